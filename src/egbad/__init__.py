@@ -1,0 +1,27 @@
+"""Anomaly detection with adversarially learned models that people can rely on."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from egbad.detectors import load
+    from egbad.detectors.egbad import EGBAD
+
+__all__ = ["EGBAD", "__version__", "load"]
+
+_HOMES = {"EGBAD": "egbad.detectors.egbad", "load": "egbad.detectors"}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for only then: `import egbad` alone costs nothing."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("egbad")
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'egbad' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

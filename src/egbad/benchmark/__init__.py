@@ -1,0 +1,1 @@
+"""Protocols: which rows are learned from, and which are scored."""

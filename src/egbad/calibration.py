@@ -1,0 +1,66 @@
+"""From the scores of held-out normal rows to a threshold, p-values and discoveries.
+
+A p-value here is conformal (Vovk et al., 2005; Bates et al., 2023, "Testing for outliers with conformal p-values"):
+the rank of a score among n calibration scores that training never saw. For a normal row it is at most `alpha` with a
+probability of at most `alpha`, whatever the detector.
+"""
+
+import warnings
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.errors import CalibrationWarning
+
+Floats = NDArray[np.float64]
+
+
+def p_values(calibration: Floats, scores: Floats) -> Floats:
+    """Conformal p-values of scores (n,), in (0, 1]: (1 + number of calibration scores >= score) / (1 + their number).
+
+    calibration (m,) must be sorted, smallest first.
+
+    >>> p_values(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.5, 9.0]))
+    array([1.  , 0.5 , 0.25])
+    """
+    at_least = len(calibration) - np.searchsorted(calibration, scores, side="left")
+    return np.asarray((1 + at_least) / (1 + len(calibration)), dtype=np.float64)
+
+
+def threshold(calibration: Floats, alpha: float) -> float:
+    """The score above which a row's p-value is at most `alpha`.
+
+    calibration (m,) must be sorted. Where m is too small for `alpha` (m < 1 / alpha - 1) no row could ever be flagged;
+    then the largest calibration score serves, the false-alarm rate is 1 / (m + 1), and a `CalibrationWarning` says so.
+
+    >>> threshold(np.arange(1.0, 100.0), 0.05)
+    95.0
+    """
+    m = len(calibration)
+    rank = floor(alpha * (m + 1) + 1e-9)  # the guard is for products such as 0.29 * 100
+    if rank == 0:
+        warnings.warn(
+            f"alpha={alpha:g} needs at least {int(np.ceil(1 / alpha - 1 - 1e-9))} calibration rows, there are {m}: "
+            f"about {1 / (m + 1):.2g} of normal rows will be flagged. Fit on more rows or raise alpha.",
+            CalibrationWarning,
+            stacklevel=2,
+        )
+    return float(calibration[m - max(rank, 1)])
+
+
+def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
+    """Which of the p-values (n,) are discoveries when a share `fdr` of the discoveries may be false -> (n,).
+
+    Benjamini and Hochberg (1995); valid for conformal p-values that share their calibration rows (Bates et al., 2023,
+    theorem 2).
+
+    >>> benjamini_hochberg(np.array([0.01, 0.4, 0.02, 0.9]), 0.05)
+    array([ True, False,  True, False])
+    """
+    n = len(p)
+    ordered = np.sort(p)
+    passed = np.flatnonzero(ordered <= fdr * np.arange(1, n + 1) / n)
+    if len(passed) == 0:
+        return np.zeros(n, dtype=np.bool_)
+    return np.asarray(p <= ordered[passed[-1]], dtype=np.bool_)

@@ -1,0 +1,147 @@
+"""From a user's rows or images to what networks like, and back."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.errors import InvalidInputError, unknown
+
+Array = NDArray[Any]
+State = dict[str, Array]
+
+SCALINGS = ("standard", "minmax", "none")
+_FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
+_MAX = 1e18  # unscaled columns: its square is still a number in single precision
+_FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
+
+
+class RowEncoder:
+    """Scale the columns of a table.
+
+    Parameters
+    ----------
+    scaling : {"standard", "minmax", "none"}
+        "minmax" maps each column's training range to [0, 1]. "standard" goes on from there to mean 0 and standard
+        deviation 1. A constant column becomes 0.
+    log_columns : array of bool (d,)
+        Columns that log(1 + x) is taken of first: counts and sizes over many orders of magnitude. They must not be
+        negative; what is, at scoring, counts as 0.
+    """
+
+    fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
+
+    def __init__(self, scaling: str = "standard", log_columns: NDArray[np.bool_] | None = None) -> None:
+        if scaling not in SCALINGS:
+            raise unknown("scaling", scaling, SCALINGS)
+        self.scaling = scaling
+        self.log_columns = log_columns
+
+    def fit(self, x: Array) -> "RowEncoder":
+        """Learn the columns' ranges from x (n, d)."""
+        d = x.shape[1]
+        self.log = np.zeros(d, dtype=np.bool_) if self.log_columns is None else self.log_columns
+        u = self._log(x)
+        self.low = u.min(axis=0)
+        span = u.max(axis=0) - self.low
+        self.span = np.where(span > 0, span, 1.0)
+        u = (u - self.low) / self.span
+        self.mean = u.mean(axis=0)
+        self.scale = np.maximum(u.std(axis=0), _FLOOR)
+        return self
+
+    def encode(self, x: Array) -> NDArray[np.float32]:
+        """x (n, d) -> (n, d)."""
+        if self.scaling == "none":
+            return np.clip(x, -_MAX, _MAX).astype(np.float32)
+        u = (self._log(x) - self.low) / self.span
+        if self.scaling == "standard":
+            u = (u - self.mean) / self.scale
+        return np.clip(u, -_FAR, _FAR).astype(np.float32)
+
+    def decode(self, u: Array) -> Array:
+        """The way back, from (n, d) to the user's units (n, d)."""
+        if self.scaling == "none":
+            return u.astype(np.float64)
+        u = u.astype(np.float64)
+        if self.scaling == "standard":
+            u = u * self.scale + self.mean
+        x = u * self.span + self.low
+        return np.where(self.log, np.expm1(np.where(self.log, x, 0)), x)
+
+    def _log(self, x: Array) -> Array:
+        x = x.astype(np.float64)
+        return np.where(self.log, np.log1p(np.maximum(x, 0)), x) if self.log.any() else x
+
+    def state(self) -> State:
+        """What was learned, as arrays."""
+        return {name: np.asarray(getattr(self, name)) for name in self.fitted}
+
+    def restore(self, state: State) -> "RowEncoder":
+        """Take up what `state` gave."""
+        for name in self.fitted:
+            setattr(self, name, state[name])
+        return self
+
+
+class ImageEncoder:
+    """Scale images (n, h, w) or (n, c, h, w) to [-1, 1], as (n, c, h, w).
+
+    Eight-bit images are taken to range over 0 to 255, others over what the training images show.
+    """
+
+    def fit(self, x: Array) -> "ImageEncoder":
+        """Learn the range of pixels from x (n, h, w) or (n, c, h, w)."""
+        self.low, self.high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+        if self.high <= self.low:
+            self.high = self.low + 1.0
+        self.channels = x.ndim == 4
+        return self
+
+    def encode(self, x: Array) -> NDArray[np.float32]:
+        """x (n, h, w) or (n, c, h, w) -> (n, c, h, w)."""
+        u = (x.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - np.float32(1)
+        return u if self.channels else u[:, None]
+
+    def decode(self, u: Array) -> Array:
+        """The way back, in the user's units and shape."""
+        x = (u.astype(np.float64) + 1) / 2 * (self.high - self.low) + self.low
+        return x if self.channels else x[:, 0]
+
+    def state(self) -> State:
+        """What was learned, as arrays."""
+        return {"range": np.array([self.low, self.high]), "channels": np.array(self.channels)}
+
+    def restore(self, state: State) -> "ImageEncoder":
+        """Take up what `state` gave."""
+        self.low, self.high = (float(v) for v in state["range"])
+        self.channels = bool(state["channels"])
+        return self
+
+
+Encoder = RowEncoder | ImageEncoder
+
+
+def distinct_rows(x: Array) -> NDArray[np.intp]:
+    """Where each distinct row of x (n, d) comes first -> positions, ascending."""
+    first: dict[bytes, int] = {}
+    for i, row in enumerate(np.ascontiguousarray(x)):
+        first.setdefault(row.tobytes(), i)
+    return np.fromiter(first.values(), dtype=np.intp, count=len(first))
+
+
+def log_mask(names: list[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:
+    """Which of d columns are named, by name or by position -> (d,) bool."""
+    mask = np.zeros(d, dtype=np.bool_)
+    for name in names:
+        if isinstance(name, str):
+            if columns is None:
+                raise InvalidInputError(f"log_columns names '{name}', but X has no column names. Give positions.")
+            if name not in columns:
+                raise unknown("column", name, columns)
+            mask[columns.index(name)] = True
+        elif -d <= name < d:
+            mask[name] = True
+        else:
+            raise InvalidInputError(f"log_columns must be positions below {d}, the number of columns, got {name}.")
+    return mask

@@ -1,0 +1,275 @@
+"""Small pure modules, each holding the weights of K members at once.
+
+Everything runs on stacked tensors: rows are (K, B, d), images (K, B, c, h, w), and member k only ever meets slice k.
+A member's numbers come from its own generator, so that it is the same whether it is trained alone or among others.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import pairwise
+from math import log2, prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+# Above this many inputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
+# than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
+_WIDE = 512
+
+
+class Draws:
+    """One random generator per member; what is drawn is stacked along the first axis.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One seed per member. The global generator is neither read nor set.
+    device : torch.device or str
+        Where the numbers are wanted. They are drawn on the CPU, so that they do not depend on the device.
+    """
+
+    def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
+        self.seeds = tuple(int(seed) for seed in seeds)
+        self.device = torch.device(device)
+        self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+    def __getstate__(self) -> dict[str, Any]:
+        states = [generator.get_state() for generator in self.generators]
+        return {"seeds": self.seeds, "device": str(self.device), "states": states}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        Draws.__init__(self, state["seeds"], state["device"])
+        for generator, saved in zip(self.generators, state["states"], strict=True):
+            generator.set_state(saved)
+
+    def normal(self, *shape: int) -> Tensor:
+        """Standard normal numbers -> (K, *shape)."""
+        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+
+    def uniform(self, *shape: int) -> Tensor:
+        """Numbers from U[0, 1) -> (K, *shape)."""
+        return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
+
+    def permutations(self, n: int) -> Tensor:
+        """One order of n rows per member -> (K, n), on the CPU."""
+        return torch.stack([torch.randperm(n, generator=g) for g in self.generators])
+
+
+def xavier(draws: Draws, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
+    """Glorot uniform weights -> (K, *shape)."""
+    bound = (6 / (fan_in + fan_out)) ** 0.5
+    return draws.uniform(*shape) * 2 * bound - bound
+
+
+def normal_002(draws: Draws, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
+    """DCGAN's weights from N(0, 0.02^2) -> (K, *shape)."""
+    return draws.normal(*shape) * 0.02
+
+
+class Linear(nn.Module):
+    """x (K, B, a) -> (K, B, b)."""
+
+    def __init__(self, draws: Draws, a: int, b: int, init: Any = xavier) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(init(draws, (a, b), a, b))  # (K, a, b)
+        self.bias = nn.Parameter(torch.zeros(len(draws), 1, b))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.weight.shape[2] == 1:  # a vector, not a matrix: libraries round it differently among members
+            return (x * self.weight.transpose(1, 2)).sum(2, keepdim=True) + self.bias
+        if self.weight.shape[1] < _WIDE:
+            return torch.baddbmm(self.bias, x, self.weight)
+        return torch.stack([torch.addmm(b, row, w) for b, row, w in zip(self.bias, x, self.weight, strict=True)])
+
+
+class Conv(nn.Module):
+    """Convolution, x (K, B, a, h, w) -> (K, B, b, h', w'), or its transpose with `up`."""
+
+    def __init__(
+        self,
+        draws: Draws,
+        a: int,
+        b: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        *,
+        up: bool = False,
+        init: Any = xavier,
+    ) -> None:
+        super().__init__()
+        shape = (a, b, kernel, kernel) if up else (b, a, kernel, kernel)
+        self.weight = nn.Parameter(init(draws, shape, a * kernel**2, b * kernel**2))
+        self.bias = nn.Parameter(torch.zeros(len(draws), b))
+        self.up, self.stride, self.padding = up, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        move = F.conv_transpose2d if self.up else F.conv2d
+        members = zip(x, self.weight, self.bias, strict=True)
+        return torch.stack([move(m, w, b, stride=self.stride, padding=self.padding) for m, w, b in members])
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation by member, with the momentum and epsilon of TensorFlow's layer that the authors used."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, draws: Draws, channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(len(draws), channels))
+        self.bias = nn.Parameter(torch.zeros(len(draws), channels))
+        self.register_buffer("running_mean", torch.zeros(len(draws), channels))
+        self.register_buffer("running_var", torch.ones(len(draws), channels))
+        self.tracking = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.stack([self._one(k, member) for k, member in enumerate(x)])
+
+    def _one(self, k: int, x: Tensor) -> Tensor:
+        keep = self.tracking or not self.training
+        mean, var = (self.running_mean[k], self.running_var[k]) if keep else (None, None)
+        return F.batch_norm(x, mean, var, self.weight[k], self.bias[k], self.training, momentum=0.01, eps=1e-3)
+
+
+@contextmanager
+def without_tracking(*modules: nn.Module) -> Iterator[None]:
+    """Let batch normalisation in `modules` use the batch's moments without keeping them: it is not their turn."""
+    norms = [m for module in modules for m in module.modules() if isinstance(m, BatchNorm)]
+    for norm in norms:
+        norm.tracking = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.tracking = True
+
+
+class Dropout(nn.Module):
+    """Zero a share p of the units while training, with each member's own noise."""
+
+    def __init__(self, draws: Draws, p: float) -> None:
+        super().__init__()
+        self.draws, self.p = draws, p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        return x * (self.draws.uniform(*x.shape[1:]) >= self.p) / (1 - self.p)
+
+
+class Reshape(nn.Module):
+    """x (K, B, ...) -> (K, B, *shape)."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], *self.shape)
+
+
+class Crop(nn.Module):
+    """x (K, B, c, H, W) -> (K, B, c, h, w), the middle."""
+
+    def __init__(self, h: int, w: int) -> None:
+        super().__init__()
+        self.h, self.w = h, w
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, left = (x.shape[-2] - self.h) // 2, (x.shape[-1] - self.w) // 2
+        return x[..., top : top + self.h, left : left + self.w]
+
+
+class PadSame(nn.Module):
+    """One more row and column at the bottom and the right: where TensorFlow's SAME pads a 3 x 3, stride 2 kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 1, 0, 1))
+
+
+def mlp(
+    draws: Draws, widths: Sequence[int], hidden: type[nn.Module] | Any = lambda: nn.LeakyReLU(0.1)
+) -> nn.Sequential:
+    """Fully connected layers with an activation between them: (K, B, widths[0]) -> (K, B, widths[-1])."""
+    layers: list[nn.Module] = []
+    for a, b in pairwise(widths):
+        layers += [Linear(draws, a, b), hidden()]
+    return nn.Sequential(*layers[:-1])
+
+
+def halvings(h: int, w: int) -> int:
+    """How often an image is halved on the way to features: until its shorter side is 4 to 7 pixels."""
+    return max(1, int(log2(min(h, w) / 4)))
+
+
+def conv_trunk(draws: Draws, shape: tuple[int, int, int], width: int) -> tuple[nn.Sequential, int]:
+    """Strided convolutions for images of any size -> (module to flat features, their number).
+
+    shape is (c, h, w); the first layer has `width` channels, each later one twice as many up to four times `width`.
+    """
+    c, h, w = shape
+    layers: list[nn.Module] = []
+    for stage in range(halvings(h, w)):
+        out = width * min(2**stage, 4)
+        layers += [Conv(draws, c, out, 4, 2, 1), nn.LeakyReLU(0.1)]
+        c, h, w = out, h // 2, w // 2
+    flat = c * h * w
+    return nn.Sequential(*layers, Reshape(flat)), flat
+
+
+def conv_encoder(draws: Draws, shape: tuple[int, int, int], width: int, n_latent: int) -> nn.Sequential:
+    """E for images: (K, B, c, h, w) -> (K, B, n_latent)."""
+    trunk, flat = conv_trunk(draws, shape, width)
+    return nn.Sequential(trunk, Linear(draws, flat, n_latent))
+
+
+def conv_generator(draws: Draws, shape: tuple[int, int, int], width: int, n_latent: int) -> nn.Sequential:
+    """G for images, the encoder's mirror: (K, B, n_latent) -> (K, B, c, h, w) in [-1, 1]."""
+    c, h, w = shape
+    n = halvings(h, w)
+    small = (-(-h // 2**n), -(-w // 2**n))  # rounded up: what is too much is cropped
+    channels = [width * min(2**stage, 4) for stage in reversed(range(n))]
+    start = (channels[0], *small)
+    layers: list[nn.Module] = [Linear(draws, n_latent, prod(start)), nn.ReLU(), Reshape(*start)]
+    for a, b in pairwise([*channels, c]):
+        layers += [Conv(draws, a, b, 4, 2, 1, up=True), nn.ReLU()]
+    return nn.Sequential(*layers[:-1], Crop(h, w), nn.Tanh())
+
+
+class PairDiscriminator(nn.Module):
+    """D on pairs (x, z): each side has its own trunk, joined by one layer f before the logit.
+
+    Parameters
+    ----------
+    x_side, z_side : Module
+        (K, B, ...) -> (K, B, a) and (K, B, k) -> (K, B, b).
+    joint : Module
+        (K, B, a + b) -> f (K, B, m).
+    head : Linear
+        f (K, B, m) -> (K, B, 1).
+    """
+
+    def __init__(self, x_side: nn.Module, z_side: nn.Module, joint: nn.Module, head: Linear) -> None:
+        super().__init__()
+        self.x_side, self.z_side, self.joint, self.head = x_side, z_side, joint, head
+        self.n_features = head.weight.shape[1]
+
+    def features(self, x: Tensor, z: Tensor) -> Tensor:
+        """f (K, B, m): the last hidden layer."""
+        f: Tensor = self.joint(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
+        return f
+
+    def logit(self, f: Tensor) -> Tensor:
+        """The logit (K, B) of features f (K, B, m)."""
+        logit: Tensor = self.head(f)
+        return logit.squeeze(2)
+
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+        """Logits (K, B)."""
+        return self.logit(self.features(x, z))

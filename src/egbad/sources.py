@@ -1,0 +1,311 @@
+"""A path or an object -> rows or images as numbers, with the names that came with them.
+
+Read are `.npz`, `.npy`, `.csv` and `.parquet` files and folders of images; and in memory NumPy arrays, pandas and polars
+frames, Arrow tables and whatever else speaks Arrow's stream interface. Nothing is ever unpickled.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError, unknown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Array = NDArray[Any]
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
+
+
+@dataclass(frozen=True)
+class Data:
+    """Rows or images as numbers.
+
+    Attributes
+    ----------
+    x : array
+        Rows (n, d), or images (n, h, w) or (n, c, h, w).
+    columns : tuple of str, optional
+        The names of the d columns.
+    files : tuple of str, optional
+        The path of each image, from the folder that was read.
+    labels : array (n,), optional
+        The label column, as found.
+    """
+
+    x: Array
+    columns: tuple[str, ...] | None = None
+    files: tuple[str, ...] | None = None
+    labels: Array | None = None
+
+
+def read(
+    path: str | os.PathLike[str], *, label_column: str | None = None, image_size: tuple[int, int] | None = None
+) -> Data:
+    """Read a table, a stack of images or a folder of images.
+
+    Parameters
+    ----------
+    path : path
+        A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, or a
+        folder, at any depth, of images.
+    label_column : str, optional
+        The column, or the key of a `.npz`, that holds labels: it is left out of `x`. For images "folder": the name of
+        the folder that each lies in.
+    image_size : (height, width), optional
+        What images of a folder are resized to, in pixels. Without it all must have the same size.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the file is missing, damaged or of a kind that isn't read.
+    InvalidInputError
+        When it has no rows, a column that is no number, or no such label column.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
+    if path.is_dir():
+        return _read_folder(path, label_column, image_size)
+    readers: dict[str, Callable[[Path, str | None], Data]] = {
+        ".npz": _read_npz,
+        ".npy": _read_npy,
+        ".csv": _read_table,
+        ".parquet": _read_table,
+    }
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join(readers)
+        raise UnreadableFileError(
+            f"Files that can be read end in {known}, or are folders of images, got '{path.name}'."
+        )
+    return reader(path, label_column)
+
+
+def as_data(X: Any) -> Data:
+    """What a user has in memory, as numbers.
+
+    Parameters
+    ----------
+    X : array, DataFrame, Arrow table or Data
+        Rows (n, d) or images (n, h, w), (n, c, h, w) or (n, h, w, c) with one, three or four channels.
+
+    Raises
+    ------
+    InvalidInputError
+        When a column is no number; its name or position is in the message.
+    InvalidTypeError
+        For a sparse matrix.
+    """
+    if isinstance(X, Data):
+        return replace(X, x=_channels_first(X.x))
+    if hasattr(X, "toarray") and hasattr(X, "nnz"):
+        raise InvalidTypeError("X must be dense, got a sparse matrix. Convert it with X.toarray().")
+    if hasattr(X, "iloc") and hasattr(X, "columns"):
+        return _from_pandas(X)
+    if hasattr(X, "__arrow_c_stream__"):
+        import pyarrow as pa
+
+        return _from_arrow(pa.table(X), None)
+    x = np.asarray(X)
+    if x.dtype.kind == "O":
+        x = _numbers_from_objects(x)
+    if x.dtype.kind not in "biufc":
+        raise InvalidInputError(
+            f"X must be numbers, got an array of {x.dtype}. Encode text and dates as numbers first."
+        )
+    return Data(_channels_first(x.astype(np.float64) if x.dtype.kind == "b" else x))
+
+
+# -- in memory ---------------------------------------------------------------------------------------------------------
+
+
+def _channels_first(x: Array) -> Array:
+    """(n, h, w, c) -> (n, c, h, w), where the axes leave no doubt."""
+    channels = (1, 3, 4)
+    if x.ndim == 4 and x.shape[3] in channels and x.shape[1] not in channels:
+        return np.ascontiguousarray(np.moveaxis(x, 3, 1))
+    return x
+
+
+def _numbers_from_objects(x: Array) -> Array:
+    try:
+        return x.astype(np.float64)
+    except TypeError as error:
+        # scikit-learn's words: its own checks ask for them.
+        raise InvalidTypeError(f"X must be numbers: argument must be a string or a real number, {error}.") from error
+    except ValueError as error:
+        column = _first_text_column(x)
+        raise InvalidInputError(f"X must be numbers, got text{column}: {error}. Drop or encode it.") from error
+
+
+def _first_text_column(x: Array) -> str:
+    """Where the first thing stands that is no number, in words."""
+    for place in np.ndindex(x.shape):
+        try:
+            float(x[place])
+        except (TypeError, ValueError):
+            return f" in row {place[0]}, column {place[1]}" if len(place) > 1 else f" in row {place[0]}"
+    return ""
+
+
+def _from_pandas(frame: Any) -> Data:
+    """A pandas frame; one whose column names are all text keeps them, as in scikit-learn."""
+    named = all(isinstance(name, str) for name in frame.columns)
+    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
+        if getattr(dtype, "kind", "O") not in "biuf" and not _is_numeric_objects(frame[name]):
+            raise _text_column(str(name), str(dtype))
+    x = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+    return Data(x, tuple(frame.columns) if named else None)
+
+
+def _is_numeric_objects(column: Any) -> bool:
+    return column.dtype.kind == "O" and all(isinstance(value, int | float | np.number) for value in column)
+
+
+def _text_column(name: str, kind: str) -> InvalidInputError:
+    return InvalidInputError(f"Columns must be numbers, got '{name}' of type {kind}. Drop it or encode it as numbers.")
+
+
+def _from_arrow(table: "pa.Table", label_column: str | None) -> Data:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    labels = None
+    if label_column is not None:
+        if label_column not in table.column_names:
+            raise unknown("label column", label_column, table.column_names)
+        labels = table[label_column].combine_chunks().to_numpy(zero_copy_only=False)
+        table = table.drop_columns([label_column])
+    columns = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        kind = column.type
+        if not (
+            pa.types.is_integer(kind)
+            or pa.types.is_floating(kind)
+            or pa.types.is_boolean(kind)
+            or pa.types.is_null(kind)
+        ):
+            raise _text_column(name, str(kind))
+        columns.append(pc.cast(column, pa.float64()).to_numpy())
+    x = np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
+    return Data(x, tuple(table.column_names), labels=labels)
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def _damaged(path: Path, error: Exception) -> UnreadableFileError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return UnreadableFileError(
+        f"'{path}' can't be read as {path.suffix.lower()}: {reason.rstrip('.')}. Check the file."
+    )
+
+
+def _not_empty(path: Path, data: Data) -> Data:
+    if len(data.x) == 0:
+        raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
+    return data
+
+
+def _read_table(path: Path, label_column: str | None) -> Data:
+    import pyarrow as pa
+    import pyarrow.csv
+    import pyarrow.parquet
+
+    try:
+        table = pa.csv.read_csv(path) if path.suffix.lower() == ".csv" else pa.parquet.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        if path.stat().st_size == 0:
+            raise InvalidInputError(f"'{path}' must have at least one row, got an empty file.") from error
+        raise _damaged(path, error) from error
+    return _not_empty(path, _from_arrow(table, label_column))
+
+
+def _read_npy(path: Path, label_column: str | None) -> Data:
+    if label_column is not None:
+        raise InvalidInputError(
+            f"A .npy file has no labels, got label column '{label_column}'. Use .npz, .csv or .parquet."
+        )
+    try:
+        x = np.load(path, allow_pickle=False)
+    except (ValueError, OSError, EOFError) as error:
+        raise _damaged(path, error) from error
+    return _not_empty(path, as_data(x))
+
+
+def _read_npz(path: Path, label_column: str | None) -> Data:
+    from zipfile import BadZipFile
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            found = {key: archive[key] for key in archive.files if archive[key].dtype.kind != "O"}
+    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+        raise _damaged(path, error) from error
+    if label_column is not None and label_column not in found:
+        raise unknown("label key", label_column, found)
+    key = next((key for key in ("X", "x", "images") if key in found and key != label_column), None)
+    if key is None:
+        raise InvalidInputError(f"'{path}' must have an array X, x or images, got {', '.join(found) or 'none'}.")
+    data = as_data(found[key])
+    label_key = label_column or next((k for k in ("y", "labels") if k in found), None)
+    labels = found[label_key].ravel() if label_key else None
+    if labels is not None and len(labels) != len(data.x):
+        raise InvalidInputError(
+            f"'{path}' must have one label per row, got {len(labels)} labels for {len(data.x)} rows."
+        )
+    return _not_empty(path, replace(data, labels=labels))
+
+
+def _read_folder(folder: Path, label_column: str | None, size: tuple[int, int] | None) -> Data:
+    if label_column not in (None, FOLDER_LABELS):
+        raise InvalidInputError(
+            f"A folder of images has the label column '{FOLDER_LABELS}' only, the name of each image's folder, got '{label_column}'."
+        )
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
+    if not paths:
+        raise InvalidInputError(f"'{folder}' must hold images ({', '.join(IMAGE_SUFFIXES)}), got none.")
+    images = _images(paths, size)
+    labels = np.array([p.parent.name for p in paths]) if label_column else None
+    return Data(images, files=tuple(str(p.relative_to(folder)) for p in paths), labels=labels)
+
+
+def _images(paths: Sequence[Path], size: tuple[int, int] | None) -> Array:
+    """All images, in colour (n, 3, h, w) if any of them is, else grey (n, h, w)."""
+    arrays = [_image(path, size) for path in paths]
+    if any(a.ndim == 3 for a in arrays):
+        arrays = [a if a.ndim == 3 else np.repeat(a[None], 3, axis=0) for a in arrays]
+    for path, a in zip(paths, arrays, strict=True):
+        if a.shape != arrays[0].shape:
+            h, w = a.shape[-2:]
+            raise InvalidInputError(
+                f"Images must have one size: '{paths[0].name}' has {arrays[0].shape[-2]} x {arrays[0].shape[-1]} pixels, "
+                f"'{path.name}' {h} x {w}. Give a size to bring them to (--image-size, or image_size)."
+            )
+    return np.stack(arrays)
+
+
+def _image(path: Path, size: tuple[int, int] | None) -> Array:
+    """One image: (h, w) if it is grey, else (3, h, w); 8 bit, or 16 bit where the file has them."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            deep = image.mode.startswith("I;16") or image.mode == "I"
+            grey = deep or image.mode in ("1", "L", "LA", "F")
+            converted = image.convert("F") if deep else image.convert("L" if grey else "RGB")
+            if size is not None:
+                converted = converted.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+            a = np.asarray(converted)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise UnreadableFileError(f"'{path}' can't be read as an image: {error}. Mend or remove it.") from error
+    if deep:
+        a = np.clip(np.round(a), 0, 65535).astype(np.uint16)
+    return a if grey else np.moveaxis(a, 2, 0)

@@ -1,0 +1,281 @@
+"""EGBAD: its formulas by hand, its networks by the paper, its game and its score on scenes whose answers are plain."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from torch import nn
+
+from egbad import EGBAD, load
+from egbad.detectors.egbad import (
+    BiGAN,
+    Settings,
+    cross_entropy_real,
+    norm_distance,
+    paper_mnist_networks,
+    recipe,
+    relative_distance,
+    row_networks,
+)
+from egbad.errors import HealthWarning, InvalidInputError
+from egbad.networks import Draws, Dropout
+
+
+def settings(shape, name="default", **given):
+    base = recipe(name, shape)
+    if "steps" in given:
+        base.pop("epochs", None)
+    return Settings.model_validate(base | given)
+
+
+def model(shape=(6,), **given):
+    given = {"n_latent": 3, "width": 8} | given
+    return BiGAN(shape, settings(shape, **given), Draws([0])).eval()
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def test_norm_distance_by_hand():
+    a, b = torch.tensor([[[1.0, 2.0, 3.0]]]), torch.tensor([[[0.0, 4.0, 3.0]]])
+    assert norm_distance(a, b).item() == 3
+    assert norm_distance(a, b, 2).item() == pytest.approx(5**0.5)
+
+
+def test_relative_distance_by_hand():
+    a, b = torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[0.0, 4.0]]])
+    usual = torch.tensor([[[1.0, 0.5]]])
+    assert relative_distance(a, b, usual).item() == pytest.approx((np.log(2) + np.log(5)) / 2)
+
+
+def test_cross_entropy_is_torchs():
+    logits = torch.tensor([[-3.0, 0.0, 2.0]])
+    expected = nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits), reduction="none")
+    assert torch.allclose(cross_entropy_real(logits), expected)
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_the_score_is_the_papers_weighted_sum(weight):
+    m = model(distance="norm", residual_weight=weight)
+    x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        z, x_hat, f, f_hat = m.forward_pass(x)
+        terms = m.score_terms(x)
+    expected = weight * (x - x_hat).abs().sum(2) + (1 - weight) * (f - f_hat).abs().sum(2)
+    assert torch.allclose(terms["residual"] + terms["features"], expected)
+
+
+@pytest.mark.parametrize("pair", ["paper", "released"])
+def test_sigma_judges_the_pair_it_is_told(pair):
+    m = model(distance="norm", discrimination="sigma", sigma_pair=pair, residual_weight=0.0)
+    x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        z = m.E(x)
+        expected = -torch.log(torch.sigmoid(m.D(x if pair == "paper" else m.G(z), z)))
+        assert torch.allclose(m.score_terms(x)["features"], expected, atol=1e-6)
+
+
+def test_losses_are_the_non_saturating_games():
+    m = model(adversarial_weight=1.0, cycle_weight=2.0, input_noise=0.0)
+    x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
+    m.latent = lambda n: torch.full((1, n, 3), 0.5)
+    z = m.latent(5)
+    p_real, p_fake = torch.sigmoid(m.D(x, m.E(x))), torch.sigmoid(m.D(m.G(z), z))
+    assert torch.allclose(m.loss_d(x), -(p_real.log() + (1 - p_fake).log()).mean(1), atol=1e-5)
+    cycle = (x - m.G(m.E(x))).abs().sum(2)
+    assert torch.allclose(m.loss_eg(x), -((1 - p_real).log() + p_fake.log()).mean(1) + 2 * cycle.mean(1), atol=1e-5)
+
+
+def test_a_turn_of_d_gives_no_gradient_to_e_and_g():
+    m = model()
+    m.loss_d(torch.randn(1, 5, 6)).sum().backward()
+    assert all(p.grad is None for p in [*m.E.parameters(), *m.G.parameters()])
+    assert all(p.grad is not None for p in m.D.parameters())
+
+
+@pytest.mark.parametrize(("prior", "low", "high"), [("normal", -9, 9), ("uniform", -1, 1)])
+def test_the_prior_is_what_it_is_called(prior, low, high):
+    z = model(prior=prior).latent(20_000)
+    assert low <= z.min() <= z.max() <= high
+    assert z.mean().item() == pytest.approx(0, abs=0.02)
+    assert z.std().item() == pytest.approx(1 if prior == "normal" else 3**-0.5, rel=0.02)
+
+
+# -- the paper's networks ----------------------------------------------------------------------------------------------
+
+
+def layers(module):
+    return [tuple(w.shape[1:]) for name, w in module.named_parameters() if w.dim() > 2 and "weight" in name]
+
+
+def test_the_kdd99_networks_are_the_papers():
+    E, G, D = row_networks(Draws([0]), 121, 32, 64, 0.2)
+    assert layers(E) == [(121, 64), (64, 32)]
+    assert layers(G) == [(32, 64), (64, 128), (128, 121)]
+    assert layers(D) == [(121, 128), (32, 128), (256, 128), (128, 1)]
+    assert [m.negative_slope for m in [*E.modules(), *D.modules()] if isinstance(m, nn.LeakyReLU)] == [0.1] * 4
+    assert [m.p for m in D.modules() if isinstance(m, Dropout)] == [0.2] * 3
+
+
+def test_the_mnist_networks_are_the_papers():
+    E, G, D = paper_mnist_networks(Draws([0]), 200, 0.5)
+    x = torch.zeros(1, 2, 1, 28, 28)
+    z = E(x)
+    assert z.shape == (1, 2, 200)
+    assert G(z).shape == x.shape
+    assert D.features(x, z).shape == (1, 2, 1024)
+
+    def conv(a, b, kernel, norm=False):
+        return a * b * kernel**2 + b + 2 * b * norm
+
+    def linear(a, b, norm=False):
+        return conv(a, b, 1, norm)
+
+    def count(module):
+        return sum(p.numel() for p in module.parameters())
+
+    assert count(E) == conv(1, 32, 3) + conv(32, 64, 3, norm=True) + conv(64, 128, 3, norm=True) + linear(6272, 200)
+    assert count(G) == linear(200, 1024, norm=True) + linear(1024, 6272, norm=True) + conv(
+        128, 64, 4, norm=True
+    ) + conv(64, 1, 4)
+    assert count(D) == conv(1, 64, 4) + conv(64, 64, 4, norm=True) + linear(200, 512) + linear(
+        3136 + 512, 1024
+    ) + linear(1024, 1)
+
+
+def test_the_paper_recipe_is_the_papers():
+    rows, images = settings((121,), "paper"), settings((1, 28, 28), "paper")
+    assert (rows.learning_rate, rows.batch_size, rows.n_latent, rows.average) == (1e-5, 50, 32, 0.9999)
+    assert (images.learning_rate, images.batch_size, images.n_latent, images.average) == (1e-5, 100, 200, 0.999)
+    for s in (rows, images):
+        assert (s.cycle_weight, s.input_noise, s.distance, s.degree, s.residual_weight) == (0, 0, "norm", 1, 0.9)
+        assert s.discriminator_pace == 1
+
+
+# -- learning ----------------------------------------------------------------------------------------------------------
+
+
+def ring(n, seed):
+    """Rows on a circle in six columns, two of them signal."""
+    rng = np.random.default_rng(seed)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    return np.column_stack(
+        [np.cos(angle), np.sin(angle), np.sin(angle), np.cos(angle), 0 * angle, 0 * angle]
+    ) + rng.normal(scale=0.05, size=(n, 6))
+
+
+def test_rows_off_the_scene_score_higher_and_training_is_why():
+    x, normal = ring(600, 0), ring(200, 1)
+    strange = np.random.default_rng(2).permuted(normal, axis=0)  # each column as ever, their relation broken
+    labels = np.repeat([0, 1], 200)
+
+    def auroc(steps):
+        detector = EGBAD(steps=steps, random_state=0, alpha=0.05).fit(x)
+        return roc_auc_score(labels, detector.anomaly_score(np.concatenate([normal, strange])))
+
+    trained, untrained = auroc(600), auroc(0)
+    assert trained > 0.9
+    assert trained > untrained + 0.1
+
+
+def bars(n, seed, upright):
+    """Images 12 x 12 with one bright bar, upright or level."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(0, 0.05, (n, 12, 12))
+    for image, place in zip(x, rng.integers(1, 10, n), strict=True):
+        (image.T if upright else image)[place : place + 2] += 1
+    return x
+
+
+def test_images_of_another_kind_score_higher():
+    detector = EGBAD(steps=150, width=8, random_state=0, alpha=0.05).fit(bars(300, 0, upright=True))
+    scores = detector.anomaly_score(np.concatenate([bars(100, 1, upright=True), bars(100, 2, upright=False)]))
+    assert roc_auc_score(np.repeat([0, 1], 100), scores) > 0.9
+
+
+def test_a_member_scores_alone_what_it_scores_among_others():
+    x = ring(300, 0)
+    three = EGBAD(steps=40, members=3, random_state=0, alpha=0.05).fit(x)
+    assert len(three.seeds_) == 3
+    assert three.history_["D"].shape[1] == 3
+    one = EGBAD(steps=40, random_state=0, alpha=0.05).fit(x)
+    assert three.seeds_[0] == one.seeds_[0]
+    for name, weights in one.model_.state_dict().items():
+        assert torch.equal(three.model_.state_dict()[name][:1], weights), name
+
+
+def test_without_the_game_d_stays_as_it_was():
+    detector = EGBAD(steps=20, adversarial_weight=0, random_state=0, alpha=0.05).fit(ring(300, 0))
+    assert set(detector.history_) == {"step", "EG"}
+
+
+def test_a_won_game_is_named():
+    m = model(input_noise=0.0)
+    x = 5 + torch.randn(1, 50, 6, generator=torch.Generator().manual_seed(0))  # G makes nothing of the kind
+    optimizer = torch.optim.Adam(m.D.parameters(), lr=1e-2)
+    for _ in range(100):
+        optimizer.zero_grad()
+        m.loss_d(x).sum().backward()
+        optimizer.step()
+    assert [words.split(":")[0] for words, ill in m.symptoms(x).items() if ill.any()] == ["The discriminator has won"]
+
+
+def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
+    monkeypatch.setattr(BiGAN, "symptoms", lambda self, x: {"Something is wrong.": torch.tensor([False, True])})
+    with pytest.warns(HealthWarning, match=r"Something is wrong. \(members 1 of 2\)"):
+        detector = EGBAD(steps=2, members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
+    detector.save(tmp_path / "model.egbad")
+    assert load(tmp_path / "model.egbad").health_ == ["Something is wrong. (members 1 of 2)"]
+
+
+def test_a_collapsed_generator_is_named():
+    m = model(cycle_weight=0.0)
+    with torch.no_grad():
+        for p in m.G.parameters():
+            p.zero_()
+    assert [words.split(":")[0] for words, ill in m.symptoms(torch.randn(1, 50, 6)).items() if ill.any()] == [
+        "The generator has collapsed"
+    ]
+
+
+def test_repeated_rows_do_not_change_what_is_learned_from_rows():
+    x = ring(300, 0)
+    detector = EGBAD(steps=5, random_state=0, alpha=0.05).fit(np.concatenate([x] * 5))
+    assert detector.n_train_ <= 300
+
+
+def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
+    x, seen = ring(300, 0), []
+    watched = EGBAD(steps=20, random_state=0, alpha=0.05)
+    watched.fit(x, watch=lambda step: seen.append((step, watched.anomaly_score(x[:9]))), watch_every=10)
+    plain = EGBAD(steps=20, random_state=0, alpha=0.05).fit(x)
+    assert [step for step, _ in seen] == [10, 20]
+    assert np.array_equal(seen[-1][1], plain.anomaly_score(x[:9]))
+
+
+# -- parameters --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"recipe": "papr"}, "There is no recipe 'papr'. Did you mean 'paper'"),
+        ({"learning_rate": -1.0}, "learning_rate: input should be greater than 0, got -1.0"),
+        ({"residual_weight": 1.5}, "residual_weight: input should be less than or equal to 1, got 1.5"),
+        ({"prior": "gaussian"}, "prior: input should be 'normal' or 'uniform', got 'gaussian'"),
+        ({"steps": 5, "epochs": 1.0}, "Give steps or epochs, not both"),
+        ({"networks": "mnist"}, r"networks='mnist' needs images of shape \(1, 28, 28\)"),
+        ({"members": 0}, "members must be at least 1, got 0"),
+        ({"alpha": 1.5}, r"alpha must be in \(0, 1\), got 1.5"),
+        ({"calibration_fraction": 0.0}, "calibration_fraction must be in"),
+        ({"random_state": "x"}, "random_state must be a non-negative int"),
+    ],
+)
+def test_a_wrong_parameter_is_one_sentence(given, words):
+    with pytest.raises(InvalidInputError, match=words):
+        EGBAD(**given).fit(ring(50, 0))
+
+
+def test_epochs_are_passes_over_the_training_rows():
+    detector = EGBAD(epochs=2, batch_size=50, random_state=0, alpha=0.05).fit(ring(200, 0))
+    assert detector.history_["step"][-1] == 8  # 180 rows, 50 a step: 3.6 steps a pass

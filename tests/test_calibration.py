@@ -1,0 +1,48 @@
+"""Conformal p-values, the threshold that goes with them, and discoveries."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import false_discovery_control
+
+from egbad.calibration import benjamini_hochberg, p_values, threshold
+from egbad.errors import CalibrationWarning
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(st.lists(finite, min_size=1, max_size=60), st.lists(finite, min_size=1, max_size=20))
+def test_p_values_count_calibration_scores_at_least_as_large(held_out, scores):
+    calibration = np.sort(held_out)
+    expected = [(1 + sum(c >= s for c in held_out)) / (1 + len(held_out)) for s in scores]
+    assert p_values(calibration, np.array(scores)) == pytest.approx(expected)
+
+
+@given(st.lists(finite, min_size=20, max_size=80), st.lists(finite, min_size=1, max_size=20), st.floats(0.05, 0.95))
+def test_above_the_threshold_is_a_p_value_of_at_most_alpha(held_out, scores, alpha):
+    calibration, scores = np.sort(held_out), np.array(scores)
+    flagged = scores > threshold(calibration, alpha)
+    assert np.array_equal(flagged, p_values(calibration, scores) <= alpha + 1e-9)
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
+def test_normal_rows_are_flagged_at_alpha(alpha):
+    rng = np.random.default_rng(0)
+    shares = [np.mean(rng.normal(size=200) > threshold(np.sort(rng.normal(size=999)), alpha)) for _ in range(300)]
+    # The share's expectation is alpha exactly; its error over 300 repeats is far below a tenth of it.
+    assert np.mean(shares) == pytest.approx(alpha, rel=0.1)
+
+
+def test_too_few_calibration_rows_warn_and_the_largest_score_serves():
+    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, there are 50"):
+        assert threshold(np.arange(50.0), 0.01) == 49
+    assert threshold(np.arange(99.0), 0.01) == 98
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 0.5))
+def test_discoveries_are_scipys(p, fdr):
+    p = np.array(p)
+    adjusted = false_discovery_control(p)
+    clear = np.abs(adjusted - fdr) > 1e-9
+    assert np.array_equal(benjamini_hochberg(p, fdr)[clear], (adjusted <= fdr)[clear])

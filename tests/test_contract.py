@@ -1,0 +1,270 @@
+"""What every detector keeps: scikit-learn's contract and ours. It finds the detectors by itself."""
+
+import io
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from egbad import load
+from egbad.detectors import all_detectors
+from egbad.errors import CalibrationWarning, InvalidInputError, InvalidTypeError
+
+# Small enough that a check takes well under a second; the checks ask for the contract, not for quality.
+QUICK = {"egbad": {"steps": 20}}
+# Enough to learn the scene below.
+TAUGHT = {"egbad": {"steps": 400}}
+
+DETECTORS = sorted(all_detectors())
+
+
+def quick(name, **options):
+    return all_detectors()[name](**({"random_state": 0, "alpha": 0.05} | QUICK[name] | options))
+
+
+def scene(n, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) @ np.array([[1.0, 2.0, 0.5, 0.0, -1.0], [0.3, -1.0, 2.0, 1.0, 0.0]]) + rng.normal(
+        scale=0.1, size=(n, 5)
+    )
+
+
+def pictures(n, seed, channels=()):
+    return np.random.default_rng(seed).integers(0, 256, (n, *channels, 12, 10)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def fitted(request):
+    return quick(request.param).fit(scene(400, 0))
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def fitted_on_images(request):
+    return quick(request.param).fit(pictures(200, 0))
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.CalibrationWarning")  # the checks fit on ten rows and more
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
+@parametrize_with_checks([quick(name) for name in DETECTORS])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# -- one row, one score ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["rows", "images"])
+def test_a_score_is_its_rows_alone_bit_for_bit(kind, fitted, fitted_on_images):
+    detector, x = (fitted, scene(700, 1)) if kind == "rows" else (fitted_on_images, pictures(70, 1))
+    scores = detector.anomaly_score(x)
+    order = np.random.default_rng(0).permutation(len(x))
+    assert np.array_equal(detector.anomaly_score(x[order]), scores[order])
+    for size in (1, 3, 64, 257):
+        parts = [detector.anomaly_score(x[i : i + size]) for i in range(0, min(len(x), 3 * size), size)]
+        assert np.array_equal(np.concatenate(parts), scores[: sum(map(len, parts))]), size
+    assert np.array_equal(detector.anomaly_score(np.concatenate([x[:5]] * 3)), np.tile(scores[:5], 3))
+
+
+@pytest.mark.parametrize("kind", ["rows", "images"])
+def test_a_saved_detector_is_the_same_detector(kind, fitted, fitted_on_images, tmp_path):
+    detector, x = (fitted, scene(50, 1)) if kind == "rows" else (fitted_on_images, pictures(20, 1))
+    detector.save(tmp_path / "model.egbad")
+    again = load(tmp_path / "model.egbad")
+    for answer in ("anomaly_score", "p_value", "predict", "decision_function", "reconstruct"):
+        if hasattr(detector, answer):
+            assert np.array_equal(getattr(again, answer)(x), getattr(detector, answer)(x)), answer
+    assert again.describe() == detector.describe()
+    again.save(tmp_path / "again.egbad")
+    assert (tmp_path / "again.egbad").read_bytes() == (tmp_path / "model.egbad").read_bytes()
+
+
+def test_the_same_row_scores_the_same_from_any_table(fitted):
+    x = scene(30, 1)
+    names = [f"c{i}" for i in range(5)]
+    detector = clone(fitted).fit(pd.DataFrame(scene(400, 0), columns=names))
+    frame = pd.DataFrame(x, columns=names)
+    scores = detector.anomaly_score(frame)
+    for table in (pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+        assert np.array_equal(detector.anomaly_score(table), scores)
+    assert np.array_equal(fitted.anomaly_score(x), scores)
+    assert np.array_equal(fitted.anomaly_score(x.tolist()), scores)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_same_seed_gives_the_same_bits_and_touches_no_global_state(name):
+    x, probe = scene(200, 0), scene(20, 1)
+    np.random.seed(7)
+    torch.manual_seed(7)
+    states = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype()
+    first = quick(name).fit(x).anomaly_score(probe)
+    assert np.array_equal(np.random.get_state()[1], states[0])
+    assert torch.equal(torch.get_rng_state(), states[1])
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == states[2:]
+    assert np.array_equal(quick(name).fit(x).anomaly_score(probe), first)
+    assert not np.array_equal(quick(name, random_state=1).fit(x).anomaly_score(probe), first)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_an_unset_seed_is_kept_and_makes_the_run_again(name):
+    x, probe = scene(200, 0), scene(20, 1)
+    unset = quick(name, random_state=None).fit(x)
+    again = quick(name, random_state=unset.seed_).fit(x)
+    assert np.array_equal(again.anomaly_score(probe), unset.anomaly_score(probe))
+
+
+# -- signs, terms, thresholds ------------------------------------------------------------------------------------------
+
+
+def test_terms_add_up_and_signs_are_scikit_learns(fitted):
+    x = scene(50, 1) * np.linspace(1, 5, 50)[:, None]
+    scores = fitted.anomaly_score(x)
+    assert np.array_equal(sum(fitted.score_terms(x).values()), scores)
+    assert np.array_equal(fitted.score_samples(x), -scores)
+    assert np.array_equal(fitted.decision_function(x), -scores - fitted.offset_)
+    assert np.array_equal(fitted.predict(x) == -1, scores > fitted.threshold_)
+    assert fitted.offset_ == -fitted.threshold_
+
+
+def test_a_flag_is_a_p_value_of_at_most_alpha(fitted):
+    x = scene(300, 1) * np.linspace(0.5, 3, 300)[:, None]
+    assert np.array_equal(fitted.predict(x) == -1, fitted.p_value(x) <= fitted.alpha)
+    assert 0 < fitted.p_value(x).min() <= fitted.p_value(x).max() <= 1
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_held_out_normals_are_flagged_at_about_alpha(name, alpha):
+    detector = quick(name, alpha=alpha, calibration_fraction=0.5).fit(scene(4000, 0))
+    flagged = np.mean(detector.predict(scene(4000, 1)) == -1)
+    # Five standard deviations of a share over 4,000 rows with a threshold from 2,000.
+    assert abs(flagged - alpha) < 5 * np.sqrt(alpha * (1 - alpha) * (1 / 4000 + 1 / 2000))
+
+
+def test_discoveries_are_few_among_normals_and_all_of_what_is_plain(fitted):
+    detector = clone(fitted).set_params(calibration_fraction=0.5).fit(scene(2000, 0))
+    x = np.concatenate([scene(200, 1), scene(20, 2) * 30])
+    found = detector.discoveries(x, fdr=0.1)
+    assert found[200:].mean() > 0.9
+    assert found[:200].sum() <= 10
+    with pytest.raises(InvalidInputError, match=r"fdr must be in \(0, 1\), got 2"):
+        detector.discoveries(x, fdr=2)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_a_row_pushed_outward_does_not_score_lower(name):
+    detector = quick(name, **TAUGHT[name]).fit(scene(1000, 0))
+    for start, direction in zip(scene(5, 3), np.random.default_rng(4).normal(size=(5, 5)), strict=True):
+        scores = detector.anomaly_score(start + np.array([[0], [3], [10], [30], [100]]) * direction)
+        assert (np.diff(scores) >= 0).all()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_too_few_rows_for_alpha_warn(name):
+    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, there are 20"):
+        quick(name, alpha=0.01).fit(scene(200, 0))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_it_works_in_a_pipeline_a_grid_and_a_pickle(name):
+    x, y = np.concatenate([scene(200, 0), scene(20, 1) * 20]), np.repeat([1, -1], [200, 20])
+    pipeline = make_pipeline(StandardScaler(), quick(name)).fit(x[:200])
+    assert pipeline.predict(x).shape == (220,)
+
+    def score(estimator, X, labels):
+        return roc_auc_score(labels, estimator.score_samples(X))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CalibrationWarning)
+        grid = GridSearchCV(quick(name), {"alpha": [0.05, 0.1]}, scoring=score, cv=StratifiedKFold(2)).fit(x, y)
+    assert 0.5 < grid.best_score_ <= 1
+    again = pickle.load(io.BytesIO(pickle.dumps(pipeline[-1])))
+    assert np.array_equal(again.anomaly_score(x), pipeline[-1].anomaly_score(x))
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (3, 16, 9), (128, 40), (5, 31, 31)])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_images_of_any_size_and_any_number_of_channels(name, shape):
+    x = np.random.default_rng(0).normal(size=(40, *shape))
+    detector = quick(name, steps=2, alpha=0.3).fit(x)
+    assert np.isfinite(detector.anomaly_score(x[:3])).all()
+    assert detector.reconstruct(x[:3]).shape == (3, *shape)
+
+
+def test_images_of_another_size_are_refused(fitted_on_images):
+    with pytest.raises(InvalidInputError, match=r"was fitted on images of shape \(12, 10\), got \(12, 12\)"):
+        fitted_on_images.anomaly_score(np.zeros((2, 12, 12)))
+    with pytest.raises(InvalidInputError, match=r"was fitted on images of shape \(12, 10\), got \(120,\)"):
+        fitted_on_images.anomaly_score(np.zeros((2, 120)))
+
+
+@pytest.mark.parametrize("side", [7, 129])
+def test_images_too_small_or_too_large_are_refused(side, fitted):
+    with pytest.raises(InvalidInputError, match=f"8 to 128 pixels high and wide, got 16 x {side}"):
+        clone(fitted).fit(np.zeros((9, 16, side)))
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+def test_bad_rows_are_named(fitted):
+    x = scene(9, 1)
+    x[4, 2] = np.nan
+    with pytest.raises(InvalidInputError, match="got NaN in row 4, column 2"):
+        fitted.anomaly_score(x)
+    x[3, 1] = np.inf
+    with pytest.raises(InvalidInputError, match="got infinity in row 3, column 'b'"):
+        clone(fitted).fit(pd.DataFrame(x, columns=list("abcde")))
+    with pytest.raises(InvalidInputError, match="at least two rows.*got n_samples = 1"):
+        clone(fitted).fit(x[:1])
+    with pytest.raises(InvalidInputError, match=r"0 sample\(s\)"):
+        clone(fitted).fit(x[:0])
+    with pytest.raises(InvalidInputError, match="X has 4 features, but .* is expecting 5 features"):
+        fitted.anomaly_score(scene(3, 1)[:, :4])
+    with pytest.raises(InvalidTypeError, match="sparse"):
+        from scipy.sparse import csr_matrix
+
+        fitted.anomaly_score(csr_matrix(scene(3, 1)))
+
+
+def test_bad_columns_are_named(fitted):
+    frame = pd.DataFrame(scene(200, 0), columns=list("abcde"))
+    with pytest.raises(InvalidInputError, match="'d' of type"):
+        clone(fitted).fit(frame.assign(d="text"))
+    detector = clone(fitted).fit(frame)
+    with pytest.raises(InvalidInputError, match="unseen at fit time:\n- z\n"):
+        detector.predict(frame.rename(columns={"a": "z"}))
+    with pytest.raises(InvalidInputError, match="same order"):
+        detector.predict(frame[list("edcba")])
+
+
+def test_a_constant_column_is_fine(fitted):
+    x = scene(200, 0)
+    x[:, 3] = 7.0
+    detector = clone(fitted).fit(x)
+    assert np.isfinite(detector.anomaly_score(x)).all()
+    moved = x[:20] + np.array([0, 0, 0, 1.0, 0])
+    assert detector.anomaly_score(moved).mean() > detector.anomaly_score(x[:20]).mean()
+
+
+def test_the_input_is_never_written_to(fitted):
+    x = scene(50, 1)
+    x.flags.writeable = False
+    fitted.score_terms(x)
+    clone(fitted).fit(x) if len(x) > 100 else None
+    images = pictures(40, 0)
+    images.flags.writeable = False
+    clone(fitted).set_params(alpha=0.3).fit(images)

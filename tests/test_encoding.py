@@ -1,0 +1,77 @@
+"""Columns and pixels to what networks like, and back."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from egbad.encoding import ImageEncoder, RowEncoder, log_mask
+from egbad.errors import InvalidInputError
+
+tables = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1e6, 1e6))
+
+
+def test_minmax_is_scikit_learns():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    assert RowEncoder("minmax").fit(x).encode(x) == pytest.approx(MinMaxScaler().fit_transform(x), abs=1e-6)
+
+
+def test_standard_is_scikit_learns():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    encoder = RowEncoder().fit(x)
+    assert encoder.encode(x) == pytest.approx(StandardScaler().fit_transform(x), abs=1e-5)
+    assert np.abs(encoder.encode(x * 1e300)).max() == 1e6
+
+
+@given(tables, st.sampled_from(["standard", "minmax", "none"]))
+def test_decoding_undoes_encoding(x, scaling):
+    encoder = RowEncoder(scaling).fit(x)
+    span = np.abs(x).max() + np.ptp(x) + 1
+    assert np.abs(encoder.decode(encoder.encode(x)) - x).max() <= 1e-5 * span
+
+
+def test_a_constant_column_becomes_zero_and_its_first_move_is_seen():
+    x = np.column_stack([np.full(10, 5.0), np.arange(10.0)])
+    encoder = RowEncoder().fit(x)
+    assert not encoder.encode(x)[:, 0].any()
+    assert encoder.encode(np.array([[6.0, 0.0]]))[0, 0] == pytest.approx(50)
+
+
+def test_log_columns_take_log1p_and_come_back():
+    x = np.array([[0.0, 1.0], [1e6, 2.0], [10.0, 3.0]])
+    encoder = RowEncoder("minmax", np.array([True, False])).fit(x)
+    assert encoder.encode(x)[:, 0] == pytest.approx(np.log1p(x[:, 0]) / np.log1p(1e6), rel=1e-6)
+    assert encoder.decode(encoder.encode(x)) == pytest.approx(x, rel=1e-4)
+
+
+def test_log_columns_are_named_or_numbered():
+    assert log_mask(["b", 0], ("a", "b", "c"), 3).tolist() == [True, True, False]
+    with pytest.raises(InvalidInputError, match="no column 'bb'. Did you mean 'b'"):
+        log_mask(["bb"], ("a", "b", "c"), 3)
+    with pytest.raises(InvalidInputError, match="positions below 3"):
+        log_mask([3], None, 3)
+
+
+def test_eight_bit_images_range_over_what_eight_bits_can_be():
+    x = np.array([[[0, 255], [51, 102]]], dtype=np.uint8)
+    encoder = ImageEncoder().fit(x[:, :1])
+    assert encoder.encode(x)[0, 0] == pytest.approx(np.array([[-1, 1], [-0.6, -0.2]]), abs=1e-6)
+    assert encoder.decode(encoder.encode(x)) == pytest.approx(x, abs=1e-3)
+
+
+def test_other_images_range_over_what_training_shows():
+    x = np.linspace(2, 6, 16).reshape(1, 1, 4, 4)
+    encoder = ImageEncoder().fit(x)
+    assert encoder.encode(x).min() == -1
+    assert encoder.encode(x).max() == 1
+
+
+@pytest.mark.parametrize("x", [np.random.default_rng(0).normal(size=(9, 3)), np.ones((3, 8, 8)), np.ones((3, 2, 8, 8))])
+def test_state_restores_the_encoder(x):
+    make = RowEncoder if x.ndim == 2 else ImageEncoder
+    encoder = make().fit(x)
+    again = make().restore(encoder.state())
+    assert np.array_equal(again.encode(x), encoder.encode(x))
+    assert np.array_equal(again.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))

@@ -1,0 +1,100 @@
+"""Members are alone among others; shapes hold for any image; the paper's layers have TensorFlow's conventions."""
+
+import pickle
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from egbad.networks import (
+    BatchNorm,
+    Conv,
+    Draws,
+    Dropout,
+    Linear,
+    conv_encoder,
+    conv_generator,
+    halvings,
+    normal_002,
+    without_tracking,
+    xavier,
+)
+
+
+@pytest.mark.parametrize(("a", "b"), [(121, 64), (128, 1), (1024, 32)])
+def test_a_linear_member_has_the_same_bits_alone_and_among_others(a, b):
+    among, alone = Linear(Draws([3, 5, 7]), a, b), Linear(Draws([5]), a, b)
+    x = torch.randn(3, 50, a, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(among.weight[1], alone.weight[0])
+    assert torch.equal(among(x)[1], alone(x[1:2])[0])
+
+
+def test_a_convolution_is_torchs_on_each_member():
+    conv = Conv(Draws([1, 2]), 3, 8, 4, 2, 1)
+    x = torch.randn(2, 5, 3, 12, 12, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(conv(x)[1], F.conv2d(x[1], conv.weight[1], conv.bias[1], stride=2, padding=1))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (1, 28, 28), (2, 33, 47), (4, 128, 128), (1, 8, 128)])
+def test_encoder_and_generator_fit_any_image(shape):
+    draws = Draws([0, 1])
+    x = draws.normal(3, *shape)
+    z = conv_encoder(draws, shape, 4, 5)(x)
+    made = conv_generator(draws, shape, 4, 5)(z)
+    assert z.shape == (2, 3, 5)
+    assert made.shape == x.shape
+    assert made.abs().max() <= 1
+
+
+@pytest.mark.parametrize(("side", "expected"), [(8, 1), (16, 2), (28, 2), (32, 3), (64, 4), (100, 4), (128, 5)])
+def test_images_are_halved_to_four_to_seven_pixels(side, expected):
+    assert halvings(side, side) == expected
+    assert 4 <= side // 2 ** halvings(side, side) < 8
+
+
+def test_initial_weights_have_the_papers_moments():
+    draws = Draws([0])
+    w = xavier(draws, (300, 200), 300, 200)
+    assert w.abs().max() <= (6 / 500) ** 0.5
+    assert w.std().item() == pytest.approx((2 / 500) ** 0.5, rel=0.02)
+    assert normal_002(draws, (300, 200), 300, 200).std().item() == pytest.approx(0.02, rel=0.02)
+
+
+def test_batch_norm_is_tensorflows():
+    norm = BatchNorm(Draws([0]), 3)
+    x = torch.randn(1, 64, 3, generator=torch.Generator().manual_seed(0)) * 4 + 2
+    out = norm(x)
+    mean, var = x.mean(1), x.var(1, unbiased=False)
+    assert torch.allclose(out, (x - mean) / (var + 1e-3).sqrt(), atol=1e-5)
+    assert torch.allclose(norm.running_mean, 0.01 * mean, atol=1e-6)
+
+
+def test_without_tracking_keeps_no_moments():
+    norm = BatchNorm(Draws([0]), 3)
+    with without_tracking(norm):
+        norm(torch.ones(1, 8, 3))
+    assert norm.running_mean.abs().sum() == 0
+    norm(torch.ones(1, 8, 3))
+    assert norm.running_mean.abs().sum() > 0
+
+
+def test_dropout_keeps_the_mean_drops_the_share_and_rests_in_eval():
+    drop = Dropout(Draws([0]), 0.2)
+    x = torch.ones(1, 100, 1000)
+    out = drop(x)
+    assert (out == 0).float().mean().item() == pytest.approx(0.2, abs=0.01)
+    assert out.mean().item() == pytest.approx(1, abs=0.02)
+    assert torch.equal(drop.eval()(x), x)
+
+
+def test_draws_go_on_where_a_pickle_left_them():
+    draws = Draws([1, 2])
+    draws.normal(3)
+    again = pickle.loads(pickle.dumps(draws))
+    assert torch.equal(again.normal(4), draws.normal(4))
+
+
+def test_draws_leave_the_global_generator_alone():
+    before = torch.get_rng_state()
+    Draws([1]).normal(10)
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,125 @@
+"""The loop: turns stay apart, members stay alone, averages and schedules are what they say."""
+
+import pytest
+import torch
+from torch import nn
+
+from egbad.errors import TrainingError
+from egbad.networks import Draws, Linear
+from egbad.training import Schedule, Turn, batches, train
+
+
+class Line(nn.Module):
+    """Two players that each pull one number to a goal."""
+
+    def __init__(self, members=1):
+        super().__init__()
+        self.a = nn.Parameter(torch.zeros(members, 1))
+        self.b = nn.Parameter(torch.zeros(members, 1))
+
+    def turns(self):
+        return (
+            Turn("a", [self.a], lambda x: ((self.a - 1) ** 2 + 0 * self.b).sum(1)),
+            Turn("b", [self.b], lambda x: ((self.b - self.a - 1) ** 2).sum(1)),
+        )
+
+    def symptoms(self, x):
+        return {"never": torch.zeros(len(self.a), dtype=bool), "second": torch.arange(len(self.a)) == 1}
+
+
+class Regression(nn.Module):
+    def __init__(self, draws):
+        super().__init__()
+        self.draws, self.layer = draws, Linear(draws, 4, 1)
+
+    def turns(self):
+        return (Turn("fit", [*self.parameters()], self.loss),)
+
+    def loss(self, x):
+        noisy = x + 0.1 * self.draws.normal(*x.shape[1:])
+        return ((self.layer(noisy).squeeze(2) - x.sum(2)) ** 2).mean(1)
+
+    def symptoms(self, x):
+        return {}
+
+
+ROWS = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
+
+
+def test_each_turn_moves_its_own_parameters_to_their_goal():
+    model = Line()
+    train(model, ROWS, Schedule(steps=400, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
+    assert model.a.item() == pytest.approx(1, abs=0.02)
+    assert model.b.item() == pytest.approx(2, abs=0.02)
+    assert not model.training
+
+
+def test_a_pace_of_nearly_zero_holds_a_player_still():
+    model = Line()
+    slow = model.turns()[1]
+    model.turns = lambda: (Line.turns(model)[0], Turn("b", slow.params, slow.loss, pace=1e-9))
+    train(model, ROWS, Schedule(steps=50, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
+    assert abs(model.b.item()) < 1e-6 < model.a.item()
+
+
+def test_a_member_ends_with_the_same_bits_alone_and_among_others():
+    schedule = Schedule(steps=30, batch_size=8, learning_rate=0.05)
+    among_draws, alone_draws = Draws([3, 5, 7]), Draws([5])
+    among, alone = Regression(among_draws), Regression(alone_draws)
+    train(among, ROWS, schedule, among_draws)
+    train(alone, ROWS, schedule, alone_draws)
+    assert torch.equal(among.layer.weight[1], alone.layer.weight[0])
+
+
+def test_the_kept_weights_are_the_moving_average():
+    draws = Draws([0])
+    schedule = Schedule(steps=3, batch_size=8, learning_rate=0.1, average=0.5, average_warmup=False, decay_from=1.0)
+    model, average, seen = Line(), 0.0, []
+
+    def after_each_step(n):
+        seen.append(model.a.item())
+
+    train(model, ROWS, schedule, draws, advance=after_each_step)
+    for a in seen:
+        average = 0.5 * average + 0.5 * a
+    assert model.a.item() == pytest.approx(average, rel=1e-5)
+
+
+def test_the_learning_rate_holds_then_falls_to_a_hundredth():
+    schedule = Schedule(steps=100, batch_size=1, learning_rate=1.0, decay_from=0.5)
+    assert schedule.rate(49) == 1.0
+    assert schedule.rate(75) == pytest.approx(1 - 0.99 / 2)
+    assert schedule.rate(100) == pytest.approx(0.01)
+    assert Schedule(steps=100, batch_size=1, learning_rate=1.0, decay_from=1.0).rate(99) == 1.0
+
+
+def test_a_pass_shows_every_row_once_and_members_differ_in_order():
+    x = torch.arange(12.0)[:, None]
+    stream = batches(x, 4, Draws([0, 1]))
+    passed = torch.cat([next(stream) for _ in range(3)], dim=1).squeeze(2)
+    assert all(sorted(member.tolist()) == list(range(12)) for member in passed)
+    assert passed[0].tolist() != passed[1].tolist()
+
+
+def test_a_loss_that_is_not_finite_is_named():
+    model = Line(members=2)
+
+    def broken(x):
+        return (model.a * torch.tensor([[1.0], [float("nan")]])).sum(1)
+
+    model.turns = lambda: (Turn("a", [model.a], broken),)
+    with pytest.raises(TrainingError, match="the a loss of member 1 was not a finite number by step 1 of 10"):
+        train(model, ROWS, Schedule(steps=10, batch_size=8, learning_rate=0.1), Draws([0, 1]))
+
+
+def test_symptoms_name_the_members_that_show_them():
+    history = train(Line(members=2), ROWS, Schedule(steps=2, batch_size=8, learning_rate=0.1), Draws([0, 1]))
+    assert history.symptoms == {"second": [1]}
+    assert history.curves()["a"].shape == (2, 2)
+
+
+def test_zero_steps_leave_the_weights_as_they_were():
+    model = Line()
+    history = train(model, ROWS, Schedule(steps=0, batch_size=8, learning_rate=0.1), Draws([0]))
+    assert model.a.item() == 0
+    assert history.curves() == {}
