@@ -1,6 +1,7 @@
 """What a data set is, before and after it is loaded."""
 
 import hashlib
+import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +57,8 @@ class Source:
         Bytes to fetch; 0 for one that an installed package ships.
     files : tuple of Remote
         What it consists of.
+    package : str, optional
+        The installed package that ships it, if one does.
     """
 
     name: str
@@ -65,6 +68,7 @@ class Source:
     terms: str
     origin: str
     files: tuple[Remote, ...] = ()
+    package: str | None = None
 
     @property
     def digest(self) -> str:
@@ -76,5 +80,7 @@ class Source:
         return [obtain(file, data_dir) for file in self.files]
 
     def present(self, data_dir: str | os.PathLike[str] | None = None) -> bool:
-        """Whether nothing has to be fetched."""
+        """Whether nothing has to be fetched or installed."""
+        if self.package and importlib.util.find_spec(self.package) is None:
+            return False
         return all(present(file, data_dir) for file in self.files)

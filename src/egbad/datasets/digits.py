@@ -12,6 +12,7 @@ SOURCE = Source(
     size=0,
     terms="CC BY 4.0",
     origin="E. Alpaydin, C. Kaynak, UCI; shipped by scikit-learn",
+    package="sklearn",
 )
 
 

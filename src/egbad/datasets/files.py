@@ -7,6 +7,7 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import IO
 
 from egbad.errors import DownloadError, UnreadableFileError
 from egbad.progress import Advance, progress
@@ -69,11 +70,11 @@ def matches(path: Path, digest: str) -> bool:
 
 def download(remote: Remote, target: Path) -> Path:
     """Fetch a file to `target`: beside it first, going on where an earlier try stopped, in its place when it is right."""
-    target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(remote, part)
-    except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
+    except (OSError, HTTPException) as error:  # a broken line, a refusal, a full disk
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
             f"{remote.url} can't be fetched: {reason}. Try again, or name a local copy with --data-dir or EGBAD_DATA."
@@ -107,8 +108,8 @@ def _fetch(remote: Remote, part: Path) -> None:
             raise ConnectionError(f"the connection closed after {part.stat().st_size:,} of {total:,} bytes")
 
 
-def _copy(response: object, file: object, advance: Advance, have: int) -> None:
+def _copy(response: IO[bytes], file: IO[bytes], advance: Advance, have: int) -> None:
     advance(have)
-    while block := response.read(_BLOCK):  # type: ignore[attr-defined]
-        file.write(block)  # type: ignore[attr-defined]
+    while block := response.read(_BLOCK):
+        file.write(block)
         advance(len(block))

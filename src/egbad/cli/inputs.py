@@ -1,0 +1,165 @@
+"""What a user types -> data, labels and settings, checked."""
+
+import json
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from math import isnan
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from egbad.errors import InvalidInputError, unknown
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from egbad.base import Detector
+    from egbad.sources import Data
+
+_LABELS_NAMED = 20  # different labels that an error lists
+
+
+def read_data(
+    source: str, label_column: str | None = None, image_size: str | None = None, data_dir: Path | None = None
+) -> "Data":
+    """The rows or images at a path, or of a public data set where there is no such path.
+
+    Raises
+    ------
+    InvalidInputError
+        When there is neither, with the nearest data set's name, or what was found can't be used.
+    """
+    from egbad import datasets, sources
+
+    size = parse_size(image_size)
+    if Path(source).exists():
+        return sources.read(source, label_column=label_column, image_size=size)
+    if source not in datasets.names():
+        near = get_close_matches(source, datasets.names(), n=1)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise InvalidInputError(
+            f"There is no file, folder or data set '{source}'.{hint} Check the path; 'egbad data list' names the data sets."
+        )
+    for option, value in (("--label-column", label_column), ("--image-size", image_size)):
+        if value is not None:
+            raise InvalidInputError(f"The data set '{source}' comes as it is, got {option} {value}. Leave it out.")
+    found = datasets.load(source, data_dir)
+    return sources.Data(found.x, found.columns, labels=found.labels)
+
+
+def parse_size(text: str | None) -> tuple[int, int] | None:
+    """Height and width in pixels.
+
+    >>> parse_size("28x32")
+    (28, 32)
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+)[xX](\d+)", text)
+    if match is None or 0 in (size := (int(match[1]), int(match[2]))):
+        raise InvalidInputError(f"The image size must be height x width in pixels, as in 28x28, got '{text}'.")
+    return size
+
+
+# -- labels ------------------------------------------------------------------------------------------------------------
+
+
+def normal_rows(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[np.bool_]":
+    """Which rows are normal -> (n,): those labelled `normal`, or 0 where the labels are numbers and none was named.
+
+    Raises
+    ------
+    InvalidInputError
+        Without labels, with missing ones, for text labels without `normal`, or when no row has that label.
+    """
+    import numpy as np
+
+    if labels is None:
+        raise InvalidInputError("There must be labels, got none. Name the column that holds them with --label-column.")
+    missing = np.array(
+        [label is None or (isinstance(label, float) and isnan(label)) for label in labels.tolist()], dtype=np.bool_
+    )
+    if missing.any():
+        raise InvalidInputError(f"Every row must have a label, row {int(missing.argmax())} has none. Fill or drop it.")
+    numbers = labels.dtype.kind in "biuf"
+    if normal is None:
+        if not numbers:
+            known = ", ".join(_names(labels))
+            raise InvalidInputError(f"Labels that are text need --normal, the label of normal rows. Found: {known}.")
+        return np.asarray(labels == 0)
+    wanted = _as_number(normal) if numbers else normal
+    found = np.asarray(labels == wanted) if numbers else np.array([_text(label) == wanted for label in labels])
+    if not found.any():
+        raise unknown("label", normal, _names(labels))
+    return found
+
+
+def _names(labels: "NDArray[Any]") -> list[str]:
+    return sorted({_text(label) for label in labels.tolist()})[:_LABELS_NAMED]
+
+
+def _text(label: Any) -> str:
+    return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
+
+
+def _as_number(text: str) -> float | None:
+    words = {"true": 1.0, "false": 0.0}
+    try:
+        return words[text.lower()] if text.lower() in words else float(text)
+    except ValueError:
+        return None
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """Settings as typed; a value that is JSON is what JSON says, anything else is text.
+
+    >>> parse_settings(["steps=50", "recipe=paper", "distinct=false"])
+    {'steps': 50, 'recipe': 'paper', 'distinct': False}
+    """
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise InvalidInputError(f"A setting must look like name=value, got '{pair}'.")
+        try:
+            settings[name.strip()] = json.loads(text)
+        except ValueError:
+            settings[name.strip()] = text
+    return settings
+
+
+def make_detector(name: str, settings: dict[str, Any]) -> "Detector":
+    """A fresh detector by name; a setting's value must be of the kind that its default is.
+
+    Raises
+    ------
+    InvalidInputError
+        For a detector or setting that doesn't exist, or a value of the wrong kind.
+    """
+    from egbad import detectors
+
+    detector = detectors.create(name, **settings)
+    defaults = type(detector)().get_params(deep=False)
+    for option, value in settings.items():
+        kind = _kind_wanted(defaults[option], value)
+        if kind:
+            raise InvalidInputError(f"{option} must be {kind}, got {json.dumps(value)}.")
+    return detector
+
+
+def _kind_wanted(default: Any, value: Any) -> str | None:
+    """What `value` should have been, judged by its default; None if it is."""
+    if isinstance(default, bool):
+        return None if isinstance(value, bool) else "true or false"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(default, int):
+        return None if number and isinstance(value, int) else "a whole number"
+    if isinstance(default, float):
+        return None if number else "a number"
+    if isinstance(default, str):
+        return None if isinstance(value, str) else "text"
+    return None

@@ -1,0 +1,194 @@
+"""What a command says: results on stdout as a table or JSON, everything else on stderr, files atomically."""
+
+import csv
+import json
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import typer
+
+from egbad.errors import EgbadError, InvalidInputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+TABLES = (".csv", ".parquet", ".jsonl")
+_SHOWN = 8  # entries of a list that a table shows
+
+
+def note(text: str) -> None:
+    """A line on stderr."""
+    sys.stderr.write(text + "\n")
+    sys.stderr.flush()
+
+
+def one_line(text: str) -> str:
+    """A message of several lines as one, its lists joined by commas.
+
+    >>> one_line("Names differ.\\nUnseen:\\n- a\\n- b\\n")
+    'Names differ. Unseen: a, b.'
+    """
+    whole = ""
+    for line in filter(None, (line.strip() for line in text.splitlines())):
+        if not line.startswith("- "):
+            whole = f"{_ended(whole)} {line}" if whole else line
+        else:
+            whole += f"{' ' if whole.endswith(':') else ', '}{line[2:]}"
+    return _ended(whole)
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith((".", "!", "?", ":")) or not text else f"{text}."
+
+
+def show(title: str, values: Mapping[str, Any], *, as_json: bool) -> None:
+    """Named values on stdout: a table of two columns, or one JSON object."""
+    if as_json:
+        show_json(values)
+    else:
+        show_rows(title, ("", ""), [(name, in_words(value)) for name, value in values.items()], header=False)
+
+
+def show_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    with _stdout() as out:
+        out.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, header: bool = True) -> None:
+    """A table on stdout."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), show_header=header, title_justify="left")
+    for name in columns:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a user's names are no markup
+    with _stdout() as out:
+        Console(file=out).print(table)
+
+
+def in_words(value: Any) -> str:
+    """A value as a table shows it.
+
+    >>> in_words(0.123456789), in_words(5000), in_words([1, 2]), in_words(None)
+    ('0.123457', '5,000', '1, 2', '-')
+    """
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, list | tuple):
+        rest = f", ... ({len(value):,} in all)" if len(value) > _SHOWN else ""
+        return ", ".join(in_words(item) for item in value[:_SHOWN]) + rest if value else "-"
+    return str(value)
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested mappings as one, names joined by a space; what is None is left out.
+
+    >>> flat({"input": {"kind": "rows", "columns": None}, "seed": 0})
+    {'input kind': 'rows', 'seed': 0}
+    """
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{name} ")
+        elif value is not None:
+            found[prefix + name] = value
+    return found
+
+
+# -- files -------------------------------------------------------------------------------------------------------------
+
+
+def check_target(path: Path) -> None:
+    """Refuse a place that can't be written to before the work is done, not after.
+
+    Raises
+    ------
+    EgbadError
+        When `path` is a folder, or its folder is missing or not writable.
+    """
+    if path.is_dir():
+        raise EgbadError(f"The output must be a file, '{path}' is a folder. Name a file in it.")
+    if not path.parent.is_dir():
+        raise EgbadError(f"There is no folder '{path.parent}' to write '{path.name}' to. Make it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise EgbadError(f"The folder '{path.parent}' can't be written to. Choose another or change its permissions.")
+
+
+def check_table(path: Path) -> None:
+    """Refuse a table of scores that can't be written, as `check_target` does, or whose ending is unknown."""
+    if path.suffix.lower() not in TABLES:
+        raise InvalidInputError(f"Scores are written to files that end in {', '.join(TABLES)}, got '{path.name}'.")
+    check_target(path)
+
+
+def write_table(path: Path, columns: Mapping[str, "NDArray[np.generic]"]) -> None:
+    """Columns (n,) to a .csv, .parquet or .jsonl file, atomically."""
+    from egbad.persistence import replacing
+
+    with replacing(path) as draft:
+        if path.suffix.lower() == ".parquet":
+            import pyarrow as pa
+            import pyarrow.parquet as pq
+
+            pq.write_table(pa.table(dict(columns)), draft)
+            return
+        with draft.open("w", encoding="utf-8", newline="") as file:
+            if path.suffix.lower() == ".csv":
+                write_csv(file, columns)
+            else:
+                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(columns))
+
+
+def show_csv(columns: Mapping[str, "NDArray[np.generic]"]) -> None:
+    """Columns (n,) as CSV on stdout."""
+    with _stdout() as out:
+        write_csv(out, columns)
+
+
+def write_csv(file: IO[str], columns: Mapping[str, "NDArray[np.generic]"]) -> None:
+    """Columns (n,) as CSV; floats so that they are read back exactly, booleans as true and false."""
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(columns)
+    cells = (
+        [str(v).lower() for v in column.tolist()] if column.dtype.kind == "b" else column.tolist()
+        for column in columns.values()
+    )
+    writer.writerows(zip(*cells, strict=True))
+
+
+def rows(columns: Mapping[str, "NDArray[np.generic]"]) -> Iterator[dict[str, Any]]:
+    """Columns (n,) as n mappings of plain values."""
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        yield dict(zip(columns, values, strict=True))
+
+
+class _stdout:
+    """sys.stdout; a reader that has gone away, as `| head` does, ends the command without a word."""
+
+    def __enter__(self) -> IO[str]:
+        return sys.stdout
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        try:
+            sys.stdout.flush()
+            gone = isinstance(error, BrokenPipeError)
+        except BrokenPipeError:
+            gone = True
+        if gone:
+            # Python flushes stdout once more at exit: give it a place where that works.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            raise typer.Exit(0)

@@ -1,0 +1,129 @@
+"""Charts as inline SVG: light, sharp at any size, coloured by the page's own variables."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from math import floor, log10
+
+from egbad.report.value import Curve, Histogram, Losses
+
+WIDTH, HEIGHT = 460, 280
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Values low to high on a stretch of pixels, evenly or by their logarithm."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    log: bool = False
+
+    def at(self, value: float) -> float:
+        """Where a value lies, in pixels."""
+        low, high, value = (log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        return self.start + (value - low) / ((high - low) or 1.0) * (self.end - self.start)
+
+    def ticks(self) -> list[float]:
+        """A few round values."""
+        if self.log:
+            first, last = floor(log10(self.low)), floor(log10(self.high))
+            tens = [10.0**e for e in range(first, last + 2) if self.low <= 10.0**e <= self.high]
+            if len(tens) >= 2:
+                return tens
+        step = 10 ** floor(log10((self.high - self.low) / 3)) if self.high > self.low else 1.0
+        while (self.high - self.low) / step > 6:
+            step *= 2 if (self.high - self.low) / step <= 12 else 2.5
+        first_tick = -floor(-self.low / step + 1e-9) * step
+        return [first_tick + i * step for i in range(int((self.high - first_tick) / step + 1e-6) + 1)]
+
+
+def short(value: float) -> str:
+    """A number in few characters."""
+    return "0" if abs(value) < 1e-12 else f"{value:.3g}"
+
+
+def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[str]) -> str:
+    """Axes, grid and labels around what is drawn."""
+    grid = [
+        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y.at(t):.1f}" y2="{y.at(t):.1f}"/>'
+        f'<text class="tick" x="{LEFT - 7}" y="{y.at(t) + 4:.1f}" text-anchor="end">{short(t)}</text>'
+        for t in y.ticks()
+    ]
+    grid += [
+        f'<text class="tick" x="{x.at(t):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{short(t)}</text>'
+        for t in x.ticks()
+    ]
+    return "\n".join(
+        [
+            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>',
+            *grid,
+            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>',
+            *body,
+            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>',
+            f'<text class="label" transform="translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
+            f'text-anchor="middle">{escape(y_label)}</text>',
+            "</svg>",
+        ]
+    )
+
+
+def horizontal(low: float, high: float, log: bool = False) -> Axis:
+    """The x axis of a chart."""
+    return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT, log)
+
+
+def vertical(low: float, high: float) -> Axis:
+    """The y axis of a chart."""
+    return Axis(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)
+
+
+def path(x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float | None], kind: str) -> str:
+    """A line through the points; where a value is missing the line breaks."""
+    parts, pen = [], "M"
+    for a, b in zip(xs, ys, strict=True):
+        if b is None:
+            pen = "M"
+            continue
+        parts.append(f"{pen}{x.at(a):.1f} {y.at(b):.1f}")
+        pen = "L"
+    return f'<path class="line {kind}" d="{"".join(parts)}"/>'
+
+
+def rate_chart(title: str, curve: Curve, x_label: str, y_label: str, chance: Curve) -> str:
+    """A curve in the unit square, and chance as a dotted line."""
+    x, y = horizontal(0, 1), vertical(0, 1)
+    body = [path(x, y, chance.x, chance.y, "chance"), path(x, y, curve.x, curve.y, "main")]
+    return frame(title, x, y, x_label, y_label, body)
+
+
+def histogram_chart(title: str, histogram: Histogram, threshold: float) -> str:
+    """Shares of normals and of anomalies per bin of the score, and the threshold."""
+    edges = histogram.edges
+    shares = [[count / max(sum(counts), 1) for count in counts] for counts in (histogram.normals, histogram.anomalies)]
+    x, y = horizontal(edges[0], edges[-1], histogram.log), vertical(0, max(map(max, shares)) * 1.05)
+    body = [
+        f'<rect class="bar {kind}" x="{x.at(a):.1f}" width="{max(x.at(b) - x.at(a), 0.5):.1f}" y="{y.at(share):.1f}" '
+        f'height="{y.at(0) - y.at(share):.1f}"/>'
+        for kind, of_kind in zip(("normal", "anomaly"), shares, strict=True)
+        for a, b, share in zip(edges[:-1], edges[1:], of_kind, strict=True)
+        if share
+    ]
+    if edges[0] < threshold < edges[-1]:
+        place = x.at(threshold)
+        anchor, shift = ("end", -5) if place > WIDTH / 2 else ("start", 5)
+        body.append(
+            f'<line class="threshold" x1="{place:.1f}" x2="{place:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
+            f'<text class="tick" x="{place + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">threshold {short(threshold)}</text>'
+        )
+    return frame(title, x, y, "anomaly score", "share of its kind", body)
+
+
+def loss_chart(title: str, losses: Losses, name: str) -> str:
+    """One loss over the steps, a line per member."""
+    members = losses.values[name]
+    finite = [v for member in members for v in member if v is not None] or [0.0]
+    x, y = horizontal(0, losses.steps[-1]), vertical(min(0.0, *finite), max(finite))
+    return frame(title, x, y, "step", f"loss of {name}", [path(x, y, losses.steps, m, "main") for m in members])

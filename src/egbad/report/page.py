@@ -1,0 +1,96 @@
+"""A report as one HTML page that opens without a network."""
+
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+from string import Template
+
+from egbad.report.charts import histogram_chart, loss_chart, rate_chart
+from egbad.report.markdown import facts, health, measure_rows
+from egbad.report.pictures import Drawn, Pictures, Triple, draw
+from egbad.report.value import Curve, Report
+
+
+def to_html(report: Report) -> str:
+    """The report as one HTML page: pictures, table and charts, with nothing to load from anywhere."""
+    template = Template(files("egbad.report").joinpath("page.html").read_text(encoding="utf-8"))
+    return template.substitute(
+        title=escape(report.title),
+        lead=escape(report.lead),
+        measures=_table(measure_rows(report)),
+        health=_health(report),
+        pictures=_pictures(report.pictures) if report.pictures is not None else "",
+        charts="\n".join(_charts(report)),
+        facts=_table(facts(report)),
+        command=escape(report.command),
+    )
+
+
+def _table(rows: Sequence[tuple[str, str]]) -> str:
+    return "\n".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
+
+
+def _health(report: Report) -> str:
+    sentences = health(report)
+    if not sentences:
+        return '<p class="well">Training ended well: no collapse, no discriminator that has won.</p>'
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="ill">{items}</ul>'
+
+
+def _figure(chart: str, caption: str) -> str:
+    return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
+
+
+def _charts(report: Report) -> list[str]:
+    m = report.measures
+    legend = '<span class="key normal"></span>normal <span class="key anomaly"></span>anomaly'
+    rate = m.base_rate
+    charts = [
+        _figure(histogram_chart("Scores", report.histogram, m.threshold), f"Scores: {legend}"),
+        _figure(
+            rate_chart("Precision and recall", report.precision_recall, "recall", "precision", Curve((0, 1), (rate, rate))),
+            f"Precision and recall; dotted: the base rate, {rate:.3f}",
+        ),
+        _figure(
+            rate_chart("ROC curve", report.roc, "false-alarm rate", "recall", Curve((0, 1), (0, 1))),
+            f"ROC curve, area {m.auroc:.4f}; dotted: chance",
+        ),
+    ]
+    names = {"D": "discriminator", "EG": "encoder and generator"}
+    charts += [
+        _figure(loss_chart(f"Loss of {name}", report.losses, name), f"Training: {escape(names.get(name, name))}")
+        for name in report.losses.values
+    ]
+    return charts
+
+
+def _pictures(pictures: Pictures) -> str:
+    drawn = draw(pictures)
+    heads = "".join(f"<th>{head}</th>" for head in ("held out", "rebuilt", "difference") * 2)
+    n = max(len(drawn.normals), len(drawn.anomalies))
+    rows = [_picture_row(drawn, i) for i in range(n)]
+    return (
+        '<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score '
+        "to its highest. What can't be rebuilt lights up in the difference.</p>"
+        f'<div class="scroll"><table class="pictures"><thead><tr><th colspan="3">normal</th><th colspan="3">anomaly</th></tr>'
+        f"<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+    )
+
+
+def _picture_row(drawn: Drawn, i: int) -> str:
+    cells = []
+    for kind, triples in (("normal", drawn.normals), ("anomaly", drawn.anomalies)):
+        cells.append(_triple(triples[i], kind, drawn) if i < len(triples) else "<td></td>" * 3)
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _triple(triple: Triple, kind: str, drawn: Drawn) -> str:
+    def image(uri: str, what: str) -> str:
+        return f'<img src="{uri}" alt="{what}" width="{drawn.width}" height="{drawn.height}">'
+
+    score = f'<span class="score {kind}">{triple.score:.3g}</span>'
+    return (
+        f"<td>{image(triple.original, f'{kind}, score {triple.score:.3g}')}{score}</td>"
+        f"<td>{image(triple.rebuilt, 'its reconstruction')}</td><td>{image(triple.difference, 'their difference')}</td>"
+    )

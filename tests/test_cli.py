@@ -1,0 +1,495 @@
+"""The command line: what it prints, what it writes, how it ends."""
+
+import csv
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from egbad import datasets, load
+from egbad.cli import main
+from egbad.cli.inputs import normal_rows, parse_settings, parse_size
+from egbad.errors import InvalidInputError
+
+Floats = NDArray[np.float64]
+QUICK = ("--set", "steps=50", "--alpha", "0.1")
+NAMES = ("a", "b", "c")
+
+
+def table(rng: np.random.Generator, n: int, anomalies: int = 0) -> dict[str, Floats]:
+    """Three columns and y (1 for an anomaly); a and b go together, except in anomalies."""
+    a = rng.normal(size=n)
+    b = a + 0.1 * rng.normal(size=n)
+    b[n - anomalies :] = -b[n - anomalies :] + 5
+    y = np.arange(n) >= n - anomalies
+    return {"a": a, "b": b, "c": rng.normal(size=n), "y": y.astype(np.int64)}
+
+
+def write_csv(path: Path, columns: dict[str, object]) -> Path:
+    pa.csv.write_csv(pa.table(columns), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Normal rows and a mixed test set in every format, and a model fitted by the command line."""
+    folder = tmp_path_factory.mktemp("cli")
+    rng = np.random.default_rng(0)
+    normal, mixed = table(rng, 300), table(rng, 60, anomalies=15)
+    del normal["y"]
+    write_csv(folder / "normal.csv", dict(normal))
+    pa.parquet.write_table(pa.table(normal), folder / "normal.parquet")
+    np.savez(folder / "normal.npz", X=np.column_stack(list(normal.values())))
+    write_csv(folder / "mixed.csv", dict(mixed))
+    words = ["bad" if y else "good" for y in mixed["y"]]
+    pa.parquet.write_table(pa.table(mixed | {"y": words}), folder / "mixed.parquet")
+    np.savez(folder / "mixed.npz", X=np.column_stack([mixed[name] for name in NAMES]), y=mixed["y"])
+    assert main(["fit", str(folder / "normal.csv"), "--out", str(folder / "m.egbad"), *QUICK, "--quiet"]) == 0
+    return folder
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    """Exit code, stdout, stderr."""
+    capsys.readouterr()
+    code = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
+    """The one line that a user's error prints."""
+    code, out, err = run(capsys, *arguments)
+    assert code == 2, err
+    assert out == ""
+    assert err.count("\n") == 1, err
+    assert "Traceback" not in err
+    return err.strip()
+
+
+# -- the main job ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet", "npz"])
+def test_fit_score_evaluate_info(kind: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, scores = tmp_path / "m.egbad", tmp_path / f"scores.{ {'npz': 'jsonl'}.get(kind, kind) }"
+    code, out, _ = run(capsys, "fit", folder / f"normal.{kind}", "--out", model, *QUICK, "--seed", 3, "--json")
+    fitted = json.loads(out)
+    assert (code, fitted["rows"], fitted["calibration_rows"]) == (0, 300, 30)
+
+    labels = ("--label-column", "y")
+    code, out, err = run(capsys, "score", model, folder / f"mixed.{kind}", "--out", scores, "--terms", *labels)
+    assert (code, out) == (0, "")
+    assert "60 rows, " in err
+    assert "flagged" in err
+    assert scores.stat().st_size > 60
+
+    named = ("--normal", "good") if kind == "parquet" else ()
+    code, out, _ = run(capsys, "evaluate", model, folder / f"mixed.{kind}", *labels, *named, "--json")
+    measured = json.loads(out)
+    assert code == 0
+    assert measured["auroc"] > 0.9
+    assert (measured["anomalies"], measured["base_rate"]) == (15, 0.25)
+    assert 0 <= measured["flagged_normals"] < measured["flagged_anomalies"] <= 1
+
+    code, out, _ = run(capsys, "info", model, "--json")
+    assert code == 0
+    assert json.loads(out)["threshold"] == fitted["threshold"]
+
+
+def test_tables_for_people(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "fit", folder / "normal.csv", "--out", tmp_path / "m.egbad", *QUICK)
+    assert code == 0
+    assert "calibration rows" in out
+    assert "health" in out
+    assert "Traceback" not in err
+    code, out, _ = run(capsys, "evaluate", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y")
+    assert code == 0
+    assert "average precision" in out
+    code, out, _ = run(capsys, "info", folder / "m.egbad")
+    assert code == 0
+    assert "a, b, c" in out
+
+
+def test_scores_equal_those_of_python_bit_for_bit(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    detector = load(folder / "m.egbad")
+    x = np.load(folder / "mixed.npz")["X"]
+    code, out, _ = run(capsys, "score", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y", "--terms")
+    assert code == 0
+    lines = list(csv.DictReader(out.splitlines()))
+    frame = pa.table(dict(zip(NAMES, x.T, strict=True)))
+    assert [float(line["score"]) for line in lines] == detector.anomaly_score(frame).tolist()
+    assert [float(line["p_value"]) for line in lines] == detector.p_value(frame).tolist()
+    assert [line["anomaly"] == "true" for line in lines] == (detector.predict(frame) == -1).tolist()
+    for name, term in detector.score_terms(frame).items():
+        assert [float(line[name]) for line in lines] == term.tolist()
+
+    parquet = tmp_path / "s.parquet"
+    mixed = folder / "mixed.parquet"
+    assert main(["score", str(folder / "m.egbad"), str(mixed), "--label-column", "y", "--out", str(parquet)]) == 0
+    written = pa.parquet.read_table(parquet)
+    assert written.column_names == ["row", "score", "p_value", "anomaly"]
+    assert written["score"].to_pylist() == detector.anomaly_score(frame).tolist()
+
+
+def test_score_takes_another_alpha_and_a_false_discovery_rate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("score", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y", "--json")
+    usual = json.loads(run(capsys, *given)[1])
+    loose = json.loads(run(capsys, *given, "--alpha", "0.5", "--fdr", "0.2")[1])
+    assert loose["flagged"] > usual["flagged"]
+    assert loose["discoveries"] == sum(row["discovery"] for row in loose["scores"])
+
+
+def test_few_calibration_rows_are_one_line_of_warning(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("score", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y")
+    code, _, err = run(capsys, *given, "--alpha", "0.001")
+    assert code == 0
+    assert err.startswith("Warning: alpha=0.001 needs at least 999 calibration rows, there are 30")
+    assert "cli" not in err.splitlines()[0]
+    assert len(err.splitlines()) == 2
+
+
+def test_normal_chooses_the_rows_to_learn_from(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ("fit", folder / "mixed.parquet", "--label-column", "y", "--out", tmp_path / "m.egbad", *QUICK, "--json")
+    code, out, err = run(capsys, *given)
+    assert (code, json.loads(out)["rows"]) == (0, 60)
+    assert "whatever their label" in err
+    code, out, err = run(capsys, *given, "--normal", "good")
+    assert (code, json.loads(out)["rows"]) == (0, 45)
+    assert json.loads(out)["input"]["columns"] == list(NAMES)
+    assert "whatever" not in err
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    for kind, n in (("even", 30), ("odd", 6)):
+        (folder / kind).mkdir()
+        for i in range(n):
+            pixels = rng.integers(100, 120, (8, 8))
+            pixels[:, ::2] += 100 * (kind == "odd")
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / kind / f"{i:02}.png")
+    return folder
+
+
+def test_a_folder_of_images(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, page = tmp_path / "m.egbad", tmp_path / "page.html"
+    steps = ("--set", "steps=10", "--set", "width=4", "--alpha", "0.3")
+    code, out, err = run(capsys, "fit", pictures / "even", "--out", model, *steps, "--json")
+    assert code == 0, err
+    assert json.loads(out)["input"] == {"kind": "images", "shape": [8, 8], "columns": None}
+    code, out, _ = run(capsys, "score", model, pictures)
+    assert code == 0
+    lines = list(csv.DictReader(out.splitlines()))
+    assert [line["file"] for line in lines[:2]] == [str(Path("even/00.png")), str(Path("even/01.png"))]
+    code, out, err = run(
+        capsys, "evaluate", model, pictures, "--label-column", "folder", "--normal", "even", "--report", page, "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["anomalies"] == 6
+    assert "<html" in page.read_text(encoding="utf-8")
+
+    said = refused(capsys, "score", model, pictures, "--image-size", "16x12")
+    assert "(8, 8)" in said
+    assert "(16, 12)" in said
+    assert "as in 28x28" in refused(capsys, "score", model, pictures, "--image-size", "big")
+
+
+def test_a_public_data_set_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = tmp_path / "m.egbad"
+    steps = ("--set", "steps=2", "--set", "width=4", "--alpha", "0.1")
+    code, out, err = run(capsys, "fit", "digits", "--normal", "5", "--out", model, *steps, "--json")
+    assert code == 0, err
+    assert json.loads(out)["rows"] == 182
+    code, out, err = run(capsys, "evaluate", model, "digits", "--normal", "5", "--json")
+    assert code == 0, err
+    assert json.loads(out)["rows"] == 1797
+
+
+def test_data_list_and_get(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "data", "list", "--json")
+    assert code == 0
+    assert [entry["name"] for entry in json.loads(out)] == datasets.names()
+    code, out, _ = run(capsys, "data", "list")
+    assert code == 0
+    assert "kdd99" in out
+    code, out, _ = run(capsys, "data", "get", "digits", "--json")
+    assert (code, json.loads(out)) == (0, {"name": "digits", "files": []})
+
+
+def test_demo_hands_its_options_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: dict[str, object] = {}
+    monkeypatch.setattr("egbad.demo.run", lambda **options: given.update(options) or {"auroc": 0.99, "report": "r"})
+    page = tmp_path / "page.html"
+    code, out, _ = run(capsys, "demo", "--out", page, "--normal", "3", "--seed", "4", "--json")
+    assert (code, json.loads(out)["auroc"]) == (0, 0.99)
+    assert given == {"normal": 3, "anomaly": 7, "seed": 4, "out": page, "verbose": False}
+    assert "must differ" in refused(capsys, "demo", "--normal", "7", "--out", page)
+
+
+# -- what a user gets wrong --------------------------------------------------------------------------------------------
+
+N = 40
+GOOD = {"a": np.arange(N) % 7 * 1.0, "b": np.arange(N) % 5 * 1.0}
+
+
+def spoiled(value: float) -> dict[str, object]:
+    b = GOOD["b"].copy()
+    b[3] = value
+    return GOOD | {"b": b}
+
+
+BAD_TABLES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
+    "empty": ({"a": np.array([]), "b": np.array([])}, ("at least one row", "empty")),
+    "one row": ({"a": np.array([1.0])}, ("at least two rows", "got n_samples = 1")),
+    "text": (GOOD | {"city": ["Kyoto"] * N}, ("must be numbers", "'city'", "Drop it or encode it")),
+    "nan": (spoiled(np.nan), ("finite", "NaN in row 3, column 'b'", "Fill or drop")),
+    "infinity": (spoiled(-np.inf), ("finite", "infinity in row 3, column 'b'", "Fill or drop")),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_fit_refuses_bad_tables(kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    columns, words = BAD_TABLES[kind]
+    path, model = tmp_path / "t.parquet", tmp_path / "m.egbad"
+    pa.parquet.write_table(pa.table(columns), path)
+    said = refused(capsys, "fit", path, "--out", model, *QUICK, "--quiet")
+    assert all(word in said for word in words), said
+    assert not model.exists()
+
+
+def test_score_counts_bad_rows_from_the_first(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = np.zeros((9000, 3))
+    x[8500, 1] = np.nan
+    path = write_csv(tmp_path / "t.csv", dict(zip(NAMES, x.T, strict=True)))
+    assert "NaN in row 8500, column 'b'" in refused(capsys, "score", folder / "m.egbad", path)
+
+
+def test_a_constant_column_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, model = write_csv(tmp_path / "t.csv", GOOD | {"c": np.ones(N)}), tmp_path / "m.egbad"
+    assert run(capsys, "fit", path, "--out", model, "--set", "steps=20", "--alpha", "0.3", "--quiet")[0] == 0
+    code, out, _ = run(capsys, "score", model, path, "--json")
+    assert code == 0
+    assert all(np.isfinite(row["score"]) for row in json.loads(out)["scores"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (("a", "b"), ("seen at fit time, yet now missing", "c")),
+        (("a", "b", "c", "d"), ("unseen at fit time", "d")),
+        (("a", "b", "x"), ("unseen at fit time", "x")),
+        (("b", "a", "c"), ("same order",)),
+    ],
+)
+def test_other_columns_than_at_fit(
+    columns: tuple[str, ...], words: tuple[str, ...], folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_csv(tmp_path / "t.csv", {name: np.arange(3.0) for name in columns})
+    said = refused(capsys, "score", folder / "m.egbad", path)
+    assert all(word in said for word in words), said
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_fewer_columns_without_names(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    np.save(tmp_path / "t.npy", np.zeros((4, 2)))
+    said = refused(capsys, "score", folder / "m.egbad", tmp_path / "t.npy")
+    assert "2 features" in said
+    assert "3 features" in said
+
+
+def test_files_that_cannot_be_read(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model, out = folder / "m.egbad", tmp_path / "out.egbad"
+    assert "no file, folder or data set" in refused(capsys, "fit", tmp_path / "none.csv", "--out", out)
+    broken = tmp_path / "broken.parquet"
+    broken.write_bytes(b"PAR1 and then nothing")
+    assert "can't be read as .parquet" in refused(capsys, "fit", broken, "--out", out)
+    assert "can't be read" in refused(capsys, "info", tmp_path / "none.egbad")
+    assert "no egbad model" in refused(capsys, "info", folder / "normal.csv")
+    short = tmp_path / "short.egbad"
+    short.write_bytes(model.read_bytes()[:-10])
+    assert "cut short" in refused(capsys, "score", short, folder / "normal.csv")
+    assert "end in .npz" in refused(capsys, "fit", model, "--out", out)
+    assert not out.exists()
+
+
+MISTYPED: dict[str, tuple[tuple[str, ...], str]] = {
+    "command": (("scroe",), "Did you mean 'score'?"),
+    "data command": (("data", "lst"), "Did you mean 'list'?"),
+    "option": (("fit", "x.csv", "--mebmers", "2"), "no option '--mebmers'. Did you mean '--members'?"),
+    "missing argument": (("score",), "Missing argument 'MODEL'"),
+    "no integer": (("fit", "x", "--out", "o", "--seed", "one"), "Invalid value for '--seed'"),
+    "data set": (("data", "get", "mnsit"), "no data set 'mnsit'. Did you mean 'mnist'?"),
+    "data set to fit": (("fit", "digts", "--out", "o"), "Did you mean 'digits'?"),
+    "detector": (("fit", "digits", "--out", "o", "--detector", "egbda"), "Did you mean 'egbad'?"),
+    "setting": (("fit", "digits", "--out", "o", "--set", "setps=3"), "Did you mean 'steps'?"),
+    "setting without value": (("fit", "digits", "--out", "o", "--set", "steps"), "name=value"),
+    "setting of text": (("fit", "digits", "--out", "o", "--set", "members=two"), 'a whole number, got "two"'),
+    "setting out of range": (("fit", "digits", "--normal", "5", "--out", "o", "--set", "batch_size=0"), "batch_size"),
+    "alpha": (("fit", "digits", "--normal", "5", "--out", "o", "--alpha", "1.5"), "alpha must be in (0, 1), got 1.5"),
+    "alpha to score": (("score", "m", "d", "--alpha", "0"), "alpha must be in (0, 1), got 0.0"),
+    "label column of a data set": (("fit", "digits", "--out", "o", "--label-column", "y"), "Leave it out"),
+    "folder to write to": (("fit", "digits", "--out", "nowhere/o"), "no folder 'nowhere'"),
+    "ending": (("score", "m", "d", "--out", "o.xlsx"), ".csv, .parquet, .jsonl"),
+}
+
+
+@pytest.mark.parametrize("kind", MISTYPED)
+def test_what_is_mistyped_is_said(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments, words = MISTYPED[kind]
+    assert words in refused(capsys, *arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_labels_that_do_not_fit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = folder / "m.egbad"
+    assert "--label-column" in refused(capsys, "evaluate", model, folder / "normal.csv")
+    mixed = (folder / "mixed.parquet", "--label-column")
+    assert "Did you mean 'y'?" in refused(capsys, "evaluate", model, *mixed, "yy")
+    assert "need --normal, the label of normal rows. Found: bad, good" in refused(
+        capsys, "evaluate", model, *mixed, "y"
+    )
+    assert "Did you mean 'good'?" in refused(capsys, "evaluate", model, *mixed, "y", "--normal", "goood")
+
+
+@pytest.mark.parametrize(
+    ("labels", "normal", "found"),
+    [
+        (np.array([0, 1, 4]), None, [True, False, False]),
+        (np.array([False, True]), None, [True, False]),
+        (np.array([5, 7, 5]), "5", [True, False, True]),
+        (np.array(["a", "b"]), "b", [False, True]),
+        (np.array([b"a", b"b"]), "b", [False, True]),
+    ],
+)
+def test_normal_rows(labels: NDArray[np.generic], normal: str | None, found: list[bool]) -> None:
+    assert normal_rows(labels, normal).tolist() == found
+
+
+def test_missing_labels_are_refused() -> None:
+    with pytest.raises(InvalidInputError, match="row 1 has none"):
+        normal_rows(np.array([0.0, np.nan]), None)
+    with pytest.raises(InvalidInputError, match="row 0 has none"):
+        normal_rows(np.array([None, "a"], dtype=object), "a")
+
+
+def test_settings_and_sizes() -> None:
+    assert parse_settings(["a=1", "b=[1,2]", "c=x=y"]) == {"a": 1, "b": [1, 2], "c": "x=y"}
+    assert parse_size("8x16") == (8, 16)
+    with pytest.raises(InvalidInputError, match="28x28"):
+        parse_size("0x4")
+
+
+# -- what goes wrong on the way ----------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_leaves_the_old_model(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = tmp_path / "m.egbad"
+    model.write_bytes(b"the old one")
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = refused(capsys, "fit", folder / "normal.csv", "--out", model, *QUICK, "--quiet")
+    assert "No space left on device" in said
+    assert "unchanged" in said
+    assert model.read_bytes() == b"the old one"
+    assert list(tmp_path.iterdir()) == [model]
+
+
+def test_a_bug_of_ours_asks_to_be_reported(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slip(*_: object) -> None:
+        raise KeyError("slip")
+
+    monkeypatch.setattr("egbad.detectors.load", slip)
+    monkeypatch.delenv("EGBAD_DEBUG", raising=False)
+    code, _, err = run(capsys, "info", folder / "m.egbad")
+    assert code == 1
+    assert err.startswith("This is a bug in egbad (KeyError: 'slip'")
+    assert err.count("\n") == 1
+    monkeypatch.setenv("EGBAD_DEBUG", "1")
+    assert "Traceback" in run(capsys, "info", folder / "m.egbad")[2]
+
+
+def start(*arguments: object, **options: object) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-c", "import sys; from egbad.cli import main; sys.exit(main())", *map(str, arguments)]
+    return subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)  # type: ignore[call-overload,no-any-return]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
+def test_ctrl_c_during_fit_leaves_nothing(folder: Path, tmp_path: Path) -> None:
+    process = start("fit", folder / "normal.csv", "--out", tmp_path / "m.egbad", "--set", "steps=10000000")
+    assert process.stderr is not None
+    first = process.stderr.readline()  # the first line of progress: it trains
+    assert first.startswith("Training")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1] == "Interrupted: no output was written."
+    assert "Traceback" not in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name == "nt", reason="pipes end otherwise there")
+def test_a_reader_that_leaves_early_is_no_error(folder: Path, tmp_path: Path) -> None:
+    path = write_csv(tmp_path / "t.csv", dict(zip(NAMES, np.zeros((3, 5000)), strict=True)))
+    process = start("score", folder / "m.egbad", path)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.stderr is not None
+    with process.stderr as err:
+        assert "Traceback" not in err.read()
+    assert process.wait(timeout=30) == 0
+
+
+def test_help_is_quick_and_imports_nothing_heavy() -> None:
+    heavy = ("torch", "sklearn", "pyarrow", "pydantic", "numpy")
+    code = (
+        "import sys; from egbad.cli import main; code = main(['--help']);"
+        f"print('LOADED', [name for name in {heavy} if name in sys.modules]); sys.exit(code)"
+    )
+    fastest = float("inf")
+    for _ in range(4):
+        started = time.perf_counter()
+        done = subprocess.run([sys.executable, "-c", code], text=True, capture_output=True, check=True)
+        fastest = min(fastest, time.perf_counter() - started)
+        assert "LOADED []" in done.stdout
+        assert "evaluate" in done.stdout
+    assert fastest < 0.5
+
+
+def test_version_and_bare_calls(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--version")
+    assert code == 0
+    assert out.startswith("egbad ")
+    for arguments in ((), ("data",)):
+        code, out, _ = run(capsys, *arguments)
+        assert code == 0
+        assert "Commands" in out
