@@ -10,6 +10,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import torch
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
@@ -235,8 +236,6 @@ def test_bad_rows_are_named(fitted):
     with pytest.raises(InvalidInputError, match="X has 4 features, but .* is expecting 5 features"):
         fitted.anomaly_score(scene(3, 1)[:, :4])
     with pytest.raises(InvalidTypeError, match="sparse"):
-        from scipy.sparse import csr_matrix
-
         fitted.anomaly_score(csr_matrix(scene(3, 1)))
 
 

@@ -75,3 +75,10 @@ def test_state_restores_the_encoder(x):
     again = make().restore(encoder.state())
     assert np.array_equal(again.encode(x), encoder.encode(x))
     assert np.array_equal(again.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))
+
+
+def test_sizes_are_logged_by_themselves_and_nothing_else_is():
+    n = np.arange(100.0)
+    x = np.column_stack([n * 1000, n, n * 1000 + 0.5, n * 1000 - 1])  # sizes; counts; no whole numbers; negative
+    assert RowEncoder().fit(x).log.tolist() == [True, False, False, False]
+    assert not RowEncoder("standard", np.zeros(4, dtype=bool)).fit(x).log.any()

@@ -7,6 +7,8 @@ if TYPE_CHECKING:
     from egbad.detectors import load
     from egbad.detectors.egbad import EGBAD
 
+    __version__: str
+
 __all__ = ["EGBAD", "__version__", "load"]
 
 _HOMES = {"EGBAD": "egbad.detectors.egbad", "load": "egbad.detectors"}
@@ -24,4 +26,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*globals(), *__all__})

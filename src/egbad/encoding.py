@@ -11,6 +11,7 @@ Array = NDArray[Any]
 State = dict[str, Array]
 
 SCALINGS = ("standard", "minmax", "none")
+_LARGE = 10_000  # whole numbers up to here are read as counts and codes, beyond as sizes
 _FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
 _MAX = 1e18  # unscaled columns: its square is still a number in single precision
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
@@ -24,9 +25,9 @@ class RowEncoder:
     scaling : {"standard", "minmax", "none"}
         "minmax" maps each column's training range to [0, 1]. "standard" goes on from there to mean 0 and standard
         deviation 1. A constant column becomes 0.
-    log_columns : array of bool (d,)
-        Columns that log(1 + x) is taken of first: counts and sizes over many orders of magnitude. They must not be
-        negative; what is, at scoring, counts as 0.
+    log_columns : array of bool (d,), optional
+        Columns that log(1 + x) is taken of first; what is negative counts as 0. None chooses them when fitting: those
+        that hold whole numbers only, none negative, and reach beyond 10,000, as bytes, amounts and durations do.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
@@ -39,8 +40,7 @@ class RowEncoder:
 
     def fit(self, x: Array) -> "RowEncoder":
         """Learn the columns' ranges from x (n, d)."""
-        d = x.shape[1]
-        self.log = np.zeros(d, dtype=np.bool_) if self.log_columns is None else self.log_columns
+        self.log = _sizes(x) if self.log_columns is None else self.log_columns
         u = self._log(x)
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
@@ -53,11 +53,11 @@ class RowEncoder:
     def encode(self, x: Array) -> NDArray[np.float32]:
         """x (n, d) -> (n, d)."""
         if self.scaling == "none":
-            return np.clip(x, -_MAX, _MAX).astype(np.float32)
+            return np.asarray(np.clip(x, -_MAX, _MAX), dtype=np.float32)
         u = (self._log(x) - self.low) / self.span
         if self.scaling == "standard":
             u = (u - self.mean) / self.scale
-        return np.clip(u, -_FAR, _FAR).astype(np.float32)
+        return np.asarray(np.clip(u, -_FAR, _FAR), dtype=np.float32)
 
     def decode(self, u: Array) -> Array:
         """The way back, from (n, d) to the user's units (n, d)."""
@@ -84,6 +84,12 @@ class RowEncoder:
         return self
 
 
+def _sizes(x: Array) -> NDArray[np.bool_]:
+    """Columns of x (n, d) that measure sizes over orders of magnitude -> (d,)."""
+    whole = (x == np.floor(x)).all(axis=0) & (x.min(axis=0) >= 0)
+    return np.asarray(whole & (x.max(axis=0) > _LARGE), dtype=np.bool_)
+
+
 class ImageEncoder:
     """Scale images (n, h, w) or (n, c, h, w) to [-1, 1], as (n, c, h, w).
 
@@ -101,7 +107,8 @@ class ImageEncoder:
     def encode(self, x: Array) -> NDArray[np.float32]:
         """x (n, h, w) or (n, c, h, w) -> (n, c, h, w)."""
         u = (x.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - np.float32(1)
-        return u if self.channels else u[:, None]
+        encoded: NDArray[np.float32] = u if self.channels else u[:, None]
+        return encoded
 
     def decode(self, u: Array) -> Array:
         """The way back, in the user's units and shape."""

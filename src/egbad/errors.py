@@ -53,6 +53,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInputError:
     "There is no data set 'mnsit'. Did you mean 'mnist'? Known: kdd99, mnist."
     """
     options = sorted(known)
-    near = get_close_matches(name, options, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
+    folded = {option.casefold(): option for option in options}
+    near = get_close_matches(name.casefold(), folded, n=1)
+    hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
     return InvalidInputError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(options)}.")

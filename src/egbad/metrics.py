@@ -115,7 +115,7 @@ def average_precision_bounds(base_rate: float) -> tuple[float, float]:
 
     >>> low, chance = average_precision_bounds(0.331)
     >>> round(low, 3), chance
-    (0.187, 0.331)
+    (0.188, 0.331)
     """
     p = base_rate
     if not 0 < p < 1:

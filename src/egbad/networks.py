@@ -7,7 +7,7 @@ A member's numbers come from its own generator, so that it is the same whether i
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
-from math import log2, prod
+from math import log2, prod, sqrt
 from typing import Any
 
 import torch
@@ -62,8 +62,8 @@ class Draws:
 
 def xavier(draws: Draws, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
     """Glorot uniform weights -> (K, *shape)."""
-    bound = (6 / (fan_in + fan_out)) ** 0.5
-    return draws.uniform(*shape) * 2 * bound - bound
+    bound = sqrt(6 / (fan_in + fan_out))
+    return 2 * bound * draws.uniform(*shape) - bound
 
 
 def normal_002(draws: Draws, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+_NOT_NUMPYS = (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError)  # what NumPy says of other files
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
 
 
@@ -235,19 +237,18 @@ def _read_npy(path: Path, label_column: str | None) -> Data:
             f"A .npy file has no labels, got label column '{label_column}'. Use .npz, .csv or .parquet."
         )
     try:
-        x = np.load(path, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+        with path.open("rb") as file:  # NumPy leaves a file open that it can't read
+            x = np.lib.format.read_array(file, allow_pickle=False)
+    except _NOT_NUMPYS as error:
         raise _damaged(path, error) from error
     return _not_empty(path, as_data(x))
 
 
 def _read_npz(path: Path, label_column: str | None) -> Data:
-    from zipfile import BadZipFile
-
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             found = {key: archive[key] for key in archive.files if archive[key].dtype.kind != "O"}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError) as error:
+    except _NOT_NUMPYS as error:
         raise _damaged(path, error) from error
     if label_column is not None and label_column not in found:
         raise unknown("label key", label_column, found)
@@ -267,7 +268,8 @@ def _read_npz(path: Path, label_column: str | None) -> Data:
 def _read_folder(folder: Path, label_column: str | None, size: tuple[int, int] | None) -> Data:
     if label_column not in (None, FOLDER_LABELS):
         raise InvalidInputError(
-            f"A folder of images has the label column '{FOLDER_LABELS}' only, the name of each image's folder, got '{label_column}'."
+            f"A folder of images has the label column '{FOLDER_LABELS}' only, the name of each image's folder, "
+            f"got '{label_column}'."
         )
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file())
     if not paths:

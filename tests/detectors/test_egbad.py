@@ -59,7 +59,7 @@ def test_the_score_is_the_papers_weighted_sum(weight):
     m = model(distance="norm", residual_weight=weight)
     x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        z, x_hat, f, f_hat = m.forward_pass(x)
+        x_hat, f, f_hat = m.forward_pass(x)
         terms = m.score_terms(x)
     expected = weight * (x - x_hat).abs().sum(2) + (1 - weight) * (f - f_hat).abs().sum(2)
     assert torch.allclose(terms["residual"] + terms["features"], expected)

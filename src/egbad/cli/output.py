@@ -27,9 +27,9 @@ def note(text: str) -> None:
 
 
 def one_line(text: str) -> str:
-    """A message of several lines as one, its lists joined by commas.
+    r"""A message of several lines as one, its lists joined by commas.
 
-    >>> one_line("Names differ.\\nUnseen:\\n- a\\n- b\\n")
+    >>> one_line("Names differ.\nUnseen:\n- a\n- b\n")
     'Names differ. Unseen: a, b.'
     """
     whole = ""

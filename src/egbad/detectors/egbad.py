@@ -13,7 +13,6 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
 """
 
 from collections.abc import Iterator
-from contextlib import nullcontext
 from math import ceil
 from typing import Any, Literal
 
@@ -54,7 +53,8 @@ _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were th
 
 def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
     """|a - b| of the given degree over all units, a and b (K, B, ...) -> (K, B): the paper's L_G, and its L_D on features."""
-    return torch.linalg.vector_norm((a - b).flatten(2), ord=degree, dim=2)
+    norm: Tensor = torch.linalg.vector_norm((a - b).flatten(2), ord=degree, dim=2)
+    return norm
 
 
 def relative_distance(a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
@@ -292,23 +292,23 @@ class BiGAN(Model):
         """Learn the usual distances: means over the training rows, as the averaged weights see them."""
         sums, n = [torch.zeros_like(self.usual_x), torch.zeros_like(self.usual_f)], 0
         for x in chunks:
-            z, x_hat, f, f_hat = self.forward_pass(x)
+            x_hat, f, f_hat = self.forward_pass(x)
             sums[0] += (x - x_hat).abs().sum(1, keepdim=True)
             sums[1] += (f - f_hat).abs().sum(1, keepdim=True)
             n += x.shape[1]
         self.usual_x.copy_(sums[0] / n + _FLOOR)
         self.usual_f.copy_(sums[1] / n + _FLOOR)
 
-    def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """x (K, B, ...) -> z = E(x), x_hat = G(z), and D's features of (x, z) and (x_hat, z)."""
+    def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """x (K, B, ...) -> x_hat = G(E(x)), and D's features of (x, E(x)) and (x_hat, E(x))."""
         x = self.seen(x)
         z = self.E(x)  # (K, B, k)
         x_hat = self.G(z)  # (K, B, ...)
-        return z, x_hat, self.D.features(x, z), self.D.features(x_hat, z)
+        return x_hat, self.D.features(x, z), self.D.features(x_hat, z)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper; w is its alpha."""
-        s, (_, x_hat, f, f_hat) = self.settings, self.forward_pass(x)
+        s, (x_hat, f, f_hat) = self.settings, self.forward_pass(x)
         if s.discrimination == "sigma":
             # The paper scores the pair (x, E(x)); the released code the pair (G(E(x)), E(x)).
             l_d = cross_entropy_real(self.D.logit(f if s.sigma_pair == "paper" else f_hat))
@@ -401,8 +401,9 @@ class EGBAD(TorchDetector):
     distinct : bool, optional
         Whether rows that repeat an earlier one are left out of training and scaling, so that what is frequent does not
         hide what is normal but rare. Calibration rows are held out before, and keep their repeats.
-    log_columns : sequence of str or int
-        Columns that log(1 + x) is taken of before scaling: counts and sizes over many orders of magnitude.
+    log_columns : sequence of str or int, optional
+        Columns that log(1 + x) is taken of before scaling. By default those that hold whole numbers only, none
+        negative, and reach beyond 10,000; with recipe "paper" none.
     members : int
         Networks that are trained side by side from different seeds; the score is their mean.
     alpha : float
@@ -471,7 +472,7 @@ class EGBAD(TorchDetector):
         residual_weight: float | None = None,
         scaling: str | None = None,
         distinct: bool | None = None,
-        log_columns: tuple[str | int, ...] = (),
+        log_columns: tuple[str | int, ...] | None = None,
         members: int = 1,
         alpha: float = 0.01,
         calibration_fraction: float = 0.1,
@@ -532,7 +533,9 @@ class EGBAD(TorchDetector):
         self.settings_ = self._settle_on(shape)
         if len(shape) == 3:
             return ImageEncoder()
-        return RowEncoder(self.settings_.scaling, log_mask(list(self.log_columns), self.columns_, shape[0]))
+        if self.log_columns is None and self.recipe == "default":
+            return RowEncoder(self.settings_.scaling)
+        return RowEncoder(self.settings_.scaling, log_mask(list(self.log_columns or ()), self.columns_, shape[0]))
 
     def _training_rows(self, x: NDArray[Any]) -> NDArray[Any]:
         return x[distinct_rows(x)] if self.settings_.distinct and x.ndim == 2 else x

@@ -23,7 +23,9 @@ class Axis:
 
     def at(self, value: float) -> float:
         """Where a value lies, in pixels."""
-        low, high, value = (log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        low, high, value = (
+            (log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
+        )
         return self.start + (value - low) / ((high - low) or 1.0) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
@@ -62,7 +64,8 @@ def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequen
             *grid,
             f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>',
             *body,
-            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">{escape(x_label)}</text>',
+            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
+            f"{escape(x_label)}</text>",
             f'<text class="label" transform="translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
             f'text-anchor="middle">{escape(y_label)}</text>',
             "</svg>",
@@ -116,7 +119,8 @@ def histogram_chart(title: str, histogram: Histogram, threshold: float) -> str:
         anchor, shift = ("end", -5) if place > WIDTH / 2 else ("start", 5)
         body.append(
             f'<line class="threshold" x1="{place:.1f}" x2="{place:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text class="tick" x="{place + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">threshold {short(threshold)}</text>'
+            f'<text class="tick" x="{place + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">'
+            f"threshold {short(threshold)}</text>"
         )
     return frame(title, x, y, "anomaly score", "share of its kind", body)
 

@@ -49,7 +49,9 @@ def _charts(report: Report) -> list[str]:
     charts = [
         _figure(histogram_chart("Scores", report.histogram, m.threshold), f"Scores: {legend}"),
         _figure(
-            rate_chart("Precision and recall", report.precision_recall, "recall", "precision", Curve((0, 1), (rate, rate))),
+            rate_chart(
+                "Precision and recall", report.precision_recall, "recall", "precision", Curve((0, 1), (rate, rate))
+            ),
             f"Precision and recall; dotted: the base rate, {rate:.3f}",
         ),
         _figure(
@@ -71,7 +73,7 @@ def _pictures(pictures: Pictures) -> str:
     n = max(len(drawn.normals), len(drawn.anomalies))
     rows = [_picture_row(drawn, i) for i in range(n)]
     return (
-        '<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score '
+        "<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score "
         "to its highest. What can't be rebuilt lights up in the difference.</p>"
         f'<div class="scroll"><table class="pictures"><thead><tr><th colspan="3">normal</th><th colspan="3">anomaly</th></tr>'
         f"<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"

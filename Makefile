@@ -1,0 +1,37 @@
+# `make demo` and `make test` need nothing but make and Python 3.11: they make their own .venv first.
+PYTHON ?= python3.11
+BIN := .venv/bin
+
+.PHONY: demo test lint format slow wheel clean
+
+demo: .venv/.installed
+	$(BIN)/egbad demo
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: .venv/.installed
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+format: .venv/.installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+slow: .venv/.installed
+	$(BIN)/python -m pytest -m slow
+
+wheel: .venv/.installed
+	$(BIN)/python -m build --no-isolation
+
+clean:
+	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis report.html
+	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
+
+# torch goes first and alone, so that nothing which needs it can choose another build of it.
+.venv/.installed: pyproject.toml requirements.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[demo,dev]'
+	touch $@

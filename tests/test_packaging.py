@@ -1,0 +1,63 @@
+"""What is built is complete, and installs where there is nothing."""
+
+import subprocess
+import sys
+import tarfile
+import venv
+import zipfile
+from importlib.metadata import metadata
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    out = tmp_path_factory.mktemp("dist")
+    command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out
+
+
+def test_the_wheel_has_what_an_install_needs(built):
+    (wheel,) = built.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    for needed in ("egbad/py.typed", "egbad/report/page.html", "egbad/detectors/egbad.py"):
+        assert needed in names
+    assert any(name.endswith("licenses/LICENSE") for name in names)
+    assert not [name for name in names if name.startswith("tests")]
+
+
+def test_the_sdist_has_what_a_test_run_needs(built):
+    (sdist,) = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {"/".join(name.split("/")[1:]) for name in archive.getnames()}
+    assert {"pyproject.toml", "LICENSE", "src/egbad/py.typed", "tests/test_contract.py"} <= names
+
+
+def test_the_metadata_says_what_is_promised():
+    found = metadata("egbad")
+    assert found["Requires-Python"] == ">=3.11"
+    assert found["License-Expression"] == "Apache-2.0"
+    assert set(found.get_all("Provides-Extra")) == {"demo", "plot", "onnx", "serve", "ray", "tune", "dev"}
+    core = [r for r in found.get_all("Requires-Dist") if "extra ==" not in r]
+    assert len(core) == 9
+    assert all(">=" in r for r in core)
+
+
+@pytest.mark.slow
+def test_the_wheel_installs_into_an_empty_environment(built, tmp_path):
+    (wheel,) = built.glob("*.whl")
+    venv.create(tmp_path / "env", with_pip=True)
+    python = tmp_path / "env" / "bin" / "python"
+    for what in ("torch==2.13.0", str(wheel)):
+        subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
+    code = (
+        "import numpy as np, egbad; x = np.eye(8); print(egbad.EGBAD(steps=2, alpha=0.5).fit(x).anomaly_score(x).shape)"
+    )
+    assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout == "(8,)\n"
+    egbad = tmp_path / "env" / "bin" / "egbad"
+    assert "evaluate" in subprocess.run([egbad, "--help"], capture_output=True, text=True, check=True).stdout

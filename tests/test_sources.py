@@ -1,0 +1,176 @@
+"""Every kind of input, and one sentence for each that can't be read."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
+from egbad.sources import as_data, read
+
+FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 2.5], "ok": [True, False, True]})
+NUMBERS = np.array([[1, 0.5, 1], [2, np.nan, 0], [3, 2.5, 1]])
+
+
+def save(image, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_tables_are_read_with_their_names(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    FRAME.to_csv(path, index=False) if suffix == ".csv" else FRAME.to_parquet(path)
+    data = read(path)
+    assert data.columns == ("a", "b", "ok")
+    assert np.array_equal(data.x, NUMBERS, equal_nan=True)
+
+
+@pytest.mark.parametrize("table", [FRAME, pl.from_pandas(FRAME), pa.Table.from_pandas(FRAME)])
+def test_frames_are_read_with_their_names(table):
+    data = as_data(table)
+    assert data.columns == ("a", "b", "ok")
+    assert np.array_equal(data.x, NUMBERS, equal_nan=True)
+
+
+def test_a_label_column_is_set_apart(tmp_path):
+    path = tmp_path / "table.csv"
+    FRAME.assign(y=["fine", "bad", "fine"]).to_csv(path, index=False)
+    data = read(path, label_column="y")
+    assert data.columns == ("a", "b", "ok")
+    assert data.labels.tolist() == ["fine", "bad", "fine"]
+    with pytest.raises(InvalidInputError, match="no label column 'Y'. Did you mean 'y'"):
+        read(path, label_column="Y")
+
+
+def test_a_text_column_is_named(tmp_path):
+    path = tmp_path / "table.parquet"
+    pq.write_table(pa.table({"a": [1.0], "city": ["Oslo"]}), path)
+    with pytest.raises(InvalidInputError, match="Columns must be numbers, got 'city' of type string"):
+        read(path)
+    with pytest.raises(InvalidInputError, match="got 'city' of type"):
+        as_data(pd.DataFrame({"a": [1.0], "city": ["Oslo"]}))
+
+
+def test_arrays_are_read(tmp_path):
+    np.save(tmp_path / "rows.npy", NUMBERS)
+    np.savez(tmp_path / "rows.npz", X=NUMBERS, y=[0, 1, 0])
+    assert np.array_equal(read(tmp_path / "rows.npy").x, NUMBERS, equal_nan=True)
+    data = read(tmp_path / "rows.npz")
+    assert data.labels.tolist() == [0, 1, 0]
+    assert np.array_equal(data.x, NUMBERS, equal_nan=True)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(UnreadableFileError, match=r"'.*objects.npy' can't be read as .npy"):
+        read(tmp_path / "objects.npy")
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".npy", ".csv", ".parquet"])
+def test_an_empty_or_damaged_file_is_one_sentence(tmp_path, suffix):
+    path = tmp_path / f"table{suffix}"
+    path.write_bytes(b"")
+    with pytest.raises(InvalidInputError, match=r"at least one row|can't be read"):
+        read(path)
+    path.write_bytes(b"PK\x03\x04\xff\xfe no such thing\x00" * 3)
+    with pytest.raises(InvalidInputError, match=r"can't be read as|Columns must be numbers|at least one row"):
+        read(path)
+
+
+def test_a_table_without_rows_is_empty(tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n")
+    with pytest.raises(InvalidInputError, match="must have at least one row"):
+        read(tmp_path / "table.csv")
+
+
+def test_missing_and_unknown_files_are_told(tmp_path):
+    with pytest.raises(UnreadableFileError, match="There is no file or folder"):
+        read(tmp_path / "nowhere.csv")
+    (tmp_path / "table.xls").write_bytes(b"")
+    with pytest.raises(UnreadableFileError, match=r"end in .npz, .npy, .csv, .parquet, or are folders"):
+        read(tmp_path / "table.xls")
+    np.savez(tmp_path / "other.npz", z=NUMBERS)
+    with pytest.raises(InvalidInputError, match="must have an array X, x or images, got z"):
+        read(tmp_path / "other.npz")
+    np.savez(tmp_path / "short.npz", X=NUMBERS, y=[0])
+    with pytest.raises(InvalidInputError, match="one label per row, got 1 labels for 3 rows"):
+        read(tmp_path / "short.npz")
+
+
+# -- in memory ---------------------------------------------------------------------------------------------------------
+
+
+def test_objects_that_are_numbers_are_numbers():
+    assert as_data(np.array([[1, 2.5], [3, True]], dtype=object)).x.dtype == np.float64
+    with pytest.raises(InvalidInputError, match="got text in row 1, column 0"):
+        as_data(np.array([[1, 2], ["x", 3]], dtype=object))
+    with pytest.raises(InvalidInputError, match="X must be numbers"):
+        as_data(np.array([["x"]]))
+
+
+def test_sparse_matrices_are_refused():
+    from scipy.sparse import csr_matrix
+
+    with pytest.raises(InvalidTypeError, match="got a sparse matrix. Convert it with X.toarray"):
+        as_data(csr_matrix(np.eye(3)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((5, 9, 8, 3), (5, 3, 9, 8)), ((5, 3, 9, 8), (5, 3, 9, 8)), ((5, 3, 9, 3), (5, 3, 9, 3))]
+)
+def test_channels_are_moved_where_there_is_no_doubt(shape, expected):
+    assert as_data(np.zeros(shape)).x.shape == expected
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_folder_of_grey_images_is_read_in_order(tmp_path):
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (3, 10, 12)).astype(np.uint8)
+    for name, image in zip(("b/2.png", "a.bmp", "b/1.tiff"), images, strict=True):
+        save(image, tmp_path / name)
+    data = read(tmp_path, label_column="folder")
+    assert data.files == ("a.bmp", "b/1.tiff", "b/2.png")
+    assert np.array_equal(data.x, images[[1, 2, 0]])
+    assert data.labels.tolist() == [tmp_path.name, "b", "b"]
+
+
+def test_colour_and_sixteen_bits_are_kept(tmp_path):
+    colour = np.random.default_rng(0).integers(0, 256, (10, 12, 3)).astype(np.uint8)
+    save(colour, tmp_path / "colour" / "1.png")
+    assert np.array_equal(read(tmp_path / "colour").x[0], np.moveaxis(colour, 2, 0))
+    save(colour[..., 0], tmp_path / "colour" / "2.png")
+    assert read(tmp_path / "colour").x.shape == (2, 3, 10, 12)
+    deep = np.random.default_rng(0).integers(0, 65536, (10, 12)).astype(np.uint16)
+    save(deep, tmp_path / "deep" / "1.png")
+    x = read(tmp_path / "deep").x
+    assert x.dtype == np.uint16
+    assert np.array_equal(x[0], deep)
+
+
+def test_images_of_different_sizes_are_named_or_resized(tmp_path):
+    save(np.zeros((10, 12), np.uint8), tmp_path / "1.png")
+    save(np.full((20, 30), 9, np.uint8), tmp_path / "2.png")
+    with pytest.raises(InvalidInputError, match="'1.png' has 10 x 12 pixels, '2.png' 20 x 30"):
+        read(tmp_path)
+    x = read(tmp_path, image_size=(16, 8)).x
+    assert x.shape == (2, 16, 8)
+    assert (x[1] == 9).all()
+
+
+def test_a_corrupt_image_and_an_empty_folder_are_named(tmp_path):
+    with pytest.raises(InvalidInputError, match=r"must hold images \(.png"):
+        read(tmp_path)
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(UnreadableFileError, match=r"broken.png' can't be read as an image"):
+        read(tmp_path)
+    with pytest.raises(InvalidInputError, match="has the label column 'folder' only"):
+        read(tmp_path, label_column="y")
