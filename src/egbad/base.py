@@ -22,7 +22,7 @@ from egbad.encoding import Encoder
 from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError, UnreadableFileError
 from egbad.networks import Draws
 from egbad.progress import progress
-from egbad.sources import Data, as_data
+from egbad.sources import Data, as_data, check_numbers, names_message
 from egbad.training import Schedule, Turn, train
 
 Floats = NDArray[np.float64]
@@ -35,8 +35,6 @@ Watch = Callable[[int], None]
 ROWS_A_CHUNK = 256
 IMAGES_A_CHUNK = 32
 _ENCODE_AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
-
-MIN_SIDE, MAX_SIDE = 8, 128
 
 
 class Model(nn.Module):
@@ -274,7 +272,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if not fitting:
             check_is_fitted(self)
         data = as_data(X)
-        _check_array(data)
+        check_numbers(data)
         shape = data.x.shape[1:]
         if fitting:
             self.kind_ = "rows" if data.x.ndim == 2 else "images"
@@ -303,7 +301,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         if self.columns_ is not None and data.columns is not None and data.columns != self.columns_:
             unseen = [c for c in data.columns if c not in self.columns_]
             missing = [c for c in self.columns_ if c not in data.columns]
-            raise InvalidInputError(_names_message(unseen, missing))
+            raise InvalidInputError(names_message(unseen, missing))
         if d != self.n_features_in_:
             raise InvalidInputError(
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "
@@ -320,49 +318,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
-
-
-def _names_message(unseen: list[str], missing: list[str]) -> str:
-    """scikit-learn's words for column names that differ, so that code which knows them finds them here too."""
-    lines = ["The feature names should match those that were passed during fit."]
-    if unseen:
-        lines += ["Feature names unseen at fit time:", *_listed(unseen)]
-    if missing:
-        lines += ["Feature names seen at fit time, yet now missing:", *_listed(missing)]
-    if not unseen and not missing:
-        lines.append("Feature names must be in the same order as they were in fit.")
-    return "\n".join(lines) + "\n"
-
-
-def _listed(names: list[str]) -> list[str]:
-    return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
-
-
-def _check_array(data: Data) -> None:
-    x = data.x
-    if x.ndim not in (2, 3, 4):
-        raise InvalidInputError(
-            f"X must be rows (n, d) or images (n, h, w) or (n, c, h, w), got {x.ndim}D array instead of 2D array, 3D or "
-            f"4D: shape {x.shape}. Reshape your data, with X.reshape(1, -1) if it is a single row."
-        )
-    if np.iscomplexobj(x):
-        raise InvalidInputError("Complex data not supported: X must be real numbers.")
-    if x.ndim == 2 and x.shape[1] == 0:
-        raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if len(x) == 0:
-        raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= MAX_SIDE:
-        raise InvalidInputError(
-            f"Images must be {MIN_SIDE} to {MAX_SIDE} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them."
-        )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
-        value = "NaN" if np.isnan(x[where]) else "infinity"
-        column = f"column '{data.columns[where[1]]}'" if data.columns else f"column {where[1]}"
-        place = column if x.ndim == 2 else f"pixel {where[1:]}"
-        raise InvalidInputError(
-            f"X must be finite, without NaN or infinity, got {value} in row {where[0]}, {place}. Fill or drop such rows."
-        )
 
 
 def _seed(random_state: Any) -> int:

@@ -23,6 +23,7 @@ Array = NDArray[Any]
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _NOT_NUMPYS = (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError)  # what NumPy says of other files
+MIN_SIDE, MAX_SIDE = 8, 128  # pixels
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
 
 
@@ -199,6 +200,53 @@ def _from_arrow(table: "pa.Table", label_column: str | None) -> Data:
         columns.append(pc.cast(column, pa.float64()).to_numpy())
     x = np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
     return Data(x, tuple(table.column_names), labels=labels)
+
+
+# -- what is refused at the door -----------------------------------------------------------------------------------------
+
+
+def names_message(unseen: list[str], missing: list[str]) -> str:
+    """scikit-learn's words for column names that differ, so that code which knows them finds them here too."""
+    lines = ["The feature names should match those that were passed during fit."]
+    if unseen:
+        lines += ["Feature names unseen at fit time:", *_listed(unseen)]
+    if missing:
+        lines += ["Feature names seen at fit time, yet now missing:", *_listed(missing)]
+    if not unseen and not missing:
+        lines.append("Feature names must be in the same order as they were in fit.")
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: list[str]) -> list[str]:
+    return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
+
+
+def check_numbers(data: Data) -> None:
+    """Refuse what no detector can take: wrong axes or sizes, nothing at all, NaN and infinity, the first of them named."""
+    x = data.x
+    if x.ndim not in (2, 3, 4):
+        raise InvalidInputError(
+            f"X must be rows (n, d) or images (n, h, w) or (n, c, h, w), got {x.ndim}D array instead of 2D array, 3D or "
+            f"4D: shape {x.shape}. Reshape your data, with X.reshape(1, -1) if it is a single row."
+        )
+    if np.iscomplexobj(x):
+        raise InvalidInputError("Complex data not supported: X must be real numbers.")
+    if x.ndim == 2 and x.shape[1] == 0:
+        raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
+    if len(x) == 0:
+        raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
+    if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= MAX_SIDE:
+        raise InvalidInputError(
+            f"Images must be {MIN_SIDE} to {MAX_SIDE} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them."
+        )
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        value = "NaN" if np.isnan(x[where]) else "infinity"
+        column = f"column '{data.columns[where[1]]}'" if data.columns else f"column {where[1]}"
+        place = column if x.ndim == 2 else f"pixel {where[1:]}"
+        raise InvalidInputError(
+            f"X must be finite, without NaN or infinity, got {value} in row {where[0]}, {place}. Fill or drop such rows."
+        )
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
