@@ -1,6 +1,6 @@
 """KDD99 under the clean protocol: EGBAD and its neighbours, one JSON line per run.
 
-    python benchmarks/kdd99.py --seeds 5 --out benchmarks/kdd99.jsonl
+    python benchmarks/kdd99.py --seeds 5 --out benchmarks/results/kdd99.jsonl
 
 Every method learns from the training half's attacks alone and is scored on the whole other half. Thresholds follow the
 papers' rule, the top 20 percent of the test scores; AUROC and average precision need none.
@@ -96,7 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", default="benchmarks/kdd99.jsonl")
+    parser.add_argument("--out", default="benchmarks/results/kdd99.jsonl")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

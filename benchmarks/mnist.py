@@ -1,6 +1,6 @@
 """MNIST, leaving one digit out, clean protocol on all 70,000 images: EGBAD and its neighbours, one JSON line per run.
 
-python benchmarks/mnist.py --out benchmarks/mnist.jsonl
+python benchmarks/mnist.py --out benchmarks/results/mnist.jsonl
 """
 
 import argparse
@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--digits", type=int, nargs="*", default=list(range(10)))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--out", default="benchmarks/mnist.jsonl")
+    parser.add_argument("--out", default="benchmarks/results/mnist.jsonl")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

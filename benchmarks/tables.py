@@ -1,0 +1,69 @@
+"""The tables of RESULTS.md from the JSON lines that the other scripts wrote.
+
+python benchmarks/tables.py
+"""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, stdev
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def lines(name: str) -> list[dict]:
+    return [json.loads(line) for line in (RESULTS / name).read_text(encoding="utf-8").splitlines()]
+
+
+def spread(values: list[float], digits: int = 4) -> str:
+    """Mean and sample standard deviation."""
+    return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
+
+
+def kdd99() -> None:
+    runs = defaultdict(list)
+    for line in lines("kdd99.jsonl"):
+        runs[line["method"]].append(line)
+    print(
+        "| method | seeds | precision | recall | F1 | AUROC | AUROC without repeats | average precision | ties | fit, s |"
+    )
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for method, of_method in runs.items():
+        names = ("precision", "recall", "f1", "auroc", "auroc_without_repeats", "average_precision")
+        cells = [spread([line[name] for line in of_method]) for name in names]
+        ties = max(line["ties"] for line in of_method)
+        seconds = mean(line["fit_seconds"] for line in of_method)
+        print(f"| {method} | {len(of_method)} | {' | '.join(cells)} | {ties} | {seconds:.0f} |")
+
+
+def mnist() -> None:
+    found = {(line["digit"], line["method"]): line for line in lines("mnist.jsonl")}
+    digits = sorted({digit for digit, _ in found})
+    methods = list(dict.fromkeys(method for _, method in found))
+    print(f"| digit left out | base rate | {' | '.join(methods)} |")
+    print("| --- | --- |" + " --- |" * len(methods))
+    for digit in digits:
+        of_digit = [found[digit, method] for method in methods]
+        cells = [f"{line['average_precision']:.3f} / {line['auroc']:.3f}" for line in of_digit]
+        print(f"| {digit} | {of_digit[0]['base_rate']:.3f} | {' | '.join(cells)} |")
+    means = [
+        " / ".join(f"{mean(found[d, method][name] for d in digits):.3f}" for name in ("average_precision", "auroc"))
+        for method in methods
+    ]
+    print(f"| mean | | {' | '.join(means)} |")
+
+
+def paper() -> None:
+    print("| step | seconds of training | F1 | F1 of the residual alone | F1 of the features alone | AUROC | ties |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for line in lines("kdd99_paper.jsonl"):
+        if line["step"] % 20_000 == 0:
+            names = ("f1", "f1_residual", "f1_features", "auroc")
+            cells = " | ".join(f"{line[name]:.3f}" for name in names)
+            print(f"| {line['step']:,} | {line['seconds']:.0f} | {cells} | {line['ties']:,} |")
+
+
+if __name__ == "__main__":
+    for table in (kdd99, mnist, paper):
+        table()
+        print()
