@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from egbad import EGBAD, demo
+from egbad import demo
 
 
 def test_a_short_demo_writes_its_report(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "EGBAD", lambda **options: EGBAD(steps=20, width=4, **options))
+    monkeypatch.setattr(demo, "STEPS", 20)
     done = demo.run(out=tmp_path / "report.html", seed=1)
     assert (tmp_path / "report.html").read_text().count("data:image/png") == 6 * demo.SHOWN
     assert done["base_rate"] == pytest.approx(500 / 600)
