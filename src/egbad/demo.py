@@ -44,7 +44,7 @@ def run(*, normal: int = 5, anomaly: int = 7, seed: int = 0, out: str | Path, ve
     }
     report = evaluation_report(
         title=f"EGBAD learns the digit {normal} and meets the digit {anomaly}",
-        lead=f"Trained on {TRAINING_IMAGES} handwritten {normal}s and on nothing else, it tells held-out {normal}s from "
+        lead=f"Given {TRAINING_IMAGES} handwritten {normal}s and nothing else, it tells held-out {normal}s from "
         f"{anomaly}s with an AUROC of {measured['auroc']:.3f}.",
         about=detector.describe(),
         scores=scores,

@@ -165,3 +165,9 @@ def test_a_damaged_local_copy_is_refused(server: Server, tmp_path: Path) -> None
     with pytest.raises(UnreadableFileError, match=r"it is damaged\. Remove it to fetch it anew"):
         obtain(server.remote(), tmp_path)
     assert (tmp_path / "set/file.bin").exists()
+
+
+def test_a_local_copy_that_is_not_there_is_named(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(UnreadableFileError, match="The data folder '.*nowhere' must exist, there is none"):
+        obtain(server.remote(), tmp_path / "nowhere")
+    assert server.asked == []

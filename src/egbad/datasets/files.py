@@ -26,8 +26,18 @@ class Remote:
 
 
 def folders(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Where files are looked for: `data_dir`, else EGBAD_DATA; then the cache, EGBAD_CACHE or ~/.cache/egbad."""
+    """Where files are looked for: `data_dir`, else EGBAD_DATA; then the cache, EGBAD_CACHE or ~/.cache/egbad.
+
+    Raises
+    ------
+    UnreadableFileError
+        When a local copy is named that isn't there: fetching instead would hide a mistyped name.
+    """
     local = data_dir or os.environ.get("EGBAD_DATA")
+    if local and not Path(local).expanduser().is_dir():
+        raise UnreadableFileError(
+            f"The data folder '{local}' must exist, there is none. Check --data-dir or EGBAD_DATA."
+        )
     return [*([Path(local).expanduser()] if local else []), cache()]
 
 
