@@ -335,6 +335,19 @@ def _seed(random_state: Any) -> int:
     )
 
 
+def _check_device(device: str) -> None:
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidInputError(
+            f"device must be one that torch knows, such as 'cpu' or 'cuda', got {device!r}."
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidInputError(
+            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
+        )
+
+
 def versions() -> dict[str, str]:
     """The releases that a score depends on."""
     return {
@@ -382,6 +395,7 @@ class TorchDetector(Detector):
     def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
         if self.members < 1:
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
+        _check_device(self.device)
         self.seeds_ = tuple(int(seed) for seed in rng.integers(2**31, size=self.members))
         draws = Draws(self.seeds_, self.device)
         self.model_ = self._build(x.shape[1:], draws).to(self.device)

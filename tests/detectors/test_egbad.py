@@ -268,6 +268,7 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
         ({"members": 0}, "members must be at least 1, got 0"),
         ({"alpha": 1.5}, r"alpha must be in \(0, 1\), got 1.5"),
         ({"calibration_fraction": 0.0}, "calibration_fraction must be in"),
+        ({"device": "abc"}, "device must be one that torch knows, such as 'cpu' or 'cuda', got 'abc'"),
         ({"random_state": "x"}, "random_state must be a non-negative int"),
     ],
 )
