@@ -151,3 +151,12 @@ def test_an_interrupt_leaves_the_old_file(model):
 def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
     with pytest.raises(EgbadError, match="can't be written: No such file or directory"):
         write(tmp_path / "no" / "model.egbad", manifest(), ARRAYS)
+
+
+def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatch):
+    path = tmp_path / "model.egbad"
+    EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
+    fitted_with = load_model(path).describe()["versions"]
+    monkeypatch.setattr("egbad.base.versions", lambda: {"egbad": "later"})
+    load_model(path).save(path)
+    assert load_model(path).describe()["versions"] == fitted_with

@@ -141,6 +141,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         self.calibration_scores_ = np.sort(self._score(data.x[np.sort(order[:held_out])]))
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
         self.offset_ = -self.threshold_
+        self.fit_versions_ = versions()
         self.fit_seconds_ = time.perf_counter() - started
         return self
 
@@ -163,7 +164,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """1 for normal, -1 for an anomaly (n,): at most a share `alpha` of normal rows is flagged."""
+        """1 for normal, -1 for an anomaly (n,): about a share `alpha` of normal rows is flagged."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_value(self, X: Any) -> Floats:
@@ -195,7 +196,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             "n_train": self.n_train_,
             "threshold": self.threshold_,
             "fit_seconds": self.fit_seconds_,
-            "versions": versions(),
+            "versions": self.fit_versions_,
         }
         manifest = persistence.Manifest(
             library=version("egbad"),
@@ -243,7 +244,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             "threshold": self.threshold_,
             "seed": self.seed_,
             "fit_seconds": self.fit_seconds_,
-            "versions": getattr(self, "fit_versions_", None) or versions(),
+            "versions": self.fit_versions_,
         }
 
     # -- shared ------------------------------------------------------------------------------------------------------

@@ -160,12 +160,15 @@ def train(
     _swap(weights, averages)
     model.eval()
     if schedule.steps:
-        with torch.no_grad():
-            found = model.symptoms(next(streams[0]))
-        history.symptoms = {
-            words: members.nonzero().flatten().tolist() for words, members in found.items() if members.any()
-        }
+        history.symptoms = _symptoms(model, next(streams[0]))
     return history
+
+
+def _symptoms(model: Trainable, batch: Tensor) -> dict[str, list[int]]:
+    """What may be wrong -> the members that show it."""
+    with torch.no_grad():
+        found = model.symptoms(batch)
+    return {words: members.nonzero().flatten().tolist() for words, members in found.items() if members.any()}
 
 
 def _swap(weights: list[nn.Parameter], averages: list[Tensor]) -> None:

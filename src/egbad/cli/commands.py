@@ -154,16 +154,7 @@ def score(
     found = inputs.read_data(data, label_column, image_size, data_dir)
     threshold = calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_
     columns = _scored(scorer, found, threshold, terms=terms, fdr=fdr)
-    flagged = columns["anomaly"]
-    summary: dict[str, Any] = {
-        "rows": len(flagged),
-        "flagged": int(flagged.sum()),
-        "flagged_share": float(flagged.mean()),
-        "threshold": float(threshold),
-        "out": str(out) if out else None,
-    }
-    if fdr:
-        summary["discoveries"] = int(columns["discovery"].sum())
+    summary = _summary(columns, threshold, out)
     if out is not None:
         output.write_table(out, columns)
     if as_json:
@@ -172,7 +163,19 @@ def score(
     if out is None:
         output.show_csv(columns)
     where = f", written to {out}" if out else ""
-    output.note(f"{len(flagged):,} rows, {flagged.sum():,} flagged ({flagged.mean():.2%}){where}.")
+    output.note(f"{summary['rows']:,} rows, {summary['flagged']:,} flagged ({summary['flagged_share']:.2%}){where}.")
+
+
+def _summary(columns: dict[str, Any], threshold: float, out: Path | None) -> dict[str, Any]:
+    flagged = columns["anomaly"]
+    summary = {
+        "rows": len(flagged),
+        "flagged": int(flagged.sum()),
+        "flagged_share": float(flagged.mean()),
+        "threshold": float(threshold),
+        "out": str(out) if out else None,
+    }
+    return summary | ({"discoveries": int(columns["discovery"].sum())} if "discovery" in columns else {})
 
 
 def _check_rate(name: str, value: float | None) -> None:
