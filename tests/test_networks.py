@@ -12,8 +12,8 @@ from egbad.networks import (
     Draws,
     Dropout,
     Linear,
-    conv_encoder,
-    conv_generator,
+    encoder,
+    generator,
     halvings,
     normal_002,
     without_tracking,
@@ -39,8 +39,8 @@ def test_a_convolution_is_torchs_on_each_member():
 def test_encoder_and_generator_fit_any_image(shape):
     draws = Draws([0, 1])
     x = draws.normal(3, *shape)
-    z = conv_encoder(draws, shape, 4, 5)(x)
-    made = conv_generator(draws, shape, 4, 5)(z)
+    z = encoder(draws, shape, 4, 5)(x)
+    made = generator(draws, shape, 4, 5)(z)
     assert z.shape == (2, 3, 5)
     assert made.shape == x.shape
     assert made.abs().max() <= 1

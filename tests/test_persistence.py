@@ -157,6 +157,6 @@ def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatc
     path = tmp_path / "model.egbad"
     EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
     fitted_with = load_model(path).describe()["versions"]
-    monkeypatch.setattr("egbad.base.versions", lambda: {"egbad": "later"})
+    monkeypatch.setattr("egbad.base.detector.versions", lambda: {"egbad": "later"})
     load_model(path).save(path)
     assert load_model(path).describe()["versions"] == fitted_with

@@ -48,7 +48,7 @@ ROWS = torch.randn(40, 4, generator=torch.Generator().manual_seed(0))
 
 def test_each_turn_moves_its_own_parameters_to_their_goal():
     model = Line()
-    train(model, ROWS, Schedule(steps=400, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
+    train(model, model.turns(), ROWS, Schedule(steps=400, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
     assert model.a.item() == pytest.approx(1, abs=0.02)
     assert model.b.item() == pytest.approx(2, abs=0.02)
     assert not model.training
@@ -58,7 +58,7 @@ def test_a_pace_of_nearly_zero_holds_a_player_still():
     model = Line()
     slow = model.turns()[1]
     model.turns = lambda: (Line.turns(model)[0], Turn("b", slow.params, slow.loss, pace=1e-9))
-    train(model, ROWS, Schedule(steps=50, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
+    train(model, model.turns(), ROWS, Schedule(steps=50, batch_size=8, learning_rate=0.1, average=0), Draws([0]))
     assert abs(model.b.item()) < 1e-6 < model.a.item()
 
 
@@ -66,8 +66,8 @@ def test_a_member_ends_with_the_same_bits_alone_and_among_others():
     schedule = Schedule(steps=30, batch_size=8, learning_rate=0.05)
     among_draws, alone_draws = Draws([3, 5, 7]), Draws([5])
     among, alone = Regression(among_draws), Regression(alone_draws)
-    train(among, ROWS, schedule, among_draws)
-    train(alone, ROWS, schedule, alone_draws)
+    train(among, among.turns(), ROWS, schedule, among_draws)
+    train(alone, alone.turns(), ROWS, schedule, alone_draws)
     assert torch.equal(among.layer.weight[1], alone.layer.weight[0])
 
 
@@ -79,7 +79,7 @@ def test_the_kept_weights_are_the_moving_average():
     def after_each_step(n):
         seen.append(model.a.item())
 
-    train(model, ROWS, schedule, draws, advance=after_each_step)
+    train(model, model.turns(), ROWS, schedule, draws, advance=after_each_step)
     for a in seen:
         average = 0.5 * average + 0.5 * a
     assert model.a.item() == pytest.approx(average, rel=1e-5)
@@ -109,17 +109,18 @@ def test_a_loss_that_is_not_finite_is_named():
 
     model.turns = lambda: (Turn("a", [model.a], broken),)
     with pytest.raises(TrainingError, match="the a loss of member 1 was not a finite number by step 1 of 10"):
-        train(model, ROWS, Schedule(steps=10, batch_size=8, learning_rate=0.1), Draws([0, 1]))
+        train(model, model.turns(), ROWS, Schedule(steps=10, batch_size=8, learning_rate=0.1), Draws([0, 1]))
 
 
 def test_symptoms_name_the_members_that_show_them():
-    history = train(Line(members=2), ROWS, Schedule(steps=2, batch_size=8, learning_rate=0.1), Draws([0, 1]))
+    model = Line(members=2)
+    history = train(model, model.turns(), ROWS, Schedule(steps=2, batch_size=8, learning_rate=0.1), Draws([0, 1]))
     assert history.symptoms == {"second": [1]}
     assert history.curves()["a"].shape == (2, 2)
 
 
 def test_zero_steps_leave_the_weights_as_they_were():
     model = Line()
-    history = train(model, ROWS, Schedule(steps=0, batch_size=8, learning_rate=0.1), Draws([0]))
+    history = train(model, model.turns(), ROWS, Schedule(steps=0, batch_size=8, learning_rate=0.1), Draws([0]))
     assert model.a.item() == 0
     assert history.curves() == {}

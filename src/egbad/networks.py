@@ -4,7 +4,7 @@ Everything runs on stacked tensors: rows are (K, B, d), images (K, B, c, h, w), 
 A member's numbers come from its own generator, so that it is the same whether it is trained alone or among others.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import pairwise
 from math import log2, prod, sqrt
@@ -13,6 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+Activation = Callable[[], nn.Module]
 
 # Above this many inputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
 # than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
@@ -80,11 +83,12 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(draws), 1, b))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.weight.shape[2] == 1:  # a vector, not a matrix: libraries round it differently among members
-            return (x * self.weight.transpose(1, 2)).sum(2, keepdim=True) + self.bias
-        if self.weight.shape[1] < _WIDE:
-            return torch.baddbmm(self.bias, x, self.weight)
-        return torch.stack([torch.addmm(b, row, w) for b, row, w in zip(self.bias, x, self.weight, strict=True)])
+        weight = self.weight
+        if weight.shape[2] == 1:  # a vector, not a matrix: libraries round it differently among members
+            return (x * weight.transpose(1, 2)).sum(2, keepdim=True) + self.bias
+        if weight.shape[1] < _WIDE:
+            return torch.baddbmm(self.bias, x, weight)
+        return torch.stack([torch.addmm(b, row, w) for b, row, w in zip(self.bias, x, weight, strict=True)])
 
 
 class Conv(nn.Module):
@@ -193,14 +197,17 @@ class PadSame(nn.Module):
         return F.pad(x, (0, 1, 0, 1))
 
 
-def mlp(
-    draws: Draws, widths: Sequence[int], hidden: type[nn.Module] | Any = lambda: nn.LeakyReLU(0.1)
-) -> nn.Sequential:
+def leaky() -> nn.Module:
+    """The rectifier of the papers' encoders and discriminators."""
+    return nn.LeakyReLU(0.1)
+
+
+def mlp(draws: Draws, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0) -> nn.Sequential:
     """Fully connected layers with an activation between them: (K, B, widths[0]) -> (K, B, widths[-1])."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
-        layers += [Linear(draws, a, b), hidden()]
-    return nn.Sequential(*layers[:-1])
+        layers += [Linear(draws, a, b), hidden(), Dropout(draws, dropout)]
+    return nn.Sequential(*layers[:-2])
 
 
 def halvings(h: int, w: int) -> int:
@@ -208,7 +215,9 @@ def halvings(h: int, w: int) -> int:
     return max(1, int(log2(min(h, w) / 4)))
 
 
-def conv_trunk(draws: Draws, shape: tuple[int, int, int], width: int) -> tuple[nn.Sequential, int]:
+def conv_trunk(
+    draws: Draws, shape: tuple[int, ...], width: int, hidden: Activation = leaky
+) -> tuple[nn.Sequential, int]:
     """Strided convolutions for images of any size -> (module to flat features, their number).
 
     shape is (c, h, w); the first layer has `width` channels, each later one twice as many up to four times `width`.
@@ -217,32 +226,95 @@ def conv_trunk(draws: Draws, shape: tuple[int, int, int], width: int) -> tuple[n
     layers: list[nn.Module] = []
     for stage in range(halvings(h, w)):
         out = width * min(2**stage, 4)
-        layers += [Conv(draws, c, out, 4, 2, 1), nn.LeakyReLU(0.1)]
+        layers += [Conv(draws, c, out, 4, 2, 1), hidden()]
         c, h, w = out, h // 2, w // 2
     flat = c * h * w
     return nn.Sequential(*layers, Reshape(flat)), flat
 
 
-def conv_encoder(draws: Draws, shape: tuple[int, int, int], width: int, n_latent: int) -> nn.Sequential:
-    """E for images: (K, B, c, h, w) -> (K, B, n_latent)."""
-    trunk, flat = conv_trunk(draws, shape, width)
-    return nn.Sequential(trunk, Linear(draws, flat, n_latent))
-
-
-def conv_generator(draws: Draws, shape: tuple[int, int, int], width: int, n_latent: int) -> nn.Sequential:
-    """G for images, the encoder's mirror: (K, B, n_latent) -> (K, B, c, h, w) in [-1, 1]."""
+def conv_generator(
+    draws: Draws, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = nn.ReLU
+) -> nn.Sequential:
+    """Transposed convolutions, the trunk's mirror: (K, B, n_latent) -> (K, B, c, h, w), any number."""
     c, h, w = shape
     n = halvings(h, w)
     small = (-(-h // 2**n), -(-w // 2**n))  # rounded up: what is too much is cropped
     channels = [width * min(2**stage, 4) for stage in reversed(range(n))]
     start = (channels[0], *small)
-    layers: list[nn.Module] = [Linear(draws, n_latent, prod(start)), nn.ReLU(), Reshape(*start)]
+    layers: list[nn.Module] = [Linear(draws, n_latent, prod(start)), hidden(), Reshape(*start)]
     for a, b in pairwise([*channels, c]):
-        layers += [Conv(draws, a, b, 4, 2, 1, up=True), nn.ReLU()]
-    return nn.Sequential(*layers[:-1], Crop(h, w), nn.Tanh())
+        layers += [Conv(draws, a, b, 4, 2, 1, up=True), hidden()]
+    return nn.Sequential(*layers[:-1], Crop(h, w))
 
 
-class PairDiscriminator(nn.Module):
+# -- players, sized from the shape of a row (d,) or of an image (c, h, w) ------------------------------------------------
+
+
+def encoder(
+    draws: Draws, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = leaky
+) -> nn.Sequential:
+    """E: (K, B, *shape) -> (K, B, n_latent)."""
+    if len(shape) == 1:
+        return mlp(draws, (shape[0], width, n_latent), hidden)
+    trunk, flat = conv_trunk(draws, shape, width, hidden)
+    return nn.Sequential(trunk, Linear(draws, flat, n_latent))
+
+
+def generator(draws: Draws, shape: tuple[int, ...], width: int, n_latent: int) -> nn.Sequential:
+    """G: (K, B, n_latent) -> (K, B, *shape); pixels lie in [-1, 1]."""
+    if len(shape) == 1:
+        return mlp(draws, (n_latent, width, 2 * width, shape[0]), nn.ReLU)
+    return nn.Sequential(conv_generator(draws, shape, width, n_latent), nn.Tanh())
+
+
+def side(draws: Draws, a: int, b: int, dropout: float) -> nn.Sequential:
+    """One hidden layer of a discriminator."""
+    return nn.Sequential(Linear(draws, a, b), leaky(), Dropout(draws, dropout))
+
+
+class Discriminator(nn.Module):
+    """D: features f (K, B, m) before a logit.
+
+    Parameters
+    ----------
+    body : Module
+        (K, B, ...) -> f (K, B, m).
+    head : Linear
+        f (K, B, m) -> (K, B, 1).
+    """
+
+    def __init__(self, body: nn.Module, head: Linear) -> None:
+        super().__init__()
+        self.body, self.head = body, head
+        self.n_features = head.weight.shape[1]
+
+    def features(self, x: Tensor) -> Tensor:
+        """f (K, B, m): the last hidden layer."""
+        f: Tensor = self.body(x)
+        return f
+
+    def logit(self, f: Tensor) -> Tensor:
+        """The logit (K, B) of features f (K, B, m)."""
+        logit: Tensor = self.head(f)
+        return logit.squeeze(2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits (K, B)."""
+        return self.logit(self.features(x))
+
+
+def discriminator(draws: Draws, shape: tuple[int, ...], width: int, dropout: float = 0.0) -> Discriminator:
+    """D on rows, with two hidden layers, or on images."""
+    wide = 2 * width
+    if len(shape) == 1:
+        body = nn.Sequential(side(draws, shape[0], wide, dropout), side(draws, wide, wide, dropout))
+        return Discriminator(body, Linear(draws, wide, 1))
+    trunk, flat = conv_trunk(draws, shape, width)
+    body = nn.Sequential(trunk, Dropout(draws, dropout), side(draws, flat, 2 * wide, dropout))
+    return Discriminator(body, Linear(draws, 2 * wide, 1))
+
+
+class PairDiscriminator(Discriminator):
     """D on pairs (x, z): each side has its own trunk, joined by one layer f before the logit.
 
     Parameters
@@ -256,20 +328,71 @@ class PairDiscriminator(nn.Module):
     """
 
     def __init__(self, x_side: nn.Module, z_side: nn.Module, joint: nn.Module, head: Linear) -> None:
-        super().__init__()
-        self.x_side, self.z_side, self.joint, self.head = x_side, z_side, joint, head
-        self.n_features = head.weight.shape[1]
+        super().__init__(joint, head)
+        self.x_side, self.z_side = x_side, z_side
 
-    def features(self, x: Tensor, z: Tensor) -> Tensor:
+    def features(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         """f (K, B, m): the last hidden layer."""
-        f: Tensor = self.joint(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
+        f: Tensor = self.body(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
         return f
 
-    def logit(self, f: Tensor) -> Tensor:
-        """The logit (K, B) of features f (K, B, m)."""
-        logit: Tensor = self.head(f)
-        return logit.squeeze(2)
-
-    def forward(self, x: Tensor, z: Tensor) -> Tensor:
+    def forward(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         """Logits (K, B)."""
         return self.logit(self.features(x, z))
+
+
+def pair_discriminator(
+    draws: Draws, shape: tuple[int, ...], n_latent: int, width: int, dropout: float = 0.0
+) -> PairDiscriminator:
+    """D on pairs of a row or an image and its latent."""
+    x_side: nn.Module
+    if len(shape) == 1:
+        joint = flat = 2 * width
+        x_side = side(draws, shape[0], flat, dropout)
+    else:
+        trunk, flat = conv_trunk(draws, shape, width)
+        x_side, joint = nn.Sequential(trunk, Dropout(draws, dropout)), 4 * width
+    z_side = side(draws, n_latent, joint, dropout)
+    return PairDiscriminator(x_side, z_side, side(draws, flat + joint, joint, dropout), Linear(draws, joint, 1))
+
+
+# -- spectral normalisation ----------------------------------------------------------------------------------------------
+
+
+class _Spectral(nn.Module):
+    """Divide a weight by its largest singular value, one power iteration a step (Miyato et al., 2018)."""
+
+    u: Tensor
+
+    def __init__(self, draws: Draws, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("u", F.normalize(draws.normal(weight.shape[1]), dim=1))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        matrix = weight.flatten(2)  # (K, a, b)
+        with torch.no_grad():
+            v = F.normalize((matrix * self.u.unsqueeze(2)).sum(1), dim=1)
+            u = F.normalize((matrix * v.unsqueeze(1)).sum(2), dim=1)
+            if self.training:  # scoring must leave u alone, or a score would depend on the ones before
+                self.u.copy_(u)
+        sigma = (u * (matrix * v.unsqueeze(1)).sum(2)).sum(1)
+        return weight / sigma.view(-1, *[1] * (weight.dim() - 1))
+
+
+def spectral_norm(module: nn.Module, draws: Draws) -> None:
+    """Normalise every fully connected and convolutional weight in `module`, member by member."""
+    for layer in [m for m in module.modules() if isinstance(m, Linear | Conv)]:
+        parametrize.register_parametrization(layer, "weight", _Spectral(draws, layer.weight))
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Let `modules` answer as they would when scoring, while others learn from them."""
+    modes = [(module, module.training) for module in modules]
+    for module, _ in modes:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.train(training)

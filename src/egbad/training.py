@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ class Turn:
     params: list[nn.Parameter]
     loss: Callable[[Tensor], Tensor]  # (K, B, ...) -> (K,)
     pace: float = 1.0  # its learning rate, as a multiple of the schedule's
+    moves: int = 1  # how often it moves in a step, each time on a new batch
 
 
 class Trainable(Protocol):
@@ -30,8 +32,8 @@ class Trainable(Protocol):
     def eval(self) -> object:
         """Enter scoring mode."""
 
-    def turns(self) -> tuple[Turn, ...]:
-        """The players, in the order in which they move."""
+    def state_dict(self) -> dict[str, Any]:
+        """Weights and statistics by name, each (K, ...)."""
 
     def symptoms(self, x: Tensor) -> dict[str, Tensor]:
         """What may be wrong, in words -> (K,) bool, seen on a batch x (K, B, ...)."""
@@ -49,8 +51,8 @@ class Schedule:
         Rows a move; fewer where there are fewer rows.
     learning_rate : float
         Adam's, until the share `decay_from` of the steps; from there it falls linearly to a hundredth.
-    beta1 : float
-        Adam's first moment, the second is 0.999.
+    beta1, beta2 : float
+        Adam's decays of the moments.
     average : float
         Decay of the moving average of the weights that scores are made with; 0 keeps the last weights.
     average_warmup : bool
@@ -61,6 +63,7 @@ class Schedule:
     batch_size: int
     learning_rate: float
     beta1: float = 0.5
+    beta2: float = 0.999
     decay_from: float = 0.5
     average: float = 0.999
     average_warmup: bool = True
@@ -75,6 +78,44 @@ class Schedule:
     def decay(self, step: int) -> float:
         """Decay of the weight average after `step`."""
         return min(self.average, (1 + step) / (10 + step)) if self.average_warmup else self.average
+
+
+@dataclass
+class Keep:
+    """Keeps the best weights of each member, by a criterion that uses no label.
+
+    Parameters
+    ----------
+    criterion : callable
+        () -> (K,), lower is better, asked while the model is as it would be if training ended there.
+    looks : int
+        How often to look.
+    """
+
+    criterion: Callable[[], Tensor]
+    looks: int = 50
+    least: Tensor | None = None  # (K,)
+    best: dict[str, Tensor] = field(default_factory=dict)
+
+    def look(self, model: Trainable) -> None:
+        """Take the weights of every member that has never been better."""
+        with torch.no_grad():
+            now = self.criterion()
+            state = model.state_dict()
+            if self.least is None:
+                self.least = now
+                self.best = {name: value.clone() for name, value in state.items()}
+                return
+            better = now < self.least
+            self.least = torch.where(better, now, self.least)
+            for name, value in state.items():
+                self.best[name] = torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, self.best[name])
+
+    def restore(self, model: Trainable) -> None:
+        """Give the model its best weights back."""
+        with torch.no_grad():
+            for name, value in model.state_dict().items():
+                value.copy_(self.best[name])
 
 
 @dataclass
@@ -107,6 +148,7 @@ def batches(x: Tensor, size: int, draws: Draws) -> Iterator[Tensor]:
 
 def train(
     model: Trainable,
+    turns: tuple[Turn, ...],
     x: Tensor,
     schedule: Schedule,
     draws: Draws,
@@ -114,34 +156,44 @@ def train(
     advance: Callable[[int], None] = lambda n: None,
     watch: Callable[[int], None] | None = None,
     watch_every: int = 1000,
+    keep: Keep | None = None,
 ) -> History:
-    """Train the members of `model` on rows x (n, ...), and leave the averaged weights in it, in eval mode.
+    """Let `turns` move the members of `model` on rows x (n, ...), and leave the averaged weights in it, in eval mode.
 
     Each turn has its own Adam and its own stream of batches. `advance` is called with 1 after every step; `watch` with
-    the number of steps so far after every `watch_every`, while the model is as it would be if training ended there.
+    the number of steps so far after every `watch_every`, while the model is as it would be if training ended there. With
+    `keep` the averaged weights that are left are not the last but the best.
 
     Raises
     ------
     TrainingError
         When a loss is no longer a finite number.
     """
-    turns = model.turns()
-    optimizers = [
-        torch.optim.Adam(t.params, lr=schedule.learning_rate, betas=(schedule.beta1, 0.999), foreach=True)
-        for t in turns
-    ]
+    betas = (schedule.beta1, schedule.beta2)
+    optimizers = [torch.optim.Adam(t.params, lr=schedule.learning_rate, betas=betas, foreach=True) for t in turns]
     streams = [batches(x, schedule.batch_size, draws) for _ in turns]
     weights = [p for turn in turns for p in turn.params]
     averages = [p.detach().clone() for p in weights]
     history = History(tuple(turn.name for turn in turns))
     every = max(1, schedule.steps // 200)
+    look_every = max(1, schedule.steps // keep.looks) if keep else 0
+
+    def pause(look: Callable[[], None]) -> None:
+        """Look at the model as it would be if training ended here."""
+        _swap(weights, averages)
+        model.eval()
+        look()
+        model.train()
+        _swap(weights, averages)
+
     sums, since = torch.zeros(len(turns), len(draws), device=x.device), 0
 
     model.train()
     for step in range(schedule.steps):
         for i, (turn, optimizer, stream) in enumerate(zip(turns, optimizers, streams, strict=True)):
             optimizer.param_groups[0]["lr"] = turn.pace * schedule.rate(step)
-            sums[i] += _move(turn, optimizer, next(stream))
+            for _ in range(turn.moves):
+                sums[i] += _move(turn, optimizer, next(stream)) / turn.moves
         since += 1
         torch._foreach_lerp_(averages, [p.detach() for p in weights], 1 - schedule.decay(step))
         advance(1)
@@ -151,14 +203,14 @@ def train(
             _check_finite(history, schedule.steps)
             sums, since = torch.zeros_like(sums), 0
         if watch is not None and (step + 1) % watch_every == 0:
-            _swap(weights, averages)
-            model.eval()
-            watch(step + 1)
-            model.train()
-            _swap(weights, averages)
+            pause(partial(watch, step + 1))
+        if keep is not None and ((step + 1) % look_every == 0 or step + 1 == schedule.steps):
+            pause(partial(keep.look, model))
 
     _swap(weights, averages)
     model.eval()
+    if keep is not None and keep.best:
+        keep.restore(model)
     if schedule.steps:
         history.symptoms = _symptoms(model, next(streams[0]))
     return history

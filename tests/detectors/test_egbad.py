@@ -7,22 +7,20 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from egbad import EGBAD, load
-from egbad.detectors.egbad import (
-    BiGAN,
-    Settings,
+from egbad.detectors.egbad import ScoredBiGAN, Settings, default, paper, relative_distance
+from egbad.errors import HealthWarning, InvalidInputError
+from egbad.games import (
     cross_entropy_real,
     norm_distance,
-    paper_mnist_networks,
-    recipe,
-    relative_distance,
-    row_networks,
+    paper_mnist_encoder,
+    paper_mnist_generator,
+    paper_mnist_pairs,
 )
-from egbad.errors import HealthWarning, InvalidInputError
-from egbad.networks import Draws, Dropout
+from egbad.networks import Draws, Dropout, encoder, generator, pair_discriminator
 
 
 def settings(shape, name="default", **given):
-    base = recipe(name, shape)
+    base = {"default": default, "paper": paper}[name](shape)
     if "steps" in given:
         base.pop("epochs", None)
     return Settings.model_validate(base | given)
@@ -30,7 +28,7 @@ def settings(shape, name="default", **given):
 
 def model(shape=(6,), **given):
     given = {"n_latent": 3, "width": 8} | given
-    return BiGAN(shape, settings(shape, **given), Draws([0])).eval()
+    return ScoredBiGAN(shape, settings(shape, **given), Draws([0])).eval()
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -109,16 +107,19 @@ def layers(module):
 
 
 def test_the_kdd99_networks_are_the_papers():
-    E, G, D = row_networks(Draws([0]), 121, 32, 64, 0.2)
+    draws = Draws([0])
+    E, G = encoder(draws, (121,), 64, 32), generator(draws, (121,), 64, 32)
+    D = pair_discriminator(draws, (121,), 32, 64, 0.2)
     assert layers(E) == [(121, 64), (64, 32)]
     assert layers(G) == [(32, 64), (64, 128), (128, 121)]
-    assert layers(D) == [(121, 128), (32, 128), (256, 128), (128, 1)]
+    assert sorted(layers(D)) == [(32, 128), (121, 128), (128, 1), (256, 128)]
     assert [m.negative_slope for m in [*E.modules(), *D.modules()] if isinstance(m, nn.LeakyReLU)] == [0.1] * 4
     assert [m.p for m in D.modules() if isinstance(m, Dropout)] == [0.2] * 3
 
 
 def test_the_mnist_networks_are_the_papers():
-    E, G, D = paper_mnist_networks(Draws([0]), 200, 0.5)
+    draws = Draws([0])
+    E, G, D = paper_mnist_encoder(draws, 200), paper_mnist_generator(draws, 200), paper_mnist_pairs(draws, 200, 0.5)
     x = torch.zeros(1, 2, 1, 28, 28)
     z = E(x)
     assert z.shape == (1, 2, 200)
@@ -221,7 +222,7 @@ def test_a_won_game_is_named():
 
 
 def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(BiGAN, "symptoms", lambda self, x: {"Something is wrong.": torch.tensor([False, True])})
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {"Something is wrong.": torch.tensor([False, True])})
     with pytest.warns(HealthWarning, match=r"Something is wrong. \(members 1 of 2\)"):
         detector = EGBAD(steps=2, members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
     detector.save(tmp_path / "model.egbad")

@@ -132,7 +132,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
     return settings
 
 
-def make_detector(name: str, settings: dict[str, Any]) -> "Detector":
+def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
     """A fresh detector by name; a setting's value must be of the kind that its default is.
 
     Raises

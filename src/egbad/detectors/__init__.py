@@ -9,12 +9,12 @@ from egbad.detectors.egbad import EGBAD
 from egbad.errors import UnreadableFileError, unknown
 
 
-def all_detectors() -> dict[str, type[Detector]]:
+def all_detectors() -> dict[str, type[Detector[Any]]]:
     """Every detector by the name that the command line and model files use."""
     return {detector.name: detector for detector in (EGBAD,)}
 
 
-def create(name: str, **options: Any) -> Detector:
+def create(name: str, **options: Any) -> Detector[Any]:
     """A fresh detector by name.
 
     Raises
@@ -32,7 +32,7 @@ def create(name: str, **options: Any) -> Detector:
     return detectors[name](**options)
 
 
-def load(path: str | os.PathLike[str]) -> Detector:
+def load(path: str | os.PathLike[str]) -> Detector[Any]:
     """Read a fitted detector from a file that `save` wrote. It never runs code from the file.
 
     Raises

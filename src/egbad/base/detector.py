@@ -1,13 +1,14 @@
-"""What every detector is: `Model` on the torch side, `Detector` on the scikit-learn side."""
+"""The scikit-learn side of every detector: input, sign, threshold, seeds, file."""
 
 import os
 import platform
 import time
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from importlib.metadata import version
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
 import sklearn
@@ -15,74 +16,94 @@ import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
 
 from egbad import calibration, persistence
-from egbad.encoding import Encoder
-from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError, UnreadableFileError
-from egbad.networks import Draws
-from egbad.progress import progress
+from egbad.base.settings import Recipe, S, decide
+from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, log_mask
+from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.sources import Data, as_data, check_numbers, names_message
-from egbad.training import Schedule, Turn, train
 
 Floats = NDArray[np.float64]
 Encoded = NDArray[np.float32]
 Array = NDArray[Any]
 Watch = Callable[[int], None]
 
-# Matrix products round differently by shape, but a row's bits do not depend on its place in a batch of one shape
-# (measured, tests/test_base.py). So everything is scored in padded chunks of one size, at full single-precision speed.
-ROWS_A_CHUNK = 256
-IMAGES_A_CHUNK = 32
 _ENCODE_AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
 
 
-class Model(nn.Module):
-    """K members of a method: networks, turns, score. Knows no data set, no optimizer, no epoch."""
+def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
+    """Parts of x (n, ...) of one shape (size, ...), and how many of their rows are real: the last is padded with zeros.
 
-    def turns(self) -> tuple[Turn, ...]:
-        """The players, in the order in which they move."""
-        raise TypeError(f"{type(self).__name__} defines no turns.")
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """x (K, B, ...) -> terms (K, B) which add up to A(x), higher is more anomalous."""
-        raise TypeError(f"{type(self).__name__} defines no score_terms.")
-
-    def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
-
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
-        """What may be wrong, in words -> (K,) bool, seen on a training batch x (K, B, ...)."""
-        return {}
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """x (K, B, ...) -> what the members make of it (K, B, ...)."""
-        raise InvalidTypeError(f"{type(self).__name__} does not reconstruct.")
+    Matrix products round differently by shape, but a row's bits do not depend on its place in a product of one shape.
+    """
+    for start in range(0, len(x), size):
+        part = x[start : start + size]
+        n = len(part)
+        yield (part if n == size else np.concatenate([part, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])), n
 
 
-class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
+@dataclass(kw_only=True, eq=False, repr=False)
+class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[misc]
     """Input, sign, seeds, calibration and file of every detector.
 
-    A subclass stores its parameters, among them `alpha`, `calibration_fraction`, `random_state` and `verbose`, and
-    says how it learns (`_learn`), scores (`_terms`) and is kept (`_state`, `_restore`). It meets encoded input only.
+    A method declares its parameters as fields, which nothing but `fit` looks at, the `Settings` that they come to, and
+    how it learns (`_learn`), scores (`_terms`) and is kept (`_state`, `_restore`). It meets encoded input only.
+
+    Parameters
+    ----------
+    recipe : str
+        Where parameters that are None get their value from. "default" is chosen for stability; some methods have
+        "paper", the paper's.
+    scaling : {"standard", "minmax", "none"}, optional
+        How columns are scaled, see `egbad.encoding.RowEncoder`. Images are always scaled to [-1, 1].
+    distinct : bool, optional
+        Whether rows that repeat an earlier one are left out of training and scaling, so that what is frequent does not
+        hide what is normal but rare. Calibration rows are held out before, and keep their repeats.
+    log_columns : sequence of str or int, optional
+        Columns that log(1 + x) is taken of before scaling. By default those that hold whole numbers only, none
+        negative, and reach beyond 10,000; with recipe "paper" none.
+    alpha : float
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float
+        Share of the rows given to `fit` that is held out of training to set the threshold, in (0, 1).
+    random_state : int, RandomState, Generator or None
+        Seed of everything. None draws one, which `seed_` keeps.
+    verbose : bool
+        Whether training shows its progress on stderr.
+
+    Attributes
+    ----------
+    settings_ : Settings
+        The recipe with every value decided.
+    threshold_ : float
+        A score above it is an anomaly.
+    seed_ : int
+        What `random_state` came to.
     """
 
     name: ClassVar[str]
+    _own_parameters: ClassVar[str]
+    settings_type: ClassVar[type[Any]]
+    recipes: ClassVar[Mapping[str, Recipe]] = {"default": lambda shape: {}}
 
-    alpha: float
-    calibration_fraction: float
-    random_state: Any
-    verbose: bool
+    recipe: str = "default"
+    scaling: str | None = None
+    distinct: bool | None = None
+    log_columns: tuple[str | int, ...] | None = None
+    alpha: float = 0.01
+    calibration_fraction: float = 0.1
+    random_state: Any = None
+    verbose: bool = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Let a detector's help tell of the parameters that it shares with others, too."""
+        super().__init_subclass__(**options)
+        parents = [own for base in cls.__mro__[1:] if (own := vars(base).get("_own_parameters"))]
+        cls._own_parameters = _parameters(cls.__doc__ or "")
+        if cls.__doc__ and cls._own_parameters:
+            cls.__doc__ = cls.__doc__.replace(cls._own_parameters, "".join([cls._own_parameters, *parents]))
 
     # -- what a method says ------------------------------------------------------------------------------------------
-
-    @abstractmethod
-    def _prepare(self) -> Encoder:
-        """Check the parameters against `_encoded_shape`, and choose the encoder: for a new fit and for a loaded file."""
-
-    def _training_rows(self, x: Array) -> Array:
-        """Which of the rows in the user's units (n, ...) to learn from."""
-        return x
 
     @abstractmethod
     def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
@@ -134,7 +155,9 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
         kept = np.sort(order[held_out:])
         encoder = self._prepare()
-        x = self._training_rows(data.x[kept])
+        x = data.x[kept]
+        if self.settings_.distinct and self.kind_ == "rows":
+            x = x[distinct_rows(x)]
         self.encoder_ = encoder.fit(x)
         self.n_train_, self.n_calibration_ = len(x), held_out
         self._learn(self.encoder_.encode(x), rng, watch, watch_every)
@@ -234,6 +257,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         return {
             "detector": self.name,
             "parameters": self._plain_parameters(),
+            "settings": self.settings_.model_dump(),
             "input": {
                 "kind": self.kind_,
                 "shape": list(self.shape_),
@@ -248,6 +272,17 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
         }
 
     # -- shared ------------------------------------------------------------------------------------------------------
+
+    def _prepare(self) -> Encoder:
+        """Decide the settings and the encoder: for a new fit and for a loaded file."""
+        shape = self._encoded_shape()
+        given = {name: getattr(self, name, None) for name in self.settings_type.model_fields}
+        self.settings_: S = decide(self.settings_type, self.recipes, self.recipe, shape, given)
+        if len(shape) == 3:
+            return ImageEncoder()
+        if self.log_columns is None and self.recipe == "default":
+            return RowEncoder(self.settings_.scaling)
+        return RowEncoder(self.settings_.scaling, log_mask(list(self.log_columns or ()), self.columns_, shape[0]))
 
     def _encoded_shape(self) -> tuple[int, ...]:
         """Shape of one encoded row (d,) or image (c, h, w)."""
@@ -314,6 +349,17 @@ class Detector(OutlierMixin, BaseEstimator, ABC):  # type: ignore[misc]
             warnings.warn(f"{which} {name} was fitted {how} feature names", UserWarning, stacklevel=4)
 
 
+def _parameters(doc: str) -> str:
+    """The lines below "Parameters" in a docstring."""
+    lines = doc.splitlines(keepends=True)
+    start = next((i + 2 for i, line in enumerate(lines) if line.strip() == "Parameters"), len(lines))
+    end = next((i for i in range(start, len(lines)) if not lines[i].strip()), len(lines))
+    return "".join(lines[start:end])
+
+
+Detector._own_parameters = _parameters(Detector.__doc__ or "")
+
+
 def _plain(value: Any) -> Any:
     """A parameter as JSON gives it back."""
     if isinstance(value, np.generic | np.ndarray):
@@ -336,19 +382,6 @@ def _seed(random_state: Any) -> int:
     )
 
 
-def _check_device(device: str) -> None:
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidInputError(
-            f"device must be one that torch knows, such as 'cpu' or 'cuda', got {device!r}."
-        ) from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise InvalidInputError(
-            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
-        )
-
-
 def versions() -> dict[str, str]:
     """The releases that a score depends on."""
     return {
@@ -358,112 +391,3 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "scikit-learn": sklearn.__version__,
     }
-
-
-class TorchDetector(Detector):
-    """A detector whose model is trained by `train`: building, members, chunks, weights in the file."""
-
-    members: int
-    device: str
-
-    @abstractmethod
-    def _build(self, shape: tuple[int, ...], draws: Draws) -> Model:
-        """Fresh networks for encoded rows of `shape`, one set per member."""
-
-    @abstractmethod
-    def _schedule(self, n: int) -> Schedule:
-        """How to train on n rows."""
-
-    def reconstruct(self, X: Any) -> Floats:
-        """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
-        data = self._check(X)
-        encoded = self.encoder_.encode(data.x)
-        with torch.no_grad():
-            parts = [self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy() for chunk, n in self._chunks(encoded)]
-        return np.asarray(self.encoder_.decode(np.concatenate(parts)))
-
-    def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
-        return super().describe() | {
-            "seeds": list(self.seeds_),
-            "health": list(self.health_),
-            "weights": self._n_weights(),
-        }
-
-    def _n_weights(self) -> int:
-        return sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_)
-
-    def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
-        if self.members < 1:
-            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
-        _check_device(self.device)
-        self.seeds_ = tuple(int(seed) for seed in rng.integers(2**31, size=self.members))
-        draws = Draws(self.seeds_, self.device)
-        self.model_ = self._build(x.shape[1:], draws).to(self.device)
-        schedule = self._schedule(len(x))
-
-        def settle_and_watch(step: int) -> None:
-            self._settle(x)
-            if watch is not None:
-                watch(step)
-
-        with progress("Training", total=schedule.steps, unit="steps", enabled=self.verbose) as advance:
-            history = train(
-                self.model_,
-                torch.from_numpy(x).to(self.device),
-                schedule,
-                draws,
-                advance=advance,
-                watch=settle_and_watch if watch else None,
-                watch_every=watch_every,
-            )
-        self._settle(x)
-        curves = history.curves()
-        self.history_ = {"step": np.array(history.steps)} | {k: v.cpu().numpy() for k, v in curves.items()}
-        self.health_ = [self._sentence(words, ill) for words, ill in history.symptoms.items()]
-        for sentence in self.health_:
-            warnings.warn(sentence, HealthWarning, stacklevel=3)
-
-    def _settle(self, x: Encoded) -> None:
-        with torch.no_grad():
-            self.model_.settle(chunk[:, :n] for chunk, n in self._chunks(x))
-
-    def _sentence(self, words: str, ill: list[int]) -> str:
-        who = "" if self.members == 1 else f" (members {', '.join(map(str, ill))} of {self.members})"
-        return f"{words}{who}"
-
-    def _chunks(self, x: Encoded) -> Iterator[tuple[Tensor, int]]:
-        """Chunks (K, C, ...) of one size, and how many of their rows are real: the last is padded."""
-        size = ROWS_A_CHUNK if x.ndim == 2 else IMAGES_A_CHUNK
-        for start in range(0, len(x), size):
-            part = x[start : start + size]
-            n = len(part)
-            if n < size:
-                part = np.concatenate([part, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
-            rows = torch.from_numpy(part).to(self.device)
-            yield rows.expand(len(self.seeds_), *rows.shape), n
-
-    def _terms(self, x: Encoded) -> dict[str, Floats]:
-        parts: dict[str, list[Array]] = {}
-        with torch.no_grad():
-            for chunk, n in self._chunks(x):
-                for name, values in self.model_.score_terms(chunk).items():
-                    parts.setdefault(name, []).append(values.double().mean(0)[:n].cpu().numpy())
-        return {name: np.concatenate(values) for name, values in parts.items()}
-
-    def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
-        arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
-        arrays |= {f"history.{name}": value for name, value in self.history_.items()}
-        return {"seeds": list(self.seeds_), "health": list(self.health_)}, arrays
-
-    def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
-        self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
-        self.model_ = self._build(self._encoded_shape(), Draws(self.seeds_, self.device))
-        weights = {n.removeprefix("model."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("model.")}
-        for name, value in self.model_.state_dict().items():
-            came = tuple(weights[name].shape) if name in weights else None
-            if came != tuple(value.shape):
-                raise ValueError(f"'{name}' must have the shape {tuple(value.shape)}, got {came}")
-        self.model_.load_state_dict(weights)
-        self.model_.to(self.device).eval()
-        self.history_ = {n.removeprefix("history."): a for n, a in arrays.items() if n.startswith("history.")}

@@ -1,0 +1,20 @@
+"""What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
+
+from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, versions
+from egbad.base.neural import FAR, Model, TorchDetector
+from egbad.base.settings import Recipe, Settings, TrainingSettings
+
+__all__ = [
+    "FAR",
+    "Array",
+    "Detector",
+    "Encoded",
+    "Floats",
+    "Model",
+    "Recipe",
+    "Settings",
+    "TorchDetector",
+    "TrainingSettings",
+    "Watch",
+    "versions",
+]

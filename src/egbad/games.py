@@ -1,0 +1,340 @@
+"""The adversarial games that several methods train by, and the distances that they score with. Neither is a method."""
+
+from dataclasses import dataclass
+from math import ceil, log2
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from egbad.base import Model, TorchDetector, TrainingSettings
+from egbad.errors import InvalidInputError
+from egbad.networks import (
+    BatchNorm,
+    Conv,
+    Discriminator,
+    Draws,
+    Dropout,
+    Linear,
+    PadSame,
+    PairDiscriminator,
+    Reshape,
+    discriminator,
+    encoder,
+    generator,
+    leaky,
+    normal_002,
+    pair_discriminator,
+    without_tracking,
+)
+from egbad.training import Turn
+
+COLLAPSED = (
+    "The generator has collapsed: it gives nearly the same answer to every z. Fit with another random_state, "
+    "more input_noise or a higher cycle_weight."
+)
+WON = (
+    "The discriminator has won: its loss is nearly zero, so E and G learn nothing from it. Fit with more input_noise "
+    "or a lower learning_rate."
+)
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
+    """|a - b| of the given degree over all units, a and b (K, B, ...) -> (K, B)."""
+    norm: Tensor = torch.linalg.vector_norm((a - b).flatten(2), ord=degree, dim=2)
+    return norm
+
+
+def mean_squares(a: Tensor, b: Tensor) -> Tensor:
+    """Mean over all units of (a - b)^2, a and b (K, B, ...) -> (K, B)."""
+    return ((a - b) ** 2).flatten(2).mean(2)
+
+
+def cross_entropy_real(logits: Tensor) -> Tensor:
+    """sigma(l, 1) = -log sigmoid(l): how little D takes it for a real one, logits (K, B) -> (K, B)."""
+    return softplus(-logits)
+
+
+def loss_of_d(real: Tensor, fake: Tensor) -> Tensor:
+    """-log D(real) - log(1 - D(fake)), logits (K, B) -> (K,)."""
+    return (softplus(-real) + softplus(fake)).mean(1)  # softplus(-t) = -log sigmoid(t)
+
+
+def loss_against_d(real: Tensor | None, fake: Tensor) -> Tensor:
+    """What D's opponents minimise, logits (K, B) -> (K,): the labels are swapped, not the sign of D's loss.
+
+    So gradients live on when D is sure (Goodfellow et al., 2014). `real` is None where nobody stands behind it.
+    """
+    loss = softplus(-fake).mean(1)
+    return loss if real is None else loss + softplus(real).mean(1)
+
+
+# -- networks of the released code, which several methods share ----------------------------------------------------------
+
+
+def paper_mnist_generator(draws: Draws, k: int) -> nn.Sequential:
+    """G for 28 x 28 grey images as released with EGBAD, for itself and for AnoGAN; k = 200 there."""
+    return nn.Sequential(
+        *(Linear(draws, k, 1024, normal_002), BatchNorm(draws, 1024), nn.ReLU()),
+        *(Linear(draws, 1024, 6272, normal_002), BatchNorm(draws, 6272), nn.ReLU(), Reshape(128, 7, 7)),
+        *(Conv(draws, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(draws, 64), nn.ReLU()),
+        *(Conv(draws, 64, 1, 4, 2, 1, up=True, init=normal_002), nn.Tanh()),
+    )
+
+
+def paper_mnist_encoder(draws: Draws, k: int) -> nn.Sequential:
+    """E for 28 x 28 grey images as released with EGBAD."""
+
+    def conv(a: int, b: int, stride: int, padding: int) -> Conv:
+        return Conv(draws, a, b, 3, stride, padding, init=normal_002)
+
+    return nn.Sequential(
+        *(conv(1, 32, 1, 1), leaky()),
+        *(PadSame(), conv(32, 64, 2, 0), BatchNorm(draws, 64), leaky()),
+        *(PadSame(), conv(64, 128, 2, 0), BatchNorm(draws, 128), leaky()),
+        *(Reshape(6272), Linear(draws, 6272, k, normal_002)),
+    )
+
+
+def paper_mnist_pairs(draws: Draws, k: int, dropout: float) -> PairDiscriminator:
+    """D on pairs of 28 x 28 grey images and latents as released with EGBAD, dropout 0.5 there."""
+
+    def linear(a: int, b: int) -> Linear:
+        return Linear(draws, a, b, normal_002)
+
+    x_side = nn.Sequential(
+        *(Conv(draws, 1, 64, 4, 2, 1, init=normal_002), leaky(), Dropout(draws, dropout)),
+        *(Conv(draws, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(draws, 64), leaky(), Dropout(draws, dropout)),
+        Reshape(3136),
+    )
+    z_side = nn.Sequential(linear(k, 512), leaky(), Dropout(draws, dropout))
+    joint = nn.Sequential(linear(3648, 1024), leaky(), Dropout(draws, dropout))
+    return PairDiscriminator(x_side, z_side, joint, linear(1024, 1))
+
+
+def paper_mnist_discriminator(draws: Draws) -> Discriminator:
+    """D on 28 x 28 grey images as released with EGBAD for its AnoGAN."""
+    body = nn.Sequential(
+        *(Conv(draws, 1, 64, 4, 2, 1, init=normal_002), leaky()),
+        *(Conv(draws, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(draws, 64), leaky(), Reshape(3136)),
+        *(Linear(draws, 3136, 1024, normal_002), BatchNorm(draws, 1024), leaky()),
+    )
+    return Discriminator(body, Linear(draws, 1024, 1, normal_002))
+
+
+# -- the games -----------------------------------------------------------------------------------------------------------
+
+
+class GameSettings(TrainingSettings):
+    """Settings of a method with a generator."""
+
+    networks: Literal["auto", "kdd99", "mnist"] = "auto"
+    n_latent: int = Field(ge=1)
+    width: int = Field(ge=1)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    prior: Literal["normal", "uniform"] = "normal"
+    input_noise: float = Field(default=0.0, ge=0)
+    discriminator_pace: float = Field(default=1.0, gt=0)
+
+
+P = TypeVar("P", bound=GameSettings)
+
+
+class Game(Model[P]):
+    """What games share: the prior, D's view, the signs of a collapse."""
+
+    G: nn.Module
+
+    def latent(self, n: int) -> Tensor:
+        """z ~ p(z), (K, n, k)."""
+        k = self.settings.n_latent
+        return self.draws.normal(n, k) if self.settings.prior == "normal" else 2 * self.draws.uniform(n, k) - 1
+
+    def noisy(self, x: Tensor) -> Tensor:
+        """What D sees of x (K, B, ...)."""
+        scale = self.settings.input_noise
+        return x + scale * self.draws.normal(*x.shape[1:]) if scale else x
+
+    def collapsed(self, x: Tensor) -> Tensor:
+        """Whether G's answers hardly differ, beside rows or images x (K, B, ...) -> (K,) bool."""
+        made = self.G(self.latent(x.shape[1])).flatten(2)
+        spread = made.std(1).mean(1) / (self.seen(x).flatten(2).std(1).mean(1) + 1e-12)
+        small: Tensor = spread < 0.02
+        return small
+
+    def loss_d(self, x: Tensor) -> Tensor:
+        """D's loss on x (K, B, ...) -> (K,)."""
+        raise NotImplementedError
+
+    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
+        return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02}
+
+
+class GAN(Game[GameSettings]):
+    """G: z -> x against D: x -> logit (Goodfellow et al., 2014)."""
+
+    def __init__(self, shape: tuple[int, ...], settings: GameSettings, draws: Draws) -> None:
+        super().__init__(shape, settings, draws)
+        s = settings
+        check_networks(s.networks, shape)
+        if s.networks == "mnist":
+            self.D, self.G = paper_mnist_discriminator(draws), paper_mnist_generator(draws, s.n_latent)
+        else:
+            self.D = discriminator(draws, shape, s.width, s.dropout)
+            self.G = generator(draws, shape, s.width, s.n_latent)
+
+    def turns(self) -> tuple[Turn, ...]:
+        d = Turn("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_pace)
+        return d, Turn("G", [*self.G.parameters()], self.loss_g)
+
+    def loss_d(self, x: Tensor) -> Tensor:
+        x = self.seen(x)
+        with torch.no_grad(), without_tracking(self.G):
+            made = self.G(self.latent(x.shape[1]))
+        return loss_of_d(self.D(self.noisy(x)), self.D(self.noisy(made)))
+
+    def loss_g(self, x: Tensor) -> Tensor:
+        """G's loss beside x (K, B, ...) -> (K,)."""
+        with without_tracking(self.D):
+            return loss_against_d(None, self.D(self.noisy(self.G(self.latent(x.shape[1])))))
+
+
+class BiGANSettings(GameSettings):
+    """Settings of a method with an encoder beside the generator."""
+
+    adversarial_weight: float = Field(default=1.0, ge=0)
+    cycle_weight: float = Field(default=0.0, ge=0)
+    degree: float = Field(default=1.0, gt=0)
+
+
+B = TypeVar("B", bound=BiGANSettings)
+
+
+class BiGAN(Game[B]):
+    """E: x -> z and G: z -> x against D: (x, z) -> logit (Donahue et al., 2016)."""
+
+    def __init__(self, shape: tuple[int, ...], settings: B, draws: Draws) -> None:
+        super().__init__(shape, settings, draws)
+        s, k = settings, settings.n_latent
+        check_networks(s.networks, shape)
+        if s.networks == "mnist":
+            self.E, self.G = paper_mnist_encoder(draws, k), paper_mnist_generator(draws, k)
+            self.D = paper_mnist_pairs(draws, k, s.dropout)
+        else:
+            self.D = pair_discriminator(draws, shape, k, s.width, s.dropout)
+            self.E = encoder(draws, shape, s.width, k)
+            self.G = generator(draws, shape, s.width, k)
+
+    def turns(self) -> tuple[Turn, ...]:
+        eg = Turn("EG", [*self.E.parameters(), *self.G.parameters()], self.loss_eg)
+        if self.settings.adversarial_weight == 0:
+            return (eg,)  # a plain autoencoder: nobody for D to play against
+        return Turn("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_pace), eg
+
+    def loss_d(self, x: Tensor) -> Tensor:
+        x = self.seen(x)
+        z = self.latent(x.shape[1])
+        with torch.no_grad(), without_tracking(self.E, self.G):
+            z_hat, x_gen = self.E(x), self.G(z)
+        return loss_of_d(self.D(self.noisy(x), z_hat), self.D(self.noisy(x_gen), z))
+
+    def loss_eg(self, x: Tensor) -> Tensor:
+        """Loss of E and G together on x (K, B, ...) -> (K,)."""
+        x = self.seen(x)
+        z_hat = self.E(x)
+        loss = torch.zeros(len(x), device=x.device)
+        if self.settings.cycle_weight:
+            cycle = norm_distance(x, self.G(z_hat), self.settings.degree).mean(1)
+            loss = loss + self.settings.cycle_weight * cycle
+        if self.settings.adversarial_weight:
+            z = self.latent(x.shape[1])
+            with without_tracking(self.D):
+                real, fake = self.D(self.noisy(x), z_hat), self.D(self.noisy(self.G(z)), z)
+            loss = loss + self.settings.adversarial_weight * loss_against_d(real, fake)
+        return loss
+
+    def criterion(self, x: Tensor) -> Tensor:
+        return norm_distance(self.seen(x), self.reconstruct(x), self.settings.degree)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        return x_hat
+
+    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
+        return {} if self.settings.adversarial_weight == 0 else super().symptoms(x)
+
+
+def check_networks(networks: str, shape: tuple[int, ...]) -> None:
+    """Refuse released networks where they don't fit."""
+    if networks == "kdd99" and len(shape) == 3:
+        raise InvalidInputError(f"networks='kdd99' needs rows, got images of shape {shape}. Use networks='auto'.")
+    if networks == "mnist" and shape != (1, 28, 28):
+        raise InvalidInputError(
+            f"networks='mnist' needs images of shape (1, 28, 28), got {shape}. Use networks='auto'."
+        )
+
+
+# -- recipes -------------------------------------------------------------------------------------------------------------
+
+
+def row_width(d: int) -> int:
+    """Units of a first hidden layer for d columns."""
+    return min(256, max(64, 2 ** ceil(log2(d / 2)))) if d > 2 else 64
+
+
+def bigan_default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Stable values for a BiGAN on encoded rows (d,) or images (c, h, w)."""
+    common = {"cycle_weight": 10.0, "discriminator_pace": 0.1}
+    if len(shape) == 1:
+        d = shape[0]
+        return common | {"n_latent": max(1, min(32, d // 2)), "width": row_width(d), "input_noise": 1.0,
+                         "learning_rate": 3e-4, "batch_size": 128, "steps": 3000}  # fmt: skip
+    return common | {"n_latent": 32, "width": 32, "input_noise": 0.5, "learning_rate": 1e-3, "batch_size": 32,
+                     "steps": 800, "degree": 2.0}  # fmt: skip
+
+
+def released(shape: tuple[int, ...]) -> dict[str, Any]:
+    """EGBAD's released values, for its BiGAN and its AnoGAN alike: learning rate, batches, latents, dropout, averaging."""
+    common = {"learning_rate": 1e-5, "learning_rate_decay": False, "average_warmup": False, "distinct": False}
+    if len(shape) == 1:
+        return common | {"networks": "kdd99", "n_latent": 32, "width": 64, "dropout": 0.2, "batch_size": 50, "epochs": 50,
+                         "average": 0.9999, "scaling": "minmax"}  # fmt: skip
+    networks = "mnist" if shape == (1, 28, 28) else "auto"  # other images have no released networks
+    return common | {"networks": networks, "n_latent": 200, "width": 64, "dropout": 0.5, "batch_size": 100,
+                     "epochs": 100}  # fmt: skip
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class GameDetector(TorchDetector[P]):
+    """A detector with a generator.
+
+    Parameters
+    ----------
+    networks : {"auto", "kdd99", "mnist"}, optional
+        "auto" sizes them from the shape of the input; the others are those released with EGBAD.
+    n_latent : int, optional
+        Length of z. Default 32 or half the columns, whichever is less, and 32 for images.
+    width : int, optional
+        Units of the first hidden layer, or channels of the first convolution.
+    dropout : float, optional
+        Share of D's units that are dropped while training, in [0, 1).
+    prior : {"normal", "uniform"}, optional
+        p(z): N(0, I) as in the released code, or U[-1, 1].
+    input_noise : float, optional
+        Standard deviation of the noise on D's view of x, in encoded units.
+    discriminator_pace : float, optional
+        D's learning rate, as a multiple of that of the others.
+    """
+
+    networks: str | None = None
+    n_latent: int | None = None
+    width: int | None = None
+    dropout: float | None = None
+    prior: str | None = None
+    input_noise: float | None = None
+    discriminator_pace: float | None = None
