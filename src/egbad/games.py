@@ -150,10 +150,10 @@ class Game(Model[P]):
 
     G: nn.Module
 
-    def latent(self, n: int) -> Tensor:
+    def latent(self, n: int, draws: Draws | None = None) -> Tensor:
         """z ~ p(z), (K, n, k)."""
-        k = self.settings.n_latent
-        return self.draws.normal(n, k) if self.settings.prior == "normal" else 2 * self.draws.uniform(n, k) - 1
+        k, draws = self.settings.n_latent, draws or self.draws
+        return draws.normal(n, k) if self.settings.prior == "normal" else 2 * draws.uniform(n, k) - 1
 
     def noisy(self, x: Tensor) -> Tensor:
         """What D sees of x (K, B, ...)."""
@@ -175,10 +175,10 @@ class Game(Model[P]):
         return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02}
 
 
-class GAN(Game[GameSettings]):
+class GANGame(Game[P]):
     """G: z -> x against D: x -> logit (Goodfellow et al., 2014)."""
 
-    def __init__(self, shape: tuple[int, ...], settings: GameSettings, draws: Draws) -> None:
+    def __init__(self, shape: tuple[int, ...], settings: P, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
         s = settings
         check_networks(s.networks, shape)
@@ -215,7 +215,7 @@ class BiGANSettings(GameSettings):
 B = TypeVar("B", bound=BiGANSettings)
 
 
-class BiGAN(Game[B]):
+class BiGANGame(Game[B]):
     """E: x -> z and G: z -> x against D: (x, z) -> logit (Donahue et al., 2016)."""
 
     def __init__(self, shape: tuple[int, ...], settings: B, draws: Draws) -> None:
@@ -296,6 +296,12 @@ def bigan_default(shape: tuple[int, ...]) -> dict[str, Any]:
                          "learning_rate": 3e-4, "batch_size": 128, "steps": 3000}  # fmt: skip
     return common | {"n_latent": 32, "width": 32, "input_noise": 0.5, "learning_rate": 1e-3, "batch_size": 32,
                      "steps": 800, "degree": 2.0}  # fmt: skip
+
+
+def gan_default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Stable values for a GAN on encoded rows (d,) or images (c, h, w)."""
+    values = {k: v for k, v in bigan_default(shape).items() if k not in ("cycle_weight", "degree")}
+    return values | {"discriminator_pace": 0.5, "input_noise": 0.3}
 
 
 def released(shape: tuple[int, ...]) -> dict[str, Any]:

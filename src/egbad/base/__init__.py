@@ -3,6 +3,7 @@
 from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, versions
 from egbad.base.neural import FAR, Model, TorchDetector
 from egbad.base.settings import Recipe, Settings, TrainingSettings
+from egbad.base.shallow import ShallowDetector
 
 __all__ = [
     "FAR",
@@ -13,6 +14,7 @@ __all__ = [
     "Model",
     "Recipe",
     "Settings",
+    "ShallowDetector",
     "TorchDetector",
     "TrainingSettings",
     "Watch",

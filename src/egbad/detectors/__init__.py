@@ -5,13 +5,32 @@ from typing import Any
 
 from egbad import persistence
 from egbad.base import Detector
+from egbad.detectors.adgan import ADGAN
+from egbad.detectors.alad import ALAD
+from egbad.detectors.anogan import AnoGAN
+from egbad.detectors.bigan import BiGAN
+from egbad.detectors.dagmm import DAGMM
+from egbad.detectors.dsebm import DSEBM
 from egbad.detectors.egbad import EGBAD
+from egbad.detectors.f_anogan import FAnoGAN
+from egbad.detectors.ganomaly import GANomaly
+from egbad.detectors.isolation_forest import IsolationForest
+from egbad.detectors.knn import KNN
+from egbad.detectors.lof import LOF
+from egbad.detectors.one_class_svm import OneClassSVM
+from egbad.detectors.pca import PCA
+from egbad.detectors.vae import VAE
 from egbad.errors import UnreadableFileError, unknown
+
+_ALL = (
+    *(ADGAN, ALAD, AnoGAN, BiGAN, DAGMM, DSEBM, EGBAD, FAnoGAN, GANomaly, VAE),
+    *(IsolationForest, KNN, LOF, OneClassSVM, PCA),
+)
 
 
 def all_detectors() -> dict[str, type[Detector[Any]]]:
     """Every detector by the name that the command line and model files use."""
-    return {detector.name: detector for detector in (EGBAD,)}
+    return {detector.name: detector for detector in _ALL}
 
 
 def create(name: str, **options: Any) -> Detector[Any]:

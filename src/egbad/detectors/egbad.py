@@ -21,7 +21,7 @@ from pydantic import Field
 from torch import Tensor
 
 from egbad.games import (
-    BiGAN,
+    BiGANGame,
     BiGANSettings,
     GameDetector,
     bigan_default,
@@ -68,7 +68,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return released(shape) | {"cycle_weight": 0.0, "distance": "norm"}
 
 
-class ScoredBiGAN(BiGAN[Settings]):
+class ScoredBiGAN(BiGANGame[Settings]):
     """A BiGAN and the score A(x)."""
 
     usual_x: Tensor

@@ -1,0 +1,52 @@
+"""Detectors without networks: they learn some arrays from flat rows, and score by them."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from egbad import persistence
+from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, chunks
+from egbad.base.settings import S
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class ShallowDetector(Detector[S]):
+    """A detector that meets rows and images alike as flat vectors of doubles, and keeps what it learned as arrays."""
+
+    rows_a_chunk: ClassVar[int] = 256
+
+    @abstractmethod
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+        """Learn from x (n, d) -> all that scoring needs."""
+
+    @abstractmethod
+    def _score_rows(self, x: Floats) -> dict[str, Floats]:
+        """Terms (n,) of the score of x (n, d), by `learned_`."""
+
+    def _take(self, learned: persistence.Arrays) -> None:
+        """Make ready to score by what was learned: after a fit, and after a file was read."""
+        self.learned_ = learned
+
+    def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
+        seeds = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
+        self._take(self._fit_rows(_flat(x), seeds))
+
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        parts: dict[str, list[Array]] = {}
+        for chunk, n in chunks(_flat(x), self.rows_a_chunk):
+            for name, values in self._score_rows(chunk).items():
+                parts.setdefault(name, []).append(values[:n])
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
+        return {}, {f"learned.{name}": array for name, array in self.learned_.items()}
+
+    def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
+        prefix = "learned."
+        self._take({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
+
+
+def _flat(x: Encoded) -> Floats:
+    return x.reshape(len(x), -1).astype(np.float64)

@@ -1,0 +1,229 @@
+"""DAGMM: an autoencoder and a Gaussian mixture learned together (Zong et al., 2018, ICLR).
+
+The compression network says z, a code and two measures of how well it is rebuilt; the estimation network says which
+of the mixture's components z belongs to; the energy is -log p(z). Departures: energies in double precision, by Cholesky
+and log-sum-exp; the mixture that scores is settled over all training rows, not left over from the last batch; how far
+a row lies beyond what the networks see is added to its energy.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import log, pi
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from egbad.base import Model, TorchDetector, TrainingSettings
+from egbad.networks import Draws, Dropout, Linear, encoder, generator, mlp
+from egbad.training import Turn
+
+_JITTER = 1e-6  # on the diagonal of a covariance
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def reconstruction_features(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Relative Euclidean distance |x - x_hat| / |x| and cosine similarity, (K, B, ...) -> (K, B, 2); section 3.2."""
+    a, b = x.flatten(2), x_hat.flatten(2)
+    far, norm = (torch.linalg.vector_norm(t, dim=2) for t in (a - b, a))
+    norm = norm.clamp(min=1e-6)
+    cosine = (a * b).sum(2) / (norm * torch.linalg.vector_norm(b, dim=2).clamp(min=1e-6))
+    return torch.stack([far / norm, cosine], dim=2)
+
+
+def mixture(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """phi (K, M), mu (K, M, D) and cov (K, M, D, D) of z (K, B, D) with memberships gamma (K, B, M); equation 5."""
+    total = gamma.sum(1) + 1e-12  # (K, M)
+    mu = torch.einsum("kbm,kbd->kmd", gamma, z) / total[..., None]
+    off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
+    cov = torch.einsum("kbm,kbmd,kbme->kmde", gamma, off, off) / total[..., None, None]
+    return total / z.shape[1], mu, cov + _JITTER * torch.eye(z.shape[2]).to(z)
+
+
+def log_joint(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
+    """log phi_m N(z; mu_m, cov_m) for each component, z (K, B, D) -> (K, B, M)."""
+    root = torch.linalg.cholesky(cov)  # (K, M, D, D)
+    eye = torch.eye(cov.shape[-1]).to(cov).expand_as(cov)
+    inverse = torch.linalg.solve_triangular(root, eye, upper=False)
+    off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
+    whitened = (inverse[:, None] * off[..., None, :]).sum(-1)  # summed by hand: a row's bits don't depend on the batch
+    log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K, M)
+    constant = torch.log(phi + 1e-12) - 0.5 * (log_det + z.shape[2] * log(2 * pi))
+    return constant[:, None] - 0.5 * (whitened**2).sum(-1)
+
+
+def energy(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
+    """-log sum_m phi_m N(z; mu_m, cov_m), z (K, B, D) -> (K, B); equation 6."""
+    return -torch.logsumexp(log_joint(z, phi, mu, cov), dim=2)
+
+
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+class Settings(TrainingSettings):
+    """Every value decided."""
+
+    estimator: Literal["direct", "nvi"] = "direct"
+    n_latent: int = Field(ge=1)
+    hidden: tuple[int, ...]
+    n_components: int = Field(ge=1)
+    dropout: float = Field(default=0.5, ge=0, lt=1)
+    energy_weight: float = Field(default=0.1, ge=0)
+    covariance_weight: float = Field(ge=0)
+
+
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Values for encoded rows (d,) or images (c, h, w), whose `hidden` is the channels of the first convolution."""
+    common = {"beta1": 0.9, "n_components": 4, "covariance_weight": 1e-4}
+    if len(shape) == 1:
+        hidden = tuple(w for w in (60, 30, 10) if w < shape[0]) or (4 * shape[0],)
+        return common | {"n_latent": min(2, shape[0]), "hidden": hidden, "learning_rate": 1e-3, "batch_size": 512,
+                         "steps": 3000}  # fmt: skip
+    return common | {"n_latent": 8, "hidden": (32,), "learning_rate": 1e-3, "batch_size": 64, "steps": 800}
+
+
+def paper(shape: tuple[int, ...]) -> dict[str, Any]:
+    """The paper's for KDD99: batches of 1,024, one latent, 200 epochs, lambda_2 = 0.005, all rows, min-max columns."""
+    kdd99 = {"n_latent": 1, "learning_rate": 1e-4, "batch_size": 1024, "epochs": 200, "covariance_weight": 0.005}
+    same = {"learning_rate_decay": False, "average": 0.0, "distinct": False, "scaling": "minmax"}
+    return {k: v for k, v in default(shape).items() if k != "steps"} | kdd99 | same
+
+
+class Compression(Model[Settings]):
+    """E and G compress, `estimate` says the memberships; phi, mu and cov are the mixture over the training rows."""
+
+    phi: Tensor
+    mu: Tensor
+    cov: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
+        super().__init__(shape, settings, draws)
+        s, k, m = settings, settings.n_latent, settings.n_components
+        if len(shape) == 1:
+            self.E = mlp(draws, (*shape, *s.hidden, k), nn.Tanh)
+            self.G = mlp(draws, (k, *reversed(s.hidden), *shape), nn.Tanh)
+        else:
+            self.E = encoder(draws, shape, s.hidden[0], k)
+            self.G = generator(draws, shape, s.hidden[0], k)
+        d = k + 2
+        self.estimate = nn.Sequential(Linear(draws, d, 10), nn.Tanh(), Dropout(draws, s.dropout), Linear(draws, 10, m))
+        self.register_buffer("phi", torch.ones(len(draws), m).double() / m)
+        self.register_buffer("mu", torch.zeros(len(draws), m, d).double())
+        self.register_buffer("cov", torch.eye(d).double().expand(len(draws), m, d, d).clone())
+
+    def turns(self) -> tuple[Turn, ...]:
+        return (Turn(self.settings.estimator, [*self.parameters()], self.loss),)
+
+    def compress(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """x (K, B, ...), as seen -> x_hat and z (K, B, k + 2)."""
+        code = self.E(x)
+        x_hat = self.G(code)
+        return x_hat, torch.cat([code, reconstruction_features(x, x_hat)], dim=2)
+
+    def memberships(self, z: Tensor) -> Tensor:
+        """log gamma (K, B, M), in double precision."""
+        return torch.log_softmax(self.estimate(z).double(), dim=2)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Mean |x - x_hat|^2 + lambda_1 mean energy + lambda_2 sum 1 / cov_jj, equation 7, (K,)."""
+        s, x = self.settings, self.seen(x)
+        x_hat, z = self.compress(x)
+        log_gamma = self.memberships(z)
+        z = z.double()
+        if s.estimator == "direct":
+            phi, mu, cov = mixture(z, log_gamma.exp())
+            fit = energy(z, phi, mu, cov).mean(1)
+        else:
+            phi, mu, cov = mixture(z, log_gamma.exp().detach())
+            fit = self.variational(log_joint(z, phi, mu, cov), log_gamma)
+        rebuilt = ((x - x_hat) ** 2).flatten(2).sum(2).mean(1)
+        narrow = (1 / cov.diagonal(dim1=-2, dim2=-1)).sum((1, 2))
+        return rebuilt + (s.energy_weight * fit + s.covariance_weight * narrow).float()
+
+    def variational(self, joint: Tensor, log_gamma: Tensor) -> Tensor:
+        """Neural variational inference (Mnih and Gregor, 2014): the negative bound with one drawn component, (K,).
+
+        joint and log_gamma (K, B, M). The bound is E_gamma[log phi_m N(z; m) - log gamma_m]. Its gradient through the
+        choice of m is the learning signal, less the batch's mean of it, times that of log gamma_m.
+        """
+        chosen = self.choose(log_gamma)
+        log_p, log_q = joint.gather(2, chosen).squeeze(2), log_gamma.gather(2, chosen).squeeze(2)
+        signal = (log_p - log_q).detach()
+        baseline = signal.mean(1, keepdim=True)
+        return -(log_p + (signal - baseline) * log_q).mean(1)
+
+    def choose(self, log_gamma: Tensor) -> Tensor:
+        """m ~ gamma for every row, (K, B, M) -> (K, B, 1)."""
+        u = self.draws.uniform(*log_gamma.shape[1:]).double()
+        gumbel = -torch.log(-torch.log(u.clamp(1e-12, 1 - 1e-7)))
+        return (log_gamma.detach() + gumbel).argmax(2, keepdim=True)
+
+    def settle(self, chunks: Iterator[Tensor]) -> None:
+        """The mixture over all training rows."""
+        parts = [self.compress(self.seen(x))[1] for x in chunks]
+        gammas = torch.cat([self.memberships(z).exp() for z in parts], dim=1)
+        for buffer, value in zip(
+            (self.phi, self.mu, self.cov), mixture(torch.cat(parts, dim=1).double(), gammas), strict=True
+        ):
+            buffer.copy_(value)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """The energy of z, and how far x lies beyond what the networks see."""
+        z = self.compress(self.seen(x))[1].double()
+        return {"energy": energy(z, self.phi, self.mu, self.cov), "beyond": self.beyond(x).double()}
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        return x_hat
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class DAGMM(TorchDetector[Settings]):
+    """Deep autoencoding Gaussian mixture model; the score is the energy -log p(z).
+
+    Parameters
+    ----------
+    estimator : {"direct", "nvi"}, optional
+        How the estimation network learns: by the energy itself, or by neural variational inference (DAGMM-NVI).
+    n_latent : int, optional
+        Length of the code; z has two more entries.
+    hidden : tuple of int, optional
+        Units of the hidden layers of the compression network, or channels of the first convolution alone.
+    n_components : int, optional
+        Of the mixture.
+    dropout : float, optional
+        Share of the estimation network's units that are dropped while training, in [0, 1).
+    energy_weight, covariance_weight : float, optional
+        lambda_1 and lambda_2. The paper's lambda_2 of 0.005 inflates covariances where columns are standardised.
+
+    References
+    ----------
+    Zong, Song, Min, Cheng, Lumezanu, Cho, Chen, "Deep Autoencoding Gaussian Mixture Model for Unsupervised Anomaly
+    Detection", ICLR 2018.
+    Mnih, Gregor, "Neural Variational Inference and Learning in Belief Networks", arXiv:1402.0030, ICML 2014.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors import DAGMM
+    >>> X = np.random.default_rng(0).normal(size=(500, 4))
+    >>> detector = DAGMM(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [99.0, -99.0, 99.0, -99.0]]))
+    array([ 1, -1])
+    """
+
+    name: ClassVar[str] = "dagmm"
+    settings_type: ClassVar = Settings
+    model_type: ClassVar = Compression
+    recipes: ClassVar = {"default": default, "paper": paper}
+
+    estimator: str | None = None
+    n_latent: int | None = None
+    hidden: tuple[int, ...] | None = None
+    n_components: int | None = None
+    dropout: float | None = None
+    energy_weight: float | None = None
+    covariance_weight: float | None = None

@@ -1,0 +1,63 @@
+"""Distance to the nearest normal rows (Ramaswamy et al., 2000): the neighbour that every network must beat."""
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+from pydantic import Field
+from sklearn.neighbors import NearestNeighbors
+
+from egbad import persistence
+from egbad.base import Floats, Settings, ShallowDetector
+
+
+class KNNSettings(Settings):
+    """Every value decided."""
+
+    n_neighbors: int = Field(ge=1)
+    metric: Literal["euclidean", "manhattan", "cosine"]
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class KNN(ShallowDetector[KNNSettings]):
+    """Mean distance to the k nearest training rows, by scikit-learn's `NearestNeighbors`.
+
+    Keeps every training row, so that its file is as large as they are.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        k; where there are fewer training rows, all of them.
+    metric : {"euclidean", "manhattan", "cosine"}
+        The distance, on encoded columns or pixels.
+
+    References
+    ----------
+    Ramaswamy, Rastogi, Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors import KNN
+    >>> X = np.random.default_rng(0).normal(size=(500, 4))
+    >>> KNN(alpha=0.05, random_state=0).fit(X).predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
+    array([ 1, -1])
+    """
+
+    name: ClassVar[str] = "knn"
+    settings_type: ClassVar = KNNSettings
+
+    n_neighbors: int = 5
+    metric: str = "euclidean"
+
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+        return {"rows": x}
+
+    def _take(self, learned: persistence.Arrays) -> None:
+        super()._take(learned)
+        k = min(self.settings_.n_neighbors, len(learned["rows"]))
+        self._index = NearestNeighbors(n_neighbors=k, metric=self.settings_.metric).fit(learned["rows"])
+
+    def _score_rows(self, x: Floats) -> dict[str, Floats]:
+        distances, _ = self._index.kneighbors(x)
+        return {"distance": distances.mean(1)}
