@@ -128,6 +128,11 @@ def read(path: str | os.PathLike[str]) -> tuple[Manifest, Arrays]:
     return manifest, arrays
 
 
+def under(prefix: str, arrays: Arrays) -> Arrays:
+    """The arrays whose names begin with `prefix`, without it."""
+    return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+
+
 def _fields(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
     """The manifest as found, before any check of what it says."""
     length = int.from_bytes(content[:8], "little")

@@ -30,6 +30,8 @@ Watch = Callable[[int], None]
 
 _ENCODE_AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
 
+_GUARD_ROWS = 2_000  # drawn from the range of training, to see how much scores differ
+
 
 def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
     """Parts of x (n, ...) of one shape (size, ...), and how many of their rows are real: the last is padded with zeros.
@@ -59,6 +61,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     distinct : bool, optional
         Whether rows that repeat an earlier one are left out of training and scaling, so that what is frequent does not
         hide what is normal but rare. Calibration rows are held out before, and keep their repeats.
+    guard : bool, optional
+        Whether rows outside the range of the training rows are taken to its edge, and the way there is added to their
+        score as the term "beyond": the sum over encoded columns, in standard deviations of the scores all over that
+        range. For methods whose own score says nothing of what is far, or too little.
     log_columns : sequence of str or int, optional
         Columns that log(1 + x) is taken of before scaling. By default those that hold whole numbers only, none
         negative, and reach beyond 10,000; with recipe "paper" none.
@@ -89,6 +95,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     recipe: str = "default"
     scaling: str | None = None
     distinct: bool | None = None
+    guard: bool | None = None
     log_columns: tuple[str | int, ...] | None = None
     alpha: float = 0.01
     calibration_fraction: float = 0.1
@@ -160,7 +167,15 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             x = x[distinct_rows(x)]
         self.encoder_ = encoder.fit(x)
         self.n_train_, self.n_calibration_ = len(x), held_out
-        self._learn(self.encoder_.encode(x), rng, watch, watch_every)
+        encoded = self.encoder_.encode(x)
+
+        def guard_and_watch(step: int) -> None:
+            self._learn_guard(encoded)
+            if watch is not None:
+                watch(step)
+
+        self._learn(encoded, rng, guard_and_watch if watch else None, watch_every)
+        self._learn_guard(encoded)
         self.calibration_scores_ = np.sort(self._score(data.x[np.sort(order[:held_out])]))
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
         self.offset_ = -self.threshold_
@@ -210,6 +225,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         check_is_fitted(self)
         state, arrays = self._state()
         arrays |= {f"encoder.{name}": array for name, array in self.encoder_.state().items()}
+        arrays |= {f"guard.{name}": array for name, array in self.guard_.items()}
         arrays["calibration"] = self.calibration_scores_
         common = {
             "kind": self.kind_,
@@ -237,10 +253,8 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             detector = cls(**manifest.parameters)
             detector.kind_, detector.shape_ = state["kind"], tuple(state["shape"])
             detector._remember(tuple(state["columns"]) if state["columns"] is not None else None)
-            prefix = "encoder."
-            detector.encoder_ = detector._prepare().restore(
-                {name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)}
-            )
+            detector.encoder_ = detector._prepare().restore(persistence.under("encoder.", arrays))
+            detector.guard_ = persistence.under("guard.", arrays)
             detector.calibration_scores_ = arrays["calibration"]
             detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
             detector.seed_, detector.threshold_ = state["seed"], state["threshold"]
@@ -299,9 +313,26 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
 
     def _all_terms(self, x: Array) -> dict[str, Floats]:
         parts = [
-            self._terms(self.encoder_.encode(x[i : i + _ENCODE_AT_ONCE])) for i in range(0, len(x), _ENCODE_AT_ONCE)
+            self._guarded(self.encoder_.encode(x[i : i + _ENCODE_AT_ONCE])) for i in range(0, len(x), _ENCODE_AT_ONCE)
         ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _guarded(self, x: Encoded) -> dict[str, Floats]:
+        """Terms of encoded rows, with the way to the range of training where there is a guard."""
+        if not self.guard_:
+            return self._terms(x)
+        inside = np.clip(x, self.guard_["low"], self.guard_["high"])
+        excess = np.abs(x.astype(np.float64) - inside).sum(1)
+        return self._terms(inside) | {"beyond": self.guard_["spread"].item() * excess}
+
+    def _learn_guard(self, x: Encoded) -> None:
+        """The range of encoded training rows, and how much scores differ all over it."""
+        self.guard_: persistence.Arrays = {}
+        if self.settings_.guard and self.kind_ == "rows":
+            low, high = x.min(0), x.max(0)
+            anywhere = np.random.default_rng(self.seed_).uniform(low, high, size=(_GUARD_ROWS, x.shape[1]))
+            scores = np.asarray(sum(self._terms(anywhere.astype(np.float32)).values()))
+            self.guard_ = {"low": low, "high": high, "spread": np.asarray(scores.std())}
 
     def _check(self, X: Any, *, fitting: bool = False) -> Data:
         """X as checked numbers, against what the detector was fitted on."""

@@ -72,13 +72,6 @@ class Model(nn.Module, Generic[T]):
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
         return x.clamp(-FAR, FAR) if self.clips else x
 
-    def beyond(self, x: Tensor) -> Tensor:
-        """How far x (K, B, ...) lies outside what `seen` shows -> (K, B): sum of log(1 + excess) over columns.
-
-        A term for scores that are made of what networks see alone: without it all that is far would be the same.
-        """
-        return torch.log1p((x - self.seen(x)).abs()).flatten(2).sum(2)
-
 
 def _check_device(device: str) -> None:
     try:
@@ -280,11 +273,11 @@ class TorchDetector(Detector[T]):
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
         self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
         self.model_ = self._build(self._encoded_shape(), Draws(self.seeds_, self.device))
-        weights = {n.removeprefix("model."): torch.from_numpy(a) for n, a in arrays.items() if n.startswith("model.")}
+        weights = {name: torch.from_numpy(a) for name, a in persistence.under("model.", arrays).items()}
         for name, value in self.model_.state_dict().items():
             came = tuple(weights[name].shape) if name in weights else None
             if came != tuple(value.shape):
                 raise ValueError(f"'{name}' must have the shape {tuple(value.shape)}, got {came}")
         self.model_.load_state_dict(weights)
         self.model_.to(self.device).eval()
-        self.history_ = {n.removeprefix("history."): a for n, a in arrays.items() if n.startswith("history.")}
+        self.history_ = persistence.under("history.", arrays)

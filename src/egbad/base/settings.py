@@ -21,6 +21,7 @@ class Settings(BaseModel):
 
     scaling: Literal["standard", "minmax", "none"] = "standard"
     distinct: bool = True
+    guard: bool = False
 
 
 class TrainingSettings(Settings):

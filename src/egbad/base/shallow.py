@@ -44,8 +44,7 @@ class ShallowDetector(Detector[S]):
         return {}, {f"learned.{name}": array for name, array in self.learned_.items()}
 
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
-        prefix = "learned."
-        self._take({name.removeprefix(prefix): a for name, a in arrays.items() if name.startswith(prefix)})
+        self._take(persistence.under("learned.", arrays))
 
 
 def _flat(x: Encoded) -> Floats:

@@ -41,13 +41,13 @@ class Settings(GameSettings):
     spectral_norm: bool = False
     latent_cycle: bool = True
     cycle_weight: float = Field(default=0.0, ge=0)
-    score: Literal["fm", "l1", "l2", "logits"] = "fm"
+    score_type: Literal["fm", "l1", "l2", "logits"] = "fm"
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     values = {name: value for name, value in bigan_default(shape).items() if name != "degree"}
-    return values | {"cycle_weight": 1.0, "discriminator_pace": 0.5, "keep": "best", "input_noise": 0.3}
+    return values | {"cycle_weight": 1.0, "discriminator_pace": 0.5, "keep": "best", "input_noise": 0.3, "guard": True}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -115,7 +115,7 @@ class CyclicBiGAN(Game[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """|f_xx(x, x) - f_xx(x, G(E(x)))|_1 of section 3.2, or one of the scores that it is compared with there."""
-        kind, x_hat, seen = self.settings.score, self.reconstruct(x), self.seen(x)
+        kind, x_hat, seen = self.settings.score_type, self.reconstruct(x), self.seen(x)
         if kind in ("l1", "l2"):
             return {"residual": norm_distance(x, x_hat, 1 if kind == "l1" else 2)}
         f_hat = self.D_xx.features(pair(seen, x_hat))
@@ -123,7 +123,7 @@ class CyclicBiGAN(Game[Settings]):
             term = cross_entropy_real(self.D_xx.logit(f_hat))
         else:
             term = norm_distance(self.D_xx.features(pair(seen, seen)), f_hat)
-        return {"features": term, "beyond": self.beyond(x)}
+        return {"features": term}
 
     def criterion(self, x: Tensor) -> Tensor:
         return norm_distance(self.seen(x), self.reconstruct(x))
@@ -150,7 +150,7 @@ class ALAD(GameDetector[Settings]):
         Whether D_zz plays.
     cycle_weight : float, optional
         Weight of |x - G(E(x))|_1 in the loss of E and G; the paper has none.
-    score : {"fm", "l1", "l2", "logits"}, optional
+    score_type : {"fm", "l1", "l2", "logits"}, optional
         Features of D_xx, the method's own; or the distance of x from G(E(x)), or the cross-entropy of D_xx's logit.
 
     References
@@ -176,4 +176,4 @@ class ALAD(GameDetector[Settings]):
     spectral_norm: bool | None = None
     latent_cycle: bool | None = None
     cycle_weight: float | None = None
-    score: str | None = None
+    score_type: str | None = None

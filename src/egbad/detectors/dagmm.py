@@ -2,8 +2,8 @@
 
 The compression network says z, a code and two measures of how well it is rebuilt; the estimation network says which
 of the mixture's components z belongs to; the energy is -log p(z). Departures: energies in double precision, by Cholesky
-and log-sum-exp; the mixture that scores is settled over all training rows, not left over from the last batch; how far
-a row lies beyond what the networks see is added to its energy.
+and log-sum-exp; the mixture that scores is settled over all training rows, not left over from the last batch; a guard for
+rows outside the range of training, where relative distance and cosine no longer grow.
 """
 
 from collections.abc import Iterator
@@ -31,12 +31,13 @@ def reconstruction_features(x: Tensor, x_hat: Tensor) -> Tensor:
     far, norm = (torch.linalg.vector_norm(t, dim=2) for t in (a - b, a))
     norm = norm.clamp(min=1e-6)
     cosine = (a * b).sum(2) / (norm * torch.linalg.vector_norm(b, dim=2).clamp(min=1e-6))
-    return torch.stack([far / norm, cosine], dim=2)
+    features: Tensor = torch.stack([far / norm, cosine], dim=2)
+    return features
 
 
 def mixture(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """phi (K, M), mu (K, M, D) and cov (K, M, D, D) of z (K, B, D) with memberships gamma (K, B, M); equation 5."""
-    total = gamma.sum(1) + 1e-12  # (K, M)
+    total: Tensor = gamma.sum(1) + 1e-12  # (K, M)
     mu = torch.einsum("kbm,kbd->kmd", gamma, z) / total[..., None]
     off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
     cov = torch.einsum("kbm,kbmd,kbme->kmde", gamma, off, off) / total[..., None, None]
@@ -51,8 +52,9 @@ def log_joint(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
     off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
     whitened = (inverse[:, None] * off[..., None, :]).sum(-1)  # summed by hand: a row's bits don't depend on the batch
     log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K, M)
-    constant = torch.log(phi + 1e-12) - 0.5 * (log_det + z.shape[2] * log(2 * pi))
-    return constant[:, None] - 0.5 * (whitened**2).sum(-1)
+    constant: Tensor = torch.log(phi + 1e-12) - 0.5 * (log_det + z.shape[2] * log(2 * pi))
+    joint: Tensor = constant[:, None] - 0.5 * (whitened**2).sum(-1)
+    return joint
 
 
 def energy(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
@@ -77,7 +79,7 @@ class Settings(TrainingSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w), whose `hidden` is the channels of the first convolution."""
-    common = {"beta1": 0.9, "n_components": 4, "covariance_weight": 1e-4}
+    common = {"guard": True, "beta1": 0.9, "n_components": 4, "covariance_weight": 1e-4}
     if len(shape) == 1:
         hidden = tuple(w for w in (60, 30, 10) if w < shape[0]) or (4 * shape[0],)
         return common | {"n_latent": min(2, shape[0]), "hidden": hidden, "learning_rate": 1e-3, "batch_size": 512,
@@ -88,7 +90,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The paper's for KDD99: batches of 1,024, one latent, 200 epochs, lambda_2 = 0.005, all rows, min-max columns."""
     kdd99 = {"n_latent": 1, "learning_rate": 1e-4, "batch_size": 1024, "epochs": 200, "covariance_weight": 0.005}
-    same = {"learning_rate_decay": False, "average": 0.0, "distinct": False, "scaling": "minmax"}
+    same = {"learning_rate_decay": False, "average": 0.0, "distinct": False, "scaling": "minmax", "guard": False}
     return {k: v for k, v in default(shape).items() if k != "steps"} | kdd99 | same
 
 
@@ -171,9 +173,9 @@ class Compression(Model[Settings]):
             buffer.copy_(value)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """The energy of z, and how far x lies beyond what the networks see."""
+        """The energy of z."""
         z = self.compress(self.seen(x))[1].double()
-        return {"energy": energy(z, self.phi, self.mu, self.cov), "beyond": self.beyond(x).double()}
+        return {"energy": energy(z, self.phi, self.mu, self.cov)}
 
     def reconstruct(self, x: Tensor) -> Tensor:
         x_hat: Tensor = self.G(self.E(self.seen(x)))

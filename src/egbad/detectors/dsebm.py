@@ -23,7 +23,7 @@ class Settings(TrainingSettings):
     width: int = Field(ge=1)
     n_experts: int = Field(ge=1)
     noise: float = Field(gt=0)
-    score: Literal["energy", "reconstruction"] = "energy"
+    score_type: Literal["energy", "reconstruction"] = "energy"
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -74,7 +74,7 @@ class Energy(Model[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """E(x), or |x - r(x)|^2 = |grad E(x)|^2."""
-        if self.settings.score == "energy":
+        if self.settings.score_type == "energy":
             return self.energy_terms(x)
         return {"reconstruction": (self.gradient(x) ** 2).flatten(2).sum(2)}
 
@@ -97,7 +97,7 @@ class DSEBM(TorchDetector[Settings]):
         Units of the last layer, whose sum is taken from the energy.
     noise : float, optional
         Standard deviation of the noise that score matching adds, in encoded units.
-    score : {"energy", "reconstruction"}, optional
+    score_type : {"energy", "reconstruction"}, optional
         DSEBM-e or DSEBM-r.
 
     References
@@ -122,4 +122,4 @@ class DSEBM(TorchDetector[Settings]):
     width: int | None = None
     n_experts: int | None = None
     noise: float | None = None
-    score: str | None = None
+    score_type: str | None = None

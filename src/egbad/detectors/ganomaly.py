@@ -2,7 +2,7 @@
 
 z = E(x), x_hat = G(z), z_hat = E_hat(x_hat); the score is the distance of z_hat from z. Departures from the released
 code: scores are those of the weights at rest, one by one, without scaling by the test set; the weights that are kept
-are chosen by normal rows held out of training; how far a row lies beyond what the networks see is added to its score.
+are chosen by normal rows held out of training; a guard for rows outside the range of training.
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,6 @@ from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.games import bigan_default, loss_of_d, mean_squares, norm_distance
 from egbad.networks import Draws, discriminator, encoder, generator, without_tracking
 from egbad.training import Turn
-
 
 _WON = (
     "The discriminator has won: its loss is nearly zero, so its features say little of what is normal. Fit with a lower "
@@ -38,9 +37,10 @@ class Settings(TrainingSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
-    own = {"keep": "best", "discriminator_pace": 0.5}
+    own = {"keep": "best", "discriminator_pace": 0.5, "guard": True}
     wanted = ("n_latent", "width", "learning_rate", "batch_size", "steps")
-    return {name: value for name, value in bigan_default(shape).items() if name in wanted} | own
+    # Where z has no more entries than the data has directions, it always finds its way back, anomaly or not.
+    return {name: value for name, value in bigan_default(shape).items() if name in wanted} | own | {"n_latent": 32}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -91,8 +91,7 @@ class TwoEncoders(Model[Settings]):
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """|z - z_hat|_1 of equation 5, or the mean of its squares as in the released code."""
         z, _, z_hat = self.codes(self.seen(x))
-        apart = norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squares(z, z_hat)
-        return {"latent": apart, "beyond": self.beyond(x)}
+        return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squares(z, z_hat)}
 
     def criterion(self, x: Tensor) -> Tensor:
         s, x = self.settings, self.seen(x)

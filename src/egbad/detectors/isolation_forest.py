@@ -45,6 +45,10 @@ class IsolationForest(ShallowDetector[ForestSettings]):
     distinct : bool
         As for every detector; here repeated rows count by default, because what is frequent is what a tree learns from.
 
+    guard : bool
+        As for every detector; on by default, because outside the training rows the score alone stops growing, and may
+        fall on the way there.
+
     References
     ----------
     Liu, Ting, Zhou, "Isolation Forest", ICDM 2008.
@@ -65,6 +69,7 @@ class IsolationForest(ShallowDetector[ForestSettings]):
     n_estimators: int = 100
     max_samples: int = 256
     distinct: bool | None = False
+    guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         s = self.settings_
@@ -100,7 +105,7 @@ class IsolationForest(ShallowDetector[ForestSettings]):
             below = np.where(goes_left, a["left"][trees, node], a["right"][trees, node])
             node = np.where(inner, below, node)
         h = a["path_length"][trees, node].mean(1)
-        return {"isolation": 2.0 ** (-h / max(float(a["usual"]), 1e-12))}
+        return {"isolation": 2.0 ** (-h / max(a["usual"].item(), 1e-12))}
 
 
 def _path_lengths(tree: Any) -> Floats:

@@ -44,6 +44,9 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
     distinct : bool
         As for every detector; here repeated rows count by default, as `nu` is a share of them.
 
+    guard : bool
+        As for every detector; on by default, because the score alone stops growing outside the training rows.
+
     References
     ----------
     Schoelkopf, Platt, Shawe-Taylor, Smola, Williamson, "Estimating the Support of a High-Dimensional Distribution",
@@ -67,6 +70,7 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
     max_exact: int = 5000
     n_components: int = 500
     distinct: bool | None = False
+    guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         s = self.settings_
@@ -74,7 +78,9 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
         if gamma == "scale":
             gamma = 1 / (x.shape[1] * x.var()) if x.var() > 0 else 1.0
         if len(x) <= s.max_exact:
-            svm = ScikitSVM(nu=s.nu, gamma=gamma).fit(x)
+            svm = ScikitSVM(nu=s.nu, gamma=gamma)
+            svm.random_state = rng  # its solver draws, and would do so from the global generator
+            svm.fit(x)
             basis, weights = svm.support_vectors_, svm.dual_coef_[0]
         else:
             kernel = Nystroem(gamma=gamma, n_components=s.n_components, random_state=rng)
@@ -86,7 +92,7 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         a = self.learned_
-        similar = rbf_kernel(x, a["basis"], gamma=float(a["gamma"]))
+        similar = rbf_kernel(x, a["basis"], gamma=a["gamma"].item())
         return {"distance": -(similar * a["weights"]).sum(1)}
 
     def describe(self) -> dict[str, Any]:

@@ -15,7 +15,7 @@ class PCASettings(Settings):
     """Every value decided."""
 
     n_components: int | float = Field(gt=0)
-    score: Literal["residual", "likelihood"]
+    score_type: Literal["residual", "likelihood"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -26,7 +26,7 @@ class PCA(ShallowDetector[PCASettings]):
     ----------
     n_components : int or float
         Components, fewer where there are fewer columns or rows; below 1, the share of variance that they must hold.
-    score : {"residual", "likelihood"}
+    score_type : {"residual", "likelihood"}
         "residual" is |x - x_hat|^2. "likelihood" is -log p(x) of probabilistic PCA, which also sees how far a row lies
         along the components.
     distinct : bool
@@ -49,7 +49,7 @@ class PCA(ShallowDetector[PCASettings]):
     settings_type: ClassVar = PCASettings
 
     n_components: int | float = 0.9
-    score: str = "likelihood"
+    score_type: str = "likelihood"
     distinct: bool | None = False
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
@@ -72,7 +72,7 @@ class PCA(ShallowDetector[PCASettings]):
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         a = self.learned_
         centred = x - a["mean"]
-        if self.settings_.score == "residual":
+        if self.settings_.score_type == "residual":
             return {"residual": ((centred - centred @ a["components"].T @ a["components"]) ** 2).sum(1)}
-        constant = x.shape[1] * np.log(2 * np.pi) + a["log_det"]
+        constant = x.shape[1] * np.log(2 * np.pi) + a["log_det"].item()
         return {"likelihood": 0.5 * (((centred @ a["precision"]) * centred).sum(1) + constant)}

@@ -35,7 +35,7 @@ class Settings(TrainingSettings):
     n_latent: int = Field(ge=1)
     width: int = Field(ge=1)
     variance_floor: float = Field(gt=0)
-    score: Literal["reconstruction_probability", "elbo"] = "reconstruction_probability"
+    score_type: Literal["reconstruction_probability", "elbo"] = "reconstruction_probability"
     n_draws: int = Field(default=16, ge=1)
 
 
@@ -93,7 +93,7 @@ class Autoencoder(Model[Settings]):
         scale = (0.5 * log_var).exp()
         seen = [log_likelihood(x, *self.decode(mu + scale * eps.unsqueeze(1))) for eps in self.noise.unbind(1)]
         terms = {"reconstruction": -torch.stack(seen).mean(0)}
-        return terms if self.settings.score != "elbo" else terms | {"divergence": kl_to_prior(mu, log_var)}
+        return terms if self.settings.score_type != "elbo" else terms | {"divergence": kl_to_prior(mu, log_var)}
 
     def criterion(self, x: Tensor) -> Tensor:
         return -log_likelihood(self.seen(x), *self.decode(self.posterior(x)[0]))
@@ -114,7 +114,7 @@ class VAE(TorchDetector[Settings]):
         Units of the hidden layers, or channels of the first convolution.
     variance_floor : float, optional
         Least variance of the decoder, in squared encoded units.
-    score : {"reconstruction_probability", "elbo"}, optional
+    score_type : {"reconstruction_probability", "elbo"}, optional
         The mean of -log p(x given z) over draws of z, or with it the divergence of q(z given x) from the prior.
     n_draws : int, optional
         L, draws of z for a score.
@@ -142,5 +142,5 @@ class VAE(TorchDetector[Settings]):
     n_latent: int | None = None
     width: int | None = None
     variance_floor: float | None = None
-    score: str | None = None
+    score_type: str | None = None
     n_draws: int | None = None
