@@ -6,7 +6,7 @@ from torch import nn
 
 from egbad.errors import TrainingError
 from egbad.networks import Draws, Linear
-from egbad.training import Schedule, Turn, batches, train
+from egbad.training import Keep, Schedule, Turn, batches, train
 
 
 class Line(nn.Module):
@@ -124,3 +124,26 @@ def test_zero_steps_leave_the_weights_as_they_were():
     history = train(model, model.turns(), ROWS, Schedule(steps=0, batch_size=8, learning_rate=0.1), Draws([0]))
     assert model.a.item() == 0
     assert history.curves() == {}
+
+
+def test_a_turn_of_several_moves_takes_several_steps():
+    one, five = Line(), Line()
+    for model, moves in ((one, 1), (five, 5)):
+        turn = model.turns()[0]
+        schedule = Schedule(steps=3, batch_size=8, learning_rate=0.01, average=0, decay_from=1.0)
+        train(model, (Turn("a", turn.params, turn.loss, moves=moves),), ROWS, schedule, Draws([0]))
+    assert five.a.item() == pytest.approx(5 * one.a.item(), rel=0.05)
+
+
+def test_the_best_weights_of_each_member_are_kept():
+    model, seen = Line(members=2), []
+
+    def criterion():
+        seen.append(model.a.detach().clone().flatten())
+        # Member 0 is best at its second look, member 1 at its last.
+        return torch.tensor([[3.0, 3.0], [1.0, 2.0], [2.0, 1.0]][len(seen) - 1])
+
+    schedule = Schedule(steps=3, batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
+    train(model, model.turns(), ROWS, schedule, Draws([0, 1]), keep=Keep(criterion, looks=3))
+    assert model.a.flatten()[0] == seen[1][0]
+    assert model.a.flatten()[1] == seen[2][1]

@@ -1,0 +1,81 @@
+"""ALAD: its pairs, its losses and its scores by hand, and weights divided by their norms."""
+
+import pytest
+import torch
+from torch.nn.utils.parametrize import is_parametrized
+
+from egbad.detectors.alad import CyclicBiGAN, Settings, default, pair
+from egbad.networks import Draws
+
+DRAW = torch.Generator().manual_seed(0)
+ROWS = torch.randn(1, 6, 5, generator=DRAW)
+
+
+def model(shape=(5,), **given):
+    base = default(shape) | {"n_latent": 2, "width": 8, "input_noise": 0.0, "cycle_weight": 0.0}
+    return CyclicBiGAN(shape, Settings.model_validate(base | given), Draws([0])).eval()
+
+
+def test_images_meet_channel_on_channel():
+    a, b = torch.zeros(1, 2, 3, 8, 8), torch.ones(1, 2, 3, 8, 8)
+    assert pair(a, b).shape == (1, 2, 6, 8, 8)
+    assert torch.equal(pair(a, b)[:, :, 3:], b)
+    m = model((3, 8, 8))
+    assert m.D_xx.features(pair(a, b)).shape[:2] == (1, 2)
+
+
+def test_the_losses_by_hand():
+    m = model()
+    z = torch.full((1, 6, 2), 0.5)
+    m.latent = lambda n: z
+    z_hat, x_gen = m.E(ROWS), m.G(z)
+    x_hat, z_back = m.G(z_hat), m.E(x_gen)
+    p = {
+        "xz": (m.D_xz(ROWS, z_hat), m.D_xz(x_gen, z)),
+        "xx": (m.D_xx(torch.cat([ROWS, ROWS], 2)), m.D_xx(torch.cat([ROWS, x_hat], 2))),
+        "zz": (m.D_zz(torch.cat([z, z], 2)), m.D_zz(torch.cat([z, z_back], 2))),
+    }
+    p = {name: tuple(torch.sigmoid(logit) for logit in pair) for name, pair in p.items()}
+    d = sum(-(real.log() + (1 - fake).log()).mean() for real, fake in p.values())
+    eg = -((1 - p["xz"][0]).log() + p["xz"][1].log()).mean() - p["xx"][1].log().mean() - p["zz"][1].log().mean()
+    assert m.loss_d(ROWS).item() == pytest.approx(d.item(), rel=1e-5)
+    assert m.loss_eg(ROWS).item() == pytest.approx(eg.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["fm", "l1", "l2", "logits"])
+def test_the_scores_by_hand(kind):
+    m = model(score_type=kind)
+    with torch.no_grad():
+        x_hat = m.G(m.E(ROWS))
+        f, f_hat = m.D_xx.features(torch.cat([ROWS, ROWS], 2)), m.D_xx.features(torch.cat([ROWS, x_hat], 2))
+        expected = {
+            "fm": (f - f_hat).abs().sum(2),
+            "l1": (ROWS - x_hat).abs().sum(2),
+            "l2": ((ROWS - x_hat) ** 2).sum(2).sqrt(),
+            "logits": -torch.log(torch.sigmoid(m.D_xx.logit(f_hat))),
+        }[kind]
+        assert torch.allclose(sum(m.score_terms(ROWS).values()), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])
+def test_spectral_norm_leaves_no_weight_longer_than_one(shape):
+    m = model(shape, spectral_norm=True).train()
+    x = torch.randn(1, 4, *shape, generator=DRAW)
+    for _ in range(30):
+        m.loss_d(x)
+        m.loss_eg(x)
+    m.eval()
+    weights = [layer.weight[0].flatten(1) for layer in m.D_xx.modules() if is_parametrized(layer)]
+    assert len(weights) == len([p for p in m.D_xx.parameters() if p.dim() > 3 or (p.dim() == 3 and p.shape[1] > 1)])
+    assert all(torch.linalg.matrix_norm(w, ord=2).item() == pytest.approx(1, abs=0.05) for w in weights)
+
+
+def test_scoring_leaves_the_power_iteration_alone():
+    m = model(spectral_norm=True)
+    before = {name: value.clone() for name, value in m.state_dict().items()}
+    m.score_terms(ROWS)
+    assert all(torch.equal(value, before[name]) for name, value in m.state_dict().items())
+
+
+def test_the_best_weights_are_kept_by_default():
+    assert Settings.model_validate(default((5,))).keep == "best"

@@ -1,0 +1,82 @@
+"""AnoGAN: its loss by hand, a search that finds, and rows that don't meet."""
+
+import numpy as np
+import pytest
+import torch
+
+from egbad.detectors.anogan import AnoGAN, SearchedGAN, Settings, gan_default, released, search_rate
+from egbad.networks import Draws
+
+ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
+
+
+def model(**given):
+    base = gan_default((5,)) | {"n_latent": 2, "width": 8, "search_steps": 20}
+    return SearchedGAN((5,), Settings.model_validate(base | given), Draws([0])).eval()
+
+
+def settings(**given):
+    return Settings.model_validate(gan_default((5,)) | given)
+
+
+@pytest.mark.parametrize("kind", ["fm", "sigma"])
+def test_the_loss_is_the_papers_weighted_sum(kind):
+    m = model(discrimination=kind, feature_weight=0.3)
+    z = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        terms = m.losses(ROWS, z, m.D.features(ROWS))
+        x_hat = m.G(z)
+        features = (m.D.features(ROWS) - m.D.features(x_hat)).abs().sum(2)
+        expected = features if kind == "fm" else -torch.log(torch.sigmoid(m.D(x_hat)))
+    assert torch.allclose(terms["residual"], 0.7 * (ROWS - x_hat).abs().sum(2))
+    assert torch.allclose(terms["features"], 0.3 * expected, atol=1e-6)
+
+
+def test_the_rates_are_the_released_codes():
+    s = settings()
+    assert s.search_steps == 500
+    assert [search_rate(step, s) for step in (0, 299, 300, 399, 400, 499)] == [0.01, 0.01, 0.001, 0.001, 0.0005, 0.0005]
+    assert search_rate(499, settings(search_decay=False)) == 0.01
+
+
+def test_the_search_is_adams_from_the_same_start_for_every_row():
+    m = model(search_steps=7, search_learning_rate=0.05)
+    for row in range(6):
+        z = m.z_start.clone().requires_grad_()
+        optimizer = torch.optim.Adam([z], lr=0.05)
+        x = ROWS[:, row : row + 1]
+        for step in range(7):
+            optimizer.param_groups[0]["lr"] = search_rate(step, m.settings)
+            optimizer.zero_grad()
+            sum(m.losses(x, z, m.D.features(x).detach()).values()).sum().backward()
+            optimizer.step()
+        assert torch.allclose(m.search(ROWS)[:, row], z[:, 0].detach(), atol=1e-5)
+
+
+def test_starts_lie_within_two_standard_deviations():
+    starts = torch.cat([SearchedGAN((5,), settings(n_latent=20), Draws([seed])).z_start for seed in range(20)])
+    assert starts.abs().max() <= 2
+    assert 0.7 < starts.std() < 1
+
+
+def test_searching_longer_comes_nearer():
+    scores = [sum(model(search_steps=steps).score_terms(ROWS).values()).mean().item() for steps in (0, 20, 200)]
+    assert scores[0] > scores[1] > scores[2]
+
+
+def test_scoring_never_changes_the_weights():
+    x = np.random.default_rng(0).normal(size=(200, 5))
+    detector = AnoGAN(steps=5, search_steps=5, alpha=0.05, random_state=0).fit(x)
+    before = {name: value.clone() for name, value in detector.model_.state_dict().items()}
+    first = detector.anomaly_score(x[:30])
+    assert np.array_equal(detector.anomaly_score(x[:30]), first)
+    assert all(torch.equal(value, before[name]) for name, value in detector.model_.state_dict().items())
+    assert all(p.grad is None or name.startswith(("G", "D")) for name, p in detector.model_.named_parameters())
+
+
+def test_the_paper_recipe_is_the_released_codes():
+    rows, images = released((121,)), released((1, 28, 28))
+    assert (rows["learning_rate"], rows["batch_size"], rows["n_latent"], rows["average"]) == (1e-5, 50, 32, 0.9999)
+    assert (images["networks"], images["n_latent"], images["batch_size"]) == ("mnist", 200, 100)
+    m = SearchedGAN((1, 28, 28), Settings.model_validate(images), Draws([0])).eval()
+    assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)

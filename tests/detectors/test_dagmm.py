@@ -1,0 +1,93 @@
+"""DAGMM: mixture and energy by other libraries, variational gradients by the exact bound, a mixture over all rows."""
+
+import numpy as np
+import pytest
+import torch
+from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
+
+from egbad.detectors.dagmm import DAGMM, Compression, Settings, default, energy, mixture, paper, reconstruction_features
+from egbad.networks import Draws
+
+DRAW = torch.Generator().manual_seed(0)
+
+
+def model(**given):
+    base = default((5,)) | {"hidden": (8,), "n_components": 3}
+    return Compression((5,), Settings.model_validate(base | given), Draws([0])).eval()
+
+
+def test_the_features_by_hand():
+    x, x_hat = torch.tensor([[[3.0, 4.0]]]), torch.tensor([[[3.0, 0.0]]])
+    assert reconstruction_features(x, x_hat).tolist() == [[[pytest.approx(0.8), pytest.approx(0.6)]]]
+
+
+def test_the_mixture_is_weighted_moments():
+    z = torch.randn(2, 50, 3, generator=DRAW, dtype=torch.float64)
+    gamma = torch.softmax(torch.randn(2, 50, 4, generator=DRAW, dtype=torch.float64), dim=2)
+    phi, mu, cov = mixture(z, gamma)
+    assert torch.allclose(phi, gamma.mean(1))
+    for k in range(2):
+        for m in range(4):
+            weights = gamma[k, :, m].numpy()
+            assert np.allclose(mu[k, m], np.average(z[k].numpy(), axis=0, weights=weights))
+            assert np.allclose(cov[k, m], np.cov(z[k].numpy().T, aweights=weights, ddof=0) + 1e-6 * np.eye(3))
+
+
+def test_the_energy_is_torchs():
+    phi = torch.softmax(torch.randn(2, 4, generator=DRAW, dtype=torch.float64), dim=1)
+    mu = torch.randn(2, 4, 3, generator=DRAW, dtype=torch.float64)
+    root = torch.randn(2, 4, 3, 3, generator=DRAW, dtype=torch.float64)
+    cov = root @ root.transpose(2, 3) + 0.1 * torch.eye(3)
+    z = 3 * torch.randn(2, 6, 3, generator=DRAW, dtype=torch.float64)
+    for k in range(2):
+        by_torch = MixtureSameFamily(Categorical(phi[k]), MultivariateNormal(mu[k], cov[k]))
+        assert torch.allclose(energy(z, phi, mu, cov)[k], -by_torch.log_prob(z[k]))
+
+
+def test_far_from_the_mixture_the_energy_is_still_a_number():
+    far = torch.full((1, 1, 2), 1e4, dtype=torch.float64)
+    eye = torch.eye(2, dtype=torch.float64).expand(1, 1, 2, 2)
+    value = energy(far, torch.ones(1, 1).double(), torch.zeros(1, 1, 2).double(), eye)
+    assert value.item() == pytest.approx(1e8 + np.log(2 * np.pi))
+
+
+def test_the_loss_is_equation_7():
+    m = model(covariance_weight=0.01, dropout=0.0)
+    x = torch.randn(1, 40, 5, generator=DRAW)
+    x_hat, z = m.compress(x)
+    phi, mu, cov = mixture(z.double(), torch.softmax(m.estimate(z).double(), dim=2))
+    narrow = sum(1 / cov[0, k, j, j] for k in range(3) for j in range(4))
+    expected = ((x - x_hat) ** 2).sum(2).mean() + 0.1 * energy(z.double(), phi, mu, cov).mean() + 0.01 * narrow
+    assert m.loss(x).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_variational_gradient_is_that_of_the_bound_on_average():
+    m = model(estimator="nvi")
+    joint = torch.randn(1, 4, 3, generator=DRAW, dtype=torch.float64)
+    logits = torch.randn(1, 4, 3, generator=DRAW, dtype=torch.float64).requires_grad_()
+    log_gamma = torch.log_softmax(logits, dim=2)
+    bound = (log_gamma.exp() * (joint - log_gamma)).sum(2).mean()
+    (exact,) = torch.autograd.grad(-bound, [logits], retain_graph=True)
+    wide = 20_000  # the same four rows many times: one draw for each
+    drawn = m.variational(joint.repeat(1, wide, 1), log_gamma.repeat(1, wide, 1)).sum()
+    (estimate,) = torch.autograd.grad(drawn, [logits])
+    assert torch.allclose(estimate, exact, atol=0.01)
+
+
+def test_the_mixture_that_scores_is_that_of_all_training_rows():
+    x = np.random.default_rng(0).normal(size=(600, 5))
+    detector = DAGMM(steps=20, alpha=0.05, random_state=0, distinct=False, calibration_fraction=0.5).fit(x)
+    m = detector.model_
+    kept = np.sort(np.random.default_rng(detector.seed_).permutation(600)[300:])
+    with torch.no_grad():
+        z = m.compress(m.seen(torch.from_numpy(detector.encoder_.encode(x[kept]))[None]))[1]
+        expected = mixture(z.double(), m.memberships(z).exp())
+    for found, wanted in zip((m.phi, m.mu, m.cov), expected, strict=True):
+        assert torch.allclose(found, wanted, atol=1e-4)
+
+
+def test_the_paper_recipe_is_the_papers():
+    s = Settings.model_validate(paper((121,)))
+    assert (s.hidden, s.n_latent, s.n_components, s.batch_size, s.epochs) == ((60, 30, 10), 1, 4, 1024, 200)
+    assert (s.energy_weight, s.covariance_weight, s.learning_rate, s.dropout) == (0.1, 0.005, 1e-4, 0.5)
+    assert not s.guard

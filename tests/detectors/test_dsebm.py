@@ -1,0 +1,67 @@
+"""DSEBM: energy by hand, gradients by differences."""
+
+import pytest
+import torch
+
+from egbad.detectors.dsebm import Energy, Settings, default
+from egbad.networks import Draws
+
+ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+
+
+def model(**given):
+    base = default((5,)) | {"width": 4, "n_experts": 3}
+    return Energy((5,), Settings.model_validate(base | given), Draws([0, 1])).double().eval()
+
+
+def test_the_energy_by_hand():
+    m = model()
+    with torch.no_grad():
+        m.b += 0.5
+        hidden = torch.nn.functional.softplus(ROWS @ m.experts[0].weight + m.experts[0].bias)
+        top = torch.nn.functional.softplus(hidden @ m.experts[-1].weight + m.experts[-1].bias)
+        expected = 0.5 * ((ROWS - 0.5) ** 2).sum(2) - top.sum(2)
+        assert torch.allclose(sum(m.score_terms(ROWS).values()), expected)
+
+
+def test_the_gradient_is_that_of_the_energy():
+    m, step = model(), 1e-6
+    gradient = m.gradient(ROWS)
+    for column in range(5):
+        off = torch.zeros(5, dtype=torch.float64)
+        off[column] = step
+        with torch.no_grad():
+            high, low = (sum(m.energy_terms(ROWS + sign * off).values()) for sign in (1, -1))
+        assert torch.allclose(gradient[:, :, column], (high - low) / (2 * step), atol=1e-6)
+
+
+def test_the_reconstruction_is_a_step_down_the_energy():
+    m = model(score_type="reconstruction")
+    with torch.no_grad():
+        r = m.reconstruct(ROWS)
+        assert torch.allclose(r, ROWS - m.gradient(ROWS))
+        assert torch.allclose(m.score_terms(ROWS)["reconstruction"], ((ROWS - r) ** 2).sum(2))
+
+
+def test_score_matching_is_denoising():
+    m = model(noise=0.3)
+    noise = torch.randn(2, 6, 5, dtype=torch.float64)
+    m.draws.normal = lambda *shape: noise
+    noisy = ROWS + 0.3 * noise
+    expected = ((ROWS - (noisy - m.gradient(noisy))) ** 2).sum(2).mean(1)
+    assert torch.allclose(m.loss(ROWS), expected)
+    m.loss(ROWS).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in m.experts[0].parameters())
+
+
+def test_without_experts_the_energy_is_a_gaussian_bowl():
+    m = model()
+    with torch.no_grad():
+        m.experts[-1].weight.zero_()
+        assert torch.allclose(m.reconstruct(ROWS), m.b.expand_as(ROWS), atol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(1, 12, 10), (3, 8, 8)])
+def test_images_have_an_energy_each(shape):
+    m = Energy(shape, Settings.model_validate(default(shape)), Draws([0]))
+    assert sum(m.score_terms(torch.zeros(1, 4, *shape)).values()).shape == (1, 4)

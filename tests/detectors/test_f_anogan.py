@@ -1,0 +1,66 @@
+"""f-AnoGAN: penalty and losses by hand, and a second stage that leaves the first alone."""
+
+import numpy as np
+import pytest
+import torch
+
+from egbad.detectors.f_anogan import EncodedGAN, FAnoGAN, Settings, default, gradient_penalty
+from egbad.networks import Draws
+
+ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
+
+
+def model(**given):
+    base = default((5,)) | {"n_latent": 2, "width": 8}
+    return EncodedGAN((5,), Settings.model_validate(base | given), Draws([0])).eval()
+
+
+def test_the_penalty_by_hand():
+    assert gradient_penalty(torch.tensor([[[3.0, 4.0], [0.0, 1.0]]])).tolist() == [[16.0, 0.0]]
+
+
+def test_the_critics_loss_by_hand():
+    m = model(penalty_weight=10.0)
+    z = torch.full((1, 6, 2), 0.5)
+    m.latent = lambda n: z
+    w = torch.tensor([1.0, -2.0, 0.0, 2.0, 0.0])  # a linear critic, whose gradient is w everywhere: |w| = 3
+    m.D.forward = lambda x: x @ w
+    expected = (m.G(z) @ w - ROWS @ w).mean() + 10 * (3 - 1) ** 2
+    assert m.loss_d(ROWS).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("mapping", ["izi", "izi_f", "ziz"])
+def test_the_encoders_losses_by_hand(mapping):
+    m = model(mapping=mapping, feature_weight=0.7)
+    z = torch.full((1, 6, 2), 0.5)
+    m.latent = lambda n: z
+    x_hat = m.G(m.E(ROWS))
+    residual = ((ROWS - x_hat) ** 2).mean()
+    features = ((m.D.features(ROWS) - m.D.features(x_hat)) ** 2).mean()
+    expected = {"izi": residual, "izi_f": residual + 0.7 * features, "ziz": ((z - m.E(m.G(z))) ** 2).mean()}[mapping]
+    assert m.loss_e(ROWS).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_score_by_hand():
+    m = model(feature_weight=0.7)
+    with torch.no_grad():
+        x_hat, terms = m.G(m.E(ROWS)), m.score_terms(ROWS)
+        assert torch.allclose(terms["residual"], ((ROWS - x_hat) ** 2).mean(2))
+        features = ((m.D.features(ROWS) - m.D.features(x_hat)) ** 2).mean(2)
+        assert torch.allclose(terms["features"], 0.7 * features, atol=1e-6)
+
+
+def test_the_encoder_learns_after_the_game_and_changes_nothing_of_it():
+    x = np.random.default_rng(0).normal(size=(300, 5))
+    short, long = (FAnoGAN(steps=10, encoder_steps=steps, alpha=0.05, random_state=0).fit(x) for steps in (0, 30))
+    a, b = short.model_.state_dict(), long.model_.state_dict()
+    assert all(torch.equal(a[name], b[name]) for name in a if not name.startswith("E."))
+    assert not all(torch.equal(a[name], b[name]) for name in a if name.startswith("E."))
+    history = long.history_
+    assert history["step"][-1] == 40
+    assert np.isnan(history["E"][0]).all() and np.isnan(history["D"][-1]).all()
+
+
+def test_the_critic_moves_more_often():
+    (critic, g), (e,) = model(critic_moves=5).stages()
+    assert (critic.moves, g.moves, e.moves) == (5, 1, 1)
