@@ -35,7 +35,14 @@ class Settings(GameSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
-    own = {"discriminator_pace": 1.0, "input_noise": 0.0, "encoder_learning_rate": 1e-3, "learning_rate": 5e-4}
+    # Adam's moments are those of the paper on Wasserstein GANs: a critic moves too fast for memory.
+    own = {
+        "beta1": 0.0,
+        "discriminator_pace": 1.0,
+        "input_noise": 0.0,
+        "encoder_learning_rate": 1e-3,
+        "learning_rate": 5e-4,
+    }
     values = gan_default(shape) | own
     return values | (
         {"steps": 2000, "encoder_steps": 3000} if len(shape) == 1 else {"steps": 600, "encoder_steps": 800}
@@ -165,6 +172,5 @@ class FAnoGAN(GameDetector[Settings]):
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
         s = self.settings_
         game = s.schedule(n)
-        # Adam's moments are those of the paper on Wasserstein GANs: a critic moves too fast for memory.
         encoding = replace(game, steps=s.encoder_steps, learning_rate=s.encoder_learning_rate, beta1=0.9)
-        return replace(game, beta1=0.0, beta2=0.9), encoding
+        return replace(game, beta2=0.9), encoding
