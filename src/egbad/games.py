@@ -302,14 +302,13 @@ def gan_default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Stable values for a GAN on encoded rows (d,) or images (c, h, w)."""
     values = {k: v for k, v in bigan_default(shape).items() if k not in ("cycle_weight", "degree")}
     if len(shape) == 1:
-        # All rows, as often as they come: a search meets best what the generator makes often.
-        return values | {"discriminator_pace": 1.0, "input_noise": 0.1, "learning_rate": 1e-3, "distinct": False}
+        return values | {"discriminator_pace": 1.0, "input_noise": 0.1, "learning_rate": 1e-3}
     return values | {"discriminator_pace": 0.5, "input_noise": 0.3}
 
 
 def released(shape: tuple[int, ...]) -> dict[str, Any]:
     """EGBAD's released values, for its BiGAN and its AnoGAN alike: learning rate, batches, latents, dropout, averaging."""
-    common = {"learning_rate": 1e-5, "learning_rate_decay": False, "average_warmup": False, "distinct": False}
+    common = {"learning_rate": 1e-5, "learning_rate_decay": False, "average_warmup": False}
     if len(shape) == 1:
         return common | {"networks": "kdd99", "n_latent": 32, "width": 64, "dropout": 0.2, "batch_size": 50, "epochs": 50,
                          "average": 0.9999, "scaling": "minmax"}  # fmt: skip

@@ -60,7 +60,8 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         How columns are scaled, see `egbad.encoding.RowEncoder`. Images are always scaled to [-1, 1].
     distinct : bool, optional
         Whether rows that repeat an earlier one are left out of training and scaling, so that what is frequent does not
-        hide what is normal but rare. Calibration rows are held out before, and keep their repeats.
+        hide what is normal but rare; most methods learn from all rows by default. Calibration rows are held out before,
+        and keep their repeats.
     guard : bool, optional
         Whether rows outside the range of the training rows are taken to its edge, and the way there is added to their
         score as the term "beyond": the sum over encoded columns, in standard deviations of the scores all over that

@@ -20,7 +20,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     scaling: Literal["standard", "minmax", "none"] = "standard"
-    distinct: bool = True
+    distinct: bool = False
     guard: bool = False
 
 

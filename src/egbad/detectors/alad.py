@@ -57,7 +57,6 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
         "average_warmup": False,
         "average": 0.999,
         "keep": "best",
-        "distinct": False,
     }
     if len(shape) == 1:
         return common | {"n_latent": 32, "width": 64, "dropout": 0.2, "learning_rate": 1e-5, "batch_size": 50,

@@ -90,7 +90,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The paper's for KDD99: batches of 1,024, one latent, 200 epochs, lambda_2 = 0.005, all rows, min-max columns."""
     kdd99 = {"n_latent": 1, "learning_rate": 1e-4, "batch_size": 1024, "epochs": 200, "covariance_weight": 0.005}
-    same = {"learning_rate_decay": False, "average": 0.0, "distinct": False, "scaling": "minmax", "guard": False}
+    same = {"learning_rate_decay": False, "average": 0.0, "scaling": "minmax", "guard": False}
     return {k: v for k, v in default(shape).items() if k != "steps"} | kdd99 | same
 
 

@@ -38,7 +38,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """Noise, learning rate and batches of the code released with ALAD, whose DSEBM is the public one for KDD99."""
     return default(shape) | {"noise": 1.0 if len(shape) == 1 else 0.4, "learning_rate": 1e-4, "batch_size": 100,
-                             "learning_rate_decay": False, "distinct": False}  # fmt: skip
+                             "learning_rate_decay": False}  # fmt: skip
 
 
 class Energy(Model[Settings]):

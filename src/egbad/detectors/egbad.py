@@ -60,7 +60,8 @@ class Settings(BiGANSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
-    return bigan_default(shape) | {"distance": "relative" if len(shape) == 1 else "norm"}
+    # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
+    return bigan_default(shape) | {"distance": "relative" if len(shape) == 1 else "norm", "distinct": True}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:

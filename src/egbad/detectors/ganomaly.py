@@ -46,7 +46,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The released code's: learning rate, batches, latents, channels, epochs; networks are sized from the shape."""
     return {"n_latent": 100, "width": 64, "learning_rate": 2e-4, "batch_size": 64, "epochs": 15, "average": 0.0,
-            "learning_rate_decay": False, "keep": "best", "distance": "squares", "distinct": False}  # fmt: skip
+            "learning_rate_decay": False, "keep": "best", "distance": "squares"}  # fmt: skip
 
 
 class TwoEncoders(Model[Settings]):

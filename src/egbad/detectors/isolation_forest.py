@@ -42,8 +42,6 @@ class IsolationForest(ShallowDetector[ForestSettings]):
         Trees.
     max_samples : int
         Rows a tree learns from; where there are fewer, all of them.
-    distinct : bool
-        As for every detector; here repeated rows count by default, because what is frequent is what a tree learns from.
 
     guard : bool
         As for every detector; on by default, because outside the training rows the score alone stops growing, and may
@@ -68,7 +66,6 @@ class IsolationForest(ShallowDetector[ForestSettings]):
 
     n_estimators: int = 100
     max_samples: int = 256
-    distinct: bool | None = False
     guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:

@@ -30,6 +30,8 @@ class KNN(ShallowDetector[KNNSettings]):
         k; where there are fewer training rows, all of them.
     metric : {"euclidean", "manhattan", "cosine"}
         The distance, on encoded columns or pixels.
+    distinct : bool
+        As for every detector; on by default, because a repeated row fills the neighbourhood with itself.
 
     References
     ----------
@@ -49,6 +51,7 @@ class KNN(ShallowDetector[KNNSettings]):
 
     n_neighbors: int = 5
     metric: str = "euclidean"
+    distinct: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         return {"rows": x}

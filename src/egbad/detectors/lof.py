@@ -38,6 +38,8 @@ class LOF(ShallowDetector[LOFSettings]):
     ----------
     n_neighbors : int
         k; where there are no more training rows than that, all but one of them.
+    distinct : bool
+        As for every detector; on by default, because among repeated rows densities know no bound.
 
     References
     ----------
@@ -56,6 +58,7 @@ class LOF(ShallowDetector[LOFSettings]):
     settings_type: ClassVar = LOFSettings
 
     n_neighbors: int = 20
+    distinct: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         if len(x) == 1:  # nobody to compare with

@@ -41,8 +41,6 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
         Up to how many training rows to solve exactly.
     n_components : int
         Rows that the approximation is built on.
-    distinct : bool
-        As for every detector; here repeated rows count by default, as `nu` is a share of them.
 
     guard : bool
         As for every detector; on by default, because the score alone stops growing outside the training rows.
@@ -69,7 +67,6 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
     gamma: str | float = "scale"
     max_exact: int = 5000
     n_components: int = 500
-    distinct: bool | None = False
     guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:

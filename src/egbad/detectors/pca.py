@@ -29,8 +29,6 @@ class PCA(ShallowDetector[PCASettings]):
     score_type : {"residual", "likelihood"}
         "residual" is |x - x_hat|^2. "likelihood" is -log p(x) of probabilistic PCA, which also sees how far a row lies
         along the components.
-    distinct : bool
-        As for every detector; here repeated rows count by default, as the variance is theirs.
 
     References
     ----------
@@ -50,7 +48,6 @@ class PCA(ShallowDetector[PCASettings]):
 
     n_components: int | float = 0.9
     score_type: str = "likelihood"
-    distinct: bool | None = False
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         s = self.settings_
