@@ -169,7 +169,7 @@ class Game(Model[P]):
 
     def loss_d(self, x: Tensor) -> Tensor:
         """D's loss on x (K, B, ...) -> (K,)."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no loss_d.")
 
     def symptoms(self, x: Tensor) -> dict[str, Tensor]:
         return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02}
