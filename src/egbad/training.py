@@ -1,8 +1,8 @@
 """The one training loop: players take turns, members move together. It knows no method by name."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -172,20 +172,10 @@ def train(
     betas = (schedule.beta1, schedule.beta2)
     optimizers = [torch.optim.Adam(t.params, lr=schedule.learning_rate, betas=betas, foreach=True) for t in turns]
     streams = [batches(x, schedule.batch_size, draws) for _ in turns]
-    weights = [p for turn in turns for p in turn.params]
-    averages = [p.detach().clone() for p in weights]
+    averages = _Averages([p for turn in turns for p in turn.params])
     history = History(tuple(turn.name for turn in turns))
     every = max(1, schedule.steps // 200)
     look_every = max(1, schedule.steps // keep.looks) if keep else 0
-
-    def pause(look: Callable[[], None]) -> None:
-        """Look at the model as it would be if training ended here."""
-        _swap(weights, averages)
-        model.eval()
-        look()
-        model.train()
-        _swap(weights, averages)
-
     sums, since = torch.zeros(len(turns), len(draws), device=x.device), 0
 
     model.train()
@@ -195,7 +185,7 @@ def train(
             for _ in range(turn.moves):
                 sums[i] += _move(turn, optimizer, next(stream)) / turn.moves
         since += 1
-        torch._foreach_lerp_(averages, [p.detach() for p in weights], 1 - schedule.decay(step))
+        averages.update(schedule.decay(step))
         advance(1)
         if since == every or step + 1 == schedule.steps:
             history.steps.append(step + 1)
@@ -203,11 +193,13 @@ def train(
             _check_finite(history, schedule.steps)
             sums, since = torch.zeros_like(sums), 0
         if watch is not None and (step + 1) % watch_every == 0:
-            pause(partial(watch, step + 1))
+            with averages.shown(model):
+                watch(step + 1)
         if keep is not None and ((step + 1) % look_every == 0 or step + 1 == schedule.steps):
-            pause(partial(keep.look, model))
+            with averages.shown(model):
+                keep.look(model)
 
-    _swap(weights, averages)
+    averages.swap()
     model.eval()
     if keep is not None and keep.best:
         keep.restore(model)
@@ -223,13 +215,33 @@ def _symptoms(model: Trainable, batch: Tensor) -> dict[str, list[int]]:
     return {words: members.nonzero().flatten().tolist() for words, members in found.items() if members.any()}
 
 
-def _swap(weights: list[nn.Parameter], averages: list[Tensor]) -> None:
-    """Exchange the weights with their averages, in place."""
-    with torch.no_grad():
-        for weight, average in zip(weights, averages, strict=True):
-            weight_now = weight.clone()
-            weight.copy_(average)
-            average.copy_(weight_now)
+class _Averages:
+    """Moving averages of weights, which can take their place."""
+
+    def __init__(self, weights: list[nn.Parameter]) -> None:
+        self.weights = weights
+        self.values = [p.detach().clone() for p in weights]
+
+    def update(self, decay: float) -> None:
+        """Move towards the weights as they are."""
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.weights], 1 - decay)
+
+    def swap(self) -> None:
+        """Exchange the weights with their averages, in place."""
+        with torch.no_grad():
+            for weight, average in zip(self.weights, self.values, strict=True):
+                weight_now = weight.clone()
+                weight.copy_(average)
+                average.copy_(weight_now)
+
+    @contextmanager
+    def shown(self, model: Trainable) -> Iterator[None]:
+        """Let the model be for a while as it would be if training ended here."""
+        self.swap()
+        model.eval()
+        yield
+        model.train()
+        self.swap()
 
 
 def _move(turn: Turn, optimizer: torch.optim.Optimizer, batch: Tensor) -> Tensor:
