@@ -27,6 +27,7 @@ from egbad.networks import (
     leaky,
     normal_002,
     pair_discriminator,
+    side,
     without_tracking,
 )
 from egbad.training import Turn
@@ -127,6 +128,12 @@ def paper_mnist_discriminator(draws: Draws) -> Discriminator:
     return Discriminator(body, Linear(draws, 1024, 1, normal_002))
 
 
+def paper_kdd99_discriminator(draws: Draws, d: int, dropout: float) -> Discriminator:
+    """D on rows as released with EGBAD for its AnoGAN, dropout 0.2 there."""
+    sides = [side(draws, a, b, dropout) for a, b in ((d, 256), (256, 128), (128, 128))]
+    return Discriminator(nn.Sequential(*sides), Linear(draws, 128, 1))
+
+
 # -- the games -----------------------------------------------------------------------------------------------------------
 
 
@@ -184,6 +191,9 @@ class GANGame(Game[P]):
         check_networks(s.networks, shape)
         if s.networks == "mnist":
             self.D, self.G = paper_mnist_discriminator(draws), paper_mnist_generator(draws, s.n_latent)
+        elif s.networks == "kdd99":
+            self.D = paper_kdd99_discriminator(draws, shape[0], s.dropout)
+            self.G = generator(draws, shape, s.width, s.n_latent)
         else:
             self.D = discriminator(draws, shape, s.width, s.dropout)
             self.G = generator(draws, shape, s.width, s.n_latent)

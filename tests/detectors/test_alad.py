@@ -1,10 +1,12 @@
 """ALAD: its pairs, its losses and its scores by hand, and weights divided by their norms."""
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
-from egbad.detectors.alad import CyclicBiGAN, Settings, default, pair
+from egbad.detectors.alad import ALAD, CyclicBiGAN, Settings, default, pair, paper
+from egbad.errors import InvalidInputError
 from egbad.networks import Draws
 
 DRAW = torch.Generator().manual_seed(0)
@@ -79,3 +81,26 @@ def test_scoring_leaves_the_power_iteration_alone():
 
 def test_the_best_weights_are_kept_by_default():
     assert Settings.model_validate(default((5,))).keep == "best"
+
+
+def test_the_released_networks_for_kdd99():
+    m = CyclicBiGAN((121,), Settings.model_validate(paper((121,))), Draws([0])).eval()
+    layers = {
+        "E": [(121, 64), (64, 32)],
+        "G": [(32, 64), (64, 128), (128, 121)],
+        "D_xz.x_side": [(121, 128)],
+        "D_xz.z_side": [(32, 128)],
+        "D_xz.body": [(256, 128)],
+        "D_xx": [(242, 128), (128, 1)],
+        "D_zz": [(64, 32), (32, 1)],
+    }
+    for name, expected in layers.items():
+        weights = [p for p in m.get_submodule(name).parameters() if p.dim() == 3 and p.shape[1] > 1]
+        assert [tuple(p.shape[1:]) for p in weights] == expected, name
+    detector = ALAD(recipe="paper", epochs=2, alpha=0.1, random_state=0).fit(ROWS[0].repeat(40, 1).numpy())
+    assert np.isfinite(detector.anomaly_score(ROWS[0].numpy())).all()
+
+
+def test_networks_for_other_data_are_refused():
+    with pytest.raises(InvalidInputError, match="networks"):
+        ALAD(networks="mnist").fit(np.zeros((50, 28, 28)))

@@ -80,3 +80,14 @@ def test_the_paper_recipe_is_the_released_codes():
     assert (images["networks"], images["n_latent"], images["batch_size"]) == ("mnist", 200, 100)
     m = SearchedGAN((1, 28, 28), Settings.model_validate(images), Draws([0])).eval()
     assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)
+
+
+def test_the_released_discriminator_for_kdd99():
+    m = SearchedGAN((121,), Settings.model_validate(released((121,))), Draws([0])).eval()
+    assert [tuple(p.shape[1:]) for p in m.D.parameters() if p.shape[1] > 1] == [
+        (121, 256),
+        (256, 128),
+        (128, 128),
+        (128, 1),
+    ]
+    assert [tuple(p.shape[1:]) for p in m.G.parameters() if p.shape[1] > 1] == [(32, 64), (64, 128), (128, 121)]

@@ -6,11 +6,12 @@ normal rows held out of training best; the released code watches the score inste
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 
 from egbad.games import (
     Game,
@@ -24,10 +25,16 @@ from egbad.games import (
     norm_distance,
 )
 from egbad.networks import (
+    BatchNorm,
+    Discriminator,
     Draws,
+    Dropout,
+    Linear,
+    PairDiscriminator,
     discriminator,
     encoder,
     generator,
+    leaky,
     pair_discriminator,
     spectral_norm,
     without_tracking,
@@ -38,6 +45,7 @@ from egbad.training import Turn
 class Settings(GameSettings):
     """Every value decided."""
 
+    networks: Literal["auto", "kdd99"] = "auto"
     spectral_norm: bool = False
     latent_cycle: bool = True
     cycle_weight: float = Field(default=0.0, ge=0)
@@ -51,7 +59,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The released code's for KDD99 and, for images, for SVHN and CIFAR-10."""
+    """The released code's for KDD99, columns unscaled as there; for images those for SVHN and CIFAR-10, but networks."""
     common = {
         "learning_rate_decay": False,
         "average_warmup": False,
@@ -59,10 +67,25 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
         "keep": "best",
     }
     if len(shape) == 1:
-        return common | {"n_latent": 32, "width": 64, "dropout": 0.2, "learning_rate": 1e-5, "batch_size": 50,
-                         "epochs": 50, "scaling": "minmax"}  # fmt: skip
+        return common | {"networks": "kdd99", "n_latent": 32, "width": 64, "learning_rate": 1e-5, "batch_size": 50,
+                         "epochs": 50, "scaling": "none"}  # fmt: skip
     return common | {"n_latent": 100, "width": 128, "dropout": 0.2, "learning_rate": 2e-4, "batch_size": 32,
                      "epochs": 100, "spectral_norm": True}  # fmt: skip
+
+
+def released_discriminators(draws: Draws, d: int, k: int) -> tuple[PairDiscriminator, Discriminator, Discriminator]:
+    """D_xz, D_xx and D_zz for rows (d,) and latents (k,) as released for KDD99."""
+    x_side = nn.Sequential(Linear(draws, d, 128), BatchNorm(draws, 128), nn.LeakyReLU(0.2))
+    z_side, joint = (released_side(draws, a, 128, 0.5) for a in (k, 256))
+    d_xz = PairDiscriminator(x_side, z_side, joint, Linear(draws, 128, 1))
+    d_xx = Discriminator(released_side(draws, 2 * d, 128, 0.2), Linear(draws, 128, 1))
+    d_zz = Discriminator(released_side(draws, 2 * k, 32, 0.2), Linear(draws, 32, 1))
+    return d_xz, d_xx, d_zz
+
+
+def released_side(draws: Draws, a: int, b: int, dropout: float) -> nn.Sequential:
+    """One hidden layer of those."""
+    return nn.Sequential(Linear(draws, a, b), nn.LeakyReLU(0.2), Dropout(draws, dropout))
 
 
 class CyclicBiGAN(Game[Settings]):
@@ -72,10 +95,14 @@ class CyclicBiGAN(Game[Settings]):
         super().__init__(shape, settings, draws)
         s, k = settings, settings.n_latent
         check_networks(s.networks, shape)
-        self.E, self.G = encoder(draws, shape, s.width, k), generator(draws, shape, s.width, k)
-        self.D_xz = pair_discriminator(draws, shape, k, s.width, s.dropout)
-        self.D_xx = discriminator(draws, (2 * shape[0], *shape[1:]), s.width, s.dropout)
-        self.D_zz = discriminator(draws, (2 * k,), max(8, s.width // 2), s.dropout)
+        hidden = partial(nn.LeakyReLU, 0.2) if s.networks == "kdd99" else leaky
+        self.E, self.G = encoder(draws, shape, s.width, k, hidden), generator(draws, shape, s.width, k)
+        if s.networks == "kdd99":
+            self.D_xz, self.D_xx, self.D_zz = released_discriminators(draws, shape[0], k)
+        else:
+            self.D_xz = pair_discriminator(draws, shape, k, s.width, s.dropout)
+            self.D_xx = discriminator(draws, (2 * shape[0], *shape[1:]), s.width, s.dropout)
+            self.D_zz = discriminator(draws, (2 * k,), max(8, s.width // 2), s.dropout)
         if s.spectral_norm:
             for player in (self.E, self.D_xz, self.D_xx, self.D_zz):
                 spectral_norm(player, draws)
@@ -143,6 +170,8 @@ class ALAD(GameDetector[Settings]):
 
     Parameters
     ----------
+    networks : {"auto", "kdd99"}, optional
+        "auto" sizes them from the shape of the input; the others are those released for KDD99.
     spectral_norm : bool, optional
         Whether the weights of E and of the discriminators are divided by their largest singular value.
     latent_cycle : bool, optional

@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.games import COLLAPSED, Game, GameDetector, GameSettings, check_networks, gan_default, mean_squares
+from egbad.games import COLLAPSED, Game, GameDetector, GameSettings, gan_default, mean_squares
 from egbad.networks import Draws, discriminator, encoder, frozen, generator
 from egbad.training import Schedule, Turn
 
@@ -25,6 +25,7 @@ def gradient_penalty(gradient: Tensor) -> Tensor:
 class Settings(GameSettings):
     """Every value decided."""
 
+    networks: Literal["auto"] = "auto"
     mapping: Literal["izi_f", "izi", "ziz"] = "izi_f"
     feature_weight: float = Field(default=1.0, ge=0)
     critic_moves: int = Field(default=5, ge=1)
@@ -61,7 +62,6 @@ class EncodedGAN(Game[Settings]):
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
         s = settings
-        check_networks(s.networks, shape)
         self.D = discriminator(draws, shape, s.width, s.dropout)
         self.G = generator(draws, shape, s.width, s.n_latent)
         self.E = encoder(draws, shape, s.width, s.n_latent)
@@ -128,6 +128,8 @@ class FAnoGAN(GameDetector[Settings]):
 
     Parameters
     ----------
+    networks : {"auto"}, optional
+        Sized from the shape of the input; the released residual ones are not here.
     mapping : {"izi_f", "izi", "ziz"}, optional
         How the encoder learns: x -> z -> x with the critic's features, without them, or z -> x -> z.
     feature_weight : float, optional
