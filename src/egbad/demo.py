@@ -27,6 +27,7 @@ def run(*, normal: int = 5, anomaly: int = 7, seed: int = 0, out: str | Path, ve
     """
     data = datasets.load("mnist5k")
     split = one_against_one(data, normal, anomaly, TRAINING_IMAGES, seed)
+    assert split.anomalous is not None
     # 40 held-out images calibrate no finer than 1 in 41, so the demo flags at 5 percent.
     detector = EGBAD(steps=STEPS, random_state=seed, alpha=0.05, verbose=verbose).fit(split.x_train)
 

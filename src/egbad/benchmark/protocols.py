@@ -1,4 +1,7 @@
-"""Splits of public data sets, one function a protocol. Labels choose the training rows, then wait for the metrics."""
+"""Splits of labelled data, one function a protocol. Labels choose the training rows, then wait for the metrics.
+
+The same seed gives the same split. No test row was in training, unless a function's first line says so.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,16 +26,19 @@ class Split:
         Normal rows or images only.
     x_test : array (m, ...)
         None of them was in training (rows may be equal: `repeats` counts them).
-    anomalous : array of bool (m,)
-        Which of `x_test` are anomalies.
+    anomalous : array of bool (m,), optional
+        Which of `x_test` are anomalies, where that is known.
     notes : tuple of str
         What a reader of a figure must know, faults of the protocol among it.
+    top_share : float
+        The share of highest scores that the papers' rule flags on this data, in (0, 1).
     """
 
     x_train: Array
     x_test: Array
-    anomalous: NDArray[np.bool_]
-    notes: tuple[str, ...]
+    anomalous: NDArray[np.bool_] | None
+    notes: tuple[str, ...] = ()
+    top_share: float = 0.2
 
 
 def repeats(split: Split) -> NDArray[np.bool_]:
@@ -60,11 +66,12 @@ def kdd99(dataset: Dataset, seed: int = 42) -> Split:
     )
 
 
-def kdd99_released(dataset: Dataset) -> Split:
-    """The half that EGBAD's released code draws, with pandas' `sample(frac=0.5, random_state=42)`.
+def kdd99_released(dataset: Dataset, seed: int = 0) -> Split:
+    """The half that EGBAD's released code draws, with pandas' `sample(frac=0.5, random_state=42)`, whatever the seed.
 
     Used with a detector that doesn't scale: the released code computes scaled columns and drops them.
     """
+    del seed  # its runs differ in the networks alone
     n = len(dataset.x)
     anomalous = dataset.labels == "normal."
     drawn = np.random.RandomState(42).choice(n, size=round(n * 0.5), replace=False)
@@ -76,10 +83,20 @@ def kdd99_released(dataset: Dataset) -> Split:
         anomalous=anomalous[~in_train],
         notes=(
             "normal. traffic is the anomaly, attacks are the normal class, as in the papers",
-            "columns are not scaled: the released code drops what its scaler returns",
-            "the threshold is the 80th percentile of the test scores: it knows the share of anomalies",
+            "every seed has the same split, as in the released code",
         ),
     )
+
+
+def kdd99_rev(dataset: Dataset, seed: int = 42) -> Split:
+    """DAGMM's KDDCUP-Rev (Zong et al., 2018, section 4.1): `normal.` is normal, attacks are drawn down to one in five."""
+    rng = np.random.default_rng(seed)
+    attack = dataset.labels != "normal."
+    normals = np.flatnonzero(~attack)
+    attacks = rng.choice(np.flatnonzero(attack), size=len(normals) // 4, replace=False)
+    train, test = np.split(rng.permutation(np.concatenate([normals, attacks])), [(len(normals) + len(attacks)) // 2])
+    test = np.sort(test)
+    return Split(dataset.x[np.sort(train[~attack[train]])], dataset.x[test], attack[test])
 
 
 def leave_one_out(dataset: Dataset, label: int, seed: int = 42) -> Split:
@@ -96,7 +113,81 @@ def leave_one_out(dataset: Dataset, label: int, seed: int = 42) -> Split:
     normals = np.random.default_rng(seed).permutation(np.flatnonzero(~anomalous))
     train, held_out = np.split(normals, [round(0.8 * len(normals))])
     test = np.sort(np.concatenate([held_out, np.flatnonzero(anomalous)]))
-    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous[test], notes=("the base rate is far above 0.1",))
+    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous[test])
+
+
+def leave_one_out_released(dataset: Dataset, label: int, seed: int = 42) -> Split:
+    """Four in five of the test normals WERE in training: the split of EGBAD's released code for MNIST.
+
+    It draws one order of the normals for training and a second one for testing, from a generator that has moved on.
+    """
+    anomalous = dataset.labels == label
+    normals, rng = np.flatnonzero(~anomalous), np.random.RandomState(seed)
+    cut = round(0.8 * len(normals))
+    train = rng.permutation(normals)[:cut]
+    rng.permutation(cut)  # it shuffles what it trains on
+    held_out = rng.permutation(normals)[cut:]
+    leaked = np.isin(held_out, train).mean()
+    test = np.sort(np.concatenate([held_out, np.flatnonzero(anomalous)]))
+    return Split(
+        dataset.x[np.sort(train)],
+        dataset.x[test],
+        anomalous[test],
+        notes=(f"{leaked:.0%} of the test normals were trained on, as in the released code",),
+    )
+
+
+def one_normal(dataset: Dataset, label: int | str, n_official: int, seed: int = 0) -> Split:
+    """One class is normal, all others are anomalies, on the official halves (Ruff et al., 2018; ADGAN, section 4).
+
+    The first `n_official` images are the official training set; those of the class train, the whole test set is met.
+    The base rate is about 0.9. Every seed has the same split.
+    """
+    del seed
+    train = np.flatnonzero(dataset.labels[:n_official] == label)
+    rest = slice(n_official, None)
+    return Split(dataset.x[train], dataset.x[rest], dataset.labels[rest] != label)
+
+
+def share_of_normals(
+    dataset: Dataset, normal: Any, share: float = 0.5, top_share: float | None = None, seed: int = 0
+) -> Split:
+    """A random `share` of the rows labelled `normal` trains; the other normals and every other row are met.
+
+    `top_share` is the published rule's; without it the share of anomalies, which no user knows.
+    """
+    known = dataset.labels == normal
+    if not known.any() or known.all():
+        raise InvalidInputError(f"{dataset.name} must have rows labelled {normal!r}, and others to find among them.")
+    normals = np.random.default_rng(seed).permutation(np.flatnonzero(known))
+    train, held_out = np.split(normals, [max(2, round(share * len(normals)))])
+    test = np.sort(np.concatenate([held_out, np.flatnonzero(~known)]))
+    anomalous = ~known[test]
+    if anomalous.all():
+        raise InvalidInputError(f"{dataset.name} must keep a row labelled {normal!r} to test on, got {len(normals)}.")
+    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous, top_share=top_share or float(anomalous.mean()))
+
+
+def arrhythmia_released(dataset: Dataset, seed: int = 42) -> Split:
+    """Anomalies ARE in training: a random half trains, whatever it is, as in the code released with ALAD."""
+    train, test = np.split(np.random.default_rng(seed).permutation(len(dataset.x)), [len(dataset.x) // 2])
+    share = float((dataset.labels[train] == 1).mean())
+    return Split(
+        dataset.x[train],
+        dataset.x[test],
+        dataset.labels[test] == 1,
+        notes=(f"{share:.0%} of the training rows are anomalies, as in the released code",),
+        top_share=0.15,
+    )
+
+
+def unlabelled_half(dataset: Dataset, seed: int = 0) -> Split:
+    """Learn a random half of rows of which nothing is known, score the other half."""
+    n = len(dataset.x)
+    if n < 4:
+        raise InvalidInputError(f"{dataset.name} must have at least four rows to compare detectors on, got {n}.")
+    order = np.random.default_rng(seed).permutation(n)
+    return Split(dataset.x[np.sort(order[: n // 2])], dataset.x[np.sort(order[n // 2 :])], None)
 
 
 def one_against_one(dataset: Dataset, normal: int, anomaly: int, n_train: int, seed: int = 0) -> Split:
@@ -106,7 +197,7 @@ def one_against_one(dataset: Dataset, normal: int, anomaly: int, n_train: int, s
         raise InvalidInputError(f"n_train must be below {len(normals)}, the images of class {normal}, got {n_train}.")
     strange = np.flatnonzero(dataset.labels == anomaly)
     test = np.concatenate([normals[n_train:], strange])
-    return Split(dataset.x[normals[:n_train]], dataset.x[test], np.isin(test, strange), notes=())
+    return Split(dataset.x[normals[:n_train]], dataset.x[test], np.isin(test, strange))
 
 
 def distinct(x: Array) -> Array:

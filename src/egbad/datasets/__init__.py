@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from egbad.datasets import adbench, arrhythmia, digits, fashion_mnist, kdd99, mnist, mnist5k
+from egbad.datasets import adbench, arrhythmia, cifar10, digits, fashion_mnist, kdd99, magnetic_tile, mnist, mnist5k
 from egbad.datasets.dataset import Dataset, Source
 from egbad.errors import unknown
 
 __all__ = ["Dataset", "Listing", "Source", "describe", "fetch", "load", "names"]
 
-_MODULES = (kdd99, mnist, fashion_mnist, mnist5k, digits, arrhythmia)
+_MODULES = (kdd99, mnist, fashion_mnist, mnist5k, cifar10, digits, arrhythmia, magnetic_tile)
 _SOURCES: dict[str, Source] = {module.SOURCE.name: module.SOURCE for module in _MODULES} | adbench.SOURCES
 _LOADERS: dict[str, Callable[[str | os.PathLike[str] | None], Dataset]] = {
     **{module.SOURCE.name: module.load for module in _MODULES},

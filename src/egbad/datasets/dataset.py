@@ -30,6 +30,8 @@ class Dataset:
         SHA-256 over the digests of its files.
     terms, source : str
         Under what terms it is published, and by whom.
+    masks : array of bool (n, h, w), optional
+        Which pixels make an image an anomaly.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Dataset:
     digest: str
     terms: str
     source: str
+    masks: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)

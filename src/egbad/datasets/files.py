@@ -18,7 +18,7 @@ _TIMEOUT = 30  # seconds without a byte
 
 @dataclass(frozen=True)
 class Remote:
-    """One file: where it lies in a data folder, where it comes from, and its digest, "sha256:..." or "md5:..."."""
+    """One file: where it lies in a data folder, where it comes from, if anywhere, and its digest, "sha256:..." or "md5:..."."""
 
     path: str
     url: str
@@ -62,6 +62,11 @@ def obtain(remote: Remote, data_dir: str | os.PathLike[str] | None = None) -> Pa
         When the file can't be fetched whole.
     """
     found = present(remote, data_dir)
+    if found is None and not remote.url:
+        raise DownloadError(
+            f"'{remote.path}' is published nowhere in this form. Put it into a data folder and name that with --data-dir "
+            "or EGBAD_DATA."
+        )
     if found is None:
         return download(remote, cache() / remote.path)
     if not matches(found, remote.digest):

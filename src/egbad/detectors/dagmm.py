@@ -84,7 +84,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
         hidden = tuple(w for w in (60, 30, 10) if w < shape[0]) or (4 * shape[0],)
         return common | {"n_latent": min(2, shape[0]), "hidden": hidden, "learning_rate": 1e-3, "batch_size": 512,
                          "steps": 3000}  # fmt: skip
-    return common | {"n_latent": 8, "hidden": (32,), "learning_rate": 1e-3, "batch_size": 64, "steps": 800}
+    return common | {"n_latent": 32, "hidden": (32,), "learning_rate": 1e-3, "batch_size": 64, "steps": 800}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:

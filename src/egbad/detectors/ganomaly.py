@@ -38,9 +38,10 @@ class Settings(TrainingSettings):
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     own = {"keep": "best", "discriminator_pace": 0.5, "guard": True}
-    wanted = ("n_latent", "width", "learning_rate", "batch_size", "steps")
+    wanted = ("width", "learning_rate", "batch_size", "steps")
     # Where z has no more entries than the data has directions, it always finds its way back, anomaly or not.
-    return {name: value for name, value in bigan_default(shape).items() if name in wanted} | own | {"n_latent": 32}
+    n_latent = {"n_latent": 32 if len(shape) == 1 else 128}
+    return {name: value for name, value in bigan_default(shape).items() if name in wanted} | own | n_latent
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from egbad.report.markdown import to_markdown
 from egbad.report.page import to_html
 from egbad.report.pictures import Pictures
-from egbad.report.value import Curve, Histogram, Losses, Measures, Report, evaluation_report, to_json
+from egbad.report.value import Curve, Histogram, Losses, Measures, Report, curves_of, evaluation_report, plain, to_json
 
 __all__ = [
     "Curve",
@@ -12,7 +12,9 @@ __all__ = [
     "Measures",
     "Pictures",
     "Report",
+    "curves_of",
     "evaluation_report",
+    "plain",
     "to_html",
     "to_json",
     "to_markdown",

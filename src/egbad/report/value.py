@@ -136,6 +136,13 @@ def evaluation_report(
     )
 
 
+def curves_of(scores: ArrayLike, anomalous: ArrayLike, points: int = 100) -> dict[str, Any]:
+    """Histogram, ROC and precision-recall curve of scores (n,), JSON-able, at most `points` points each."""
+    s, y = metrics.checked(scores, anomalous)
+    roc, precision_recall = _curves(s, y, points)
+    return {"histogram": plain(_histogram(s, y)), "roc": plain(roc), "precision_recall": plain(precision_recall)}
+
+
 def to_json(report: Report) -> str:
     """The report as JSON: every number of the table and the curves, and the scores (not the pixels) of the pictures.
 
@@ -189,7 +196,7 @@ def _measures(s: NDArray[np.float64], y: NDArray[np.bool_], threshold: float, se
     )
 
 
-def _curves(s: NDArray[np.float64], y: NDArray[np.bool_]) -> tuple[Curve, Curve]:
+def _curves(s: NDArray[np.float64], y: NDArray[np.bool_], points: int = POINTS) -> tuple[Curve, Curve]:
     """The ROC curve (false-alarm rate, recall) and the precision-recall curve (recall, precision)."""
     from sklearn.metrics import precision_recall_curve, roc_curve
 
@@ -197,14 +204,14 @@ def _curves(s: NDArray[np.float64], y: NDArray[np.bool_]) -> tuple[Curve, Curve]
     precision, recall, _ = precision_recall_curve(y, s)
     # scikit-learn ends at recall 0 with precision 1 by decree; the first real threshold says what is true there.
     precision[-1] = precision[-2]
-    return _thinned(false_alarms, found), _thinned(recall[::-1], precision[::-1])
+    return _thinned(false_alarms, found, points), _thinned(recall[::-1], precision[::-1], points)
 
 
-def _thinned(x: NDArray[np.float64], y: NDArray[np.float64]) -> Curve:
-    """At most POINTS points of a curve, evenly along its length, so that steep and ragged parts keep theirs."""
-    if len(x) > POINTS:
+def _thinned(x: NDArray[np.float64], y: NDArray[np.float64], points: int) -> Curve:
+    """At most `points` points of a curve, evenly along its length, so that steep and ragged parts keep theirs."""
+    if len(x) > points:
         length = np.concatenate([[0.0], np.hypot(np.diff(x), np.diff(y)).cumsum()])
-        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], POINTS)))
+        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], points)))
         x, y = x[kept], y[kept]
     return Curve(tuple(x.tolist()), tuple(y.tolist()))
 

@@ -1,0 +1,236 @@
+"""Which tasks a benchmark has, under which protocol, and which detectors meet them."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from egbad import datasets
+from egbad.benchmark import protocols
+from egbad.benchmark.protocols import Split
+from egbad.datasets.magnetic_tile import NORMAL
+from egbad.detectors import all_detectors
+from egbad.errors import InvalidInputError, unknown
+
+PROTOCOLS = {
+    "clean": "Disjoint splits; scaling, training and thresholds from normal training rows alone.",
+    "paper": "What the papers' text says.",
+    "released": "What the papers' released code does, its faults included: to see what they are worth.",
+}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A detector in a table: `label` is its name there, `parameters` what differs from its defaults."""
+
+    label: str
+    detector: str
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+
+UNTRAINED = "egbad, untrained"
+NAIVE = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: what a trained network must beat
+SEARCHING = ("adgan", "anogan", "anogan-sigma")  # a search for every image takes minutes for a thousand
+
+# The variants that papers name, beside the defaults.
+_VARIANTS = (
+    Entry("anogan-sigma", "anogan", {"discrimination": "sigma"}),
+    Entry("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
+    Entry("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
+    Entry("egbad-sigma", "egbad", {"discrimination": "sigma"}),
+    Entry("vae-elbo", "vae", {"score_type": "elbo"}),
+    Entry(UNTRAINED, "egbad", {"steps": 0}),
+)
+ENTRIES = {entry.label: entry for entry in (*(Entry(name, name) for name in all_detectors()), *_VARIANTS)}
+
+
+def entries(names: Iterable[str], *, images: bool) -> list[Entry]:
+    """Detectors and variants by name, or all, and the naive baselines always.
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name.
+    """
+    chosen = list(names) or [name for name in ENTRIES if not (images and name in SEARCHING)]
+    for name in chosen:
+        if name not in ENTRIES:
+            raise unknown("detector", name, ENTRIES)
+    return [ENTRIES[name] for name in dict.fromkeys([*NAIVE, *chosen])]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One data set to be split, learned and scored.
+
+    Attributes
+    ----------
+    name : str
+        As tables call it.
+    dataset : str
+        As `egbad data list` calls it.
+    protocol : str
+        One of `PROTOCOLS`.
+    split : callable
+        A function of `protocols`: (dataset, **arguments, seed=...) -> Split.
+    arguments : mapping
+        Of `split`.
+    parameters : mapping
+        What the protocol asks of every detector.
+    faults : tuple of str
+        What the protocol does that it should not.
+    """
+
+    name: str
+    dataset: str
+    protocol: str
+    split: Callable[..., Split]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    faults: tuple[str, ...] = ()
+
+    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
+        """The split of this seed, and the digest of the data."""
+        data = datasets.load(self.dataset, data_dir)
+        return self.split(data, **self.arguments, seed=seed), data.digest
+
+
+_KNOWS_SHARE = "the papers' threshold is a percentile of the test scores: it knows how many anomalies there are"
+_UNSCALED = "columns are not scaled: the released code drops what its scaler returns"
+_LEAK = "four in five of the test normals were trained on"
+_MIXED = "the training half has its anomalies in it"
+
+_MINMAX = {"scaling": "minmax", "log_columns": ()}
+_NO_SCALING = {"scaling": "none", "log_columns": ()}
+
+
+def _kdd99(protocol: str, data_dir: Path | None) -> list[Task]:
+    return {
+        "clean": [Task("kdd99", "kdd99", protocol, protocols.kdd99)],
+        "paper": [Task("kdd99", "kdd99", protocol, protocols.kdd99, {}, _MINMAX, (_KNOWS_SHARE,))],
+        "released": [
+            Task("kdd99", "kdd99", protocol, protocols.kdd99_released, {}, _NO_SCALING, (_UNSCALED, _KNOWS_SHARE))
+        ],
+    }[protocol]
+
+
+def _kdd99_rev(protocol: str, data_dir: Path | None) -> list[Task]:
+    parameters = {} if protocol == "clean" else _MINMAX
+    faults = () if protocol == "clean" else (_KNOWS_SHARE,)
+    return [Task("kdd99_rev", "kdd99", protocol, protocols.kdd99_rev, {}, parameters, faults)]
+
+
+def _leave_one_out(dataset: str) -> Callable[[str, Path | None], list[Task]]:
+    def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
+        leaks = protocol == "released"
+        split = protocols.leave_one_out_released if leaks else protocols.leave_one_out
+        faults = (_LEAK,) if leaks else ()
+        return [
+            Task(f"{dataset}, {label} left out", dataset, protocol, split, {"label": label}, faults=faults)
+            for label in range(10)
+        ]
+
+    return tasks
+
+
+def _one_normal(dataset: str, n_official: int) -> Callable[[str, Path | None], list[Task]]:
+    def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
+        return [
+            Task(f"{dataset}, {label} normal", dataset, protocol, protocols.one_normal,
+                 {"label": label, "n_official": n_official})
+            for label in range(10)
+        ]  # fmt: skip
+
+    return tasks
+
+
+def _arrhythmia(protocol: str, data_dir: Path | None) -> list[Task]:
+    normals = {"normal": 0, "top_share": 0.15}
+    return {
+        "clean": [Task("arrhythmia", "arrhythmia", protocol, protocols.share_of_normals, normals)],
+        "paper": [Task("arrhythmia", "arrhythmia", protocol, protocols.share_of_normals, normals, _MINMAX,
+                       (_KNOWS_SHARE,))],
+        "released": [Task("arrhythmia", "arrhythmia", protocol, protocols.arrhythmia_released, {}, _NO_SCALING,
+                          (_MIXED, _UNSCALED, _KNOWS_SHARE))],
+    }[protocol]  # fmt: skip
+
+
+def _adbench(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Every table of ADBench that is on this machine."""
+    present = [
+        entry.name for entry in datasets.describe(data_dir) if entry.name.startswith("adbench/") and entry.present
+    ]
+    if not present:
+        raise InvalidInputError(
+            "There is no table of ADBench on this machine. Fetch some with 'egbad data get', or name a folder with "
+            "--data-dir or EGBAD_DATA."
+        )
+    short = {name: name.split("_", 1)[1] for name in present}
+    return [Task(short[name], name, protocol, protocols.share_of_normals, {"normal": 0}) for name in present]
+
+
+def _magnetic_tile(protocol: str, data_dir: Path | None) -> list[Task]:
+    arguments = {"normal": NORMAL, "share": 0.8}
+    return [Task("magnetic_tile", "magnetic_tile", protocol, protocols.share_of_normals, arguments)]
+
+
+@dataclass(frozen=True)
+class Suite:
+    """What `egbad benchmark NAME` runs.
+
+    Attributes
+    ----------
+    title : str
+        A few words.
+    tasks : callable
+        (protocol, data folder) -> tasks.
+    published : tuple of str
+        The protocols that papers have, beside "clean".
+    images : bool
+        Whether images are learned from: the detectors that search for each one are left out unless asked for.
+    """
+
+    title: str
+    tasks: Callable[[str, Path | None], list[Task]]
+    published: tuple[str, ...] = ()
+    images: bool = False
+
+
+SUITES: dict[str, Suite] = {
+    "kdd99": Suite("KDD Cup 1999, 10 percent", _kdd99, ("paper", "released")),
+    "kdd99_rev": Suite("KDD Cup 1999, normal traffic is normal", _kdd99_rev, ("paper",)),
+    "arrhythmia": Suite("Arrhythmia", _arrhythmia, ("paper", "released")),
+    "adbench": Suite("ADBench's classical tables", _adbench),
+    "digits": Suite("scikit-learn's digits, one left out", _leave_one_out("digits"), ("released",), images=True),
+    "mnist": Suite("MNIST, one digit left out", _leave_one_out("mnist"), ("paper", "released"), images=True),
+    "mnist_one_normal": Suite("MNIST, one digit normal", _one_normal("mnist", 60_000), ("paper",), images=True),
+    "fashion_mnist": Suite(
+        "Fashion-MNIST, one class left out", _leave_one_out("fashion_mnist"), ("released",), images=True
+    ),
+    "fashion_mnist_one_normal": Suite(
+        "Fashion-MNIST, one class normal", _one_normal("fashion_mnist", 60_000), images=True
+    ),
+    "cifar10": Suite("CIFAR-10, one class normal", _one_normal("cifar10", 50_000), ("paper",), images=True),
+    "magnetic_tile": Suite("Magnetic tiles, defects among them", _magnetic_tile, images=True),
+}
+
+
+def find(name: str, protocol: str) -> Suite:
+    """A benchmark by name, once it is known to have the protocol.
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name or a protocol that this benchmark hasn't.
+    """
+    if name not in SUITES:
+        raise unknown("benchmark", name, SUITES)
+    if protocol not in PROTOCOLS:
+        raise unknown("protocol", protocol, PROTOCOLS)
+    suite = SUITES[name]
+    if protocol not in ("clean", *suite.published):
+        raise InvalidInputError(
+            f"The benchmark '{name}' must be run under the protocol {' or '.join(('clean', *suite.published))}, "
+            f"got '{protocol}': no paper describes another."
+        )
+    return suite
