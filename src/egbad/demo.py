@@ -4,13 +4,11 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from egbad import datasets, metrics
 from egbad.benchmark.protocols import one_against_one
 from egbad.detectors.egbad import EGBAD
 from egbad.persistence import replacing
-from egbad.report import Pictures, evaluation_report, to_html
+from egbad.report import evaluation_report, from_quiet_to_loud, to_html
 
 STEPS = 600  # of the default's 800: enough for one digit, and well under a minute on two cores
 TRAINING_IMAGES = 400  # of the 500 of each digit; the others are held out
@@ -55,27 +53,8 @@ def run(*, normal: int = 5, anomaly: int = 7, seed: int = 0, out: str | Path, ve
         seconds={"fit": detector.fit_seconds_, "score": seconds},
         data={"name": data.name, "source": data.source, "digest": data.digest, "training images": TRAINING_IMAGES},
         command=f"egbad demo --normal {normal} --anomaly {anomaly} --seed {seed}",
-        pictures=_pictures(detector, split.x_test, scores, strange),
+        pictures=from_quiet_to_loud(detector.reconstruct, split.x_test, scores, strange, SHOWN),
     )
     with replacing(out) as draft:
         draft.write_text(to_html(report), encoding="utf-8")
     return measured | {"report": str(out)}
-
-
-def _pictures(detector: EGBAD, x: Any, scores: Any, strange: Any) -> Pictures:
-    """A few images of each kind from the quietest to the loudest score, so that nothing is picked by hand."""
-    shown = [_spread(np.flatnonzero(kind), scores) for kind in (~strange, strange)]
-    rebuilt = [detector.reconstruct(x[places]) for places in shown]
-    return Pictures(
-        normal=x[shown[0]],
-        normal_rebuilt=rebuilt[0],
-        anomaly=x[shown[1]],
-        anomaly_rebuilt=rebuilt[1],
-        normal_scores=scores[shown[0]],
-        anomaly_scores=scores[shown[1]],
-    )
-
-
-def _spread(places: Any, scores: Any) -> Any:
-    ordered = places[np.argsort(scores[places])]
-    return ordered[np.linspace(0, len(ordered) - 1, SHOWN).round().astype(int)]

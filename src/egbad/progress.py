@@ -39,6 +39,15 @@ def progress(
         yield _lines(description, total, unit)
 
 
+def _speed(per_second: float, unit: str) -> str:
+    """How fast, in words.
+
+    >>> _speed(1234.5, "rows"), _speed(0.1, "runs")
+    ('1,234 rows/s', '10 s each')
+    """
+    return f"{per_second:,.0f} {unit}/s" if per_second >= 1 or not per_second else f"{1 / per_second:,.0f} s each"
+
+
 def _bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
@@ -55,7 +64,7 @@ def _bar(description: str, total: float | None, unit: str) -> Iterator[Advance]:
         if not shown and seconds >= QUIET_SECONDS:
             bar.start()
             shown = True
-        bar.update(task, completed=done, speed=f"{done / max(seconds, 1e-9):,.0f} {unit}/s")
+        bar.update(task, completed=done, speed=_speed(done / max(seconds, 1e-9), unit))
 
     try:
         yield advance
@@ -74,7 +83,7 @@ def _lines(description: str, total: float | None, unit: str) -> Advance:
             return
         due = seconds + LINE_SECONDS
         speed = done / seconds
-        line = f"{description}: {done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}, {speed:,.0f}/s"
+        line = f"{description}: {done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}, {_speed(speed, unit)}"
         if total:
             line += f", {max(0.0, total - done) / speed:.0f} s left"
         sys.stderr.write(line + "\n")

@@ -32,6 +32,8 @@ class Split:
         What a reader of a figure must know, faults of the protocol among it.
     top_share : float
         The share of highest scores that the papers' rule flags on this data, in (0, 1).
+    places : array of int (m,), optional
+        Which rows of the data `x_test` are.
     """
 
     x_train: Array
@@ -39,6 +41,7 @@ class Split:
     anomalous: NDArray[np.bool_] | None
     notes: tuple[str, ...] = ()
     top_share: float = 0.2
+    places: NDArray[np.intp] | None = None
 
 
 def repeats(split: Split) -> NDArray[np.bool_]:
@@ -165,7 +168,8 @@ def share_of_normals(
     anomalous = ~known[test]
     if anomalous.all():
         raise InvalidInputError(f"{dataset.name} must keep a row labelled {normal!r} to test on, got {len(normals)}.")
-    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous, top_share=top_share or float(anomalous.mean()))
+    share = top_share or float(anomalous.mean())
+    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous, top_share=share, places=test)
 
 
 def arrhythmia_released(dataset: Dataset, seed: int = 42) -> Split:
@@ -187,7 +191,8 @@ def unlabelled_half(dataset: Dataset, seed: int = 0) -> Split:
     if n < 4:
         raise InvalidInputError(f"{dataset.name} must have at least four rows to compare detectors on, got {n}.")
     order = np.random.default_rng(seed).permutation(n)
-    return Split(dataset.x[np.sort(order[: n // 2])], dataset.x[np.sort(order[n // 2 :])], None)
+    test = np.sort(order[n // 2 :])
+    return Split(dataset.x[np.sort(order[: n // 2])], dataset.x[test], None, places=test)
 
 
 def one_against_one(dataset: Dataset, normal: int, anomaly: int, n_train: int, seed: int = 0) -> Split:

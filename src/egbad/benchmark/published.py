@@ -30,6 +30,8 @@ class Published:
         How it came here.
     precision, recall : float, optional
         Printed beside an F1.
+    rule : (float, float), optional
+        The share that the paper's rule flags and the share of anomalies that it has: recall / precision is their quotient.
     """
 
     task: str
@@ -41,9 +43,10 @@ class Published:
     source: str
     precision: float | None = None
     recall: float | None = None
+    rule: tuple[float, float] | None = None
 
-    def doubts(self, base_rate: float | None, top_share: float | None) -> list[str]:
-        """What speaks against it, given the share of anomalies and the share that the papers' rule flags."""
+    def doubts(self, base_rate: float | None) -> list[str]:
+        """What speaks against it, given the share of anomalies in the task."""
         found = []
         if self.source == MEMORY:
             found.append("unverified")
@@ -54,20 +57,18 @@ class Published:
             elif self.value < chance:
                 found.append(f"below chance, {chance:.3f}")
         if self.precision and self.recall:
-            found += self._unlike_the_rule(self.precision, self.recall, base_rate, top_share)
+            found += self._unlike_the_rule(self.precision, self.recall)
         return found
 
-    def _unlike_the_rule(
-        self, precision: float, recall: float, base_rate: float | None, top_share: float | None
-    ) -> list[str]:
+    def _unlike_the_rule(self, precision: float, recall: float) -> list[str]:
         found = []
         f1 = 2 * precision * recall / (precision + recall)
         if abs(f1 - self.value) > 0.005:
             found.append(f"its own precision and recall give {f1:.3f}")
-        if base_rate and top_share and abs(recall / precision - top_share / base_rate) > 0.01:
+        if self.rule and abs(recall / precision - self.rule[0] / self.rule[1]) > 0.01:
             found.append(
-                f"recall / precision is {recall / precision:.3f}, where flagging {top_share:.0%} gives "
-                f"{top_share / base_rate:.3f}: tied scores, or another threshold"
+                f"recall / precision is {recall / precision:.3f}, where flagging {self.rule[0]:.0%} gives "
+                f"{self.rule[0] / self.rule[1]:.3f}: tied scores, or another threshold"
             )
         return found
 
@@ -88,7 +89,7 @@ def _kdd99() -> list[Published]:
         ("alad", 0.9501, 0.0018, alad, MEMORY, 0.9427, 0.9577),
     ]
     return [
-        Published("kdd99", label, "f1", value, spread, paper, source, precision, recall)
+        Published("kdd99", label, "f1", value, spread, paper, source, precision, recall, rule=(0.2, 97_278 / 494_021))
         for label, value, spread, paper, source, precision, recall in rows
     ]
 

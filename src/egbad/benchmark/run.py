@@ -3,6 +3,7 @@
 A run that fails, takes too long or is killed is a line that says why, and the others go on.
 """
 
+import hashlib
 import json
 import multiprocessing
 import os
@@ -26,12 +27,13 @@ from egbad.benchmark import protocols
 from egbad.benchmark.suites import Entry, Task
 from egbad.detectors import create
 from egbad.encoding import distinct_rows
-from egbad.errors import EgbadError, UnreadableFileError
+from egbad.errors import EgbadError, InvalidTypeError, UnreadableFileError
 from egbad.persistence import replacing
-from egbad.report import curves_of, plain
+from egbad.report import curves_of, draw, from_quiet_to_loud, plain
 
 ALPHAS = (0.01, 0.05)  # false-alarm rates whose thresholds, from calibration rows, are measured
-TOP = 10  # the most anomalous test rows that a line keeps
+TOP = 10  # the most anomalous test rows that a line keeps, by their place in the data
+SHOWN = 4  # images of each kind that a line keeps
 FORMAT = 1
 
 Line = dict[str, Any]
@@ -49,7 +51,7 @@ class Job:
     def key(self) -> str:
         """What a finished run is known by."""
         parameters = json.dumps(plain(self.entry.parameters), sort_keys=True)
-        return f"{self.task.protocol}|{self.task.name}|{self.entry.label}|{parameters}|{self.seed}"
+        return f"{self.task.protocol}|{self.task.identity}|{self.entry.label}|{parameters}|{self.seed}"
 
 
 def jobs(tasks: Iterable[Task], entries: Iterable[Entry], seeds: int) -> list[Job]:
@@ -78,6 +80,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
     if scores_to is not None:
         with replacing(scores_to) as draft, draft.open("wb") as file:
             np.save(file, scores)
+    top = np.argsort(-scores, kind="stable")[:TOP]
     line: Line = {
         "status": "ok",
         "digest": digest,
@@ -88,13 +91,24 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
         "seconds": {"load": loaded, "fit": detector.fit_seconds_, "score": seconds},
         "scored_per_second": scored / seconds,
         "flagged": {alpha: float(rows.mean()) for alpha, rows in flagged.items()},
-        "top": np.argsort(-scores, kind="stable")[:TOP],
+        "top": top if split.places is None else split.places[top],
         "health": getattr(detector, "health_", []),
         "versions": detector.fit_versions_,
     }
     if split.anomalous is not None:
         line |= _against_labels(split, scores, flagged)
+        if split.x_test.ndim > 2 and job.seed == 0:
+            line |= _pictures(detector, split, scores)
     return line
+
+
+def _pictures(detector: Any, split: protocols.Split, scores: Any) -> Line:
+    """Test images beside their reconstructions, where the detector makes any."""
+    try:
+        shown = from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN)  # type: ignore[arg-type]
+    except (AttributeError, InvalidTypeError):
+        return {}
+    return {"pictures": draw(shown)}
 
 
 def _scores(score: Callable[[Any], Any], x: Any) -> tuple[np.ndarray[Any, Any], int]:
@@ -260,17 +274,11 @@ def run(
     keep_scores : Path, optional
         A folder for the scores of every run, `.npy`.
     done : callable
-        Given the line of every job, also of one that was done before.
+        Given every new line.
     """
     todo = list(todo)
     threads = max(1, _cores() // workers)
-    waiting = deque[Job]()
-    for job in todo:
-        line = runs.lines.get(job.key)
-        if line is None or (retry and line["status"] == "failed"):
-            waiting.append(job)
-        else:
-            done(line)
+    waiting = deque(pending(todo, runs, retry=retry))
     context = _context()
     running: list[_Running] = []
     try:
@@ -286,6 +294,11 @@ def run(
     return [runs.lines[job.key] for job in todo]
 
 
+def pending(todo: Iterable[Job], runs: Runs, *, retry: bool = False) -> list[Job]:
+    """What is left to do."""
+    return [job for job in todo if (line := runs.lines.get(job.key)) is None or (retry and line["status"] == "failed")]
+
+
 def _start(context: Any, job: Job, threads: int, data_dir: Path | None, keep_scores: Path | None) -> _Running:
     receive, send = context.Pipe(duplex=False)
     scores_to = keep_scores / scores_file(job) if keep_scores else None
@@ -297,8 +310,7 @@ def _start(context: Any, job: Job, threads: int, data_dir: Path | None, keep_sco
 
 def scores_file(job: Job) -> str:
     """The name of the file for a run's scores."""
-    safe = "".join(c if c.isalnum() else "-" for c in f"{job.task.name} {job.entry.label}")
-    return f"{safe}-{job.seed}.npy"
+    return hashlib.sha256(job.key.encode()).hexdigest()[:24] + ".npy"
 
 
 def _finished(running: list[_Running], limit: float | None) -> list[tuple[_Running, Line]]:
@@ -320,7 +332,8 @@ def _context() -> Any:
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["egbad.benchmark.run", "egbad.detectors"])
+    # The last is what the first optimizer of a process imports, in seconds that are no part of training.
+    context.set_forkserver_preload(["egbad.benchmark.run", "egbad.detectors", "torch._dynamo"])
     return context
 
 

@@ -1,13 +1,18 @@
 """Which tasks a benchmark has, under which protocol, and which detectors meet them."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from egbad import datasets
 from egbad.benchmark import protocols
 from egbad.benchmark.protocols import Split
+from egbad.datasets import Dataset
 from egbad.datasets.magnetic_tile import NORMAL
 from egbad.detectors import all_detectors
 from egbad.errors import InvalidInputError, unknown
@@ -89,10 +94,54 @@ class Task:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
 
+    @property
+    def identity(self) -> str:
+        """What tells it from every other task."""
+        return self.name
+
     def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
         """The split of this seed, and the digest of the data."""
         data = datasets.load(self.dataset, data_dir)
         return self.split(data, **self.arguments, seed=seed), data.digest
+
+
+@dataclass(frozen=True)
+class OwnTask(Task):
+    """A user's data: `store`, an `.npz` that `own_task` wrote, has it; `digest` is known before."""
+
+    store: Path = Path()
+    digest: str = ""
+
+    @property
+    def identity(self) -> str:
+        """What tells it from every other task: other data under the same name is another task."""
+        return f"{self.name} {self.digest[:16]}"
+
+    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
+        """The split of this seed, and the digest of the data."""
+        with np.load(self.store, allow_pickle=False) as content:
+            x, labels = content["x"], content["anomalous"]
+        data = Dataset(self.dataset, x, labels, None, self.digest, "", "")
+        return self.split(data, **self.arguments, seed=seed), self.digest
+
+
+def own_task(name: str, x: NDArray[Any], anomalous: NDArray[np.bool_] | None, store: Path) -> OwnTask:
+    """A task of a user's rows or images x (n, ...), put into the file `store` for the processes that run it."""
+    labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
+    with store.open("wb") as file:
+        np.savez(file, x=x, anomalous=labels)
+    digest = hashlib.sha256(np.ascontiguousarray(x).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    known = anomalous is not None
+    return OwnTask(
+        name=name,
+        dataset=name,
+        protocol="clean",
+        split=protocols.share_of_normals if known else protocols.unlabelled_half,
+        arguments={"normal": 0} if known else {},
+        store=store,
+        digest=digest.hexdigest(),
+    )
 
 
 _KNOWS_SHARE = "the papers' threshold is a percentile of the test scores: it knows how many anomalies there are"

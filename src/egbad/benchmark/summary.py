@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 from typing import Any
 
+import numpy as np
+
 from egbad.benchmark.published import Published, of_task
 
 Line = Mapping[str, Any]
@@ -102,7 +104,7 @@ def _table(task: str, lines: Sequence[Line]) -> Table:
         winner = ahead(runs)
         if winner:
             best[measure] = winner
-    figures = tuple((figure, tuple(figure.doubts(first.get("base_rate"), top_share))) for figure in of_task(task))
+    figures = tuple((figure, tuple(figure.doubts(first.get("base_rate")))) for figure in of_task(task))
     shown: dict[str, Line] = {}
     for line in finished:
         shown.setdefault(line["label"], line)
@@ -230,3 +232,26 @@ def rank(value: float, among: Sequence[float]) -> float:
     [1.5, 3.0]
     """
     return sum(other > value for other in among) + (sum(other == value for other in among) + 1) / 2
+
+
+# -- without labels ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Rank correlations (Spearman) of the scores of every two detectors on the same rows, in [-1, 1]."""
+
+    labels: tuple[str, ...]
+    correlations: tuple[tuple[float, ...], ...]
+
+
+def agreement(scores: Mapping[str, Any]) -> Agreement | None:
+    """How alike detectors order the same rows: label -> scores (n,); None for fewer than two detectors."""
+    if len(scores) < 2:
+        return None
+    from scipy.stats import rankdata
+
+    ranks = np.array([rankdata(of_label) for of_label in scores.values()])
+    with np.errstate(invalid="ignore"):  # scores that are all the same agree with nothing
+        found = np.nan_to_num(np.corrcoef(ranks))
+    return Agreement(tuple(scores), tuple(tuple(float(v) for v in row) for row in found))

@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from egbad.cli.commands import app
+from egbad.cli.comparing import app
 from egbad.cli.output import note, one_line
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning
 
@@ -26,12 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         with _warnings_as_lines():
-            code = _run(arguments)
-    except KeyboardInterrupt:
-        code = INTERRUPTED
-    if code == INTERRUPTED:
+            return _run(arguments)
+    except (KeyboardInterrupt, typer.Abort):
         note("Interrupted: no output was written.")
-    return code
+        return INTERRUPTED
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -41,7 +39,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = command(given, prog_name="egbad", standalone_mode=False)
         return code if isinstance(code, int) else OK
     except typer.Abort:
-        return INTERRUPTED
+        raise
     except EgbadError as error:
         note(one_line(str(error)))
     except MemoryError:

@@ -1,8 +1,8 @@
 """What was measured, as a value, and three ways to write it down: JSON for machines, Markdown, one page of HTML."""
 
 from egbad.report.markdown import to_markdown
-from egbad.report.page import to_html
-from egbad.report.pictures import Pictures
+from egbad.report.page import document, figure, picture_table, to_html
+from egbad.report.pictures import Pictures, draw, from_quiet_to_loud
 from egbad.report.value import Curve, Histogram, Losses, Measures, Report, curves_of, evaluation_report, plain, to_json
 
 __all__ = [
@@ -13,7 +13,12 @@ __all__ = [
     "Pictures",
     "Report",
     "curves_of",
+    "document",
+    "draw",
     "evaluation_report",
+    "figure",
+    "from_quiet_to_loud",
+    "picture_table",
     "plain",
     "to_html",
     "to_json",

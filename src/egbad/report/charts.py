@@ -12,6 +12,24 @@ LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44
 
 
 @dataclass(frozen=True)
+class Bar:
+    """A value in [0, 1], and its spread where one is known."""
+
+    value: float
+    spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A named point; `naive` ones have another colour."""
+
+    name: str
+    x: float
+    y: float
+    naive: bool = False
+
+
+@dataclass(frozen=True)
 class Axis:
     """Values low to high on a stretch of pixels, evenly or by their logarithm."""
 
@@ -47,7 +65,7 @@ def short(value: float) -> str:
     return "0" if abs(value) < 1e-12 else f"{value:.3g}"
 
 
-def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[str]) -> str:
+def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[str], *, ticks: bool = True) -> str:
     """Axes, grid and labels around what is drawn."""
     grid = [
         f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y.at(t):.1f}" y2="{y.at(t):.1f}"/>'
@@ -56,7 +74,7 @@ def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequen
     ]
     grid += [
         f'<text class="tick" x="{x.at(t):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{short(t)}</text>'
-        for t in x.ticks()
+        for t in (x.ticks() if ticks else ())
     ]
     return "\n".join(
         [
@@ -131,3 +149,61 @@ def loss_chart(title: str, losses: Losses, name: str) -> str:
     finite = [v for member in members for v in member if v is not None] or [0.0]
     x, y = horizontal(0, losses.steps[-1]), vertical(min(0.0, *finite), max(finite))
     return frame(title, x, y, "step", f"loss of {name}", [path(x, y, losses.steps, m, "main") for m in members])
+
+
+# -- several detectors in one chart --------------------------------------------------------------------------------------
+
+COLOURS = 7  # of series, as the style has them
+
+
+def curves_chart(title: str, curves: Sequence[Curve], x_label: str, y_label: str, chance: Curve) -> str:
+    """Curves in the unit square, one colour each, and chance as a dotted line."""
+    x, y = horizontal(0, 1), vertical(0, 1)
+    lines = [path(x, y, curve.x, curve.y, f"series c{i % COLOURS}") for i, curve in enumerate(curves)]
+    return frame(title, x, y, x_label, y_label, [path(x, y, chance.x, chance.y, "chance"), *lines])
+
+
+def bars_chart(title: str, groups: Sequence[str], series: Sequence[Sequence[Bar | None]], y_label: str) -> str:
+    """Bars in the unit interval, side by side in each group, with whiskers of one spread."""
+    x, y = horizontal(0, len(groups)), vertical(0, 1)
+    width = 0.8 / max(len(series), 1)
+    body = []
+    for i, bars in enumerate(series):
+        for j, bar in enumerate(bars):
+            if bar is None:
+                continue
+            left, right = x.at(j + 0.1 + i * width), x.at(j + 0.1 + (i + 0.92) * width)
+            body.append(
+                f'<rect class="bar series c{i % COLOURS}" x="{left:.1f}" width="{right - left:.1f}" '
+                f'y="{y.at(bar.value):.1f}" height="{y.at(0) - y.at(bar.value):.1f}"/>'
+            )
+            if bar.spread:
+                low, high = max(0.0, bar.value - bar.spread), min(1.0, bar.value + bar.spread)
+                middle = (left + right) / 2
+                body.append(
+                    f'<line class="whisker" x1="{middle:.1f}" x2="{middle:.1f}" y1="{y.at(low):.1f}" y2="{y.at(high):.1f}"/>'
+                )
+    body += [
+        f'<text class="tick" x="{x.at(j + 0.5):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{escape(name)}</text>'
+        for j, name in enumerate(groups)
+    ]
+    return frame(title, x, y, "", y_label, body, ticks=False)
+
+
+def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -> str:
+    """Named dots; x on a logarithmic scale. Names that would lie on each other move apart, up or down."""
+    lowest = min(dot.y for dot in dots)
+    x = horizontal(min(dot.x for dot in dots) / 1.6, max(dot.x for dot in dots) * 5, log=True)
+    y = vertical(max(0.0, lowest - 0.05), min(1.0, max(dot.y for dot in dots) + 0.03))
+    body: list[str] = []
+    taken: list[tuple[float, float]] = []
+    for dot in sorted(dots, key=lambda dot: -dot.y):
+        left, top = x.at(dot.x), y.at(dot.y)
+        place = top + 4
+        while any(abs(place - other) < 11 and abs(left - at) < 110 for at, other in taken):
+            place += 3
+        taken.append((left, place))
+        kind = "dot naive" if dot.naive else "dot"
+        body.append(f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="4"/>')
+        body.append(f'<text class="tick" x="{left + 7:.1f}" y="{place:.1f}">{escape(dot.name)}</text>')
+    return frame(title, x, y, x_label, y_label, body)

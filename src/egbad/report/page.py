@@ -13,8 +13,7 @@ from egbad.report.value import Curve, Report
 
 def to_html(report: Report) -> str:
     """The report as one HTML page: pictures, table and charts, with nothing to load from anywhere."""
-    template = Template(files("egbad.report").joinpath("page.html").read_text(encoding="utf-8"))
-    return template.substitute(
+    body = _template("page.html").substitute(
         title=escape(report.title),
         lead=escape(report.lead),
         measures=_table(measure_rows(report)),
@@ -24,6 +23,17 @@ def to_html(report: Report) -> str:
         facts=_table(facts(report)),
         command=escape(report.command),
     )
+    return document(report.title, body)
+
+
+def document(title: str, body: str) -> str:
+    """A whole page around a body of HTML, with the style of all our pages in it."""
+    style = files("egbad.report").joinpath("style.css").read_text(encoding="utf-8")
+    return _template("shell.html").substitute(title=escape(title), style=style, body=body)
+
+
+def _template(name: str) -> Template:
+    return Template(files("egbad.report").joinpath(name).read_text(encoding="utf-8"))
 
 
 def _table(rows: Sequence[tuple[str, str]]) -> str:
@@ -38,7 +48,8 @@ def _health(report: Report) -> str:
     return f'<ul class="ill">{items}</ul>'
 
 
-def _figure(chart: str, caption: str) -> str:
+def figure(chart: str, caption: str) -> str:
+    """A chart with words below it; both are HTML."""
     return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
 
 
@@ -47,36 +58,41 @@ def _charts(report: Report) -> list[str]:
     legend = '<span class="key normal"></span>normal <span class="key anomaly"></span>anomaly'
     rate = m.base_rate
     charts = [
-        _figure(histogram_chart("Scores", report.histogram, m.threshold), f"Scores: {legend}"),
-        _figure(
+        figure(histogram_chart("Scores", report.histogram, m.threshold), f"Scores: {legend}"),
+        figure(
             rate_chart(
                 "Precision and recall", report.precision_recall, "recall", "precision", Curve((0, 1), (rate, rate))
             ),
             f"Precision and recall; dotted: the base rate, {rate:.3f}",
         ),
-        _figure(
+        figure(
             rate_chart("ROC curve", report.roc, "false-alarm rate", "recall", Curve((0, 1), (0, 1))),
             f"ROC curve, area {m.auroc:.4f}; dotted: chance",
         ),
     ]
     names = {"D": "discriminator", "EG": "encoder and generator"}
     charts += [
-        _figure(loss_chart(f"Loss of {name}", report.losses, name), f"Training: {escape(names.get(name, name))}")
+        figure(loss_chart(f"Loss of {name}", report.losses, name), f"Training: {escape(names.get(name, name))}")
         for name in report.losses.values
     ]
     return charts
 
 
 def _pictures(pictures: Pictures) -> str:
-    drawn = draw(pictures)
+    return (
+        "<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score "
+        f"to its highest. What can't be rebuilt lights up in the difference.</p>{picture_table(draw(pictures))}</section>"
+    )
+
+
+def picture_table(drawn: Drawn) -> str:
+    """Images beside their reconstructions and differences, normals to the left, anomalies to the right."""
     heads = "".join(f"<th>{head}</th>" for head in ("held out", "rebuilt", "difference") * 2)
     n = max(len(drawn.normals), len(drawn.anomalies))
     rows = [_picture_row(drawn, i) for i in range(n)]
     return (
-        "<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score "
-        "to its highest. What can't be rebuilt lights up in the difference.</p>"
         f'<div class="scroll"><table class="pictures"><thead><tr><th colspan="3">normal</th><th colspan="3">anomaly</th></tr>'
-        f"<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div></section>"
+        f"<tr>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
     )
 
 

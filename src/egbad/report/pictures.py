@@ -1,8 +1,10 @@
 """Images beside their reconstructions, and how they become pixels in a page."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +42,26 @@ class Pictures:
                     f"Pictures of one kind must be (m, h, w) or (m, c, h, w) with reconstructions of the same shape "
                     f"and m scores, got {x.shape}, {x_hat.shape} and {scores.shape} for {kind}."
                 )
+
+
+def from_quiet_to_loud(
+    reconstruct: Callable[[Any], Any], x: NDArray[Any], scores: NDArray[Any], anomalous: NDArray[np.bool_], n: int
+) -> Pictures:
+    """Of each kind `n` images x (m, ...) evenly from the lowest score to the highest, so that none is picked by hand."""
+
+    def spread(places: NDArray[np.intp]) -> NDArray[np.intp]:
+        ordered = places[np.argsort(scores[places], kind="stable")]
+        return np.asarray(ordered[np.linspace(0, len(ordered) - 1, min(n, len(ordered))).round().astype(int)])
+
+    normal, anomaly = (spread(np.flatnonzero(kind)) for kind in (~anomalous, anomalous))
+    return Pictures(
+        normal=x[normal],
+        normal_rebuilt=reconstruct(x[normal]),
+        anomaly=x[anomaly],
+        anomaly_rebuilt=reconstruct(x[anomaly]),
+        normal_scores=scores[normal],
+        anomaly_scores=scores[anomaly],
+    )
 
 
 @dataclass(frozen=True)
