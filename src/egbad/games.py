@@ -47,7 +47,10 @@ WON = (
 
 def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
     """|a - b| of the given degree over all units, a and b (K, B, ...) -> (K, B)."""
-    norm: Tensor = torch.linalg.vector_norm((a - b).flatten(2), ord=degree, dim=2)
+    difference = (a - b).flatten(2)
+    if degree == 1:
+        return difference.abs().sum(2)  # vector_norm takes five times as long
+    norm: Tensor = torch.linalg.vector_norm(difference, ord=degree, dim=2)
     return norm
 
 

@@ -333,7 +333,15 @@ class PairDiscriminator(Discriminator):
 
     def features(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         """f (K, B, m): the last hidden layer."""
-        f: Tensor = self.body(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
+        return self._join(x, self.z_side(z))
+
+    def features_of_both(self, x: Tensor, x_hat: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """f of (x, z) and of (x_hat, z)."""
+        from_z = self.z_side(z)
+        return self._join(x, from_z), self._join(x_hat, from_z)
+
+    def _join(self, x: Tensor, from_z: Tensor) -> Tensor:
+        f: Tensor = self.body(torch.cat([self.x_side(x), from_z], dim=2))
         return f
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]

@@ -97,7 +97,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
         x = self.seen(x)
         z = self.E(x)  # (K, B, k)
         x_hat = self.G(z)  # (K, B, ...)
-        return x_hat, self.D.features(x, z), self.D.features(x_hat, z)
+        return x_hat, *self.D.features_of_both(x, x_hat, z)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper; w is its alpha."""
