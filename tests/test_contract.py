@@ -110,6 +110,28 @@ def test_a_score_is_its_rows_alone_bit_for_bit(either):
     assert np.array_equal(detector.anomaly_score(np.concatenate([x[:5]] * 3)), np.tile(scores[:5], 3))
 
 
+@pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])
+@pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
+def test_a_member_is_the_same_alone_and_among_others(name, draw):
+    x, new = draw(200, 0), draw(9, 1)
+    three, one = (quick(name, members=members).fit(x) for members in (3, 1))
+    assert len(set(three.seeds_)) == 3 and three.seeds_[0] == one.seeds_[0]
+    alone = one.model_.state_dict()
+    assert all(torch.equal(stacked[:1], alone[key]) for key, stacked in three.model_.state_dict().items())
+    for turn in set(one.history_) - {"step"}:
+        assert np.array_equal(three.history_[turn][:, 0], one.history_[turn][:, 0], equal_nan=True)
+    encoded = one.encoder_.encode(new)
+    (of_one, n), (of_three, _) = (next(detector._chunks(encoded)) for detector in (one, three))
+    with torch.no_grad():
+        terms, stacked_terms = one.model_.score_terms(of_one), three.model_.score_terms(of_three)
+    for term, values in terms.items():
+        together = stacked_terms[term]
+        assert torch.equal(together[:1, :n], values[:, :n])
+        if not three.guard_:
+            mean = together.double().mean(0)[:n].numpy()
+            assert np.array_equal(three.score_terms(new)[term][:n], mean), "a score is the mean over members"
+
+
 def test_a_saved_detector_is_the_same_detector(either, tmp_path):
     detector, draw = either
     x = draw(20, 1)

@@ -50,6 +50,15 @@ class Draws:
         for generator, saved in zip(self.generators, state["states"], strict=True):
             generator.set_state(saved)
 
+    def apart(self) -> list["Draws"]:
+        """Each member's generator, this very one, as if it were alone: for draws whose number differs by member."""
+        alone = []
+        for seed, generator in zip(self.seeds, self.generators, strict=True):
+            one = Draws([seed], self.device)
+            one.generators = [generator]
+            alone.append(one)
+        return alone
+
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers -> (K, *shape)."""
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)

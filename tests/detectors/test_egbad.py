@@ -194,17 +194,6 @@ def test_images_of_another_kind_score_higher():
     assert roc_auc_score(np.repeat([0, 1], 100), scores) > 0.9
 
 
-def test_a_member_scores_alone_what_it_scores_among_others():
-    x = ring(300, 0)
-    three = EGBAD(steps=40, members=3, random_state=0, alpha=0.05).fit(x)
-    assert len(three.seeds_) == 3
-    assert three.history_["D"].shape[1] == 3
-    one = EGBAD(steps=40, random_state=0, alpha=0.05).fit(x)
-    assert three.seeds_[0] == one.seeds_[0]
-    for name, weights in one.model_.state_dict().items():
-        assert torch.equal(three.model_.state_dict()[name][:1], weights), name
-
-
 def test_without_the_game_d_stays_as_it_was():
     detector = EGBAD(steps=20, adversarial_weight=0, random_state=0, alpha=0.05).fit(ring(300, 0))
     assert set(detector.history_) == {"step", "EG"}

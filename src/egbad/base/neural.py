@@ -172,10 +172,12 @@ class TorchDetector(Detector[T]):
         if self.members < 1:
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
         _check_device(self.device)
-        self.seeds_ = tuple(int(seed) for seed in rng.integers(2**31, size=self.members))
+        first = rng.integers(2**31, size=1)
+        train_on, keep = self._validation(x, rng)
+        # The others' seeds come last, so that the first member is the same alone and among others.
+        self.seeds_ = tuple(int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1)))
         draws = Draws(self.seeds_, self.device)
         self.model_ = self._build(x.shape[1:], draws).to(self.device)
-        train_on, keep = self._validation(x, rng)
         rows = torch.from_numpy(train_on).to(self.device)
         schedules = self._schedules(len(rows))
         done = 0

@@ -42,11 +42,15 @@ class SearchedGAN(GANGame[Settings]):
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
-        # The same start for every row. Beyond two standard deviations is drawn again, as the released code does.
-        start = self.latent(64)
-        while (start.abs() > 2).any():
-            start = torch.where(start.abs() > 2, self.latent(64), start)
-        self.register_buffer("z_start", start[:, :1])  # (K, 1, k)
+        # The same start for every row, (K, 1, k).
+        self.register_buffer("z_start", torch.cat([self.start(member) for member in draws.apart()]))
+
+    def start(self, draws: Draws) -> Tensor:
+        """A latent (1, 1, k); what lies beyond two standard deviations is drawn again, as the released code does."""
+        z = self.latent(64, draws)
+        while (z.abs() > 2).any():
+            z = torch.where(z.abs() > 2, self.latent(64, draws), z)
+        return z[:, :1]
 
     def losses(self, x: Tensor, z: Tensor, f: Tensor) -> dict[str, Tensor]:
         """(1 - lambda) |x - G(z)|_1 and lambda L_D, section 2.2; x (K, B, ...), z (K, B, k), f(x) -> each (K, B).
