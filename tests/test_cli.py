@@ -493,3 +493,83 @@ def test_version_and_bare_calls(capsys: pytest.CaptureFixture[str]) -> None:
         code, out, _ = run(capsys, *arguments)
         assert code == 0
         assert "Commands" in out
+
+
+# -- benchmark and compare -----------------------------------------------------------------------------------------------
+
+
+def test_a_benchmark_writes_what_it_shows_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    command = ["benchmark", "digits", "--out", str(out), "--tasks", "3 left,4 left", "--detectors", "lof"]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert "mean AUROC" in shown.out and "results.html" in shown.err
+    assert {p.name for p in out.iterdir()} == {"runs.jsonl", "results.html", "results.md", "results.json"}
+    before = (out / "runs.jsonl").read_bytes()
+    assert main([*command, "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert [table["task"] for table in whole["summary"]["tables"]] == ["digits, 3 left out", "digits, 4 left out"]
+    assert len(whole["summary"]["overall"]) == 5
+    assert (out / "runs.jsonl").read_bytes() == before
+
+
+def test_compare_measures_with_labels(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [
+        "compare",
+        str(folder / "mixed.parquet"),
+        "--label-column",
+        "y",
+        "--normal",
+        "good",
+        "--out",
+        str(tmp_path),
+    ]
+    assert main([*command, "--detectors", "pca", "--json"]) == 0
+    table = json.loads(capsys.readouterr().out)["summary"]["tables"][0]
+    assert {row["label"] for row in table["rows"]} == {"knn", "pca", "isolation_forest", "egbad, untrained"}
+    assert table["facts"]["training_rows"] == 22 and table["facts"]["test_rows"] == 38
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".data")], "the user's rows are not left behind"
+
+
+def test_compare_without_labels_shows_agreement(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", str(folder / "normal.csv"), "--out", str(tmp_path), "--detectors", "lof"]) == 0
+    assert "flagged at alpha 0.01" in capsys.readouterr().out
+    text = (tmp_path / "results.md").read_text()
+    assert "How alike the detectors order the rows" in text and "AUROC" not in text
+    rows = text.split("- knn: ")[1].splitlines()[0].split(", ")
+    assert len(set(rows)) == 10 and all(0 <= int(row) < 300 for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("benchmark", "kdd9"), "There is no benchmark 'kdd9'. Did you mean 'kdd99'"),
+        (("benchmark", "digits", "--protocol", "papers"), "Did you mean 'paper'"),
+        (("benchmark", "digits", "--detectors", "egbat"), "Did you mean 'egbad'"),
+        (("benchmark", "digits", "--tasks", "x"), "Of the tasks of 'digits' none is called by 'x'"),
+        (("compare", "nothing.csv"), "There is no file, folder or data set 'nothing.csv'"),
+    ],
+)
+def test_what_cannot_be_compared_says_so(
+    command: tuple[str, ...], sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--out", str(tmp_path / "out")]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_an_interrupted_benchmark_keeps_its_runs(tmp_path: Path) -> None:
+    egbad = str(Path(sys.executable).with_name("egbad"))
+    command = [egbad, "benchmark", "digits", "--out", str(tmp_path), "--detectors", "lof", "--seeds", "9"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    runs = tmp_path / "runs.jsonl"
+    while not (runs.exists() and runs.read_bytes().count(b"\n") >= 2) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, words = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Interrupted: " in words and "the same command goes on from there" in words
+    assert "no output was written" not in words
+    assert runs.read_bytes().endswith(b"\n")
