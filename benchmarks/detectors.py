@@ -14,6 +14,7 @@ import json
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,6 +103,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default="", help="variants to run, separated by semicolons; all without it")
+    parser.add_argument("--rows", type=int, default=0, help="score only so many test rows, drawn by the seed; 0 is all")
     parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
@@ -111,6 +113,9 @@ def main() -> None:
     with open(given.out, "a", encoding="utf-8") as out:
         for seed in given.seeds:
             split, digest = TASKS[given.task](seed)
+            if given.rows:
+                kept = np.sort(np.random.default_rng(seed).permutation(len(split.x_test))[: given.rows])
+                split = replace(split, x_test=split.x_test[kept], anomalous=split.anomalous[kept])
             common = {"task": given.task, "seed": seed, "digest": digest, "threads": given.threads}
             common |= {"training_rows": len(split.x_train), "test_rows": len(split.x_test)}
             common["base_rate"] = metrics.base_rate(split.anomalous)

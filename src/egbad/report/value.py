@@ -137,10 +137,15 @@ def evaluation_report(
 
 
 def curves_of(scores: ArrayLike, anomalous: ArrayLike, points: int = 100) -> dict[str, Any]:
-    """Histogram, ROC and precision-recall curve of scores (n,), JSON-able, at most `points` points each."""
+    """Histogram, ROC and precision-recall curve of scores (n,), JSON-able, as fine as a chart shows them."""
     s, y = metrics.checked(scores, anomalous)
     roc, precision_recall = _curves(s, y, points)
-    return {"histogram": plain(_histogram(s, y)), "roc": plain(roc), "precision_recall": plain(precision_recall)}
+    rates = {
+        name: {"x": [round(v, 4) for v in curve.x], "y": [round(v, 4) for v in curve.y]}
+        for name, curve in (("roc", roc), ("precision_recall", precision_recall))
+    }
+    histogram = plain(_histogram(s, y))
+    return rates | {"histogram": histogram | {"edges": [float(f"{edge:.6g}") for edge in histogram["edges"]]}}
 
 
 def to_json(report: Report) -> str:
