@@ -37,9 +37,9 @@ def test_without_a_terminal_there_is_a_line_after_two_seconds_and_then_every_ten
             advance(2)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "Scoring: 4 of 100 rows, 2/s, 48 s left",
-        "Scoring: 24 of 100 rows, 2/s, 38 s left",
-        "Scoring: 44 of 100 rows, 2/s, 28 s left",
+        "Scoring: 4 of 100 rows, 2 rows/s, 48 s left",
+        "Scoring: 24 of 100 rows, 2 rows/s, 38 s left",
+        "Scoring: 44 of 100 rows, 2 rows/s, 28 s left",
     ]
 
 
@@ -47,7 +47,7 @@ def test_unknown_totals_and_silence(clock, capsys):
     with progress("Reading", unit="bytes") as advance:
         clock.now = 4
         advance(8)
-    assert capsys.readouterr().err == "Reading: 8 bytes, 2/s\n"
+    assert capsys.readouterr().err == "Reading: 8 bytes, 2 bytes/s\n"
     with progress("Reading", enabled=False) as advance:
         clock.now = 9
         advance()

@@ -27,6 +27,10 @@ class DownloadError(EgbadError, OSError):
     """A public data set that could not be fetched whole."""
 
 
+class StoppedError(EgbadError):
+    """The user stopped long work that keeps what it has done."""
+
+
 class TrainingError(EgbadError, RuntimeError):
     """Training that produced no usable weights."""
 

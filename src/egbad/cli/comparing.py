@@ -12,7 +12,7 @@ import typer
 
 from egbad.cli import inputs, output
 from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColumn, Normal, app
-from egbad.errors import EgbadError, InvalidInputError
+from egbad.errors import EgbadError, InvalidInputError, StoppedError
 
 if TYPE_CHECKING:
     from egbad.benchmark.run import Job, Line
@@ -177,10 +177,9 @@ def _run(
             )
         except KeyboardInterrupt:
             kept = sum(job.key in runs.lines for job in todo)
-            output.note(
+            raise StoppedError(
                 f"Interrupted: {kept} of {len(todo)} runs are in {runs.path}, the same command goes on from there."
-            )
-            raise typer.Exit(130) from None
+            ) from None
 
 
 def _agreement(todo: Sequence["Job"], folder: Path) -> "Agreement | None":

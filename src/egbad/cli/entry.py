@@ -13,7 +13,7 @@ import typer
 
 from egbad.cli.comparing import app
 from egbad.cli.output import note, one_line
-from egbad.errors import CalibrationWarning, EgbadError, HealthWarning
+from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, StoppedError
 
 OK, OUR_ERROR, USERS_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -27,9 +27,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _warnings_as_lines():
             return _run(arguments)
-    except (KeyboardInterrupt, typer.Abort):
-        note("Interrupted: no output was written.")
-        return INTERRUPTED
+    except KeyboardInterrupt:
+        return _interrupted()
 
 
 def _run(arguments: Sequence[str] | None) -> int:
@@ -37,9 +36,13 @@ def _run(arguments: Sequence[str] | None) -> int:
     try:
         given = None if arguments is None else list(arguments)
         code = command(given, prog_name="egbad", standalone_mode=False)
-        return code if isinstance(code, int) else OK
+        code = code if isinstance(code, int) else OK
+        return _interrupted() if code == INTERRUPTED else code
     except typer.Abort:
-        raise
+        return _interrupted()
+    except StoppedError as error:
+        note(one_line(str(error)))
+        return INTERRUPTED
     except EgbadError as error:
         note(one_line(str(error)))
     except MemoryError:
@@ -54,6 +57,11 @@ def _run(arguments: Sequence[str] | None) -> int:
             return OUR_ERROR
         note(_usage(error))
     return USERS_ERROR
+
+
+def _interrupted() -> int:
+    note("Interrupted: no output was written.")
+    return INTERRUPTED
 
 
 def _usage(error: Any) -> str:
