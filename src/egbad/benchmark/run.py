@@ -190,7 +190,7 @@ class _Running:
         """Its line: what it sent, or how it died."""
         try:
             line: Line = self.answer.recv()
-        except EOFError:
+        except (EOFError, OSError):  # it died before it said anything, or while it did
             self.process.join()
             code = self.process.exitcode or 0
             line = failed(
