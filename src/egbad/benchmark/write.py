@@ -337,7 +337,7 @@ def _tops_html(table: Table, head: Head) -> str:
     return (
         "<h3>How alike they order the rows</h3><p>Rank correlation of the scores of every two detectors.</p>"
         f'<div class="scroll"><table class="results"><thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table></div>'
-        "<h3>The most anomalous rows by each</h3><p>In falling order.</p>"
+        "<h3>The most anomalous rows by each</h3><p>In falling order; the first row is 0.</p>"
         f'<div class="scroll"><table class="results"><tbody>{rows}</tbody></table></div>'
     )
 
