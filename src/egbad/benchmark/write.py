@@ -251,7 +251,7 @@ def _cost_chart(rows: Sequence[Row]) -> str:
     if not dots:
         return ""
     chart = charts.scatter_chart("Quality against cost", dots, "seconds to fit", "average precision")
-    legend = '<span class="key normal"></span>learned <span class="key anomaly"></span>naive'
+    legend = '<span class="key normal"></span>others <span class="key anomaly"></span>naive'
     return figure(chart, f"Quality against cost: {legend}")
 
 
