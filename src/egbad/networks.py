@@ -17,7 +17,7 @@ from torch.nn.utils import parametrize
 
 Activation = Callable[[], nn.Module]
 
-# Above this many inputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
+# Above this many inputs or outputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
 # than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
 _WIDE = 512
 
@@ -95,7 +95,7 @@ class Linear(nn.Module):
         weight = self.weight
         if weight.shape[2] == 1:  # a vector, not a matrix: libraries round it differently among members
             return (x * weight.transpose(1, 2)).sum(2, keepdim=True) + self.bias
-        if weight.shape[1] < _WIDE:
+        if max(weight.shape[1:]) < _WIDE:  # the gradient's sum runs over the outputs
             return torch.baddbmm(self.bias, x, weight)
         return torch.stack([torch.addmm(b, row, w) for b, row, w in zip(self.bias, x, weight, strict=True)])
 
