@@ -123,12 +123,16 @@ def count(row: Row) -> int:
 
 
 def _markdown_cell(row: Row, column: Column, best: Mapping[str, str], *, spread: bool) -> str:
-    cell = row.cells.get(column.measure)
-    if cell is None:
-        return ""
-    mean, around = numbers(cell, column)
-    text = f"{mean} ± {around}" if spread and around else mean
+    mean, around = _shown(row, column, spread=spread)
+    text = f"{mean} ± {around}" if around else mean
     return f"**{text}**" if best.get(column.measure) == row.label else text
+
+
+def _shown(row: Row, column: Column, *, spread: bool) -> tuple[str, str]:
+    """Mean and, if it is to be shown, spread; empty where there is none."""
+    cell = row.cells.get(column.measure)
+    mean, around = numbers(cell, column) if cell else ("", "")
+    return mean, around if spread else ""
 
 
 def numbers(cell: Cell, column: Column) -> tuple[str, str]:
@@ -193,7 +197,7 @@ def _tops_markdown(table: Table, head: Head) -> list[str]:
     parts += [
         *("| " + " | ".join(line) + " |" for line in lines),
         "",
-        "The most anomalous rows by each, in falling order:",
+        "The most anomalous rows by each, in falling order; the first row is 0:",
     ]
     return [*parts, "", *(f"- {label}: {', '.join(rows)}" for label, rows in tops(table, head)), ""]
 
@@ -289,11 +293,8 @@ def _html(columns: Sequence[Column], rows: Sequence[Row], best: Mapping[str, str
 
 
 def _html_cell(row: Row, column: Column, best: Mapping[str, str], *, spread: bool) -> str:
-    cell = row.cells.get(column.measure)
-    if cell is None:
-        return ""
-    mean, around = numbers(cell, column)
-    text = f'{mean} <span class="spread">± {around}</span>' if spread and around else mean
+    mean, around = _shown(row, column, spread=spread)
+    text = f'{mean} <span class="spread">± {around}</span>' if around else mean
     return f"<b>{text}</b>" if best.get(column.measure) == row.label else text
 
 
