@@ -1,6 +1,7 @@
 """Members are alone among others; shapes hold for any image; the paper's layers have TensorFlow's conventions."""
 
 import pickle
+from itertools import product
 
 import pytest
 import torch
@@ -21,12 +22,40 @@ from egbad.networks import (
 )
 
 
-@pytest.mark.parametrize(("a", "b"), [(121, 64), (128, 1), (1024, 32)])
+def moved(layer, x):
+    """Answers and gradients of a layer for a loss that tells rows and outputs apart."""
+    x = x.clone().requires_grad_()
+    y = layer(x)
+    weights = torch.cos(torch.arange(y.shape[2], dtype=y.dtype))
+    return [y.detach(), *torch.autograd.grad((y * weights).tanh().sum(), [x, layer.weight, layer.bias])]
+
+
+WIDTHS = (1, 2, 3, 5, 7, 9, 11, 13, 16, 21, 121, 128)
+
+
+@pytest.mark.parametrize(("a", "b"), [*product(WIDTHS, WIDTHS), (1024, 32), (32, 600)])
 def test_a_linear_member_has_the_same_bits_alone_and_among_others(a, b):
-    among, alone = Linear(Draws([3, 5, 7]), a, b), Linear(Draws([5]), a, b)
+    among = Linear(Draws([3, 5, 7]), a, b)
     x = torch.randn(3, 50, a, generator=torch.Generator().manual_seed(0))
-    assert torch.equal(among.weight[1], alone.weight[0])
-    assert torch.equal(among(x)[1], alone(x[1:2])[0])
+    for k, seed in enumerate((3, 5, 7)):
+        alone = moved(Linear(Draws([seed]), a, b), x[k : k + 1])
+        assert all(torch.equal(one[0], all_[k]) for one, all_ in zip(alone, moved(among, x), strict=True))
+
+
+@pytest.mark.parametrize(("a", "b"), [*product(WIDTHS, WIDTHS), (600, 32), (32, 600)])
+def test_a_row_has_the_same_bits_in_any_place(a, b):
+    layer = Linear(Draws([3]), a, b)
+    x = torch.randn(1, 256, a, generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(256, generator=torch.Generator().manual_seed(1))
+    y, gradient, *_ = moved(layer, x)
+    there, gradient_there, *_ = moved(layer, x[:, order])
+    assert torch.equal(there, y[:, order]) and torch.equal(gradient_there, gradient[:, order])
+
+
+def test_a_linear_layer_is_torchs():
+    layer = Linear(Draws([3]), 5, 3)
+    x = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(0))
+    assert torch.allclose(layer(x)[0], F.linear(x[0], layer.weight[0].T, layer.bias[0, 0]), atol=1e-6)
 
 
 def test_a_convolution_is_torchs_on_each_member():

@@ -17,6 +17,9 @@ from torch.nn.utils import parametrize
 
 Activation = Callable[[], nn.Module]
 
+# Matrix libraries read whole vectors of this many numbers. Where a row of a matrix is no multiple of that, what they round
+# depends on where in memory it begins: on a row's place, and on whether a member is alone.
+_VECTOR = 16
 # Above this many inputs or outputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
 # than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
 _WIDE = 512
@@ -92,12 +95,20 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(draws), 1, b))
 
     def forward(self, x: Tensor) -> Tensor:
-        weight = self.weight
-        if weight.shape[2] == 1:  # a vector, not a matrix: libraries round it differently among members
-            return (x * weight.transpose(1, 2)).sum(2, keepdim=True) + self.bias
-        if max(weight.shape[1:]) < _WIDE:  # the gradient's sum runs over the outputs
-            return torch.baddbmm(self.bias, x, weight)
-        return torch.stack([torch.addmm(b, row, w) for b, row, w in zip(self.bias, x, weight, strict=True)])
+        a, b = self.weight.shape[1:]
+        x, bias, weight = _whole(x, a), _whole(self.bias, b), _whole(self.weight, b, a)
+        if max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
+            y = torch.baddbmm(bias, x, weight)
+        else:
+            y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(bias, x, weight, strict=True)])
+        return y if b % _VECTOR == 0 else y[..., :b]
+
+
+def _whole(x: Tensor, *sizes: int) -> Tensor:
+    """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each."""
+    if not any(size % _VECTOR for size in sizes):
+        return x
+    return F.pad(x, [pad for size in sizes for pad in (0, -size % _VECTOR)])
 
 
 class Conv(nn.Module):
