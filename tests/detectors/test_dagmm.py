@@ -91,3 +91,20 @@ def test_the_paper_recipe_is_the_papers():
     assert (s.hidden, s.n_latent, s.n_components, s.batch_size, s.epochs) == ((60, 30, 10), 1, 4, 1024, 200)
     assert (s.energy_weight, s.covariance_weight, s.learning_rate, s.dropout) == (0.1, 0.005, 1e-4, 0.5)
     assert not s.guard
+
+
+@pytest.mark.parametrize("d", [2, 3, 5, 7, 12])
+@pytest.mark.parametrize("m", [1, 2, 4, 5])
+def test_a_members_mixture_has_the_same_bits_alone_and_among_others(d, m):
+    generator = torch.Generator().manual_seed(0)
+    z = torch.randn(3, 50, d, generator=generator).double()
+    gamma = torch.rand(3, 50, m, generator=generator).double().softmax(2)
+
+    def learn(z, gamma):
+        z, gamma = z.clone().requires_grad_(), gamma.clone().requires_grad_()
+        found = mixture(z, gamma)
+        return [t.detach() for t in found] + list(torch.autograd.grad(energy(z, *found).sum(), [z, gamma]))
+
+    for k in range(3):
+        alone = learn(z[k : k + 1], gamma[k : k + 1])
+        assert all(torch.equal(one[0], all_[k]) for one, all_ in zip(alone, learn(z, gamma), strict=True))

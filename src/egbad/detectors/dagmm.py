@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.networks import Draws, Dropout, Linear, encoder, generator, mlp
@@ -38,21 +39,25 @@ def reconstruction_features(x: Tensor, x_hat: Tensor) -> Tensor:
 def mixture(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """phi (K, M), mu (K, M, D) and cov (K, M, D, D) of z (K, B, D) with memberships gamma (K, B, M); equation 5."""
     total: Tensor = gamma.sum(1) + 1e-12  # (K, M)
-    mu = torch.einsum("kbm,kbd->kmd", gamma, z) / total[..., None]
+    # Summed by hand, here and below: bits of small matrix products depend on what lies beside them.
+    mu = (gamma[..., None] * z[:, :, None]).sum(1) / total[..., None]
     off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
-    cov = torch.einsum("kbm,kbmd,kbme->kmde", gamma, off, off) / total[..., None, None]
+    cov = ((gamma[..., None] * off)[..., None] * off[..., None, :]).sum(1) / total[..., None, None]
     return total / z.shape[1], mu, cov + _JITTER * torch.eye(z.shape[2]).to(z)
 
 
 def log_joint(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
     """log phi_m N(z; mu_m, cov_m) for each component, z (K, B, D) -> (K, B, M)."""
-    root = torch.linalg.cholesky(cov)  # (K, M, D, D)
-    eye = torch.eye(cov.shape[-1]).to(cov).expand_as(cov)
-    inverse = torch.linalg.solve_triangular(root, eye, upper=False)
+    d = z.shape[2]
+    more = -d % 8  # dimensions of their own behind z's, so that no gradient has bits by where a matrix lies in memory
+    whole = F.pad(cov, (0, more, 0, more)) + F.pad(torch.ones(more), (d, 0)).diag().to(cov)
+    root = torch.linalg.cholesky(whole)
+    eye = torch.eye(d + more).to(cov).expand_as(whole)
+    inverse = torch.linalg.solve_triangular(root, eye, upper=False)[..., :d, :d]  # (K, M, D, D)
     off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
-    whitened = (inverse[:, None] * off[..., None, :]).sum(-1)  # summed by hand: a row's bits don't depend on the batch
+    whitened = (inverse[:, None] * off[..., None, :]).sum(-1)
     log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K, M)
-    constant: Tensor = torch.log(phi + 1e-12) - 0.5 * (log_det + z.shape[2] * log(2 * pi))
+    constant: Tensor = torch.log(phi + 1e-12) - 0.5 * (log_det + d * log(2 * pi))
     joint: Tensor = constant[:, None] - 0.5 * (whitened**2).sum(-1)
     return joint
 
