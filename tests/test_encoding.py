@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MinMaxScaler, StandardScaler
 
-from egbad.encoding import ImageEncoder, RowEncoder, log_mask
+from egbad.encoding import ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 
 tables = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1e6, 1e6))
@@ -82,3 +82,17 @@ def test_sizes_are_logged_by_themselves_and_nothing_else_is():
     x = np.column_stack([n * 1000, n, n * 1000 + 0.5, n * 1000 - 1])  # sizes; counts; no whole numbers; negative
     assert RowEncoder().fit(x).log.tolist() == [True, False, False, False]
     assert not RowEncoder("standard", np.zeros(4, dtype=bool)).fit(x).log.any()
+
+
+def test_equal_rows_are_scored_once_and_get_the_same_score():
+    x = np.repeat(np.arange(6.0).reshape(3, 2), 4, axis=0)[::-1]
+    asked = []
+
+    def score(part):
+        asked.append(len(part))
+        return part.sum(1)
+
+    scores, n = each_once(score, x)
+    assert asked == [3] and n == 3
+    assert np.array_equal(scores, x.sum(1))
+    assert distinct_rows(x).tolist() == [0, 4, 8]

@@ -1,5 +1,6 @@
 """From a user's rows or images to what networks like, and back."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -134,11 +135,26 @@ Encoder = RowEncoder | ImageEncoder
 
 
 def distinct_rows(x: Array) -> NDArray[np.intp]:
-    """Where each distinct row of x (n, d) comes first -> positions, ascending."""
-    first: dict[bytes, int] = {}
-    for i, row in enumerate(np.ascontiguousarray(x)):
-        first.setdefault(row.tobytes(), i)
-    return np.fromiter(first.values(), dtype=np.intp, count=len(first))
+    """Where each distinct row of x (n, ...) comes first -> positions, ascending."""
+    return _distinct(x)[0]
+
+
+def each_once(score: Callable[[Array], Array], x: Array) -> tuple[Array, int]:
+    """What `score`, a function of each row alone, says of rows x (n, ...) -> (n,), and how many rows it was given.
+
+    Rows that are equal, bit for bit, are given to it once.
+    """
+    first, place = _distinct(x)
+    return score(x[first])[place], len(first)
+
+
+def _distinct(x: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Where each distinct row comes first, ascending, and which of those each row of x equals (n,)."""
+    known: dict[bytes, int] = {}
+    place = np.fromiter(
+        (known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(x)), np.intp, len(x)
+    )
+    return np.unique(place, return_index=True)[1], place
 
 
 def log_mask(names: list[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:

@@ -64,19 +64,6 @@ def test_the_line_is_what_the_detector_says(task, tmp_path):
     assert line["flagged"]["0.05"] == (detector.predict(split.x_test) < 0).mean()
 
 
-def test_equal_rows_are_scored_once_and_get_the_same_score():
-    x = np.repeat(np.arange(6.0).reshape(3, 2), 4, axis=0)
-    asked = []
-
-    def score(part):
-        asked.append(len(part))
-        return part.sum(1)
-
-    scores, n = run._scores(score, x)
-    assert asked == [3] and n == 3
-    assert np.array_equal(scores, x.sum(1))
-
-
 def test_what_was_done_is_not_done_again(task, tmp_path):
     todo = run.jobs([task], [ENTRIES["pca"]], 1)
     first = run.run(todo, run.Runs(tmp_path))

@@ -19,7 +19,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
 from egbad.base.settings import Recipe, S, decide
-from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, log_mask
+from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.sources import Data, as_data, check_numbers, names_message
 
@@ -177,7 +177,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
 
         self._learn(encoded, rng, guard_and_watch if watch else None, watch_every)
         self._learn_guard(encoded)
-        self.calibration_scores_ = np.sort(self._score(data.x[np.sort(order[:held_out])]))
+        self.calibration_scores_ = np.sort(each_once(self._score, data.x[np.sort(order[:held_out])])[0])
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
         self.offset_ = -self.threshold_
         self.fit_versions_ = versions()

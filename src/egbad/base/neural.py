@@ -33,8 +33,8 @@ class Model(nn.Module, Generic[T]):
         A generator per member.
     """
 
-    rows_a_chunk: ClassVar[int] = 256  # how many are scored at once: a row's bits are the same in any chunk
-    images_a_chunk: ClassVar[int] = 32
+    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any chunk
+    images_a_chunk: int = 32
 
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
         super().__init__()

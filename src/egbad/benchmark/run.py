@@ -26,7 +26,7 @@ from egbad import calibration, metrics
 from egbad.benchmark import protocols
 from egbad.benchmark.suites import Entry, Task
 from egbad.detectors import create
-from egbad.encoding import distinct_rows
+from egbad.encoding import each_once
 from egbad.errors import EgbadError, InvalidTypeError, UnreadableFileError
 from egbad.persistence import replacing
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
@@ -74,7 +74,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
         warnings.simplefilter("ignore")  # what they say is in the line
         detector.fit(split.x_train)
         started = time.perf_counter()
-        scores, scored = _scores(detector.anomaly_score, split.x_test)
+        scores, scored = each_once(detector.anomaly_score, split.x_test)
         seconds = time.perf_counter() - started
         flagged = {str(alpha): scores > calibration.threshold(detector.calibration_scores_, alpha) for alpha in ALPHAS}
     if scores_to is not None:
@@ -109,15 +109,6 @@ def _pictures(detector: Any, split: protocols.Split, scores: Any) -> Line:
     except (AttributeError, InvalidTypeError):
         return {}
     return {"pictures": draw(shown)}
-
-
-def _scores(score: Callable[[Any], Any], x: Any) -> tuple[np.ndarray[Any, Any], int]:
-    """Scores (n,), and how many were computed: a score depends on its row alone, so that equal rows are scored once."""
-    if x.ndim > 2:
-        return score(x), len(x)
-    first = distinct_rows(x)
-    where = {x[i].tobytes(): j for j, i in enumerate(first)}
-    return score(x[first])[[where[row.tobytes()] for row in np.ascontiguousarray(x)]], len(first)
 
 
 def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, Any]) -> Line:
