@@ -12,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from egbad.benchmark import run
-from egbad.benchmark.suites import ENTRIES, Entry, own_task
-from egbad.errors import UnreadableFileError
+from egbad.benchmark import protocols, run
+from egbad.benchmark.suites import ENTRIES, Entry, Task, own_task
+from egbad.datasets import Dataset
+from egbad.errors import EgbadError, UnreadableFileError
 
 
 def rows(n=400, strange=40):
@@ -142,3 +143,34 @@ def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     keys = [json.loads(line)["key"] for line in path.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 18
     assert "runs were done before" in done.stderr
+
+
+def test_two_benchmarks_cannot_write_into_one_folder(task, tmp_path):
+    todo = run.jobs([task], [ENTRIES["pca"]], 2)
+
+    def meanwhile(line):
+        with pytest.raises(EgbadError, match="Another benchmark writes into"):
+            run.run(todo, run.Runs(tmp_path))
+
+    assert len(run.run(todo, run.Runs(tmp_path), done=meanwhile)) == 2
+    assert len(run.run(todo, run.Runs(tmp_path))) == 2, "the lock ends with the run"
+
+
+def test_kinds_of_anomalies_and_their_pixels_are_measured_apart(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(90, 8, 8))
+    labels, masks = np.repeat(["fine", "bright", "hidden"], [70, 10, 10]), np.zeros((90, 8, 8), dtype=bool)
+    masks[70:80, 2:4, 2:4] = True
+    x[masks] += 30
+    data = Dataset("made", x, labels, None, "", "", "", masks)
+
+    class Made(Task):
+        def load(self, seed, data_dir=None):
+            return protocols.share_of_normals(data, "fine", seed=seed), "digest"
+
+    made = Made("made", "made", "clean", protocols.share_of_normals)
+    line = run.measure(run.Job(made, Entry("egbad", "egbad", {"steps": 30}), 0))
+    kinds = line["metrics"]["by_kind"]
+    assert kinds["bright"] == {"auroc": 1.0, "n": 10} and kinds["hidden"]["auroc"] < 0.9
+    assert line["metrics"]["pixel_auroc"] > 0.95
+    assert run.measure(run.Job(made, ENTRIES["knn"], 0))["metrics"].get("pixel_auroc") is None

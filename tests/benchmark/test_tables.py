@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from egbad.benchmark import write
+from egbad.benchmark import content, markdown, page, write
 from egbad.benchmark.published import MEMORY, Published, of_task
 from egbad.benchmark.summary import Cell, agreement, ahead, summarize
 
@@ -94,13 +94,13 @@ def test_agreement_is_spearmans():
 
 
 def test_every_form_has_every_row(tmp_path):
-    head = write.Head("Title & more", "clean", "what it means", "egbad benchmark x")
+    head = content.Head("Title & more", "clean", "what it means", "egbad benchmark x")
     files = write.write(tmp_path, head, summarize(LINES))
     assert [file.name for file in files] == ["results.html", "results.md", "results.json"]
-    page, text = files[0].read_text(), files[1].read_text()
-    assert "Title &amp; more" in page and "it &lt;broke&gt;" in page and "<broke>" not in page
+    html, text = files[0].read_text(), files[1].read_text()
+    assert "Title &amp; more" in html and "it &lt;broke&gt;" in html and "<broke>" not in html
     assert "**0.910 ± 0.010**" in text and "| bad |" in text
-    assert "http" not in page.replace("http://www.w3.org", "")
+    assert "http" not in html.replace("http://www.w3.org", "")
     whole = json.loads(files[2].read_text())
     assert whole["summary"]["tables"][0]["rows"][0]["cells"]["auroc"]["mean"] == pytest.approx(0.91)
 
@@ -109,8 +109,24 @@ def test_without_labels_the_tables_show_what_is_flagged(tmp_path):
     bare = [{k: v for k, v in line("own", name, 0, 0.5).items() if k not in ("metrics", "base_rate", "repeats")}
             for name in ("a", "b")]  # fmt: skip
     found = agreement({"a": np.arange(5.0), "b": np.arange(5.0)[::-1]})
-    head = write.Head("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
-    text = write.to_markdown(head, summarize(bare))
+    head = content.Head("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
+    text = markdown.to_markdown(head, summarize(bare))
     assert "flagged at alpha 0.01" in text and "AUROC" not in text
     assert "| a | 1.00 | -1.00 |" in text
     assert "- a: y.png, x.png" in text
+
+
+def test_kinds_of_anomalies_have_a_table():
+    def with_kinds(seed, auroc):
+        kinds = {"crack": {"auroc": auroc, "n": 4}, "hole <1>": {"auroc": 0.5, "n": 2}}
+        metrics = line("t", "a", seed, 0.9)["metrics"] | {"by_kind": kinds, "pixel_auroc": 0.7}
+        return line("t", "a", seed, 0.9, metrics=metrics)
+
+    head = content.Head("Kinds", "clean", "", "egbad benchmark x")
+    summary = summarize([with_kinds(0, 0.8), with_kinds(1, 0.9)])
+    text = markdown.to_markdown(head, summary)
+    assert "| AUROC by kind of anomaly | crack (4) | hole <1> (2) |" in text
+    assert "| a | 0.850 ± 0.071 | 0.500 ± 0.000 |" in text and "pixel AUROC" in text
+    html = page.to_html(head, summary)
+    assert "<th>hole &lt;1&gt; (2)</th>" in html and "0.850 ± 0.071" in html
+    assert "by kind" not in markdown.to_markdown(head, summarize(LINES))

@@ -34,6 +34,10 @@ class Split:
         The share of highest scores that the papers' rule flags on this data, in (0, 1).
     places : array of int (m,), optional
         Which rows of the data `x_test` are.
+    kinds : array (m,), optional
+        Of what class each of `x_test` is, where there are several kinds of anomalies.
+    masks : array of bool (m, h, w), optional
+        Which pixels make an image an anomaly.
     """
 
     x_train: Array
@@ -42,6 +46,8 @@ class Split:
     notes: tuple[str, ...] = ()
     top_share: float = 0.2
     places: NDArray[np.intp] | None = None
+    kinds: Array | None = None
+    masks: NDArray[np.bool_] | None = None
 
 
 def repeats(split: Split) -> NDArray[np.bool_]:
@@ -168,8 +174,16 @@ def share_of_normals(
     anomalous = ~known[test]
     if anomalous.all():
         raise InvalidInputError(f"{dataset.name} must keep a row labelled {normal!r} to test on, got {len(normals)}.")
-    share = top_share or float(anomalous.mean())
-    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous, top_share=share, places=test)
+    labels = dataset.labels[test]
+    return Split(
+        dataset.x[np.sort(train)],
+        dataset.x[test],
+        anomalous,
+        top_share=top_share or float(anomalous.mean()),
+        places=test,
+        kinds=labels if len(set(labels[anomalous])) > 1 else None,
+        masks=None if dataset.masks is None else dataset.masks[test],
+    )
 
 
 def arrhythmia_released(dataset: Dataset, seed: int = 42) -> Split:

@@ -13,7 +13,8 @@ import sys
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -30,6 +31,11 @@ from egbad.encoding import each_once
 from egbad.errors import EgbadError, InvalidTypeError, UnreadableFileError
 from egbad.persistence import replacing
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None  # type: ignore[assignment]
 
 ALPHAS = (0.01, 0.05)  # false-alarm rates whose thresholds, from calibration rows, are measured
 TOP = 10  # the most anomalous test rows that a line keeps, by their place in the data
@@ -97,18 +103,28 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
     }
     if split.anomalous is not None:
         line |= _against_labels(split, scores, flagged)
-        if split.x_test.ndim > 2 and job.seed == 0:
-            line |= _pictures(detector, split, scores)
+        if split.x_test.ndim > 2 and _rebuilds(detector, split.x_test):
+            if split.masks is not None:
+                line["metrics"]["pixel_auroc"] = _pixel_auroc(detector, split.x_test, split.masks)
+            if job.seed == 0:
+                shown = from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN)
+                line["pictures"] = draw(shown)
     return line
 
 
-def _pictures(detector: Any, split: protocols.Split, scores: Any) -> Line:
-    """Test images beside their reconstructions, where the detector makes any."""
+def _rebuilds(detector: Any, x: Any) -> bool:
+    """Whether the detector makes reconstructions of images x (m, ...)."""
     try:
-        shown = from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN)  # type: ignore[arg-type]
+        detector.reconstruct(x[:1])
     except (AttributeError, InvalidTypeError):
-        return {}
-    return {"pictures": draw(shown)}
+        return False
+    return True
+
+
+def _pixel_auroc(detector: Any, x: Any, masks: Any) -> float:
+    """How well |x - reconstruction| tells the pixels of anomalies from all others, over all images (m, h, w)."""
+    rebuilt = detector.reconstruct(x)
+    return metrics.auroc(np.abs(np.asarray(x, dtype=np.float64) - rebuilt).ravel(), masks.ravel())
 
 
 def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, Any]) -> Line:
@@ -126,6 +142,7 @@ def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, A
             "average_precision": metrics.average_precision(scores, y),
             "trapezoid": metrics.trapezoid_precision(scores, y),
             "auroc_without_repeats": metrics.auroc(scores[fresh], y[fresh]) if again.any() and both else None,
+            "by_kind": _by_kind(split, scores),
             "top": {
                 "share": split.top_share,
                 "precision": top.precision,
@@ -141,6 +158,18 @@ def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, A
         },
         "curves": curves_of(scores, y),
     }
+
+
+def _by_kind(split: protocols.Split, scores: Any) -> Line | None:
+    """AUROC and number of each kind of anomaly, told from all normals."""
+    if split.kinds is None or split.anomalous is None:
+        return None
+    found = {}
+    for kind in dict.fromkeys(split.kinds[split.anomalous].tolist()):
+        chosen = ~split.anomalous | (split.kinds == kind)
+        among = split.anomalous[chosen]
+        found[str(kind)] = {"auroc": metrics.auroc(scores[chosen], among), "n": int(among.sum())}
+    return found
 
 
 def _child(job: Job, threads: int, data_dir: Path | None, scores_to: Path | None, answer: Connection) -> None:
@@ -269,20 +298,35 @@ def run(
     """
     todo = list(todo)
     threads = max(1, _cores() // workers)
-    waiting = deque(pending(todo, runs, retry=retry))
     context = _context()
     running: list[_Running] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                running.append(_start(context, waiting.popleft(), threads, data_dir, keep_scores))
-            for one, line in _finished(running, limit):
-                running.remove(one)
-                done(runs.add(one.job, line | {"threads": threads}))
-    finally:
-        for one in running:
-            one.stop()
+    with _alone(runs.path):
+        waiting = deque(pending(todo, runs, retry=retry))
+        try:
+            while waiting or running:
+                while waiting and len(running) < workers:
+                    running.append(_start(context, waiting.popleft(), threads, data_dir, keep_scores))
+                for one, line in _finished(running, limit):
+                    running.remove(one)
+                    done(runs.add(one.job, line | {"threads": threads}))
+        finally:
+            for one in running:
+                one.stop()
     return [runs.lines[job.key] for job in todo]
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Keep a second benchmark from writing into the same file: the lock ends with the process, however that ends."""
+    with path.open("ab") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise EgbadError(
+                    f"Another benchmark writes into '{path}'. Wait until it ends, or give another folder."
+                ) from error
+        yield
 
 
 def pending(todo: Iterable[Job], runs: Runs, *, retry: bool = False) -> list[Job]:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import Any
 
@@ -52,6 +52,10 @@ class Table:
         What the protocol and its splits say about themselves.
     shown : mapping
         Label -> a finished run with curves, and pictures if there are any.
+    kinds : mapping
+        Kind of anomaly -> how many there are in the first finished run, where there are several kinds.
+    by_kind : mapping
+        Label -> kind -> AUROC against all normals.
     """
 
     task: str
@@ -61,6 +65,8 @@ class Table:
     facts: Mapping[str, Any]
     notes: tuple[str, ...]
     shown: Mapping[str, Line]
+    kinds: Mapping[str, int] = field(default_factory=dict)
+    by_kind: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,31 @@ def _table(task: str, lines: Sequence[Line]) -> Table:
         shown.setdefault(line["label"], line)
     names = ("training_rows", "test_rows", "base_rate", "repeats")
     facts = {name: first[name] for name in names if name in first} | ({"top_share": top_share} if labelled else {})
-    return Table(task, tuple(rows), best, figures if labelled else (), facts, tuple(first.get("notes", ())), shown)
+    kinds, by_kind = _by_kind([row.label for row in rows], by_label)
+    notes = tuple(first.get("notes", ()))
+    return Table(task, tuple(rows), best, figures if labelled else (), facts, notes, shown, kinds, by_kind)
+
+
+def _by_kind(
+    labels: Iterable[str], lines: Mapping[str, Sequence[Line]]
+) -> tuple[dict[str, int], dict[str, dict[str, Cell]]]:
+    """How many anomalies of each kind there are, and each detector's AUROC on them; empty where there is one kind."""
+    found = {
+        label: [
+            kinds
+            for line in lines[label]
+            if line["status"] == "ok" and (kinds := line.get("metrics", {}).get("by_kind"))
+        ]
+        for label in labels
+    }
+    first: Mapping[str, Any] = next((kinds for of_label in found.values() for kinds in of_label), {})
+    counts = {kind: int(first[kind]["n"]) for kind in first}
+    cells = {
+        label: {kind: cell([kinds[kind]["auroc"] for kinds in of_label if kind in kinds]) for kind in counts}
+        for label, of_label in found.items()
+        if of_label
+    }
+    return counts, cells
 
 
 def _row(label: str, lines: Sequence[Line]) -> Row:
@@ -138,6 +168,7 @@ _MEASURES: dict[str, tuple[str, ...]] = {
     "trapezoid": ("metrics", "trapezoid"),
     "auroc": ("metrics", "auroc"),
     "auroc_without_repeats": ("metrics", "auroc_without_repeats"),
+    "pixel_auroc": ("metrics", "pixel_auroc"),
     "precision": ("metrics", "top", "precision"),
     "recall": ("metrics", "top", "recall"),
     "f1": ("metrics", "top", "f1"),

@@ -15,9 +15,9 @@ from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColu
 from egbad.errors import EgbadError, InvalidInputError, StoppedError
 
 if TYPE_CHECKING:
+    from egbad.benchmark.content import Head
     from egbad.benchmark.run import Job, Line
     from egbad.benchmark.summary import Agreement
-    from egbad.benchmark.write import Head
 
 __all__ = ["app"]
 
@@ -62,7 +62,7 @@ def benchmark(
     Every finished run is a line in OUT/runs.jsonl: a benchmark that was stopped goes on where it was.
     """
     from egbad.benchmark import run, suites
-    from egbad.benchmark.write import Head
+    from egbad.benchmark.content import Head
 
     suite = suites.find(name, protocol)
     entries = suites.entries(_listed(detectors), images=suite.images)
@@ -98,7 +98,7 @@ def compare(
     alike the detectors order the other half, how much they flag, and which rows each finds the most anomalous.
     """
     from egbad.benchmark import run, suites
-    from egbad.benchmark.write import Head
+    from egbad.benchmark.content import Head
 
     found = inputs.read_data(data, label_column, image_size, data_dir)
     anomalous = None
@@ -194,7 +194,7 @@ def _agreement(todo: Sequence["Job"], folder: Path) -> "Agreement | None":
 
 def _tell(lines: Sequence["Line"], head: "Head", out: Path, as_json: bool) -> None:
     """Write the report, and show its first table."""
-    from egbad.benchmark import write
+    from egbad.benchmark import content, write
     from egbad.benchmark.summary import summarize
 
     if all(line["status"] == "failed" for line in lines):
@@ -205,9 +205,9 @@ def _tell(lines: Sequence["Line"], head: "Head", out: Path, as_json: bool) -> No
         output.show_json(write.as_json(head, summary) | {"files": [str(file) for file in files]})
         return
     first = summary.tables[0]
-    columns = [c for c in (write.OVERALL if summary.overall else write.columns(first)) if c.measure in _ON_SCREEN]
+    columns = [c for c in (content.OVERALL if summary.overall else content.columns(first)) if c.measure in _ON_SCREEN]
     rows = [
-        (row.label, *(write.numbers(row.cells[c.measure], c)[0] if c.measure in row.cells else "-" for c in columns))
+        (row.label, *(content.numbers(row.cells[c.measure], c)[0] if c.measure in row.cells else "-" for c in columns))
         for row in summary.overall or first.rows
     ]
     output.show_rows(head.title, ("detector", *(column.head for column in columns)), rows)
