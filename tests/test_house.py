@@ -11,7 +11,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "egbad"
 ORDER = [
     *("errors", "progress", "networks", "training", "metrics", "calibration", "encoding", "sources", "datasets"),
-    *("persistence", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
+    *("persistence", "checkpoints", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
 ]
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from egbad.errors import TrainingError
 from egbad.networks import Draws, Linear
-from egbad.training import Keep, Schedule, Turn, batches, train
+from egbad.training import Batches, Keep, Schedule, Turn, train
 
 
 class Line(nn.Module):
@@ -95,7 +95,7 @@ def test_the_learning_rate_holds_then_falls_to_a_hundredth():
 
 def test_a_pass_shows_every_row_once_and_members_differ_in_order():
     x = torch.arange(12.0)[:, None]
-    stream = batches(x, 4, Draws([0, 1]))
+    stream = Batches(x, 4, Draws([0, 1]))
     passed = torch.cat([next(stream) for _ in range(3)], dim=1).squeeze(2)
     assert all(sorted(member.tolist()) == list(range(12)) for member in passed)
     assert passed[0].tolist() != passed[1].tolist()

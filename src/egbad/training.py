@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from egbad.errors import TrainingError
 from egbad.networks import Draws
 
+State = dict[str, Tensor]  # of a loop, by name
+
 
 @dataclass(frozen=True)
 class Turn:
@@ -134,16 +136,35 @@ class History:
         return dict(zip(self.names, torch.stack(self.losses, dim=1), strict=True))
 
 
-def batches(x: Tensor, size: int, draws: Draws) -> Iterator[Tensor]:
+class Batches:
     """Endless batches (K, size, ...), each member in its own order, every row once before any comes again.
 
     What is left over at the end of a pass is dropped, as the reference code does.
     """
-    size = min(size, len(x))
-    while True:
-        order = draws.permutations(len(x))
-        for start in range(0, len(x) - size + 1, size):
-            yield x[order[:, start : start + size]]
+
+    def __init__(self, x: Tensor, size: int, draws: Draws) -> None:
+        self.x, self.size, self.draws = x, min(size, len(x)), draws
+        self.order, self.place = torch.empty(0, dtype=torch.int64), len(x)
+
+    def __next__(self) -> Tensor:
+        if self.place + self.size > len(self.x):
+            self.order, self.place = self.draws.permutations(len(self.x)), 0
+        rows = self.order[:, self.place : self.place + self.size]
+        self.place += self.size
+        return self.x[rows]
+
+
+class Saver(Protocol):
+    """Where the loop leaves its state now and then, and finds it again after it was killed."""
+
+    def found(self) -> State | None:
+        """The state to go on from, once; None to begin."""
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+
+    def save(self, state: State) -> None:
+        """Keep a state."""
 
 
 def train(
@@ -157,55 +178,126 @@ def train(
     watch: Callable[[int], None] | None = None,
     watch_every: int = 1000,
     keep: Keep | None = None,
+    saver: Saver | None = None,
 ) -> History:
     """Let `turns` move the members of `model` on rows x (n, ...), and leave the averaged weights in it, in eval mode.
 
-    Each turn has its own Adam and its own stream of batches. `advance` is called with 1 after every step; `watch` with
-    the number of steps so far after every `watch_every`, while the model is as it would be if training ended there. With
-    `keep` the averaged weights that are left are not the last but the best.
+    Each turn has its own Adam and its own stream of batches. `advance` is called with the number of steps after every
+    step; `watch` with the number of steps so far after every `watch_every`, while the model is as it would be if training
+    ended there. With `keep` the averaged weights that are left are not the last but the best. With `saver` a loop that
+    was killed goes on from the state that it saved last, and ends with the same bits.
 
     Raises
     ------
     TrainingError
         When a loss is no longer a finite number.
     """
-    betas = (schedule.beta1, schedule.beta2)
-    optimizers = [torch.optim.Adam(t.params, lr=schedule.learning_rate, betas=betas, foreach=True) for t in turns]
-    streams = [batches(x, schedule.batch_size, draws) for _ in turns]
-    averages = _Averages([p for turn in turns for p in turn.params])
-    history = History(tuple(turn.name for turn in turns))
-    every = max(1, schedule.steps // 200)
-    look_every = max(1, schedule.steps // keep.looks) if keep else 0
-    sums, since = torch.zeros(len(turns), len(draws), device=x.device), 0
+    loop = _Loop(model, turns, x, schedule, draws, keep)
+    if saver is not None and (state := saver.found()) is not None:
+        loop.load(state)
+        advance(loop.step)
 
     model.train()
-    for step in range(schedule.steps):
-        for i, (turn, optimizer, stream) in enumerate(zip(turns, optimizers, streams, strict=True)):
-            optimizer.param_groups[0]["lr"] = turn.pace * schedule.rate(step)
-            for _ in range(turn.moves):
-                sums[i] += _move(turn, optimizer, next(stream)) / turn.moves
-        since += 1
-        averages.update(schedule.decay(step))
+    while loop.step < schedule.steps:
+        loop.move()
         advance(1)
-        if since == every or step + 1 == schedule.steps:
-            history.steps.append(step + 1)
-            history.losses.append(sums / since)
-            _check_finite(history, schedule.steps)
-            sums, since = torch.zeros_like(sums), 0
-        if watch is not None and (step + 1) % watch_every == 0:
-            with averages.shown(model):
-                watch(step + 1)
-        if keep is not None and ((step + 1) % look_every == 0 or step + 1 == schedule.steps):
-            with averages.shown(model):
-                keep.look(model)
+        if watch is not None and loop.step % watch_every == 0:
+            with loop.averages.shown(model):
+                watch(loop.step)
+        if saver is not None and saver.due() and loop.step < schedule.steps:
+            saver.save(loop.state())
+    return loop.end()
 
-    averages.swap()
-    model.eval()
-    if keep is not None and keep.best:
-        keep.restore(model)
-    if schedule.steps:
-        history.symptoms = _symptoms(model, next(streams[0]))
-    return history
+
+class _Loop:
+    """All that changes while turns move a model."""
+
+    def __init__(
+        self, model: Trainable, turns: tuple[Turn, ...], x: Tensor, schedule: Schedule, draws: Draws, keep: Keep | None
+    ) -> None:
+        self.model, self.turns, self.schedule, self.draws, self.keep = model, turns, schedule, draws, keep
+        betas = (schedule.beta1, schedule.beta2)
+        self.optimizers = [
+            torch.optim.Adam(turn.params, lr=schedule.learning_rate, betas=betas, foreach=True) for turn in turns
+        ]
+        self.streams = [Batches(x, schedule.batch_size, draws) for _ in turns]
+        self.averages = _Averages([p for turn in turns for p in turn.params])
+        self.history = History(tuple(turn.name for turn in turns))
+        self.sums = torch.zeros(len(turns), len(draws), device=x.device)  # of losses since the last record
+        self.step = self.since = 0
+
+    def move(self) -> None:
+        """One step: every player moves once, or as often as its turn says."""
+        schedule = self.schedule
+        for i, (turn, optimizer, stream) in enumerate(zip(self.turns, self.optimizers, self.streams, strict=True)):
+            optimizer.param_groups[0]["lr"] = turn.pace * schedule.rate(self.step)
+            for _ in range(turn.moves):
+                self.sums[i] += _move(turn, optimizer, next(stream)) / turn.moves
+        self.averages.update(schedule.decay(self.step))
+        self.step, self.since = self.step + 1, self.since + 1
+        if self._due(200, self.since):
+            self.history.steps.append(self.step)
+            self.history.losses.append(self.sums / self.since)
+            _check_finite(self.history, schedule.steps)
+            self.sums, self.since = torch.zeros_like(self.sums), 0
+        if self.keep is not None and self._due(self.keep.looks, self.step):
+            with self.averages.shown(self.model):
+                self.keep.look(self.model)
+
+    def _due(self, times: int, steps: int) -> bool:
+        """Whether what is done `times` times in the whole run, after so many `steps`, is to be done now."""
+        return steps % max(1, self.schedule.steps // times) == 0 or self.step == self.schedule.steps
+
+    def end(self) -> History:
+        """Leave the weights that count in the model, and say what happened."""
+        self.averages.swap()
+        self.model.eval()
+        if self.keep is not None and self.keep.best:
+            self.keep.restore(self.model)
+        if self.schedule.steps:
+            self.history.symptoms = _symptoms(self.model, next(self.streams[0]))
+        return self.history
+
+    def state(self) -> State:
+        """Everything that the rest of the run depends on, as tensors by name."""
+        state: State = {"step": torch.tensor(self.step), "since": torch.tensor(self.since), "sums": self.sums}
+        state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
+        state |= {f"average.{i}": value for i, value in enumerate(self.averages.values)}
+        state |= {f"generator.{k}": g.get_state() for k, g in enumerate(self.draws.generators)}
+        state |= {"history.steps": torch.tensor(self.history.steps, dtype=torch.int64)}
+        state |= {"history.losses": torch.stack(self.history.losses)} if self.history.losses else {}
+        for i, (optimizer, stream) in enumerate(zip(self.optimizers, self.streams, strict=True)):
+            for j, moments in optimizer.state_dict()["state"].items():
+                state |= {f"optimizer.{i}.{j}.{name}": value for name, value in moments.items()}
+            state |= {f"stream.{i}.order": stream.order, f"stream.{i}.place": torch.tensor(stream.place)}
+        if self.keep is not None and self.keep.least is not None:
+            state |= {"least": self.keep.least} | {f"best.{name}": value for name, value in self.keep.best.items()}
+        return state
+
+    def load(self, state: State) -> None:
+        """Be as a loop was that gave this state."""
+        self.step, self.since = int(state["step"]), int(state["since"])
+        self.sums.copy_(state["sums"])
+        with torch.no_grad():
+            for name, value in self.model.state_dict().items():
+                value.copy_(state[f"model.{name}"])
+            for i, value in enumerate(self.averages.values):
+                value.copy_(state[f"average.{i}"])
+        for k, generator in enumerate(self.draws.generators):
+            generator.set_state(state[f"generator.{k}"])
+        self.history.steps = state["history.steps"].tolist()
+        self.history.losses = [*state["history.losses"].to(self.sums)] if self.history.steps else []
+        for i, (optimizer, stream) in enumerate(zip(self.optimizers, self.streams, strict=True)):
+            whole = optimizer.state_dict()
+            whole["state"] = {
+                j: {name: state[f"optimizer.{i}.{j}.{name}"] for name in ("step", "exp_avg", "exp_avg_sq")}
+                for j in whole["param_groups"][0]["params"]
+            }
+            optimizer.load_state_dict(whole)
+            stream.order, stream.place = state[f"stream.{i}.order"], int(state[f"stream.{i}.place"])
+        if self.keep is not None and "least" in state:
+            self.keep.least = state["least"].to(self.sums.device)
+            self.keep.best = {name: state[f"best.{name}"].to(value) for name, value in self.model.state_dict().items()}
 
 
 def _symptoms(model: Trainable, batch: Tensor) -> dict[str, list[int]]:

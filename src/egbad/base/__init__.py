@@ -1,6 +1,6 @@
 """What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
-from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, versions
+from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, Watch, versions
 from egbad.base.neural import FAR, Model, TorchDetector
 from egbad.base.settings import Recipe, Settings, TrainingSettings
 from egbad.base.shallow import ShallowDetector
@@ -8,6 +8,7 @@ from egbad.base.shallow import ShallowDetector
 __all__ = [
     "FAR",
     "Array",
+    "Beside",
     "Detector",
     "Encoded",
     "Floats",

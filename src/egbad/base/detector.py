@@ -1,5 +1,6 @@
 """The scikit-learn side of every detector: input, sign, threshold, seeds, file."""
 
+import hashlib
 import os
 import platform
 import time
@@ -19,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
 from egbad.base.settings import Recipe, S, decide
+from egbad.checkpoints import Checkpoints
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.sources import Data, as_data, check_numbers, names_message
@@ -42,6 +44,15 @@ def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
         part = x[start : start + size]
         n = len(part)
         yield (part if n == size else np.concatenate([part, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])), n
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What goes on beside learning, and changes none of its bits."""
+
+    watch: Watch | None = None
+    watch_every: int = 1000
+    checkpoints: Checkpoints | None = None
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -114,7 +125,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     # -- what a method says ------------------------------------------------------------------------------------------
 
     @abstractmethod
-    def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         """Learn from encoded normal rows or images."""
 
     @abstractmethod
@@ -131,12 +142,21 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
-    def fit(self, X: Any, y: None = None, *, watch: Watch | None = None, watch_every: int = 1000) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        watch: Watch | None = None,
+        watch_every: int = 1000,
+        checkpoints: Checkpoints | None = None,
+    ) -> Self:
         """Learn from normal rows (n, d) or images (n, h, w), (n, c, h, w); y is ignored.
 
         A share `calibration_fraction` of the rows is held out of training and sets the threshold. Where a detector is
         trained in steps, `watch(step)` is called after every `watch_every` of them, and the detector then scores as it
-        would if training ended there.
+        would if training ended there. With `checkpoints` it leaves its state now and then, and a fit that was killed goes
+        on from there and ends with the same bits; clear them once the detector is saved.
 
         Raises
         ------
@@ -158,6 +178,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
         self.seed_ = _seed(self.random_state)
+        if checkpoints is not None:
+            checkpoints.open(self._run_on(data))
+            if checkpoints.newest is not None:
+                self.seed_ = int(checkpoints.newest.about["seed"])
         rng = np.random.default_rng(self.seed_)
         order = rng.permutation(n)
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
@@ -175,13 +199,13 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             if watch is not None:
                 watch(step)
 
-        self._learn(encoded, rng, guard_and_watch if watch else None, watch_every)
+        self._learn(encoded, rng, Beside(guard_and_watch if watch else None, watch_every, checkpoints))
         self._learn_guard(encoded)
         self.calibration_scores_ = np.sort(each_once(self._score, data.x[np.sort(order[:held_out])])[0])
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
         self.offset_ = -self.threshold_
         self.fit_versions_ = versions()
-        self.fit_seconds_ = time.perf_counter() - started
+        self.fit_seconds_ = time.perf_counter() - started + (checkpoints.seconds if checkpoints else 0.0)
         return self
 
     # -- scoring -----------------------------------------------------------------------------------------------------
@@ -287,6 +311,13 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         }
 
     # -- shared ------------------------------------------------------------------------------------------------------
+
+    def _run_on(self, data: Data) -> dict[str, Any]:
+        """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
+        digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns)).encode())
+        digest.update(np.ascontiguousarray(data.x).data)
+        parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
+        return {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
 
     def _prepare(self) -> Encoder:
         """Decide the settings and the encoder: for a new fit and for a loaded file."""

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from egbad import persistence
-from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, chunks
+from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
 from egbad.base.settings import T
+from egbad.checkpoints import Checkpoints
 from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError
 from egbad.networks import Draws
 from egbad.progress import progress
-from egbad.training import History, Keep, Schedule, Turn, train
+from egbad.training import History, Keep, Schedule, State, Turn, train
 
 FAR = 8.0  # standard deviations: how far out networks see a column
 
@@ -84,6 +85,40 @@ def _check_device(device: str) -> None:
         raise InvalidInputError(
             f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
         )
+
+
+class _StageSaver:
+    """The checkpoints of one stage of training, after `done` steps and the histories `parts` of those before it."""
+
+    def __init__(self, checkpoints: Checkpoints, seed: int, done: int, parts: list[History]) -> None:
+        self.checkpoints, self.seed, self.done, self.parts = checkpoints, seed, done, parts
+
+    def found(self) -> State | None:
+        newest = self.checkpoints.newest
+        if newest is None or len(newest.about["parts"]) != len(self.parts):
+            return None  # it was left by an earlier stage
+        return {name: torch.from_numpy(array) for name, array in persistence.under("state.", newest.arrays).items()}
+
+    def due(self) -> bool:
+        return self.checkpoints.due()
+
+    def save(self, state: State) -> None:
+        parts = [{"names": p.names, "steps": p.steps, "symptoms": p.symptoms} for p in self.parts]
+        arrays = {f"state.{name}": value.cpu().numpy() for name, value in state.items()}
+        arrays |= {f"part.{i}": torch.stack(p.losses).cpu().numpy() for i, p in enumerate(self.parts) if p.losses}
+        self.checkpoints.save(self.done + int(state["step"]), {"seed": self.seed, "parts": parts}, arrays)
+
+
+def _finished_stages(checkpoints: Checkpoints | None) -> list[History]:
+    """The histories of the stages that a killed run had behind it."""
+    if checkpoints is None or checkpoints.newest is None:
+        return []
+    arrays = checkpoints.newest.arrays
+    return [
+        History(tuple(part["names"]), part["steps"], [*torch.from_numpy(arrays[f"part.{i}"])] if part["steps"] else [],
+                part["symptoms"])
+        for i, part in enumerate(checkpoints.newest.about["parts"])
+    ]  # fmt: skip
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -168,7 +203,7 @@ class TorchDetector(Detector[T]):
     def _n_weights(self) -> int:
         return sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_)
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         if self.members < 1:
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
         _check_device(self.device)
@@ -180,17 +215,18 @@ class TorchDetector(Detector[T]):
         self.model_ = self._build(x.shape[1:], draws).to(self.device)
         rows = torch.from_numpy(train_on).to(self.device)
         schedules = self._schedules(len(rows))
-        done = 0
+        parts = _finished_stages(beside.checkpoints)
+        done = sum(schedule.steps for schedule in schedules[: len(parts)])
 
         def settle_and_watch(step: int) -> None:
             self._settle(train_on)
-            if watch is not None:
-                watch(done + step)
+            if beside.watch is not None:
+                beside.watch(done + step)
 
-        parts: list[History] = []
         total = sum(schedule.steps for schedule in schedules)
         with progress("Training", total=total, unit="steps", enabled=self.verbose) as advance:
-            for turns, schedule in zip(self.model_.stages(), schedules, strict=True):
+            advance(done)
+            for turns, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
                 history = train(
                     self.model_,
                     turns,
@@ -198,9 +234,10 @@ class TorchDetector(Detector[T]):
                     schedule,
                     draws,
                     advance=advance,
-                    watch=settle_and_watch if watch else None,
-                    watch_every=watch_every,
+                    watch=settle_and_watch if beside.watch else None,
+                    watch_every=beside.watch_every,
                     keep=keep if len(parts) + 1 == len(schedules) else None,
+                    saver=_StageSaver(beside.checkpoints, self.seed_, done, parts) if beside.checkpoints else None,
                 )
                 parts.append(history)
                 done += schedule.steps

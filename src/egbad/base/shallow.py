@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from egbad import persistence
-from egbad.base.detector import Array, Detector, Encoded, Floats, Watch, chunks
+from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
 from egbad.base.settings import S
 
 
@@ -29,7 +29,7 @@ class ShallowDetector(Detector[S]):
         """Make ready to score by what was learned: after a fit, and after a file was read."""
         self.learned_ = learned
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, watch: Watch | None, watch_every: int) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         seeds = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
         self._take(self._fit_rows(_flat(x), seeds))
 

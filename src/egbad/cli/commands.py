@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from egbad.cli import inputs, output
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, StoppedError
 
 app = typer.Typer(
     name="egbad",
@@ -84,20 +84,26 @@ def fit(
     normal: Normal = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped or killed.")] = False,
+    checkpoint_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How often to leave what --resume goes on from.")
+    ] = 60.0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Learn what is normal from DATA and write a model file.
 
     All rows are taken for normal, or with --normal LABEL those with that label. The label column is never learned from.
+    A fit that was killed goes on where it was with the same command and --resume, and ends with the same bits.
     """
     output.check_target(out)
+    from egbad.checkpoints import Checkpoints
+
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
     rows = _rows_to_learn(inputs.read_data(data, label_column, image_size, data_dir), normal)
-    learner.fit(rows)
-    learner.save(out)
+    _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))
     about = learner.describe()
     if as_json:
         output.show_json({"model": str(out), "rows": len(rows.x)} | about)
@@ -110,6 +116,22 @@ def fit(
             "health": " ".join(about.get("health", ())) or "nothing to report",
         }
         output.show(f"Learned from {data}, written to {out}", values, as_json=False)
+
+
+def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any) -> None:
+    """Learn and save, so that what is interrupted can go on."""
+    if checkpoints.files() and not checkpoints.resume:
+        output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
+    try:
+        learner.fit(rows, checkpoints=checkpoints)
+    except KeyboardInterrupt:
+        if not checkpoints.files():
+            raise
+        raise StoppedError(
+            f"Interrupted: no model was written. The same command with --resume goes on from '{checkpoints.folder}'."
+        ) from None
+    learner.save(out)
+    checkpoints.clear()
 
 
 def _rows_to_learn(data: Any, normal: str | None) -> Any:
