@@ -130,6 +130,11 @@ def test_a_member_is_the_same_alone_and_among_others(name, draw):
         if not three.guard_:
             mean = together.double().mean(0)[:n].numpy()
             assert np.array_equal(three.score_terms(new)[term][:n], mean), "a score is the mean over members"
+            spread = sum(values.double() for values in stacked_terms.values())[:, :n].std(0).numpy()
+            assert three.score_spread(new) == pytest.approx(spread)
+    assert three.score_spread(new).shape == (9,)
+    with pytest.raises(InvalidInputError, match="score_spread needs at least two members"):
+        one.score_spread(new)
 
 
 def test_a_saved_detector_is_the_same_detector(either, tmp_path):

@@ -344,18 +344,25 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         return np.asarray(sum(self._all_terms(x).values()))
 
     def _all_terms(self, x: Array) -> dict[str, Floats]:
-        parts = [
-            self._guarded(self.encoder_.encode(x[i : i + _ENCODE_AT_ONCE])) for i in range(0, len(x), _ENCODE_AT_ONCE)
-        ]
+        parts = [self._guarded(part) for part in self._encoded(x)]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _encoded(self, x: Array) -> Iterator[Encoded]:
+        """Rows or images x (n, ...) as the method meets them, in parts."""
+        for start in range(0, len(x), _ENCODE_AT_ONCE):
+            yield self.encoder_.encode(x[start : start + _ENCODE_AT_ONCE])
 
     def _guarded(self, x: Encoded) -> dict[str, Floats]:
         """Terms of encoded rows, with the way to the range of training where there is a guard."""
         if not self.guard_:
             return self._terms(x)
-        inside = np.clip(x, self.guard_["low"], self.guard_["high"])
+        inside = self._inside(x)
         excess = np.abs(x.astype(np.float64) - inside).sum(1)
         return self._terms(inside) | {"beyond": self.guard_["spread"].item() * excess}
+
+    def _inside(self, x: Encoded) -> Encoded:
+        """Encoded rows, taken to the edge of the range of training where there is a guard."""
+        return np.clip(x, self.guard_["low"], self.guard_["high"]) if self.guard_ else x
 
     def _learn_guard(self, x: Encoded) -> None:
         """The range of encoded training rows, and how much scores differ all over it."""

@@ -192,6 +192,23 @@ class TorchDetector(Detector[T]):
             parts = [self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy() for chunk, n in self._chunks(encoded)]
         return np.asarray(self.encoder_.decode(np.concatenate(parts)))
 
+    def score_spread(self, X: Any) -> Floats:
+        """How far the members differ over each row or image: the standard deviation (n,) of their scores.
+
+        Where it is large beside the scores' own differences, the score is not to be relied on.
+
+        Raises
+        ------
+        InvalidInputError
+            When there is one member only.
+        """
+        if self.members < 2:
+            raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
+        parts = [
+            sum(terms.values()) for x in self._encoded(self._check(X).x) for terms in self._by_member(self._inside(x))
+        ]
+        return np.concatenate([part.std(0, correction=1).cpu().numpy() for part in parts])  # type: ignore[union-attr]
+
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
         return super().describe() | {
@@ -298,11 +315,16 @@ class TorchDetector(Detector[T]):
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         parts: dict[str, list[Array]] = {}
+        for terms in self._by_member(x):
+            for name, values in terms.items():
+                parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
+        return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def _by_member(self, x: Encoded) -> Iterator[dict[str, Tensor]]:
+        """Terms (K, n) of each member for encoded rows, in parts."""
         with torch.no_grad():
             for chunk, n in self._chunks(x):
-                for name, values in self.model_.score_terms(chunk).items():
-                    parts.setdefault(name, []).append(values.double().mean(0)[:n].cpu().numpy())
-        return {name: np.concatenate(values) for name, values in parts.items()}
+                yield {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
