@@ -10,7 +10,18 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "egbad"
 ORDER = [
-    *("errors", "progress", "networks", "training", "metrics", "calibration", "encoding", "sources", "datasets"),
+    *(
+        "errors",
+        "progress",
+        "health",
+        "networks",
+        "training",
+        "metrics",
+        "calibration",
+        "encoding",
+        "sources",
+        "datasets",
+    ),
     *("persistence", "checkpoints", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
 ]
 

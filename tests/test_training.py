@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
-from egbad.errors import TrainingError
+from egbad.health import BROKEN, TRIES, Symptom
 from egbad.networks import Draws, Linear
 from egbad.training import Batches, Keep, Schedule, Turn, train
+
+NEVER, SECOND = Symptom("it never is", ""), Symptom("it is the second", "")
 
 
 class Line(nn.Module):
@@ -24,7 +26,7 @@ class Line(nn.Module):
         )
 
     def symptoms(self, x):
-        return {"never": torch.zeros(len(self.a), dtype=bool), "second": torch.arange(len(self.a)) == 1}
+        return {NEVER: torch.zeros(len(self.a), dtype=bool), SECOND: torch.arange(len(self.a)) == 1}
 
 
 class Regression(nn.Module):
@@ -101,21 +103,102 @@ def test_a_pass_shows_every_row_once_and_members_differ_in_order():
     assert passed[0].tolist() != passed[1].tolist()
 
 
-def test_a_loss_that_is_not_finite_is_named():
-    model = Line(members=2)
+class Breaking(Line):
+    """Member 1's loss is no number at the given moves of the turn."""
 
-    def broken(x):
-        return (model.a * torch.tensor([[1.0], [float("nan")]])).sum(1)
+    def __init__(self, at):
+        super().__init__(members=2)
+        self.at, self.moves = at, 0
 
-    model.turns = lambda: (Turn("a", [model.a], broken),)
-    with pytest.raises(TrainingError, match="the a loss of member 1 was not a finite number by step 1 of 10"):
-        train(model, model.turns(), ROWS, Schedule(steps=10, batch_size=8, learning_rate=0.1), Draws([0, 1]))
+    def turns(self):
+        return (Turn("a", [self.a], self.loss),)
+
+    def loss(self, x):
+        self.moves += 1
+        return ((self.a - 1) ** 2 * torch.tensor([[1.0], [float("nan") if self.moves in self.at else 1.0]])).sum(1)
+
+    def symptoms(self, x):
+        return {}
+
+
+BRIEF = Schedule(steps=100, batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
+
+
+def test_a_member_that_broke_down_once_goes_on_from_where_it_was_well():
+    model, other = Breaking(at={42}), Breaking(at=())
+    history = train(model, model.turns(), ROWS, BRIEF, Draws([0, 1]))
+    train(other, other.turns(), ROWS, BRIEF, Draws([0, 1]))
+    assert model.a[0] == other.a[0], "the other member does not notice"
+    assert model.a[1].item() == pytest.approx(1, abs=0.1)
+    (event,) = history.events
+    assert (event.step, event.member) == (45, 1), "within an epoch of five steps"
+    assert event.sentence(2) == (
+        "Step 45: a loss or a weight was not a finite number (member 1 of 2); it was taken back to step 40 and its "
+        "learning rate was halved."
+    )
+    assert history.symptoms == {} and torch.isfinite(history.losses[-1]).all()
+
+
+def test_a_member_that_breaks_down_again_and_again_stays_where_it_was_well():
+    model = Breaking(at=range(12, 1000))
+    history = train(model, model.turns(), ROWS, BRIEF, Draws([0, 1]))
+    assert history.symptoms == {BROKEN: [1]}
+    assert len(history.events) == TRIES
+    assert model.a[0].item() == pytest.approx(1, abs=0.01)
+    assert 0.3 < model.a[1].item() < 0.9 and torch.isfinite(model.a).all()
+
+
+def test_what_breaks_at_the_first_step_is_taken_back_to_the_start():
+    model = Breaking(at={1, 2, 3})
+    history = train(model, model.turns(), ROWS, BRIEF, Draws([0, 1]))
+    assert [event.done for event in history.events] == ["it was taken back to step 0 and its learning rate was halved"]
+    assert model.a[1].item() == pytest.approx(1, abs=0.1)
+
+
+class Ailing(Line):
+    """Member 1 shows a symptom while its number lies between two others."""
+
+    symptom = Symptom("it is ill", "Do something.", slower=("a",))
+
+    def symptoms(self, x):
+        return {self.symptom: (self.a > 0.6).flatten() & (self.a < 1.2).flatten() & (torch.arange(len(self.a)) == 1)}
+
+
+def test_a_sick_player_of_a_member_goes_on_more_slowly():
+    model, well = Ailing(members=2), Line(members=2)
+    history = train(model, model.turns(), ROWS, BRIEF, Draws([0, 1]))
+    train(well, well.turns(), ROWS, BRIEF, Draws([0, 1]))
+    assert {event.done for event in history.events} == {"the learning rate of a was halved"}
+    assert 1 <= len(history.events) <= TRIES and all(event.member == 1 for event in history.events)
+    assert model.a[0] == well.a[0] and model.a[1] != well.a[1]
+
+
+def test_what_was_never_otherwise_is_not_treated():
+    model = Ailing(members=2)
+    model.symptoms = lambda x: {Ailing.symptom: torch.tensor([False, True])}
+    history = train(model, model.turns(), ROWS, BRIEF, Draws([0, 1]))
+    assert history.events == [] and history.symptoms == {Ailing.symptom: [1]}
+
+
+def test_to_look_changes_nothing():
+    model, other = Line(members=2), Line(members=2)
+    draws = Draws([0, 1])
+
+    def symptoms(x):
+        draws.normal(7)  # as a generator draws to be looked at
+        return {}
+
+    model.symptoms = symptoms
+    train(model, model.turns(), ROWS, BRIEF, draws)
+    other_draws = Draws([0, 1])
+    train(other, other.turns(), ROWS, BRIEF, other_draws)
+    assert torch.equal(model.a, other.a)
 
 
 def test_symptoms_name_the_members_that_show_them():
     model = Line(members=2)
     history = train(model, model.turns(), ROWS, Schedule(steps=2, batch_size=8, learning_rate=0.1), Draws([0, 1]))
-    assert history.symptoms == {"second": [1]}
+    assert history.symptoms == {SECOND: [1]}
     assert history.curves()["a"].shape == (2, 2)
 
 

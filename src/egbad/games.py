@@ -11,6 +11,7 @@ from torch.nn.functional import softplus
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.errors import InvalidInputError
+from egbad.health import Symptom
 from egbad.networks import (
     BatchNorm,
     Conv,
@@ -32,13 +33,22 @@ from egbad.networks import (
 )
 from egbad.training import Turn
 
-COLLAPSED = (
-    "The generator has collapsed: it gives nearly the same answer to every z. Fit with another random_state, "
-    "more input_noise or a higher cycle_weight."
+COLLAPSED = Symptom(
+    "the generator gives nearly the same answer to every z",
+    "Fit with more input_noise or a higher cycle_weight.",
+    back=True,
+    restart=True,
 )
-WON = (
-    "The discriminator has won: its loss is nearly zero, so E and G learn nothing from it. Fit with more input_noise "
-    "or a lower learning_rate."
+WON = Symptom(
+    "the discriminator has won: its loss is nearly zero, so that nobody learns from it",
+    "Fit with more input_noise or a lower discriminator_pace.",
+    slower=("D",),
+)
+DIED = Symptom(
+    "the discriminator has died: it says the same of everything",
+    "Fit with another random_state or a lower discriminator_pace.",
+    back=True,
+    restart=True,
 )
 
 
@@ -177,12 +187,22 @@ class Game(Model[P]):
         small: Tensor = spread < 0.02
         return small
 
+    def died(self, x: Tensor) -> Tensor:
+        """Whether D says the same of all rows or images x (K, B, ...), which differ -> (K,) bool."""
+        differ = self.seen(x).flatten(2).std(1).amax(1) > 1e-6
+        flat: Tensor = (self.verdict(x).std(1) < 1e-6) & differ
+        return flat
+
+    def verdict(self, x: Tensor) -> Tensor:
+        """D's logits (K, B) of x (K, B, ...) as real ones, without noise."""
+        raise TypeError(f"{type(self).__name__} defines no verdict.")
+
     def loss_d(self, x: Tensor) -> Tensor:
         """D's loss on x (K, B, ...) -> (K,)."""
         raise TypeError(f"{type(self).__name__} defines no loss_d.")
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
-        return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02}
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02, DIED: self.died(x)}
 
 
 class GANGame(Game[P]):
@@ -210,6 +230,10 @@ class GANGame(Game[P]):
         with torch.no_grad(), without_tracking(self.G):
             made = self.G(self.latent(x.shape[1]))
         return loss_of_d(self.D(self.noisy(x)), self.D(self.noisy(made)))
+
+    def verdict(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.D(self.seen(x))
+        return logits
 
     def loss_g(self, x: Tensor) -> Tensor:
         """G's loss beside x (K, B, ...) -> (K,)."""
@@ -256,6 +280,11 @@ class BiGANGame(Game[B]):
             z_hat, x_gen = self.E(x), self.G(z)
         return loss_of_d(self.D(self.noisy(x), z_hat), self.D(self.noisy(x_gen), z))
 
+    def verdict(self, x: Tensor) -> Tensor:
+        x = self.seen(x)
+        logits: Tensor = self.D(x, self.E(x))
+        return logits
+
     def loss_eg(self, x: Tensor) -> Tensor:
         """Loss of E and G together on x (K, B, ...) -> (K,)."""
         x = self.seen(x)
@@ -278,7 +307,7 @@ class BiGANGame(Game[B]):
         x_hat: Tensor = self.G(self.E(self.seen(x)))
         return x_hat
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
         return {} if self.settings.adversarial_weight == 0 else super().symptoms(x)
 
 

@@ -53,6 +53,14 @@ class Draws:
         for generator, saved in zip(self.generators, state["states"], strict=True):
             generator.set_state(saved)
 
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Let numbers be drawn that change none of those drawn later."""
+        states = [generator.get_state() for generator in self.generators]
+        yield
+        for generator, state in zip(self.generators, states, strict=True):
+            generator.set_state(state)
+
     def apart(self) -> list["Draws"]:
         """Each member's generator, this very one, as if it were alone: for draws whose number differs by member."""
         alone = []

@@ -1,5 +1,6 @@
 """The one training loop: players take turns, members move together. It knows no method by name."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from egbad.errors import TrainingError
+from egbad.health import BROKEN, SLOWER, TRIES, Event, Symptom, treatment
 from egbad.networks import Draws
 
 State = dict[str, Tensor]  # of a loop, by name
@@ -37,8 +38,8 @@ class Trainable(Protocol):
     def state_dict(self) -> dict[str, Any]:
         """Weights and statistics by name, each (K, ...)."""
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
-        """What may be wrong, in words -> (K,) bool, seen on a batch x (K, B, ...)."""
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """What may be wrong -> (K,) bool, seen on a batch x (K, B, ...)."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,8 @@ class History:
     names: tuple[str, ...]
     steps: list[int] = field(default_factory=list)
     losses: list[Tensor] = field(default_factory=list)  # mean since the last record, (turns, K)
-    symptoms: dict[str, list[int]] = field(default_factory=dict)  # words -> members that show it at the end
+    events: list[Event] = field(default_factory=list)  # what was seen on the way, and what was done
+    symptoms: dict[Symptom, list[int]] = field(default_factory=dict)  # -> members that show it at the end
 
     def curves(self) -> dict[str, Tensor]:
         """Loss by turn -> (records, K)."""
@@ -187,10 +189,9 @@ def train(
     ended there. With `keep` the averaged weights that are left are not the last but the best. With `saver` a loop that
     was killed goes on from the state that it saved last, and ends with the same bits.
 
-    Raises
-    ------
-    TrainingError
-        When a loss is no longer a finite number.
+    Once an epoch (at least twenty and at most a hundred times in all) it looks after its members: one whose loss is no
+    number, or that shows another symptom, goes on more slowly, and where that helps from where it was last well. One that
+    breaks down time and again stays where it was last well, and the history's symptoms say so.
     """
     loop = _Loop(model, turns, x, schedule, draws, keep)
     if saver is not None and (state := saver.found()) is not None:
@@ -204,7 +205,8 @@ def train(
         if watch is not None and loop.step % watch_every == 0:
             with loop.averages.shown(model):
                 watch(loop.step)
-        if saver is not None and saver.due() and loop.step < schedule.steps:
+        # At a look, where every member is as it was last well: that needn't be saved besides.
+        if saver is not None and loop.looks_now() and loop.step < schedule.steps and saver.due():
             saver.save(loop.state())
     return loop.end()
 
@@ -225,6 +227,11 @@ class _Loop:
         self.history = History(tuple(turn.name for turn in turns))
         self.sums = torch.zeros(len(turns), len(draws), device=x.device)  # of losses since the last record
         self.step = self.since = 0
+        epoch = max(1, len(x) // self.streams[0].size)
+        self.look_every = max(1, schedule.steps // 100, min(epoch, schedule.steps // 20))
+        self.pace = torch.ones(len(turns), len(draws), device=x.device)  # of each member, beside its turn's
+        self.free: dict[str, list[bool]] = {}  # symptom -> which members were once without it
+        self.well = self._snapshot()
 
     def move(self) -> None:
         """One step: every player moves once, or as often as its turn says."""
@@ -232,17 +239,72 @@ class _Loop:
         for i, (turn, optimizer, stream) in enumerate(zip(self.turns, self.optimizers, self.streams, strict=True)):
             optimizer.param_groups[0]["lr"] = turn.pace * schedule.rate(self.step)
             for _ in range(turn.moves):
-                self.sums[i] += _move(turn, optimizer, next(stream)) / turn.moves
+                batch = next(stream)
+                with _slowed(turn.params, self.pace[i]):
+                    self.sums[i] += _move(turn, optimizer, batch) / turn.moves
         self.averages.update(schedule.decay(self.step))
         self.step, self.since = self.step + 1, self.since + 1
+        if self.looks_now():
+            self._look(batch)
         if self._due(200, self.since):
             self.history.steps.append(self.step)
             self.history.losses.append(self.sums / self.since)
-            _check_finite(self.history, schedule.steps)
             self.sums, self.since = torch.zeros_like(self.sums), 0
         if self.keep is not None and self._due(self.keep.looks, self.step):
             with self.averages.shown(self.model):
                 self.keep.look(self.model)
+
+    def looks_now(self) -> bool:
+        """Whether members are looked after, after the step that was just made."""
+        return self.step % self.look_every == 0 or self.step == self.schedule.steps
+
+    def _look(self, batch: Tensor) -> None:
+        """Treat what is wrong with members, as seen on a batch (K, B, ...), and remember what they are now."""
+        losses = [
+            loss for step, loss in zip(self.history.steps, self.history.losses, strict=True) if step > self.well[0]
+        ]
+        numbers = [*self._by_member(), *(loss.T for loss in [*losses, self.sums])]
+        broken = ~torch.stack([torch.isfinite(t).flatten(1).all(1) for t in numbers]).all(0)
+        self.model.eval()
+        with self.draws.aside(), torch.no_grad():  # to look must not change what is drawn next
+            found = {BROKEN: broken} | {s: ill & ~broken for s, ill in self.model.symptoms(batch).items()}
+        self.model.train()
+        for symptom, ill in found.items():
+            # What was never otherwise is how training begins: an untrained generator hardly moves.
+            free = self.free.setdefault(symptom.words, [symptom is BROKEN] * len(self.draws))
+            for member, sick in enumerate(ill.tolist()):
+                if sick and free[member]:
+                    self._treat(symptom, member)
+                free[member] = free[member] or not sick
+        self.well = self._snapshot()
+
+    def _treat(self, symptom: Symptom, member: int) -> None:
+        treated = sum(e.member == member and e.words == symptom.words for e in self.history.events)
+        if treated == TRIES and symptom is not BROKEN:
+            return
+        back_to = None
+        if symptom.back:
+            back_to, then = self.well
+            for i, now in enumerate(self._by_member()):
+                now[member] = then[i][member] if i < len(then) else 0  # before the first step there are no moments
+            self.sums[:, member] = 0
+        for i, turn in enumerate(self.turns):
+            if turn.name in symptom.slower or not symptom.slower:
+                self.pace[i, member] *= SLOWER if treated < TRIES else 0  # it stays where it was last well
+        if treated < TRIES:
+            self.history.events.append(Event(self.step, member, symptom.words, treatment(symptom, back_to)))
+
+    def _snapshot(self) -> tuple[int, list[Tensor]]:
+        """The step, and all that belongs to members as it is now."""
+        return self.step, [tensor.clone() for tensor in self._by_member()]
+
+    def _by_member(self) -> list[Tensor]:
+        """Everything that belongs to members, each (K, ...): weights, statistics, averages, moments."""
+        tensors = [*self.model.state_dict().values(), *self.averages.values]
+        for optimizer in self.optimizers:
+            for moments in optimizer.state.values():
+                tensors += [moments["exp_avg"], moments["exp_avg_sq"]]
+        return tensors
 
     def _due(self, times: int, steps: int) -> bool:
         """Whether what is done `times` times in the whole run, after so many `steps`, is to be done now."""
@@ -255,7 +317,11 @@ class _Loop:
         if self.keep is not None and self.keep.best:
             self.keep.restore(self.model)
         if self.schedule.steps:
-            self.history.symptoms = _symptoms(self.model, next(self.streams[0]))
+            with torch.no_grad():
+                found = self.model.symptoms(next(self.streams[0]))
+            broken = (self.pace == 0).any(0)
+            found = {BROKEN: broken} | {symptom: ill & ~broken for symptom, ill in found.items()}
+            self.history.symptoms = {s: ill.nonzero().flatten().tolist() for s, ill in found.items() if ill.any()}
         return self.history
 
     def state(self) -> State:
@@ -264,6 +330,8 @@ class _Loop:
         state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         state |= {f"average.{i}": value for i, value in enumerate(self.averages.values)}
         state |= {f"generator.{k}": g.get_state() for k, g in enumerate(self.draws.generators)}
+        words = json.dumps({"events": [event.plain() for event in self.history.events], "free": self.free}).encode()
+        state |= {"pace": self.pace, "words": torch.tensor([*words], dtype=torch.uint8)}
         state |= {"history.steps": torch.tensor(self.history.steps, dtype=torch.int64)}
         state |= {"history.losses": torch.stack(self.history.losses)} if self.history.losses else {}
         for i, (optimizer, stream) in enumerate(zip(self.optimizers, self.streams, strict=True)):
@@ -295,16 +363,13 @@ class _Loop:
             }
             optimizer.load_state_dict(whole)
             stream.order, stream.place = state[f"stream.{i}.order"], int(state[f"stream.{i}.place"])
+        self.pace.copy_(state["pace"])
+        words = json.loads(bytes(state["words"].tolist()))
+        self.history.events, self.free = [Event(**event) for event in words["events"]], words["free"]
+        self.well = self._snapshot()
         if self.keep is not None and "least" in state:
             self.keep.least = state["least"].to(self.sums.device)
             self.keep.best = {name: state[f"best.{name}"].to(value) for name, value in self.model.state_dict().items()}
-
-
-def _symptoms(model: Trainable, batch: Tensor) -> dict[str, list[int]]:
-    """What may be wrong -> the members that show it."""
-    with torch.no_grad():
-        found = model.symptoms(batch)
-    return {words: members.nonzero().flatten().tolist() for words, members in found.items() if members.any()}
 
 
 class _Averages:
@@ -347,11 +412,16 @@ def _move(turn: Turn, optimizer: torch.optim.Optimizer, batch: Tensor) -> Tensor
     return losses.detach()
 
 
-def _check_finite(history: History, steps: int) -> None:
-    bad = ~torch.isfinite(history.losses[-1])
-    if bad.any():
-        turn, member = (int(i) for i in bad.nonzero()[0])
-        raise TrainingError(
-            f"Training broke down: the {history.names[turn]} loss of member {member} was not a finite number by step "
-            f"{history.steps[-1]} of {steps}. Lower learning_rate, or fit with another random_state."
-        )
+@contextmanager
+def _slowed(params: list[nn.Parameter], pace: Tensor) -> Iterator[None]:
+    """Let every member move by a share `pace` (K,) of what it would: Adam knows one learning rate for all of them."""
+    if bool((pace == 1).all()):
+        yield
+        return
+    before = [p.detach().clone() for p in params]
+    yield
+    with torch.no_grad():
+        for p, start in zip(params, before, strict=True):
+            slow = pace.view(-1, *[1] * (p.dim() - 1))
+            moved = torch.where(slow == 0, start, start + slow * (p - start))
+            p.copy_(torch.where(slow == 1, p, moved))

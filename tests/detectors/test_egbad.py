@@ -8,14 +8,18 @@ from torch import nn
 
 from egbad import EGBAD, load
 from egbad.detectors.egbad import ScoredBiGAN, Settings, default, paper, relative_distance
-from egbad.errors import HealthWarning, InvalidInputError
+from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.games import (
+    COLLAPSED,
+    DIED,
+    WON,
     cross_entropy_real,
     norm_distance,
     paper_mnist_encoder,
     paper_mnist_generator,
     paper_mnist_pairs,
 )
+from egbad.health import Symptom
 from egbad.networks import Draws, Dropout, encoder, generator, pair_discriminator
 
 
@@ -207,15 +211,75 @@ def test_a_won_game_is_named():
         optimizer.zero_grad()
         m.loss_d(x).sum().backward()
         optimizer.step()
-    assert [words.split(":")[0] for words, ill in m.symptoms(x).items() if ill.any()] == ["The discriminator has won"]
+    assert [symptom for symptom, ill in m.symptoms(x).items() if ill.any()] == [WON]
+
+
+WRONG = Symptom("something is wrong", "Do something.")
+WORTHLESS = Symptom("it is worth nothing", "Do something.", restart=True)
 
 
 def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {"Something is wrong.": torch.tensor([False, True])})
-    with pytest.warns(HealthWarning, match=r"Something is wrong. \(members 1 of 2\)"):
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True])})
+    with pytest.warns(HealthWarning, match=r"At the end something is wrong \(members 1 of 2\). Do something."):
         detector = EGBAD(steps=2, members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
     detector.save(tmp_path / "model.egbad")
-    assert load(tmp_path / "model.egbad").health_ == ["Something is wrong. (members 1 of 2)"]
+    words = ["At the end something is wrong (members 1 of 2). Do something."]
+    assert load(tmp_path / "model.egbad").health_ == detector.describe()["health"] == words
+
+
+def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypatch):
+    x = ring(300, 0)
+    plain = EGBAD(steps=20, members=3, random_state=0, alpha=0.05).fit(x)
+    monkeypatch.setattr(
+        ScoredBiGAN,
+        "symptoms",
+        lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds])},
+    )
+    cured = EGBAD(steps=20, members=3, random_state=0, alpha=0.05).fit(x)
+    assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
+    assert cured.health_ == ["Step 20: it is worth nothing (member 1 of 3); it was trained anew from another seed."]
+    before, after = plain.model_.state_dict(), cured.model_.state_dict()
+    assert all(torch.equal(before[name][::2], after[name][::2]) for name in before)
+    assert not torch.equal(before["E.0.weight"][1], after["E.0.weight"][1])
+    assert np.array_equal(plain.history_["EG"][:, 0], cured.history_["EG"][:, 0])
+    assert not np.array_equal(plain.history_["EG"][:, 1], cured.history_["EG"][:, 1])
+    alone = EGBAD(steps=20, random_state=0, alpha=0.05)
+    alone._train([cured.seeds_[1]], *_prepared(alone, x))
+    assert torch.equal(alone.model_.E[0].weight[0], after["E.0.weight"][1]), "as if it had had that seed from the start"
+
+
+def _prepared(detector, x):
+    """What `fit` hands to training: encoded rows, no validation rows, nothing beside."""
+    from egbad.base import Beside
+
+    fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
+    detector.kind_, detector.shape_, detector.columns_, detector.seed_ = "rows", fitted.shape_, None, 0
+    detector._prepare()
+    order = np.random.default_rng(0).permutation(len(x))
+    kept = x[np.sort(order[round(0.1 * len(x)) :])]
+    return fitted.encoder_.encode(kept), None, Beside()
+
+
+def test_one_that_stays_worthless_is_named(monkeypatch):
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True])})
+    with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
+        detector = EGBAD(steps=5, random_state=0, alpha=0.05).fit(ring(300, 0))
+    again = "Step 5: it is worth nothing; it was trained anew from another seed."
+    assert detector.health_ == [again, again, "At the end it is worth nothing. Do something."]
+
+
+def test_training_that_never_holds_says_so():
+    with pytest.raises(
+        TrainingError, match="Training broke down, 3 times from different seeds: a loss or a weight was not"
+    ):
+        EGBAD(steps=50, learning_rate=1e30, random_state=0, alpha=0.05).fit(ring(300, 0))
+
+
+def test_scores_that_tie_are_named(monkeypatch):
+    flat = ScoredBiGAN.score_terms
+    monkeypatch.setattr(ScoredBiGAN, "score_terms", lambda self, x: {k: v.round() for k, v in flat(self, x).items()})
+    with pytest.warns(HealthWarning, match="At the end rows that differ have the same score"):
+        EGBAD(steps=5, random_state=0, alpha=0.05).fit(ring(300, 0))
 
 
 def test_a_collapsed_generator_is_named():
@@ -223,9 +287,16 @@ def test_a_collapsed_generator_is_named():
     with torch.no_grad():
         for p in m.G.parameters():
             p.zero_()
-    assert [words.split(":")[0] for words, ill in m.symptoms(torch.randn(1, 50, 6)).items() if ill.any()] == [
-        "The generator has collapsed"
-    ]
+    assert [symptom for symptom, ill in m.symptoms(torch.randn(1, 50, 6)).items() if ill.any()] == [COLLAPSED]
+
+
+def test_a_discriminator_that_says_the_same_of_everything_is_named():
+    m = model()
+    with torch.no_grad():
+        m.D.head.weight.zero_()
+    found = m.symptoms(torch.randn(1, 50, 6, generator=torch.Generator().manual_seed(0)))
+    assert [symptom for symptom, ill in found.items() if ill.any()] == [DIED]
+    assert not m.symptoms(torch.ones(1, 50, 6))[DIED].any(), "of rows that are all the same it may"
 
 
 def test_repeated_rows_do_not_change_what_is_learned_from_rows():

@@ -1,7 +1,7 @@
 """The torch side of every detector whose networks are trained: `Model`, and the `TorchDetector` around it."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic
 
@@ -11,13 +11,18 @@ from torch import Tensor, nn
 
 from egbad import persistence
 from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
+from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
 from egbad.base.settings import T
-from egbad.checkpoints import Checkpoints
-from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError
+from egbad.encoding import distinct_rows
+from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError, TrainingError
+from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
-from egbad.training import History, Keep, Schedule, State, Turn, train
+from egbad.training import History, Keep, Schedule, Turn, train
 
+_RESTARTS = 2  # how often a member that ends worthless is trained anew
+_TIED_ROWS = 256  # that are looked at for tied scores
+_TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
 FAR = 8.0  # standard deviations: how far out networks see a column
 
 
@@ -57,8 +62,8 @@ class Model(nn.Module, Generic[T]):
     def settle(self, chunks: Iterator[Tensor]) -> None:
         """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
-        """What may be wrong, in words -> (K,) bool, seen on a training batch x (K, B, ...)."""
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """What may be wrong -> (K,) bool, seen on a training batch x (K, B, ...), with the model in eval mode."""
         return {}
 
     def criterion(self, x: Tensor) -> Tensor:
@@ -85,40 +90,6 @@ def _check_device(device: str) -> None:
         raise InvalidInputError(
             f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
         )
-
-
-class _StageSaver:
-    """The checkpoints of one stage of training, after `done` steps and the histories `parts` of those before it."""
-
-    def __init__(self, checkpoints: Checkpoints, seed: int, done: int, parts: list[History]) -> None:
-        self.checkpoints, self.seed, self.done, self.parts = checkpoints, seed, done, parts
-
-    def found(self) -> State | None:
-        newest = self.checkpoints.newest
-        if newest is None or len(newest.about["parts"]) != len(self.parts):
-            return None  # it was left by an earlier stage
-        return {name: torch.from_numpy(array) for name, array in persistence.under("state.", newest.arrays).items()}
-
-    def due(self) -> bool:
-        return self.checkpoints.due()
-
-    def save(self, state: State) -> None:
-        parts = [{"names": p.names, "steps": p.steps, "symptoms": p.symptoms} for p in self.parts]
-        arrays = {f"state.{name}": value.cpu().numpy() for name, value in state.items()}
-        arrays |= {f"part.{i}": torch.stack(p.losses).cpu().numpy() for i, p in enumerate(self.parts) if p.losses}
-        self.checkpoints.save(self.done + int(state["step"]), {"seed": self.seed, "parts": parts}, arrays)
-
-
-def _finished_stages(checkpoints: Checkpoints | None) -> list[History]:
-    """The histories of the stages that a killed run had behind it."""
-    if checkpoints is None or checkpoints.newest is None:
-        return []
-    arrays = checkpoints.newest.arrays
-    return [
-        History(tuple(part["names"]), part["steps"], [*torch.from_numpy(arrays[f"part.{i}"])] if part["steps"] else [],
-                part["symptoms"])
-        for i, part in enumerate(checkpoints.newest.about["parts"])
-    ]  # fmt: skip
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -158,7 +129,7 @@ class TorchDetector(Detector[T]):
     history_ : dict of str to array
         "step" (r,), and the loss of each player (r, members).
     health_ : list of str
-        What went wrong in training, a sentence each.
+        What went wrong in training and what was done about it, a sentence each.
     """
 
     model_type: ClassVar[type[Model[Any]]]
@@ -220,20 +191,18 @@ class TorchDetector(Detector[T]):
     def _n_weights(self) -> int:
         return sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_)
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
-        if self.members < 1:
-            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
-        _check_device(self.device)
-        first = rng.integers(2**31, size=1)
-        train_on, keep = self._validation(x, rng)
-        # The others' seeds come last, so that the first member is the same alone and among others.
-        self.seeds_ = tuple(int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1)))
+    def _train(
+        self, seeds: Sequence[int], train_on: Encoded, validation: Encoded | None, beside: Beside
+    ) -> list[History]:
+        """Build a member for each seed and train them, stage by stage."""
+        self.seeds_ = tuple(seeds)
         draws = Draws(self.seeds_, self.device)
-        self.model_ = self._build(x.shape[1:], draws).to(self.device)
+        self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device)
         rows = torch.from_numpy(train_on).to(self.device)
         schedules = self._schedules(len(rows))
-        parts = _finished_stages(beside.checkpoints)
+        parts = finished_stages(beside.checkpoints)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
+        keep = None if validation is None else Keep(self._criterion_on(validation))
 
         def settle_and_watch(step: int) -> None:
             self._settle(train_on)
@@ -254,57 +223,81 @@ class TorchDetector(Detector[T]):
                     watch=settle_and_watch if beside.watch else None,
                     watch_every=beside.watch_every,
                     keep=keep if len(parts) + 1 == len(schedules) else None,
-                    saver=_StageSaver(beside.checkpoints, self.seed_, done, parts) if beside.checkpoints else None,
+                    saver=StageSaver(beside.checkpoints, self.seed_, done, parts) if beside.checkpoints else None,
                 )
                 parts.append(history)
                 done += schedule.steps
         self._settle(train_on)
+        if total:
+            parts[-1].symptoms |= self._tied(train_on)
+        return parts
+
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
+        if self.members < 1:
+            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
+        _check_device(self.device)
+        first = rng.integers(2**31, size=1)
+        train_on, validation = self._validation(x, rng)
+        # The others' seeds come last, so that the first member is the same alone and among others.
+        seeds = [int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1))]
+        parts = self._train(seeds, train_on, validation, beside)
+        for again in range(1, _RESTARTS + 1):
+            ill = sorted({m for s, members in at_the_end(parts).items() if s.restart for m in members})
+            if not ill:
+                break
+            model = self.model_
+            new_seeds = [int(np.random.SeedSequence([seeds[m], again]).generate_state(1)[0]) for m in ill]
+            anew = self._train(new_seeds, train_on, validation, Beside())
+            for name, value in model.state_dict().items():
+                value[ill] = self.model_.state_dict()[name]
+            merge(parts, anew, ill)
+            self.model_, self.seeds_ = model, tuple(self._with(seeds, ill, new_seeds))
         self._remember_training(parts)
 
-    def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Keep | None]:
-        """The rows to train on, and how to tell the best weights by the others."""
+    @staticmethod
+    def _with(seeds: list[int], ill: list[int], new: list[int]) -> list[int]:
+        changed = dict(zip(ill, new, strict=True))
+        return [changed.get(member, seed) for member, seed in enumerate(seeds)]
+
+    def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
+        """The rows to train on, and those by which the best weights are told."""
         if self.settings_.keep == "last":
             return x, None
         order = rng.permutation(len(x))
         held_out = max(1, min(len(x) - 1, round(self.settings_.validation_fraction * len(x))))
-        validation = x[np.sort(order[:held_out])]
+        return x[np.sort(order[held_out:])], x[np.sort(order[:held_out])]
 
+    def _criterion_on(self, validation: Encoded) -> Callable[[], Tensor]:
         def criterion() -> Tensor:
             values = [self.model_.criterion(chunk)[:, :n].sum(1) for chunk, n in self._chunks(validation)]
-            return torch.stack(values).sum(0) / held_out
+            return torch.stack(values).sum(0) / len(validation)
 
-        return x[np.sort(order[held_out:])], Keep(criterion)
+        return criterion
+
+    def _tied(self, x: Encoded) -> dict[Symptom, list[int]]:
+        """Members that give the same score to many rows or images that differ, seen on some of x (n, ...)."""
+        some = x[distinct_rows(x[:_TIED_ROWS])]
+        scores = np.concatenate([np.asarray(sum(terms.values()).cpu()) for terms in self._by_member(some)], axis=1)  # type: ignore[union-attr]
+        tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
+        return {TIED: tied} if tied else {}
 
     def _remember_training(self, parts: list[History]) -> None:
-        """Histories of the stages, one after the other."""
-        self.history_: dict[str, Array] = {}
-        steps, symptoms = 0, dict[str, list[int]]()
-        for history in parts:
-            curves = {name: curve.cpu().numpy() for name, curve in history.curves().items()}
-            if curves:
-                self._append(np.array(history.steps) + steps, curves)
-                steps += history.steps[-1]
-            symptoms |= history.symptoms
-        self.health_ = [self._sentence(words, ill) for words, ill in symptoms.items()]
-        for sentence in self.health_:
+        """Curves and health, from the histories of the stages."""
+        broken = at_the_end(parts).get(BROKEN)
+        if broken:
+            raise TrainingError(
+                f"Training broke down, {_RESTARTS + 1} times from different seeds: {BROKEN.words} (members "
+                f"{', '.join(map(str, broken))} of {self.members}). {BROKEN.advice}"
+            )
+        self.history_ = curves(parts, self.members)
+        done, left = sentences(parts, self.members)
+        self.health_ = [*done, *left]
+        for sentence in left:
             warnings.warn(sentence, HealthWarning, stacklevel=4)
-
-    def _append(self, steps: Array, curves: dict[str, Array]) -> None:
-        """Add a stage to `history_`: who doesn't play in a stage has no number there."""
-        before, now = len(self.history_.get("step", ())), len(steps)
-        idle = np.full((now, self.members), np.nan, dtype=np.float32)
-        not_yet = np.full((before, self.members), np.nan, dtype=np.float32)
-        names = dict.fromkeys([*self.history_, *curves])
-        joined = {n: np.concatenate([self.history_.get(n, not_yet), curves.get(n, idle)]) for n in names if n != "step"}
-        self.history_ = {"step": np.concatenate([self.history_.get("step", steps[:0]), steps])} | joined
 
     def _settle(self, x: Encoded) -> None:
         with torch.no_grad():
             self.model_.settle(chunk[:, :n] for chunk, n in self._chunks(x))
-
-    def _sentence(self, words: str, ill: list[int]) -> str:
-        who = "" if self.members == 1 else f" (members {', '.join(map(str, ill))} of {self.members})"
-        return f"{words}{who}"
 
     def _chunks(self, x: Encoded) -> Iterator[tuple[Tensor, int]]:
         """Chunks (K, C, ...) of one size, and how many of their rows are real."""

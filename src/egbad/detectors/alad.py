@@ -151,6 +151,11 @@ class CyclicBiGAN(Game[Settings]):
             term = norm_distance(self.D_xx.features(pair(seen, seen)), f_hat)
         return {"features": term}
 
+    def verdict(self, x: Tensor) -> Tensor:
+        x = self.seen(x)
+        logits: Tensor = self.D_xz(x, self.E(x))
+        return logits
+
     def criterion(self, x: Tensor) -> Tensor:
         return norm_distance(self.seen(x), self.reconstruct(x))
 

@@ -11,7 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.games import COLLAPSED, Game, GameDetector, GameSettings, gan_default, mean_squares
+from egbad.games import COLLAPSED, DIED, Game, GameDetector, GameSettings, gan_default, mean_squares
+from egbad.health import Symptom
 from egbad.networks import Draws, discriminator, encoder, frozen, generator
 from egbad.training import Schedule, Turn
 
@@ -118,8 +119,12 @@ class EncodedGAN(Game[Settings]):
         x_hat: Tensor = self.G(self.E(self.seen(x)))
         return x_hat
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
-        return {COLLAPSED: self.collapsed(x)}  # a critic's loss has no zero to be near to
+    def verdict(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.D(self.seen(x))
+        return logits
+
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        return {COLLAPSED: self.collapsed(x), DIED: self.died(x)}  # a critic's loss has no zero to be near to
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

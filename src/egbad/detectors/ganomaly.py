@@ -14,12 +14,14 @@ from torch import Tensor
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.games import bigan_default, loss_of_d, mean_squares, norm_distance
+from egbad.health import Symptom
 from egbad.networks import Draws, discriminator, encoder, generator, without_tracking
 from egbad.training import Turn
 
-_WON = (
-    "The discriminator has won: its loss is nearly zero, so its features say little of what is normal. Fit with a lower "
-    "discriminator_pace."
+_WON = Symptom(
+    "the discriminator has won: its loss is nearly zero, so that its features say little of what is normal",
+    "Fit with a lower discriminator_pace.",
+    slower=("D",),
 )
 
 
@@ -103,7 +105,7 @@ class TwoEncoders(Model[Settings]):
         x_hat: Tensor = self.G(self.E(self.seen(x)))
         return x_hat
 
-    def symptoms(self, x: Tensor) -> dict[str, Tensor]:
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
         return {_WON: self.loss_d(x) < 0.02}
 
 

@@ -1,0 +1,127 @@
+"""What training leaves beside weights: histories of its stages, as curves, as sentences, and in checkpoints."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from egbad import persistence
+from egbad.checkpoints import Checkpoints
+from egbad.health import Event, Symptom
+from egbad.training import History, State
+
+Curves = dict[str, NDArray[Any]]
+
+
+class StageSaver:
+    """The checkpoints of one stage of training, after `done` steps and the histories `parts` of those before it."""
+
+    def __init__(self, checkpoints: Checkpoints, seed: int, done: int, parts: list[History]) -> None:
+        self.checkpoints, self.seed, self.done, self.parts = checkpoints, seed, done, parts
+
+    def found(self) -> State | None:
+        """The state that a killed run left in this stage."""
+        newest = self.checkpoints.newest
+        if newest is None or len(newest.about["parts"]) != len(self.parts):
+            return None  # it was left by an earlier stage
+        return {name: torch.from_numpy(array) for name, array in persistence.under("state.", newest.arrays).items()}
+
+    def due(self) -> bool:
+        """Whether it is time to save."""
+        return self.checkpoints.due()
+
+    def save(self, state: State) -> None:
+        """Write a checkpoint."""
+        parts = [
+            {"names": p.names, "steps": p.steps, "events": [event.plain() for event in p.events]} for p in self.parts
+        ]
+        arrays = {f"state.{name}": value.cpu().numpy() for name, value in state.items()}
+        arrays |= {f"part.{i}": torch.stack(p.losses).cpu().numpy() for i, p in enumerate(self.parts) if p.losses}
+        self.checkpoints.save(self.done + int(state["step"]), {"seed": self.seed, "parts": parts}, arrays)
+
+
+def finished_stages(checkpoints: Checkpoints | None) -> list[History]:
+    """The histories of the stages that a killed run had behind it."""
+    if checkpoints is None or checkpoints.newest is None:
+        return []
+    arrays = checkpoints.newest.arrays
+    return [
+        History(
+            tuple(part["names"]),
+            part["steps"],
+            [*torch.from_numpy(arrays[f"part.{i}"])] if part["steps"] else [],
+            [Event(**event) for event in part["events"]],
+        )
+        for i, part in enumerate(checkpoints.newest.about["parts"])
+    ]
+
+
+def curves(parts: Iterable[History], members: int) -> Curves:
+    """The stages one after the other: "step" (r,) and the loss of each player (r, members).
+
+    Who doesn't play in a stage has no number there.
+    """
+    whole: Curves = {}
+    for part in parts:
+        own = {name: curve.cpu().numpy() for name, curve in part.curves().items()}
+        if not own:
+            continue
+        before, now = len(whole.get("step", ())), len(part.steps)
+        last = whole["step"][-1] if before else 0
+        missing = {n: np.full((rows, members), np.nan, dtype=np.float32) for n, rows in (("old", before), ("new", now))}
+        names = dict.fromkeys([*whole, *own])
+        joined = {
+            name: np.concatenate([whole.get(name, missing["old"]), own.get(name, missing["new"])])
+            for name in names
+            if name != "step"
+        }
+        steps = np.array(part.steps, dtype=np.int64) + last
+        whole = {"step": np.concatenate([whole.get("step", steps[:0]), steps])} | joined
+    return whole
+
+
+def at_the_end(parts: Sequence[History]) -> dict[Symptom, list[int]]:
+    """What the last stage ended with -> the members that show it; of earlier stages what makes a member worthless."""
+    found: dict[Symptom, list[int]] = {}
+    for part in parts:
+        for symptom, ill in part.symptoms.items():
+            if part is parts[-1] or symptom.restart:
+                found[symptom] = sorted({*found.get(symptom, ()), *ill})
+    return found
+
+
+def sentences(parts: Sequence[History], members: int) -> tuple[list[str], list[str]]:
+    """What was done on the way, and what is wrong at the end: a sentence each."""
+    done, before = list[str](), 0
+    for part in parts:
+        done += [replace(event, step=event.step + before).sentence(members) for event in part.events]
+        before += part.steps[-1] if part.steps else 0
+    left = []
+    for symptom, ill in at_the_end(parts).items():
+        who = "" if members == 1 else f" (members {', '.join(map(str, ill))} of {members})"
+        left.append(f"At the end {symptom.words}{who}. {symptom.advice}")
+    return done, left
+
+
+def merge(parts: Sequence[History], again: Sequence[History], members: Sequence[int]) -> None:
+    """Put what came of training `members` again into the histories of all, in place."""
+    wrong = at_the_end(parts)
+    for part, new in zip(parts, again, strict=True):
+        for losses, new_losses in zip(part.losses, new.losses, strict=True):
+            losses[:, list(members)] = new_losses
+        end = part.steps[-1] if part.steps else 0
+        part.events += [replace(event, member=members[event.member]) for event in new.events]
+        kept = {s: [m for m in ill if m not in members] for s, ill in part.symptoms.items()}
+        for symptom, ill in new.symptoms.items():
+            kept[symptom] = sorted([*kept.get(symptom, ()), *(members[m] for m in ill)])
+        part.symptoms = {symptom: ill for symptom, ill in kept.items() if ill}
+        if part is parts[-1]:
+            part.events += [
+                Event(end, member, symptom.words, "it was trained anew from another seed")
+                for symptom, ill in wrong.items()
+                for member in ill
+                if symptom.restart and member in members
+            ]
