@@ -218,15 +218,38 @@ def test_a_turn_of_several_moves_takes_several_steps():
     assert five.a.item() == pytest.approx(5 * one.a.item(), rel=0.05)
 
 
-def test_the_best_weights_of_each_member_are_kept():
+def keeping(values, **options):
+    """A model of two members, trained with a criterion that gives these values in turn -> what came of it."""
     model, seen = Line(members=2), []
 
     def criterion():
         seen.append(model.a.detach().clone().flatten())
-        # Member 0 is best at its second look, member 1 at its last.
-        return torch.tensor([[3.0, 3.0], [1.0, 2.0], [2.0, 1.0]][len(seen) - 1])
+        return torch.tensor(values[len(seen) - 1])
 
-    schedule = Schedule(steps=3, batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
-    train(model, model.turns(), ROWS, schedule, Draws([0, 1]), keep=Keep(criterion, looks=3))
-    assert model.a.flatten()[0] == seen[1][0]
-    assert model.a.flatten()[1] == seen[2][1]
+    schedule = Schedule(steps=len(values), batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
+    keep = Keep(criterion, looks=len(values), **options)
+    history = train(model, model.turns(), ROWS, schedule, Draws([0, 1]), keep=keep)
+    return model.a.flatten(), seen, [event for event in history.events if "held out" in event.words]
+
+
+def test_the_best_weights_of_each_member_are_kept():
+    # Member 0 is best at its second look, member 1 at its last.
+    a, seen, events = keeping([[3.0, 3.0], [1.0, 2.0], [2.0, 1.0]])
+    assert a[0] == seen[1][0] and a[1] == seen[2][1]
+    (event,) = events
+    assert event.sentence(2) == (
+        "Step 2: rows held out of training were known best, 100% better than later (member 0 of 2); the weights of this "
+        "step were kept."
+    )
+
+
+def test_training_ends_when_no_member_gets_better():
+    a, seen, _ = keeping([[2.0, 3.0], [1.0, 2.0], [3.0, 1.0], [2.0, 3.0], [9.0, 9.0], [0.0, 0.0]], patience=2)
+    assert len(seen) == 5, "member 0 is done after four looks, member 1 after five"
+    assert a[0] == seen[1][0] and a[1] == seen[2][1]
+
+
+def test_a_member_that_is_done_stays_so_among_others():
+    a, seen, _ = keeping([[1.0, 5.0], [2.0, 4.0], [0.5, 3.0], [0.5, 2.0]], patience=1)
+    assert len(seen) == 4 and a[0] == seen[0][0], "alone it would not have seen its third look"
+    assert a[1] == seen[3][1]

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 SLOWER = 0.5  # what the learning rate of a sick player is multiplied by
+WORSE = 0.05  # by how much rows held out of training are known worse at the end before it is told
 TRIES = 3  # how often one symptom of one member is treated
 
 

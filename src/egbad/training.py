@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from egbad.health import BROKEN, SLOWER, TRIES, Event, Symptom, treatment
+from egbad.health import BROKEN, SLOWER, TRIES, WORSE, Event, Symptom, treatment
 from egbad.networks import Draws
 
 State = dict[str, Tensor]  # of a loop, by name
@@ -93,32 +93,82 @@ class Keep:
         () -> (K,), lower is better, asked while the model is as it would be if training ended there.
     looks : int
         How often to look.
+    patience : int, optional
+        After how many looks without a better one a member is done: what it learns later is not looked at, as it would
+        not be if it were alone, and training ends when all are done.
     """
 
     criterion: Callable[[], Tensor]
     looks: int = 50
+    patience: int | None = None
     least: Tensor | None = None  # (K,)
+    last: Tensor | None = None  # (K,)
+    best_step: list[int] = field(default_factory=list)
+    stale: list[int] = field(default_factory=list)  # looks since then
     best: dict[str, Tensor] = field(default_factory=dict)
 
-    def look(self, model: Trainable) -> None:
+    def look(self, model: Trainable, step: int) -> None:
         """Take the weights of every member that has never been better."""
         with torch.no_grad():
             now = self.criterion()
             state = model.state_dict()
-            if self.least is None:
-                self.least = now
+            if self.least is None or self.last is None:
+                self.least, self.last = now, now
                 self.best = {name: value.clone() for name, value in state.items()}
+                self.best_step, self.stale = [step] * len(now), [0] * len(now)
                 return
-            better = now < self.least
+            going_on = ~torch.tensor(self._done(), device=now.device)
+            self.last = torch.where(going_on, now, self.last)
+            better = going_on & (now < self.least)
             self.least = torch.where(better, now, self.least)
             for name, value in state.items():
                 self.best[name] = torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, self.best[name])
+            for member, is_better in enumerate(better.tolist()):
+                self.best_step[member] = step if is_better else self.best_step[member]
+                self.stale[member] = 0 if is_better else self.stale[member] + 1
+
+    def _done(self) -> list[bool]:
+        return [self.patience is not None and stale >= self.patience for stale in self.stale]
+
+    def over(self) -> bool:
+        """Whether all members are done."""
+        return bool(self.stale) and all(self._done())
 
     def restore(self, model: Trainable) -> None:
         """Give the model its best weights back."""
         with torch.no_grad():
             for name, value in model.state_dict().items():
                 value.copy_(self.best[name])
+
+    def events(self) -> list[Event]:
+        """Members that knew the rows of the criterion better before the end."""
+        if self.least is None or self.last is None:
+            return []
+        return [
+            Event(step, member, f"rows held out of training were known best, {last / least - 1:.0%} better than later",
+                  "the weights of this step were kept")
+            for member, (step, least, last) in enumerate(
+                zip(self.best_step, self.least.tolist(), self.last.tolist(), strict=True)
+            )
+            if last > (1 + WORSE) * least
+        ]  # fmt: skip
+
+    def state(self) -> State:
+        """What the rest of the run depends on, as tensors by name."""
+        if self.least is None or self.last is None:
+            return {}
+        numbers = torch.tensor([self.best_step, self.stale])
+        return {"least": self.least, "last": self.last, "numbers": numbers} | {
+            f"best.{name}": value for name, value in self.best.items()
+        }
+
+    def load(self, state: State, device: torch.device) -> None:
+        """Be as a keeper was that gave this state."""
+        if not state:
+            return
+        self.least, self.last = state["least"].to(device), state["last"].to(device)
+        self.best_step, self.stale = state["numbers"].tolist()
+        self.best = {n.removeprefix("best."): t.to(device) for n, t in state.items() if n.startswith("best.")}
 
 
 @dataclass
@@ -199,7 +249,7 @@ def train(
         advance(loop.step)
 
     model.train()
-    while loop.step < schedule.steps:
+    while loop.step < schedule.steps and not (keep is not None and keep.over()):
         loop.move()
         advance(1)
         if watch is not None and loop.step % watch_every == 0:
@@ -252,7 +302,7 @@ class _Loop:
             self.sums, self.since = torch.zeros_like(self.sums), 0
         if self.keep is not None and self._due(self.keep.looks, self.step):
             with self.averages.shown(self.model):
-                self.keep.look(self.model)
+                self.keep.look(self.model, self.step)
 
     def looks_now(self) -> bool:
         """Whether members are looked after, after the step that was just made."""
@@ -316,6 +366,7 @@ class _Loop:
         self.model.eval()
         if self.keep is not None and self.keep.best:
             self.keep.restore(self.model)
+            self.history.events += self.keep.events()
         if self.schedule.steps:
             with torch.no_grad():
                 found = self.model.symptoms(next(self.streams[0]))
@@ -338,8 +389,8 @@ class _Loop:
             for j, moments in optimizer.state_dict()["state"].items():
                 state |= {f"optimizer.{i}.{j}.{name}": value for name, value in moments.items()}
             state |= {f"stream.{i}.order": stream.order, f"stream.{i}.place": torch.tensor(stream.place)}
-        if self.keep is not None and self.keep.least is not None:
-            state |= {"least": self.keep.least} | {f"best.{name}": value for name, value in self.keep.best.items()}
+        if self.keep is not None:
+            state |= {f"keep.{name}": value for name, value in self.keep.state().items()}
         return state
 
     def load(self, state: State) -> None:
@@ -367,9 +418,9 @@ class _Loop:
         words = json.loads(bytes(state["words"].tolist()))
         self.history.events, self.free = [Event(**event) for event in words["events"]], words["free"]
         self.well = self._snapshot()
-        if self.keep is not None and "least" in state:
-            self.keep.least = state["least"].to(self.sums.device)
-            self.keep.best = {name: state[f"best.{name}"].to(value) for name, value in self.model.state_dict().items()}
+        if self.keep is not None:
+            kept = {name.removeprefix("keep."): t for name, t in state.items() if name.startswith("keep.")}
+            self.keep.load(kept, self.sums.device)
 
 
 class _Averages:

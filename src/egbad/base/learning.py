@@ -110,8 +110,8 @@ def merge(parts: Sequence[History], again: Sequence[History], members: Sequence[
     """Put what came of training `members` again into the histories of all, in place."""
     wrong = at_the_end(parts)
     for part, new in zip(parts, again, strict=True):
-        for losses, new_losses in zip(part.losses, new.losses, strict=True):
-            losses[:, list(members)] = new_losses
+        for i, losses in enumerate(part.losses):  # one of the two may have ended early
+            losses[:, list(members)] = new.losses[i] if i < len(new.losses) else torch.nan
         end = part.steps[-1] if part.steps else 0
         part.events += [replace(event, member=members[event.member]) for event in new.events]
         kept = {s: [m for m in ill if m not in members] for s, ill in part.symptoms.items()}

@@ -119,6 +119,9 @@ class TorchDetector(Detector[T]):
         that know them best, looked at fifty times; some methods have no measure of that.
     validation_fraction : float, optional
         For keep="best", in (0, 1).
+    patience : int, optional
+        For keep="best": how many of the fifty looks may pass without better weights before training ends. Without it
+        training takes all its steps.
     members : int
         Networks that are trained side by side from different seeds; the score is their mean.
     device : str
@@ -144,6 +147,7 @@ class TorchDetector(Detector[T]):
     average_warmup: bool | None = None
     keep: str | None = None
     validation_fraction: float | None = None
+    patience: int | None = None
     members: int = 1
     device: str = "cpu"
 
@@ -202,7 +206,7 @@ class TorchDetector(Detector[T]):
         schedules = self._schedules(len(rows))
         parts = finished_stages(beside.checkpoints)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
-        keep = None if validation is None else Keep(self._criterion_on(validation))
+        keep = None if validation is None else Keep(self._criterion_on(validation), patience=self.settings_.patience)
 
         def settle_and_watch(step: int) -> None:
             self._settle(train_on)

@@ -37,6 +37,7 @@ class TrainingSettings(Settings):
     average_warmup: bool = True
     keep: Literal["last", "best"] = "last"
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
 
     def schedule(self, n: int) -> Schedule:
         """How to train on n rows."""
