@@ -314,7 +314,7 @@ class _Loop:
             loss for step, loss in zip(self.history.steps, self.history.losses, strict=True) if step > self.well[0]
         ]
         numbers = [*self._by_member(), *(loss.T for loss in [*losses, self.sums])]
-        broken = ~torch.stack([torch.isfinite(t).flatten(1).all(1) for t in numbers]).all(0)
+        broken = ~torch.stack([torch.isfinite(t).reshape(len(t), -1).all(1) for t in numbers]).all(0)
         self.model.eval()
         with self.draws.aside(), torch.no_grad():  # to look must not change what is drawn next
             found = {BROKEN: broken} | {s: ill & ~broken for s, ill in self.model.symptoms(batch).items()}
