@@ -239,7 +239,7 @@ def train(
     ended there. With `keep` the averaged weights that are left are not the last but the best. With `saver` a loop that
     was killed goes on from the state that it saved last, and ends with the same bits.
 
-    Once an epoch (at least twenty and at most a hundred times in all) it looks after its members: one whose loss is no
+    Once an epoch (at least twenty and at most forty times in all) it looks after its members: one whose loss is no
     number, or that shows another symptom, goes on more slowly, and where that helps from where it was last well. One that
     breaks down time and again stays where it was last well, and the history's symptoms say so.
     """
@@ -278,7 +278,7 @@ class _Loop:
         self.sums = torch.zeros(len(turns), len(draws), device=x.device)  # of losses since the last record
         self.step = self.since = 0
         epoch = max(1, len(x) // self.streams[0].size)
-        self.look_every = max(1, schedule.steps // 100, min(epoch, schedule.steps // 20))
+        self.look_every = max(1, schedule.steps // 40, min(epoch, schedule.steps // 20))
         self.pace = torch.ones(len(turns), len(draws), device=x.device)  # of each member, beside its turn's
         self.free: dict[str, list[bool]] = {}  # symptom -> which members were once without it
         self.well = self._snapshot()
@@ -310,11 +310,7 @@ class _Loop:
 
     def _look(self, batch: Tensor) -> None:
         """Treat what is wrong with members, as seen on a batch (K, B, ...), and remember what they are now."""
-        losses = [
-            loss for step, loss in zip(self.history.steps, self.history.losses, strict=True) if step > self.well[0]
-        ]
-        numbers = [*self._by_member(), *(loss.T for loss in [*losses, self.sums])]
-        broken = ~torch.stack([torch.isfinite(t).reshape(len(t), -1).all(1) for t in numbers]).all(0)
+        broken = self._broken()
         self.model.eval()
         with self.draws.aside(), torch.no_grad():  # to look must not change what is drawn next
             found = {BROKEN: broken} | {s: ill & ~broken for s, ill in self.model.symptoms(batch).items()}
@@ -327,6 +323,15 @@ class _Loop:
                     self._treat(symptom, member)
                 free[member] = free[member] or not sick
         self.well = self._snapshot()
+
+    def _broken(self) -> Tensor:
+        """Which members have a weight, or a loss since the last look, that is no number: (K,) bool."""
+        records = zip(self.history.steps, self.history.losses, strict=True)
+        losses = [self.sums, *(loss for step, loss in records if step > self.well[0])]
+        numbers = [t for t in (*self._by_member(), *(loss.T for loss in losses)) if t.is_floating_point()]
+        if bool(torch.isfinite(torch.stack(torch._foreach_norm(numbers))).all()):  # nearly always, and quickly known
+            return torch.zeros(len(self.draws), dtype=torch.bool, device=self.sums.device)
+        return ~torch.stack([torch.isfinite(t).reshape(len(t), -1).all(1) for t in numbers]).all(0)
 
     def _treat(self, symptom: Symptom, member: int) -> None:
         treated = sum(e.member == member and e.words == symptom.words for e in self.history.events)
