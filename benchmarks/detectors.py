@@ -1,6 +1,6 @@
 """Every detector on one data set, one JSON line per run.
 
-    python benchmarks/detectors.py kdd99 --seeds 0 1 2 --out benchmarks/results/detectors_kdd99.jsonl
+    python benchmarks/detectors.py kdd99 --seeds 0 1 2 --only "anogan, sigma" --out benchmarks/results/detectors_kdd99.jsonl
     python benchmarks/detectors.py digits --seeds 0 1 2 --out benchmarks/results/detectors_digits.jsonl
     python benchmarks/detectors.py five_seven --seeds 0 1 2 --out benchmarks/results/detectors_five_seven.jsonl
 
