@@ -142,6 +142,7 @@ def test_a_saved_detector_is_the_same_detector(either, tmp_path):
     x = draw(20, 1)
     detector.save(tmp_path / "model.egbad")
     again = load(tmp_path / "model.egbad")
+    assert hasattr(again, "reconstruct") == hasattr(detector, "reconstruct")
     for answer in ("anomaly_score", "p_value", "predict", "decision_function", "reconstruct"):
         if hasattr(detector, answer):
             assert np.array_equal(getattr(again, answer)(x), getattr(detector, answer)(x)), answer

@@ -260,6 +260,25 @@ def _prepared(detector, x):
     return fitted.encoder_.encode(kept), None, Beside()
 
 
+def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
+    x = ring(300, 0)
+    first = EGBAD(steps=5, members=3, random_state=0, alpha=0.05).fit(x).seeds_
+    rounds = []
+
+    def symptoms(self, batch):
+        if self.training:
+            return {}
+        if self.draws.seeds not in rounds:
+            rounds.append(self.draws.seeds)
+        sick = {1: [False, True, True], 2: [False, True], 3: [False]}[len(rounds)]  # members 1 and 2, then 2, then none
+        return {WORTHLESS: torch.tensor(sick)}
+
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", symptoms)
+    seeds = EGBAD(steps=5, members=3, random_state=0, alpha=0.05).fit(x).seeds_
+    assert rounds[0] == first and [len(r) for r in rounds] == [3, 2, 1]
+    assert seeds == (first[0], rounds[1][0], rounds[2][0])
+
+
 def test_one_that_stays_worthless_is_named(monkeypatch):
     monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True])})
     with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Generic
 
 import numpy as np
 import torch
+from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from egbad import persistence
@@ -14,14 +15,14 @@ from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
-from egbad.errors import HealthWarning, InvalidInputError, InvalidTypeError, TrainingError
+from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
 from egbad.training import History, Keep, Schedule, Turn, train
 
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
-_TIED_ROWS = 256  # that are looked at for tied scores
+_TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
 FAR = 8.0  # standard deviations: how far out networks see a column
 
@@ -59,6 +60,9 @@ class Model(nn.Module, Generic[T]):
         """x (K, B, ...) -> terms (K, B) which add up to A(x), higher is more anomalous."""
         raise TypeError(f"{type(self).__name__} defines no score_terms.")
 
+    def prepare(self, x: Tensor) -> None:
+        """Look at all training rows x (n, ...) once before training, at what is not learned by it."""
+
     def settle(self, chunks: Iterator[Tensor]) -> None:
         """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
 
@@ -72,7 +76,7 @@ class Model(nn.Module, Generic[T]):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """x (K, B, ...) -> what the members make of it (K, B, ...)."""
-        raise InvalidTypeError(f"{type(self).__name__} does not reconstruct.")
+        raise TypeError(f"{type(self).__name__} does not reconstruct.")
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
@@ -90,6 +94,11 @@ def _check_device(device: str) -> None:
         raise InvalidInputError(
             f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
         )
+
+
+def _rebuilds(detector: "TorchDetector[Any]") -> bool:
+    """Whether a detector's model makes reconstructions: where not, it has no `reconstruct`."""
+    return detector.model_type.reconstruct is not Model.reconstruct
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -159,6 +168,7 @@ class TorchDetector(Detector[T]):
         """How to train on n rows, for each stage."""
         return (self.settings_.schedule(n),)
 
+    @available_if(_rebuilds)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
         data = self._check(X)
@@ -203,6 +213,7 @@ class TorchDetector(Detector[T]):
         draws = Draws(self.seeds_, self.device)
         self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device)
         rows = torch.from_numpy(train_on).to(self.device)
+        self.model_.prepare(rows)
         schedules = self._schedules(len(rows))
         parts = finished_stages(beside.checkpoints)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
@@ -255,13 +266,10 @@ class TorchDetector(Detector[T]):
             for name, value in model.state_dict().items():
                 value[ill] = self.model_.state_dict()[name]
             merge(parts, anew, ill)
-            self.model_, self.seeds_ = model, tuple(self._with(seeds, ill, new_seeds))
+            for member, seed in zip(ill, new_seeds, strict=True):
+                seeds[member] = seed
+            self.model_, self.seeds_ = model, tuple(seeds)
         self._remember_training(parts)
-
-    @staticmethod
-    def _with(seeds: list[int], ill: list[int], new: list[int]) -> list[int]:
-        changed = dict(zip(ill, new, strict=True))
-        return [changed.get(member, seed) for member, seed in enumerate(seeds)]
 
     def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
         """The rows to train on, and those by which the best weights are told."""
@@ -279,9 +287,13 @@ class TorchDetector(Detector[T]):
         return criterion
 
     def _tied(self, x: Encoded) -> dict[Symptom, list[int]]:
-        """Members that give the same score to many rows or images that differ, seen on some of x (n, ...)."""
-        some = x[distinct_rows(x[:_TIED_ROWS])]
-        scores = np.concatenate([np.asarray(sum(terms.values()).cpu()) for terms in self._by_member(some)], axis=1)  # type: ignore[union-attr]
+        """Members that give the same score to many rows or images that differ, seen on the first chunk of x (n, ...)."""
+        chunk, n = next(self._chunks(x))
+        different = distinct_rows(x[:n])
+        if len(different) < _TIED_ROWS:
+            return {}
+        with torch.no_grad():
+            scores = torch.stack([*self.model_.score_terms(chunk).values()]).double().sum(0)[:, different].cpu().numpy()
         tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
         return {TIED: tied} if tied else {}
 

@@ -28,7 +28,7 @@ from egbad.benchmark import protocols
 from egbad.benchmark.suites import Entry, Task
 from egbad.detectors import create
 from egbad.encoding import each_once
-from egbad.errors import EgbadError, InvalidTypeError, UnreadableFileError
+from egbad.errors import EgbadError, UnreadableFileError
 from egbad.persistence import replacing
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
 
@@ -103,22 +103,13 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
     }
     if split.anomalous is not None:
         line |= _against_labels(split, scores, flagged)
-        if split.x_test.ndim > 2 and _rebuilds(detector, split.x_test):
+        if split.x_test.ndim > 2 and hasattr(detector, "reconstruct"):
             if split.masks is not None:
                 line["metrics"]["pixel_auroc"] = _pixel_auroc(detector, split.x_test, split.masks)
             if job.seed == 0:
                 shown = from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN)
                 line["pictures"] = draw(shown)
     return line
-
-
-def _rebuilds(detector: Any, x: Any) -> bool:
-    """Whether the detector makes reconstructions of images x (m, ...)."""
-    try:
-        detector.reconstruct(x[:1])
-    except (AttributeError, InvalidTypeError):
-        return False
-    return True
 
 
 def _pixel_auroc(detector: Any, x: Any, masks: Any) -> float:
