@@ -22,7 +22,7 @@ ORDER = [
         "sources",
         "datasets",
     ),
-    *("persistence", "checkpoints", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
+    *("persistence", "checkpoints", "views", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
 ]
 
 

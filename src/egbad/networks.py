@@ -119,6 +119,13 @@ def _whole(x: Tensor, *sizes: int) -> Tensor:
     return F.pad(x, [pad for size in sizes for pad in (0, -size % _VECTOR)])
 
 
+def products(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar products of rows a (K, n, m) with rows b (K, l, m) -> (K, n, l), each with the same bits in any place."""
+    m, n, rows = a.shape[2], a.shape[1], b.shape[1]
+    found = torch.bmm(_whole(a, m, n), _whole(b, m, rows).transpose(1, 2))
+    return found[:, :n, :rows]
+
+
 class Conv(nn.Module):
     """Convolution, x (K, B, a, h, w) -> (K, B, b, h', w'), or its transpose with `up`."""
 

@@ -9,6 +9,7 @@ from egbad.detectors.adgan import ADGAN
 from egbad.detectors.alad import ALAD
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.bigan import BiGAN
+from egbad.detectors.contrastive import Contrastive
 from egbad.detectors.dagmm import DAGMM
 from egbad.detectors.dsebm import DSEBM
 from egbad.detectors.egbad import EGBAD
@@ -23,7 +24,7 @@ from egbad.detectors.vae import VAE
 from egbad.errors import UnreadableFileError, unknown
 
 _ALL = (
-    *(ADGAN, ALAD, AnoGAN, BiGAN, DAGMM, DSEBM, EGBAD, FAnoGAN, GANomaly, VAE),
+    *(ADGAN, ALAD, AnoGAN, BiGAN, Contrastive, DAGMM, DSEBM, EGBAD, FAnoGAN, GANomaly, VAE),
     *(IsolationForest, KNN, LOF, OneClassSVM, PCA),
 )
 

@@ -1,0 +1,316 @@
+"""Contrastive: what is normal, learnt by telling its examples apart, and read out by the nearest of them.
+
+Images: instance discrimination with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
+image must be each other's nearest among all others, among which are its own turns and splices; a class head says which
+turn it is. A memory of the training images' features scores: how far the nearest lie, by cosine.
+Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
+them among the rest of other parts of the same row; the score is how badly it does.
+
+Departures: splices as a fifth kind, for images; a memory of fixed size, chosen to cover all training images; parts are
+drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
+from egbad.networks import BatchNorm, Conv, Draws, Linear, Reshape, leaky, mlp, products
+from egbad.training import Turn
+from egbad.views import affine, spliced, thickness, turned
+
+TURNS = 4
+_CANDIDATES = 20_000  # training images that a covering memory is chosen from
+
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def nt_xent(z: Tensor, temperature: float) -> Tensor:
+    """Normalised temperature-scaled cross-entropy (Chen et al., 2020, equation 1), (K,).
+
+    z (K, 2 N, m): item i and item i + N are two views of one thing, all others are to be told from them.
+    """
+    z = F.normalize(z, dim=2)
+    n = z.shape[1] // 2
+    alike = products(z, z) / temperature  # (K, 2 N, 2 N)
+    alike = alike.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
+    partner = torch.arange(2 * n, device=z.device).roll(n)
+    found: Tensor = torch.logsumexp(alike, 2) - alike[:, torch.arange(2 * n), partner]
+    return found.mean(1)
+
+
+def nearest(f: Tensor, memory: Tensor, used: int, k: int) -> Tensor:
+    """Mean distance of normalised features f (K, B, m) to the k nearest of the first `used` in memory (K, M, m), (K, B)."""
+    alike = products(f, memory)[:, :, :used]
+    return torch.sqrt((2 - 2 * alike.topk(min(k, used), dim=2).values).clamp(min=0)).mean(2)
+
+
+def cover(f: Tensor, size: int) -> Tensor:
+    """Which of the features f (n, m) to remember so that none is far from those: k-centre, greedily -> (size,) places.
+
+    Gonzalez (1985): begin with the first, then always take what is farthest from all that were taken.
+    """
+    taken = torch.zeros(size, dtype=torch.int64)
+    far = torch.full((len(f),), torch.inf)
+    for i in range(1, size):
+        far = torch.minimum(far, 1 - f @ f[taken[i - 1]])
+        taken[i] = far.argmax()
+    return taken
+
+
+# -- the models --------------------------------------------------------------------------------------------------------
+
+
+class Settings(TrainingSettings):
+    """Every value decided."""
+
+    width: int = Field(ge=1)
+    n_features: int = Field(default=128, ge=1)
+    n_projection: int = Field(default=64, ge=1)
+    temperature: float = Field(default=0.2, gt=0)
+    turn: float = Field(default=25.0, ge=0)
+    scale: float = Field(default=0.25, ge=0)
+    shear: float = Field(default=0.35, ge=0)
+    shift: float = Field(default=0.1, ge=0, le=1)
+    thickness: float = Field(default=0.7, ge=0, le=1)
+    splices: bool = True
+    memory: int = Field(default=2048, ge=16, multiple_of=16)
+    memory_choice: Literal["cover", "random"] = "random"
+    neighbours: int = Field(default=5, ge=1)
+    parts: int = Field(default=32, ge=2)
+
+
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Values for encoded rows (d,) or images (c, h, w)."""
+    if len(shape) == 1:
+        return {"width": 128, "learning_rate": 1e-3, "batch_size": 64, "steps": 1000, "temperature": 0.1, "guard": True}
+    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": 56, "steps": 600, "average": 0.0}
+
+
+class ToldApart(Model[Settings]):
+    """Images: trunk, projection, class head and memory."""
+
+    remembered: Tensor
+    remembered_trunk: Tensor
+    used: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
+        super().__init__(shape, settings, draws)
+        s, members = settings, len(draws)
+        self.trunk = _trunk(draws, shape, s.width, s.n_features)
+        self.project = nn.Sequential(
+            leaky(), Linear(draws, s.n_features, s.n_features), nn.ReLU(), Linear(draws, s.n_features, s.n_projection)
+        )
+        self.classify = nn.Sequential(leaky(), Linear(draws, s.n_features, TURNS + 1))
+        self.register_buffer("remembered", torch.zeros(members, TURNS, s.memory, s.n_projection))
+        self.register_buffer("remembered_trunk", torch.zeros(members, TURNS, s.memory, s.n_features))
+        self.register_buffer("used", torch.zeros(members, dtype=torch.int64))
+        self.background = torch.zeros(members, shape[0])
+        self.framed = False
+
+    def prepare(self, x: Tensor) -> None:
+        """See whether images x (n, c, h, w) have a background: whether nearly all pixels at their edges are one value."""
+        edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
+        middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
+        self.framed = bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9)
+        fill = middle if self.framed else x.mean((0, 2, 3))
+        self.background = fill.expand(len(self.draws), -1)
+
+    def turns(self) -> tuple[Turn, ...]:
+        return (Turn("contrast", [*self.parameters()], self.loss),)
+
+    def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
+        """A random view of images (K, B, c, h, w)."""
+        s = self.settings
+        x = affine(x, self.background if self.framed else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
+                   shift=s.shift)  # fmt: skip
+        return thickness(x, self.draws, s.thickness) if strokes and s.thickness else x
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Contrast over all items, and cross-entropy of the class head, (K,)."""
+        kinds = [x]
+        if self.settings.splices:
+            kinds.append(spliced(x, self.background, self.draws))
+        halves = []
+        for _ in range(2):
+            items = [*turned(self.view(kinds[0]))]
+            halves.append(torch.cat([*items, *(self.view(kind, strokes=False) for kind in kinds[1:])], dim=1))
+        h = self.trunk(torch.cat(halves, dim=1))  # (K, 2 N, m)
+        labels = torch.arange(len(halves[0][0]) // x.shape[1]).repeat_interleave(x.shape[1]).repeat(2)
+        logits = self.classify(h)[..., : int(labels.max()) + 1]
+        told = F.cross_entropy(
+            logits.flatten(0, 1), labels.repeat(len(x)).to(x.device), reduction="none"
+        ).view(len(x), -1)  # fmt: skip
+        return nt_xent(self.project(h), self.settings.temperature) + told.mean(1)
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Normalised features of the trunk and of the projection for every turn of x (K, B, ...): (K, 4, B, m)."""
+        views = turned(x)
+        h = self.trunk(views.transpose(0, 1).flatten(1, 2))  # (K, 4 B, m)
+        parts = (h, self.project(h))
+        return tuple(F.normalize(f, dim=2).view(len(x), TURNS, x.shape[1], -1) for f in parts)  # type: ignore[return-value]
+
+    def settle(self, chunks: Iterator[Tensor]) -> None:
+        """Remember the given training images: all of them, or those that cover them best if the memory holds fewer."""
+        found = [self.features(x) for x in chunks]
+        trunk, projected = (torch.cat([f[i] for f in found], dim=2) for i in range(2))  # (K, 4, n, m)
+        n, size = trunk.shape[2], self.settings.memory
+        for member in range(len(trunk)):
+            for turn in range(TURNS):
+                places = torch.arange(n) if n <= size else cover(projected[member, turn], size)
+                self.remembered[member, turn, : len(places)] = projected[member, turn, places]
+                self.remembered_trunk[member, turn, : len(places)] = trunk[member, turn, places]
+        self.used.fill_(min(n, size))
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """The sum over turns of how far the nearest remembered images lie, by the projection and by the trunk."""
+        used, k = int(self.used[0]), self.settings.neighbours
+        trunk, projected = self.features(x)
+
+        def far(f: Tensor, memory: Tensor) -> Tensor:
+            return torch.stack([nearest(f[:, t], memory[:, t], used, k) for t in range(TURNS)]).sum(0)
+
+        return {"projection": far(projected, self.remembered), "trunk": far(trunk, self.remembered_trunk)}
+
+
+def _trunk(draws: Draws, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
+    """Strided convolutions with batch normalisation until four pixels are left, then m features."""
+    c, h, w = shape
+    layers: list[nn.Module] = []
+    while min(h, w) > 4 or len(layers) < 6:
+        kernel = 4 if h % 2 == 0 and w % 2 == 0 else 3
+        out = width * min(2 ** (len(layers) // 3), 4)
+        layers += [Conv(draws, c, out, kernel, 2, 1), BatchNorm(draws, out), leaky()]
+        c, h, w = out, (h + 2 - kernel) // 2 + 1, (w + 2 - kernel) // 2 + 1
+    return nn.Sequential(*layers, Reshape(c * h * w), Linear(draws, c * h * w, m))
+
+
+class Parts(Model[Settings]):
+    """Rows: a network for a part of the columns, one for the rest, and the parts."""
+
+    part: Tensor
+    rest: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
+        super().__init__(shape, settings, draws)
+        s, d = settings, shape[0]
+        size = max(1, d // 4)
+        orders = torch.stack([draws.permutations(d) for _ in range(s.parts)], dim=1)  # (K, J, d)
+        self.register_buffer("part", orders[..., :size].clone())  # (K, J, size)
+        self.register_buffer("rest", orders[..., size:].clone() if d > 1 else orders.clone())
+        widths = (s.width, s.width, s.n_projection)
+        self.f = mlp(draws, (size + s.parts, *widths))
+        self.g = mlp(draws, (self.rest.shape[2] + s.parts, *widths))
+
+    def turns(self) -> tuple[Turn, ...]:
+        return (Turn("contrast", [*self.parameters()], self.loss),)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """How well each part of rows x (K, B, d) fits the rest that belongs to each part, (K, B, J, J)."""
+        x = self.seen(x)
+        one, other = (
+            F.normalize(net(self._of(x, places)), dim=2) for net, places in ((self.f, self.part), (self.g, self.rest))
+        )
+        members, n, parts = *x.shape[:2], self.settings.parts
+        a, b = (f.reshape(members * n, parts, -1) for f in (one, other))
+        return products(a, b).view(members, n, parts, parts) / self.settings.temperature
+
+    def _of(self, x: Tensor, places: Tensor) -> Tensor:
+        """The columns `places` (K, J, m) of rows x (K, B, d), and which part it is: (K, B J, m + J)."""
+        members, n, parts = *x.shape[:2], places.shape[1]
+        flat = places.flatten(1)[:, None].expand(-1, n, -1)
+        columns = x.gather(2, flat).view(members, n, parts, -1)
+        which = torch.eye(parts).to(x).expand(members, n, parts, parts)
+        return torch.cat([columns, which], dim=3).flatten(1, 2)
+
+    def each(self, x: Tensor) -> Tensor:
+        """-log p(the right rest) averaged over parts, (K, B)."""
+        found: Tensor = -torch.log_softmax(self.logits(x), dim=3).diagonal(dim1=2, dim2=3).mean(2)
+        return found
+
+    def loss(self, x: Tensor) -> Tensor:
+        return self.each(x).mean(1)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        return {"parts": self.each(x)}
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Contrastive(TorchDetector[Settings]):
+    """Normal examples told apart: how far the nearest of them lie, or how badly the parts of a row fit each other.
+
+    Parameters
+    ----------
+    width : int, optional
+        Channels of the first convolution, or units of the hidden layers.
+    n_features, n_projection : int, optional
+        Length of the trunk's features, and of those that are contrasted.
+    temperature : float, optional
+        Of the contrast: the lower, the more the nearest of the others count.
+    turn, scale, shear, shift : float, optional
+        How far views of images are moved: degrees, logarithm of the size, columns a row, share of the side.
+    thickness : float, optional
+        How far strokes are made thicker or thinner, in [0, 1].
+    splices : bool, optional
+        Whether images with a wrong part are told from normal ones, too.
+    memory : int, optional
+        Training images that are remembered, a multiple of 16: more are finer, and cost as much more to score and keep.
+    memory_choice : {"random", "cover"}, optional
+        Which of them, where there are more: some, or those that cover all best.
+    neighbours : int, optional
+        How many of the nearest count.
+    parts : int, optional
+        Parts of a row's columns.
+
+    References
+    ----------
+    Tack, Mo, Jeong, Shin, "CSI: Novelty Detection via Contrastive Learning on Distributionally Shifted Instances",
+    arXiv:2007.08176, NeurIPS 2020.
+    Shenkar, Wolf, "Anomaly Detection for Tabular Data with Internal Contrastive Learning", ICLR 2022.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors import Contrastive
+    >>> z = np.random.default_rng(0).normal(size=(500, 2))
+    >>> X = z @ np.array([[1.0, 2.0, 0.5, 0.0, -1.0], [0.3, -1.0, 2.0, 1.0, 0.0]])
+    >>> detector = Contrastive(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector.predict(np.array([[1.3, 1.0, 2.5, 1.0, -1.0], [-2.0, 2.0, -2.0, 2.0, 2.0]]))
+    array([ 1, -1])
+    """
+
+    name: ClassVar[str] = "contrastive"
+    settings_type: ClassVar = Settings
+    model_type: ClassVar = ToldApart  # for images; `_build` takes `Parts` for rows
+    recipes: ClassVar = {"default": default}
+
+    width: int | None = None
+    n_features: int | None = None
+    n_projection: int | None = None
+    temperature: float | None = None
+    turn: float | None = None
+    scale: float | None = None
+    shear: float | None = None
+    shift: float | None = None
+    thickness: float | None = None
+    splices: bool | None = None
+    memory: int | None = None
+    memory_choice: str | None = None
+    neighbours: int | None = None
+    parts: int | None = None
+
+    def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[Settings]:
+        return (Parts if len(shape) == 1 else ToldApart)(shape, self.settings_, draws)
+
+    def _settle(self, x: Encoded) -> None:
+        most = self.settings_.memory if self.settings_.memory_choice == "random" else _CANDIDATES
+        if x.ndim == 4 and len(x) > most:
+            x = x[np.sort(np.random.default_rng(self.seed_).permutation(len(x))[:most])]
+        super()._settle(x)

@@ -1,0 +1,112 @@
+"""Contrastive: its losses by other means, its memory by scikit-learn, what it learns on scenes whose answers are plain."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+from sklearn.neighbors import NearestNeighbors
+from torch.nn import functional as F
+
+from egbad.detectors.contrastive import Contrastive, Parts, Settings, ToldApart, cover, default, nearest, nt_xent
+from egbad.networks import Draws
+
+
+def model(shape, **given):
+    kind = Parts if len(shape) == 1 else ToldApart
+    settings = Settings.model_validate(default(shape) | {"width": 8, "n_features": 16, "memory": 32} | given)
+    return kind(shape, settings, Draws([0])).eval()
+
+
+def test_nt_xent_is_a_cross_entropy_over_cosines():
+    z = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
+    for member, found in zip(z, nt_xent(z, 0.5), strict=True):
+        cosines = F.cosine_similarity(member[:, None], member[None], dim=2) / 0.5
+        losses = []
+        for i in range(10):
+            others = [j for j in range(10) if j != i]
+            target = others.index((i + 5) % 10)
+            losses.append(F.cross_entropy(cosines[i, others][None], torch.tensor([target])))
+        assert found.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+
+
+def test_the_nearest_are_scikit_learns():
+    rng = torch.Generator().manual_seed(0)
+    f, memory = (F.normalize(torch.randn(1, n, 5, generator=rng), dim=2) for n in (7, 40))
+    index = NearestNeighbors(n_neighbors=3).fit(memory[0, :30])
+    assert nearest(f, memory, 30, 3)[0].numpy() == pytest.approx(index.kneighbors(f[0])[0].mean(1), abs=1e-5)
+    assert nearest(f, memory, 2, 3)[0].numpy() == pytest.approx(
+        NearestNeighbors(n_neighbors=2).fit(memory[0, :2]).kneighbors(f[0])[0].mean(1), abs=1e-5
+    )
+
+
+def test_a_cover_takes_what_is_farthest_from_all_that_was_taken():
+    angle = torch.tensor([0.0, 0.1, 3.1, 1.5, 1.6])
+    f = torch.stack([torch.cos(angle), torch.sin(angle)], dim=1)
+    assert cover(f, 3).tolist() == [0, 2, 3]
+
+
+def test_parts_by_hand():
+    m = model((6,), parts=3)
+    x = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
+    for row, found in zip(x[0], m.each(x)[0], strict=True):
+        a, b = [], []
+        for j in range(3):
+            which = torch.eye(3)[j]
+            a.append(m.f(torch.cat([row[m.part[0, j]], which])[None, None])[0, 0])
+            b.append(m.g(torch.cat([row[m.rest[0, j]], which])[None, None])[0, 0])
+        logits = F.cosine_similarity(torch.stack(a)[:, None], torch.stack(b)[None], dim=2) / 0.1
+        assert found.item() == pytest.approx(F.cross_entropy(logits, torch.arange(3)).item(), rel=1e-4)
+
+
+def test_a_part_and_its_rest_are_all_columns():
+    m = model((9,), parts=5)
+    together = torch.cat([m.part, m.rest], dim=2)[0]
+    assert (together.sort(dim=1).values == torch.arange(9)).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (1, 28, 28), (2, 33, 47), (1, 64, 64)])
+def test_images_of_any_size_are_told_apart(shape):
+    m = model(shape, width=4)
+    x = torch.randn(1, 5, *shape, generator=torch.Generator().manual_seed(0))
+    m.prepare(x[0])
+    assert torch.isfinite(m.train().loss(x)).all()
+    m.eval().settle(iter([x]))
+    terms = m.score_terms(x)
+    assert set(terms) == {"projection", "trunk"} and terms["trunk"].shape == (1, 5)
+
+
+def test_a_remembered_image_is_near_and_the_memory_holds_what_it_can():
+    m = model((1, 8, 8), memory=16, neighbours=1)
+    x = torch.randn(1, 40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    m.settle(iter([x[:, :10]]))
+    assert m.used.tolist() == [10]
+    assert m.score_terms(x[:, :10])["trunk"].max() < 0.02 < m.score_terms(x[:, 10:])["trunk"].min()
+    m.settle(iter([x]))
+    assert m.used.tolist() == [16]
+
+
+def test_a_background_is_what_nearly_all_edges_are():
+    m = model((1, 8, 8))
+    x = torch.full((20, 1, 8, 8), -1.0)
+    x[:, :, 2:6, 2:6] = torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    m.prepare(x)
+    assert m.framed and m.background.tolist() == [[-1.0]]
+    m.prepare(torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
+    assert not m.framed
+
+
+@pytest.mark.parametrize("choice", ["random", "cover"])
+def test_it_learns_a_shape_wherever_it_is(choice):
+    def letters(n, seed, *, mirrored=False):
+        """The letter F somewhere on 16 x 16 pixels, or its mirror image."""
+        rng = np.random.default_rng(seed)
+        x = np.zeros((n, 16, 16))
+        for image in x:
+            r, c = rng.integers(1, 6), rng.integers(1, 9)
+            image[r : r + 9, c] = image[r, c : c + 6] = image[r + 4, c : c + 4] = 1
+        return x[:, :, ::-1].copy() if mirrored else x
+
+    detector = Contrastive(steps=100, width=8, memory=64, memory_choice=choice, random_state=0, alpha=0.1)
+    detector.fit(letters(200, 0))
+    new = np.concatenate([letters(60, 1), letters(60, 2, mirrored=True)])
+    assert roc_auc_score(np.arange(120) >= 60, detector.anomaly_score(new)) > 0.95
