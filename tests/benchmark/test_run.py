@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -143,6 +144,46 @@ def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
     keys = [json.loads(line)["key"] for line in path.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 18
     assert "runs were done before" in done.stderr
+
+
+def living():
+    """Every process that runs -> the one that began it."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if state != "Z":
+                parents[int(stat.parent.name)] = int(parent)
+    return parents
+
+
+def offspring(pid):
+    """The processes that a process began, and those that they began."""
+    parents, found, new = living(), set(), {pid}
+    while new:
+        new = {child for child, parent in parents.items() if parent in new} - found
+        found |= new
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+def test_nothing_runs_on_for_a_benchmark_that_was_killed(tmp_path):
+    egbad = str(Path(sys.executable).with_name("egbad"))
+    command = [egbad, "benchmark", "digits", "--out", str(tmp_path), "--tasks", "3 left", "--detectors", "egbad"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    path, deadline = tmp_path / "runs.jsonl", time.monotonic() + 120
+    while not (path.exists() and path.read_bytes().count(b"\n") == 4) and time.monotonic() < deadline:
+        time.sleep(0.05)  # the naive baselines; now the network trains
+    time.sleep(1)
+    working = offspring(process.pid)
+    assert len(working) >= 3, "the server of forks, its tracker and a run"
+    process.kill()
+    process.wait()
+    deadline = time.monotonic() + 10
+    while (alive := working & living().keys()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not alive
+    assert path.read_bytes().count(b"\n") == 4
 
 
 def test_two_benchmarks_cannot_write_into_one_folder(task, tmp_path):

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,7 @@ def _child(job: Job, threads: int, data_dir: Path | None, scores_to: Path | None
     from threadpoolctl import threadpool_limits
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends its children
+    Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     with threadpool_limits(threads):
         try:
@@ -180,6 +182,14 @@ def _child(job: Job, threads: int, data_dir: Path | None, scores_to: Path | None
     unit = 1 if sys.platform == "darwin" else 1024
     line["peak_memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
     answer.send(plain(line))
+
+
+def _end_with_parent() -> None:
+    """End this process when the benchmark that it works for was killed: nobody waits for its line."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def failed(reason: str) -> Line:
