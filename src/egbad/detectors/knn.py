@@ -10,12 +10,14 @@ from sklearn.neighbors import NearestNeighbors
 from egbad import persistence
 from egbad.base import Floats, Settings, ShallowDetector
 
+_FLAT = 1e-6  # length of a centred row, from which on it has no direction
+
 
 class KNNSettings(Settings):
     """Every value decided."""
 
     n_neighbors: int = Field(ge=1)
-    metric: Literal["euclidean", "manhattan", "cosine"]
+    metric: Literal["euclidean", "manhattan", "cosine", "correlation"]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -28,8 +30,9 @@ class KNN(ShallowDetector[KNNSettings]):
     ----------
     n_neighbors : int
         k; where there are fewer training rows, all of them.
-    metric : {"euclidean", "manhattan", "cosine"}
-        The distance, on encoded columns or pixels.
+    metric : {"euclidean", "manhattan", "cosine", "correlation"}
+        The distance, on encoded columns or pixels. "correlation" is Euclidean, once every row or image by itself has mean 0
+        and length 1: neither brightness nor contrast of an image count.
     distinct : bool
         As for every detector; on by default, because a repeated row fills the neighbourhood with itself.
 
@@ -59,8 +62,16 @@ class KNN(ShallowDetector[KNNSettings]):
     def _take(self, learned: persistence.Arrays) -> None:
         super()._take(learned)
         k = min(self.settings_.n_neighbors, len(learned["rows"]))
-        self._index = NearestNeighbors(n_neighbors=k, metric=self.settings_.metric).fit(learned["rows"])
+        metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
+        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._compared(learned["rows"]))
+
+    def _compared(self, x: Floats) -> Floats:
+        """Rows x (n, d) as the index compares them."""
+        if self.settings_.metric != "correlation":
+            return x
+        x = x - x.mean(axis=1, keepdims=True)
+        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), _FLAT))
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
-        distances, _ = self._index.kneighbors(x)
+        distances, _ = self._index.kneighbors(self._compared(x))
         return {"distance": distances.mean(1)}
