@@ -159,8 +159,9 @@ class BatchNorm(nn.Module):
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, draws: Draws, channels: int) -> None:
+    def __init__(self, draws: Draws, channels: int, *, momentum: float = 0.01) -> None:
         super().__init__()
+        self.momentum = momentum
         self.weight = nn.Parameter(torch.ones(len(draws), channels))
         self.bias = nn.Parameter(torch.zeros(len(draws), channels))
         self.register_buffer("running_mean", torch.zeros(len(draws), channels))
@@ -173,7 +174,7 @@ class BatchNorm(nn.Module):
     def _one(self, k: int, x: Tensor) -> Tensor:
         keep = self.tracking or not self.training
         mean, var = (self.running_mean[k], self.running_var[k]) if keep else (None, None)
-        return F.batch_norm(x, mean, var, self.weight[k], self.bias[k], self.training, momentum=0.01, eps=1e-3)
+        return F.batch_norm(x, mean, var, self.weight[k], self.bias[k], self.training, self.momentum, eps=1e-3)
 
 
 @contextmanager

@@ -2,31 +2,34 @@
 
 Images: instance discrimination with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
 image must be each other's nearest among all others, among which are its own turns and splices; a class head says which
-turn it is. A memory of the training images' features scores: how far the nearest lie, by cosine.
+turn it is. A memory of the training images' features scores: how far the nearest lies, by cosine.
 Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
 them among the rest of other parts of the same row; the score is how badly it does.
 
-Departures: splices as a fifth kind, for images; a memory of fixed size, chosen to cover all training images; parts are
-drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
+Departures: splices as a fifth kind, for images; a memory of fixed size, the centres of the training images' features;
+parts are drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from pydantic import Field
+from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
+from egbad.encoding import distinct_rows
 from egbad.networks import BatchNorm, Conv, Draws, Linear, Reshape, leaky, mlp, products
 from egbad.training import Turn
 from egbad.views import affine, spliced, thickness, turned
 
 TURNS = 4
-_CANDIDATES = 20_000  # training images that a covering memory is chosen from
+_SEEN = 20_000  # training images that the memory is made of, at most
+_ROUNDS = 10  # of k-means: later ones move nothing that counts
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -46,23 +49,23 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
     return found.mean(1)
 
 
-def nearest(f: Tensor, memory: Tensor, used: int, k: int) -> Tensor:
-    """Mean distance of normalised features f (K, B, m) to the k nearest of the first `used` in memory (K, M, m), (K, B)."""
-    alike = products(f, memory)[:, :, :used]
-    return torch.sqrt((2 - 2 * alike.topk(min(k, used), dim=2).values).clamp(min=0)).mean(2)
+def nearest(f: Tensor, memory: Tensor) -> Tensor:
+    """Distance of normalised features f (K, B, m) to the nearest in memory (K, M, m), (K, B)."""
+    return torch.sqrt((2 - 2 * products(f, memory).amax(2)).clamp(min=0))
 
 
-def cover(f: Tensor, size: int) -> Tensor:
-    """Which of the features f (n, m) to remember so that none is far from those: k-centre, greedily -> (size,) places.
+def centres(f: Tensor, size: int, seed: int) -> Tensor:
+    """Directions that features f (n, m) of length 1 crowd around -> (size, m), of length 1: k-means, by scikit-learn.
 
-    Gonzalez (1985): begin with the first, then always take what is farthest from all that were taken.
+    Where there are no more features than that, themselves, the last again and again.
     """
-    taken = torch.zeros(size, dtype=torch.int64)
-    far = torch.full((len(f),), torch.inf)
-    for i in range(1, size):
-        far = torch.minimum(far, 1 - f @ f[taken[i - 1]])
-        taken[i] = far.argmax()
-    return taken
+    rows = f.detach().cpu().numpy()
+    rows = rows[distinct_rows(rows)]
+    if len(rows) > size:
+        kmeans = KMeans(size, init="random", n_init=1, max_iter=_ROUNDS, random_state=seed % 2**32)
+        rows = kmeans.fit(rows).cluster_centers_
+    found = F.normalize(torch.from_numpy(rows).to(f), dim=1)
+    return torch.cat([found, found[-1:].expand(size - len(found), -1)])
 
 
 # -- the models --------------------------------------------------------------------------------------------------------
@@ -81,9 +84,7 @@ class Settings(TrainingSettings):
     shift: float = Field(default=0.1, ge=0, le=1)
     thickness: float = Field(default=0.7, ge=0, le=1)
     splices: bool = True
-    memory: int = Field(default=2048, ge=16, multiple_of=16)
-    memory_choice: Literal["cover", "random"] = "random"
-    neighbours: int = Field(default=5, ge=1)
+    memory: int = Field(default=512, ge=16, multiple_of=16)
     parts: int = Field(default=32, ge=2)
 
 
@@ -91,7 +92,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {"width": 128, "learning_rate": 1e-3, "batch_size": 64, "steps": 1000, "temperature": 0.1, "guard": True}
-    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": 56, "steps": 600, "average": 0.0}
+    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": 56, "steps": 1200, "average": 0.0}
 
 
 class ToldApart(Model[Settings]):
@@ -99,7 +100,6 @@ class ToldApart(Model[Settings]):
 
     remembered: Tensor
     remembered_trunk: Tensor
-    used: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
@@ -111,7 +111,6 @@ class ToldApart(Model[Settings]):
         self.classify = nn.Sequential(leaky(), Linear(draws, s.n_features, TURNS + 1))
         self.register_buffer("remembered", torch.zeros(members, TURNS, s.memory, s.n_projection))
         self.register_buffer("remembered_trunk", torch.zeros(members, TURNS, s.memory, s.n_features))
-        self.register_buffer("used", torch.zeros(members, dtype=torch.int64))
         self.background = torch.zeros(members, shape[0])
         self.framed = False
 
@@ -158,24 +157,20 @@ class ToldApart(Model[Settings]):
         return tuple(F.normalize(f, dim=2).view(len(x), TURNS, x.shape[1], -1) for f in parts)  # type: ignore[return-value]
 
     def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Remember the given training images: all of them, or those that cover them best if the memory holds fewer."""
+        """Remember the given training images: all of them, or what they crowd around if the memory holds fewer."""
         found = [self.features(x) for x in chunks]
-        trunk, projected = (torch.cat([f[i] for f in found], dim=2) for i in range(2))  # (K, 4, n, m)
-        n, size = trunk.shape[2], self.settings.memory
-        for member in range(len(trunk)):
-            for turn in range(TURNS):
-                places = torch.arange(n) if n <= size else cover(projected[member, turn], size)
-                self.remembered[member, turn, : len(places)] = projected[member, turn, places]
-                self.remembered_trunk[member, turn, : len(places)] = trunk[member, turn, places]
-        self.used.fill_(min(n, size))
+        for i, memory in enumerate((self.remembered_trunk, self.remembered)):
+            f = torch.cat([features[i] for features in found], dim=2)  # (K, 4, n, m)
+            for member, seed in enumerate(self.draws.seeds):
+                for turn in range(TURNS):
+                    memory[member, turn] = centres(f[member, turn], self.settings.memory, seed)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """The sum over turns of how far the nearest remembered images lie, by the projection and by the trunk."""
-        used, k = int(self.used[0]), self.settings.neighbours
+        """The sum over turns of how far the nearest that is remembered lies, by the projection and by the trunk."""
         trunk, projected = self.features(x)
 
         def far(f: Tensor, memory: Tensor) -> Tensor:
-            return torch.stack([nearest(f[:, t], memory[:, t], used, k) for t in range(TURNS)]).sum(0)
+            return torch.stack([nearest(f[:, t], memory[:, t]) for t in range(TURNS)]).sum(0)
 
         return {"projection": far(projected, self.remembered), "trunk": far(trunk, self.remembered_trunk)}
 
@@ -187,7 +182,7 @@ def _trunk(draws: Draws, shape: tuple[int, ...], width: int, m: int) -> nn.Seque
     while min(h, w) > 4 or len(layers) < 6:
         kernel = 4 if h % 2 == 0 and w % 2 == 0 else 3
         out = width * min(2 ** (len(layers) // 3), 4)
-        layers += [Conv(draws, c, out, kernel, 2, 1), BatchNorm(draws, out), leaky()]
+        layers += [Conv(draws, c, out, kernel, 2, 1), BatchNorm(draws, out, momentum=0.1), leaky()]
         c, h, w = out, (h + 2 - kernel) // 2 + 1, (w + 2 - kernel) // 2 + 1
     return nn.Sequential(*layers, Reshape(c * h * w), Linear(draws, c * h * w, m))
 
@@ -244,7 +239,7 @@ class Parts(Model[Settings]):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Contrastive(TorchDetector[Settings]):
-    """Normal examples told apart: how far the nearest of them lie, or how badly the parts of a row fit each other.
+    """Normal examples told apart: how far the nearest of them lies, or how badly the parts of a row fit each other.
 
     Parameters
     ----------
@@ -261,11 +256,9 @@ class Contrastive(TorchDetector[Settings]):
     splices : bool, optional
         Whether images with a wrong part are told from normal ones, too.
     memory : int, optional
-        Training images that are remembered, a multiple of 16: more are finer, and cost as much more to score and keep.
-    memory_choice : {"random", "cover"}, optional
-        Which of them, where there are more: some, or those that cover all best.
-    neighbours : int, optional
-        How many of the nearest count.
+        How many features are remembered for each turn, a multiple of 16: all of the training images', or the centres
+        that these crowd around. Fewer are cheaper to score and, down to some hundreds, better: a single training image
+        that was hard to place no longer excuses what lies near it.
     parts : int, optional
         Parts of a row's columns.
 
@@ -302,15 +295,12 @@ class Contrastive(TorchDetector[Settings]):
     thickness: float | None = None
     splices: bool | None = None
     memory: int | None = None
-    memory_choice: str | None = None
-    neighbours: int | None = None
     parts: int | None = None
 
     def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[Settings]:
         return (Parts if len(shape) == 1 else ToldApart)(shape, self.settings_, draws)
 
     def _settle(self, x: Encoded) -> None:
-        most = self.settings_.memory if self.settings_.memory_choice == "random" else _CANDIDATES
-        if x.ndim == 4 and len(x) > most:
-            x = x[np.sort(np.random.default_rng(self.seed_).permutation(len(x))[:most])]
+        if x.ndim == 4 and len(x) > _SEEN:
+            x = x[np.sort(np.random.default_rng(self.seed_).permutation(len(x))[:_SEEN])]
         super()._settle(x)
