@@ -22,8 +22,8 @@ import torch
 
 from egbad import datasets, metrics
 from egbad.benchmark import protocols
-from egbad.detectors import all_detectors
 from egbad.errors import CalibrationWarning, HealthWarning
+from egbad.registry import all_detectors
 
 # The variants that the papers name, beside the defaults.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in all_detectors()} | {

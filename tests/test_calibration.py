@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from egbad.calibration import benjamini_hochberg, p_values, threshold
+from egbad.calibration import Tail, benjamini_hochberg, p_values, threshold
 from egbad.errors import CalibrationWarning
 
 finite = st.floats(-1e6, 1e6)
@@ -46,3 +46,22 @@ def test_discoveries_are_scipys(p, fdr):
     adjusted = false_discovery_control(p)
     clear = np.abs(adjusted - fdr) > 1e-9
     assert np.array_equal(benjamini_hochberg(p, fdr)[clear], (adjusted <= fdr)[clear])
+
+
+@given(st.lists(finite, min_size=1, max_size=60), st.lists(finite, min_size=2, max_size=20))
+def test_a_higher_score_never_has_a_lower_tail(held_out, scores):
+    tails = Tail(np.array(held_out))(np.sort(scores))
+    assert np.isfinite(tails).all() and (tails >= 0).all() and (np.diff(tails) >= -1e-9).all()
+
+
+def test_a_tail_is_the_p_value_within_and_exponential_beyond():
+    held_out = np.sort(np.random.default_rng(0).exponential(size=5000))
+    tail = Tail(held_out)
+    low = held_out[:4499]
+    assert tail(low) == pytest.approx(-np.log(p_values(held_out, low) - 1 / 5001), rel=1e-6)
+    far = np.array([5.0, 10.0, 40.0])  # -log of the true survival of an exponential is the score itself
+    assert tail(far) == pytest.approx(far, rel=0.1)
+
+
+def test_a_tail_bears_scores_that_are_all_the_same():
+    assert Tail(np.zeros(9))(np.array([-1.0, 0.0, 2.0])) == pytest.approx([-np.log(0.9)] * 2 + [-np.log(0.9) + 2])

@@ -13,8 +13,8 @@ import pytest
 
 from egbad import EGBAD, persistence
 from egbad.checkpoints import Checkpoints
-from egbad.detectors import create
 from egbad.errors import HealthWarning, InvalidInputError
+from egbad.registry import create
 
 RUN = {"data": "abc", "steps": 3}
 
@@ -160,7 +160,7 @@ def test_a_checkpoint_is_no_model(tmp_path):
 def start(folder, *more):
     egbad = str(Path(sys.executable).with_name("egbad"))
     out = ["--out", str(folder / "model.egbad"), "--checkpoint-every", "0.02", "--quiet", "--alpha", "0.05"]
-    command = [egbad, "fit", str(folder / "rows.npy"), *out, "--set", "steps=300", *more]
+    command = [egbad, "fit", str(folder / "rows.npy"), *out, "--detector", "egbad", "--set", "steps=300", *more]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
@@ -216,7 +216,8 @@ def test_another_run_is_said_in_one_sentence(tmp_path, capsys):
     out = str(tmp_path / "m.egbad")
     checkpoints = Checkpoints(f"{out}.checkpoints", every=0)
     EGBAD(steps=5, random_state=0, alpha=0.05).fit(table(), checkpoints=checkpoints)
-    arguments = ["fit", str(tmp_path / "rows.npy"), "--out", out, "--set", "steps=5", "--quiet", "--alpha", "0.05"]
+    arguments = ["fit", str(tmp_path / "rows.npy"), "--out", out, "--detector", "egbad", "--set", "steps=5"]
+    arguments += ["--quiet", "--alpha", "0.05"]
     assert main([*arguments, "--resume", "--members", "2"]) == 2
     assert "are of another run, its parameters differ" in capsys.readouterr().err
     assert checkpoints.files(), "nothing was lost"

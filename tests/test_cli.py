@@ -190,7 +190,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_of_images(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, page = tmp_path / "m.egbad", tmp_path / "page.html"
-    steps = ("--set", "steps=10", "--set", "width=4", "--alpha", "0.3")
+    steps = ("--set", "steps=10", "--alpha", "0.3")
     code, out, err = run(capsys, "fit", pictures / "even", "--out", model, *steps, "--json")
     assert code == 0, err
     assert json.loads(out)["input"] == {"kind": "images", "shape": [8, 8], "columns": None}
@@ -213,7 +213,7 @@ def test_a_folder_of_images(pictures: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_public_data_set_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "m.egbad"
-    steps = ("--set", "steps=2", "--set", "width=4", "--alpha", "0.1")
+    steps = ("--set", "steps=2", "--alpha", "0.1")
     code, out, err = run(capsys, "fit", "digits", "--normal", "5", "--out", model, *steps, "--json")
     assert code == 0, err
     assert json.loads(out)["rows"] == 182
@@ -427,7 +427,7 @@ def test_a_bug_of_ours_asks_to_be_reported(
     def slip(*_: object) -> None:
         raise KeyError("slip")
 
-    monkeypatch.setattr("egbad.detectors.load", slip)
+    monkeypatch.setattr("egbad.registry.load", slip)
     monkeypatch.delenv("EGBAD_DEBUG", raising=False)
     code, _, err = run(capsys, "info", folder / "m.egbad")
     assert code == 1
@@ -444,14 +444,15 @@ def start(*arguments: object, **options: object) -> "subprocess.Popen[str]":
 
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
 def test_ctrl_c_during_fit_leaves_nothing(folder: Path, tmp_path: Path) -> None:
-    process = start("fit", folder / "normal.csv", "--out", tmp_path / "m.egbad", "--set", "steps=10000000")
+    out = ("--out", tmp_path / "m.egbad")
+    process = start("fit", folder / "normal.csv", *out, "--detector", "egbad", "--set", "steps=10000000")
     assert process.stderr is not None
     first = process.stderr.readline()  # the first line of progress: it trains
     assert first.startswith("Training")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=30)
+    printed, err = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert out == ""
+    assert printed == ""
     assert err.splitlines()[-1] == "Interrupted: no output was written."
     assert "Traceback" not in err
     assert list(tmp_path.iterdir()) == []

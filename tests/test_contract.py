@@ -21,8 +21,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from egbad import load
 from egbad.base import TorchDetector
-from egbad.detectors import all_detectors
 from egbad.errors import CalibrationWarning, InvalidInputError, InvalidTypeError
+from egbad.registry import all_detectors
 
 # Small enough that a check takes well under a second; the checks ask for the contract, not for quality.
 QUICK = {"steps": 20, "encoder_steps": 20, "search_steps": 3, "n_starts": 2}

@@ -22,7 +22,8 @@ ORDER = [
         "sources",
         "datasets",
     ),
-    *("persistence", "checkpoints", "views", "base", "games", "detectors", "report", "benchmark", "demo", "cli"),
+    *("persistence", "checkpoints", "views", "base", "games", "detectors", "blend", "registry"),
+    *("report", "benchmark", "demo", "cli"),
 ]
 
 

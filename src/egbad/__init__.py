@@ -4,14 +4,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from egbad.detectors import load
+    from egbad.blend import Blend
     from egbad.detectors.egbad import EGBAD
+    from egbad.registry import load
 
     __version__: str
 
-__all__ = ["EGBAD", "__version__", "load"]
+__all__ = ["EGBAD", "Blend", "__version__", "load"]
 
-_HOMES = {"EGBAD": "egbad.detectors.egbad", "load": "egbad.detectors"}
+_HOMES = {"Blend": "egbad.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.registry"}
 
 
 def __getattr__(name: str) -> Any:

@@ -6,7 +6,7 @@ probability of at most `alpha`, whatever the detector.
 """
 
 import warnings
-from math import floor
+from math import ceil, floor, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,3 +64,41 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
     if len(passed) == 0:
         return np.zeros(n, dtype=np.bool_)
     return np.asarray(p <= ordered[passed[-1]], dtype=np.bool_)
+
+
+_TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
+_LEAST = 5  # or so many of them
+
+
+class Tail:
+    """-log of how rare a score is among normal rows: one scale for scores of any kind.
+
+    Up to the highest tenth of the calibration scores it is -log of the conformal p-value, between two scores by
+    interpolation of p. Beyond, where p-values soon are all the same, it goes on as an exponential tail with the mean excess
+    of that tenth (the peaks-over-threshold method: Pickands, 1975, with shape 0, which bears the fewest rows).
+
+    Parameters
+    ----------
+    calibration : array (m,)
+        Scores of normal rows that were not learned from.
+    """
+
+    def __init__(self, calibration: Floats) -> None:
+        known = np.sort(calibration)
+        m = len(known)
+        self.values, first = np.unique(known, return_index=True)
+        self.p = (m - first) / (m + 1)
+        start = known[m - min(m, max(_LEAST, ceil(_TAIL * m)))]
+        self.start, self.p_start = float(start), float(self.p[np.searchsorted(self.values, start)])
+        excess = float((known[known >= start] - start).mean())
+        self.scale = excess or float(known.std()) or 1.0
+
+    def __call__(self, scores: Floats) -> Floats:
+        """Scores (n,) -> (n,), from 0 up; never lower for a higher score.
+
+        >>> Tail(np.arange(1.0, 100.0))(np.array([0.0, 50.0, 95.0, 1000.0])).round(2)
+        array([1.0000e-02, 6.9000e-01, 3.4100e+00, 2.0452e+02])
+        """
+        within = -np.log(np.interp(scores, self.values, self.p))
+        beyond = -log(self.p_start) + (scores - self.start) / self.scale
+        return np.asarray(np.where(scores > self.start, beyond, within), dtype=np.float64)

@@ -90,8 +90,16 @@ class Checkpoints:
             return Checkpoint(about, arrays)
         return None
 
+    def inner(self, name: str) -> "Checkpoints":
+        """Checkpoints of a part of the run, in a folder of their own within this one; cleared with it."""
+        return Checkpoints(self.folder / name, every=self.every, resume=self.resume)
+
+    def any(self) -> bool:
+        """Whether there is one, of the run or of a part of it."""
+        return any(self.folder.rglob(_PATTERN))
+
     def files(self) -> list[Path]:
-        """The checkpoints that there are, oldest first."""
+        """The run's own, oldest first."""
         return sorted(self.folder.glob(_PATTERN))
 
     def due(self) -> bool:
@@ -113,10 +121,9 @@ class Checkpoints:
         self._last = time.monotonic()
 
     def clear(self) -> None:
-        """Remove all of them, and what a killed run left half written; the folder too if nothing else is in it."""
-        if not self.folder.is_dir():
-            return
-        for path in [*self.files(), *self.folder.glob(f".{_PATTERN}.*")]:
+        """Remove all of them, those of parts too, and what a killed run left half written; folders if nothing else is in them."""
+        for path in [*self.folder.rglob(_PATTERN), *self.folder.rglob(f".{_PATTERN}.*")]:
             path.unlink()
-        if not any(self.folder.iterdir()):
-            self.folder.rmdir()
+        for folder in [*(path for path in self.folder.glob("*") if path.is_dir()), self.folder]:
+            if folder.is_dir() and not any(folder.iterdir()):
+                folder.rmdir()

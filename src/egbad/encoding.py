@@ -131,7 +131,31 @@ class ImageEncoder:
         return self
 
 
-Encoder = RowEncoder | ImageEncoder
+class AsIs:
+    """Rows or images as they are: for detectors that leave encoding to those they are made of."""
+
+    def fit(self, x: Array) -> "AsIs":
+        """Nothing is to be learned."""
+        return self
+
+    def encode(self, x: Array) -> Array:
+        """x (n, ...), untouched."""
+        return x
+
+    def decode(self, u: Array) -> Array:
+        """u (n, ...), untouched."""
+        return u
+
+    def state(self) -> State:
+        """Nothing was learned."""
+        return {}
+
+    def restore(self, state: State) -> "AsIs":
+        """Nothing is to be taken up."""
+        return self
+
+
+Encoder = RowEncoder | ImageEncoder | AsIs
 
 
 def distinct_rows(x: Array) -> NDArray[np.intp]:

@@ -52,7 +52,7 @@ def test_a_line_has_all_that_a_figure_needs(task, tmp_path):
 
 def test_the_line_is_what_the_detector_says(task, tmp_path):
     from egbad import metrics
-    from egbad.detectors import create
+    from egbad.registry import create
 
     job = run.Job(task, ENTRIES["pca"], 3)
     line = run.measure(job, scores_to=tmp_path / "s.npy")

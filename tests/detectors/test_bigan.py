@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors import BiGAN, create
+from egbad.detectors import BiGAN
 from egbad.errors import InvalidInputError
+from egbad.registry import create
 
 
 def scene(n, seed):

@@ -7,7 +7,7 @@ import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from typing import Any, ClassVar, Generic, Self
 
@@ -79,7 +79,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         range. For methods whose own score says nothing of what is far, or too little.
     log_columns : sequence of str or int, optional
         Columns that log(1 + x) is taken of before scaling. By default those that hold whole numbers only, none
-        negative, and reach beyond 10,000; with recipe "paper" none.
+        negative, with a heavy tail (see `egbad.encoding.RowEncoder`); with recipe "paper" none.
     alpha : float
         False-alarm rate of `predict`, in (0, 1).
     calibration_fraction : float
@@ -177,42 +177,67 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             raise InvalidInputError(
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
+        rng = self._begin(data, checkpoints)
+        order = rng.permutation(n)
+        held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
+        self._learn_from(data.x[np.sort(order[held_out:])], rng, Beside(watch, watch_every, checkpoints))
+        self.calibrate(data.x[np.sort(order[:held_out])])
+        self._end(started, checkpoints)
+        return self
+
+    def fit_part(self, data: Data, checkpoints: Checkpoints | None = None) -> None:
+        """Learn from all rows or images, as a part of a detector that calibrates it by `calibrate`."""
+        started = time.perf_counter()
+        self._check(data, fitting=True)
+        self._learn_from(data.x, self._begin(data, checkpoints), Beside(checkpoints=checkpoints))
+        self._end(started, checkpoints)
+
+    def _begin(self, data: Data, checkpoints: Checkpoints | None) -> np.random.Generator:
+        """The seed, and checkpoints ready, for a fit on checked data."""
         self.seed_ = _seed(self.random_state)
         if checkpoints is not None:
             checkpoints.open(self._run_on(data))
             if checkpoints.newest is not None:
                 self.seed_ = int(checkpoints.newest.about["seed"])
-        rng = np.random.default_rng(self.seed_)
-        order = rng.permutation(n)
-        held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
-        kept = np.sort(order[held_out:])
+        return np.random.default_rng(self.seed_)
+
+    def _end(self, started: float, checkpoints: Checkpoints | None) -> None:
+        self.fit_versions_ = versions()
+        self.fit_seconds_ = time.perf_counter() - started + (checkpoints.seconds if checkpoints else 0.0)
+
+    def _learn_from(self, x: Array, rng: np.random.Generator, beside: Beside) -> None:
+        """Learn from checked normal rows or images x (n, ...), none of which is held out."""
         encoder = self._prepare()
-        x = data.x[kept]
         if self.settings_.distinct and self.kind_ == "rows":
             x = x[distinct_rows(x)]
-        self.encoder_ = encoder.fit(x)
-        self.n_train_, self.n_calibration_ = len(x), held_out
+        self.encoder_, self.n_train_ = encoder.fit(x), len(x)
         encoded = self.encoder_.encode(x)
 
         def guard_and_watch(step: int) -> None:
             self._learn_guard(encoded)
-            if watch is not None:
-                watch(step)
+            if beside.watch is not None:
+                beside.watch(step)
 
-        self._learn(encoded, rng, Beside(guard_and_watch if watch else None, watch_every, checkpoints))
+        self._learn(encoded, rng, replace(beside, watch=guard_and_watch if beside.watch else None))
         self._learn_guard(encoded)
-        self.calibration_scores_ = np.sort(each_once(self._score, data.x[np.sort(order[:held_out])])[0])
+
+    def calibrate(self, x: Array) -> Floats:
+        """Set the threshold by checked normal rows or images x (m, ...) that were not learned from -> their scores (m,)."""
+        scores = self._calibration_scores(x)
+        self.calibration_scores_ = np.sort(scores)
+        self.n_calibration_ = len(scores)
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
         self.offset_ = -self.threshold_
-        self.fit_versions_ = versions()
-        self.fit_seconds_ = time.perf_counter() - started + (checkpoints.seconds if checkpoints else 0.0)
-        return self
+        return scores
+
+    def _calibration_scores(self, x: Array) -> Floats:
+        return each_once(self.score_checked, x)[0]
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     def anomaly_score(self, X: Any) -> Floats:
         """How anomalous each row or image is -> (n,), higher is more."""
-        return self._score(self._check(X).x)
+        return self.score_checked(self._check(X).x)
 
     def score_terms(self, X: Any) -> dict[str, Floats]:
         """What the score is made of: terms (n,) which add up to `anomaly_score`."""
@@ -248,6 +273,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted detector to one file, atomically. `egbad.load` reads it back."""
         check_is_fitted(self)
+        persistence.write(path, *self.content())
+
+    def content(self) -> tuple[persistence.Manifest, persistence.Arrays]:
+        """What a model file holds: for `save`, and for a detector that this one is a part of."""
         state, arrays = self._state()
         arrays |= {f"encoder.{name}": array for name, array in self.encoder_.state().items()}
         arrays |= {f"guard.{name}": array for name, array in self.guard_.items()}
@@ -268,7 +297,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             parameters=self._plain_parameters(),
             state=common | {"method": state},
         )
-        persistence.write(path, manifest, arrays)
+        return manifest, arrays
 
     @classmethod
     def from_file(cls, manifest: persistence.Manifest, arrays: persistence.Arrays) -> Self:
@@ -324,6 +353,9 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         shape = self._encoded_shape()
         given = {name: getattr(self, name, None) for name in self.settings_type.model_fields}
         self.settings_: S = decide(self.settings_type, self.recipes, self.recipe, shape, given)
+        return self._encoder(shape)
+
+    def _encoder(self, shape: tuple[int, ...]) -> Encoder:
         if len(shape) == 3:
             return ImageEncoder()
         if self.log_columns is None and self.recipe == "default":
@@ -340,7 +372,8 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             given["random_state"] = None  # a generator's state is no setting; `seed_` has what it gave
         return {name: _plain(value) for name, value in given.items()}
 
-    def _score(self, x: Array) -> Floats:
+    def score_checked(self, x: Array) -> Floats:
+        """The scores (n,) of rows or images x (n, ...) that are known to fit."""
         return np.asarray(sum(self._all_terms(x).values()))
 
     def _all_terms(self, x: Array) -> dict[str, Floats]:

@@ -27,10 +27,10 @@ import numpy as np
 from egbad import calibration, metrics
 from egbad.benchmark import protocols
 from egbad.benchmark.suites import Entry, Task
-from egbad.detectors import create
 from egbad.encoding import each_once
 from egbad.errors import EgbadError, UnreadableFileError
 from egbad.persistence import replacing
+from egbad.registry import create
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
 
 try:
@@ -369,7 +369,7 @@ def _context() -> Any:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     # The last is what the first optimizer of a process imports, in seconds that are no part of training.
-    context.set_forkserver_preload(["egbad.benchmark.run", "egbad.detectors", "torch._dynamo"])
+    context.set_forkserver_preload(["egbad.benchmark.run", "egbad.registry", "torch._dynamo"])
     return context
 
 

@@ -14,8 +14,8 @@ from egbad.benchmark import protocols
 from egbad.benchmark.protocols import Split
 from egbad.datasets import Dataset
 from egbad.datasets.magnetic_tile import NORMAL
-from egbad.detectors import all_detectors
 from egbad.errors import InvalidInputError, unknown
+from egbad.registry import all_detectors
 
 PROTOCOLS = {
     "clean": "Disjoint splits; scaling, training and thresholds from normal training rows alone.",

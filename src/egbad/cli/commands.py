@@ -73,7 +73,9 @@ def _help_if_bare(context: typer.Context) -> None:
 def fit(
     data: DataSource,
     out: Annotated[Path, typer.Option(help="The model file to write.", show_default=False)],
-    detector: Annotated[str, typer.Option(help="Which detector learns.")] = "egbad",
+    detector: Annotated[
+        str, typer.Option(help="Which detector learns; auto is the blend that suits the data.")
+    ] = "auto",
     members: Annotated[int | None, typer.Option(help="Networks that are trained together and averaged.")] = None,
     alpha: Annotated[float | None, typer.Option(help="The share of normal rows that may be flagged.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same scores.")] = 0,
@@ -120,12 +122,12 @@ def fit(
 
 def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any) -> None:
     """Learn and save, so that what is interrupted can go on."""
-    if checkpoints.files() and not checkpoints.resume:
+    if checkpoints.any() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
         learner.fit(rows, checkpoints=checkpoints)
     except KeyboardInterrupt:
-        if not checkpoints.files():
+        if not checkpoints.any():
             raise
         raise StoppedError(
             f"Interrupted: no model was written. The same command with --resume goes on from '{checkpoints.folder}'."
@@ -170,9 +172,9 @@ def score(
     _check_rate("fdr", fdr)
     if out is not None:
         output.check_table(out)
-    from egbad import calibration, detectors
+    from egbad import calibration, registry
 
-    scorer = detectors.load(model)
+    scorer = registry.load(model)
     found = inputs.read_data(data, label_column, image_size, data_dir)
     threshold = calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_
     columns = _scored(scorer, found, threshold, terms=terms, fdr=fdr)
@@ -263,9 +265,9 @@ def evaluate(
         output.check_target(report)
     import time
 
-    from egbad import detectors, metrics
+    from egbad import metrics, registry
 
-    scorer = detectors.load(model)
+    scorer = registry.load(model)
     found = inputs.read_data(data, label_column, image_size, data_dir)
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
@@ -329,9 +331,9 @@ def _write_report(
 @app.command()
 def info(model: ModelFile, as_json: AsJson = False) -> None:
     """Say what a model file holds: detector, parameters, seeds, versions, input, threshold, health."""
-    from egbad import detectors
+    from egbad import registry
 
-    about = detectors.load(model).describe()
+    about = registry.load(model).describe()
     output.show(str(model), about if as_json else output.flat(about), as_json=as_json)
 
 

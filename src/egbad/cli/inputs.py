@@ -140,9 +140,9 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
     InvalidInputError
         For a detector or setting that doesn't exist, or a value of the wrong kind.
     """
-    from egbad import detectors
+    from egbad import registry
 
-    detector = detectors.create(name, **settings)
+    detector = registry.create(name, **settings)
     defaults = type(detector)().get_params(deep=False)
     for option, value in settings.items():
         kind = _kind_wanted(defaults[option], value)

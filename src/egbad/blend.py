@@ -1,0 +1,192 @@
+"""Blend: detectors of different kinds on one calibrated scale.
+
+Each part's score becomes -log of how rare it is among normal rows that no part learned from (`calibration.Tail`), and the
+blend's is their weighted mean. If the parts were independent this would be Fisher's method (Fisher, 1932), up to a factor;
+they are not, so the blend has a threshold of its own. Parts and weights are fixed by the kind of input, never by labels.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import field_validator
+
+from egbad import persistence
+from egbad.base import Array, Beside, Detector, Encoded, Floats, Settings
+from egbad.calibration import Tail
+from egbad.detectors import METHODS
+from egbad.encoding import AsIs
+from egbad.errors import unknown
+from egbad.sources import Data
+
+_FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
+_SHARED = ("scaling", "distinct", "guard", "log_columns", "alpha", "verbose", "members", "steps", "device")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A detector with the parameters that it has in a blend."""
+
+    detector: str
+    parameters: Mapping[str, Any]
+    weight: float = 1.0
+
+
+# The parts that a blend knows beside plain detectors.
+PARTS: dict[str, Part] = {
+    "nearest": Part("knn", {"n_neighbors": 1}),
+    "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}),
+    "nearest-minmax": Part("knn", {"n_neighbors": 1, "scaling": "minmax"}),
+}
+
+
+class BlendSettings(Settings):
+    """Every value decided."""
+
+    parts: tuple[str, ...]
+
+    @field_validator("parts")
+    @classmethod
+    def _some_and_each_once(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        if not parts or len(set(parts)) < len(parts):
+            raise ValueError("there must be at least one part, and none twice")
+        return parts
+
+
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Values for rows (d,) or images (c, h, w)."""
+    return {
+        "parts": ("nearest", "nearest-minmax") if len(shape) == 1 else ("contrastive", "nearest-correlation", "nearest")
+    }
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Blend(Detector[BlendSettings]):
+    """Detectors of different kinds as one: what to use where nothing is known of the data.
+
+    Parameters
+    ----------
+    parts : sequence of str, optional
+        Names of detectors, or of `egbad.blend.PARTS`. By default what suits rows or images.
+    members : int
+        Of each part that is trained.
+    steps : int, optional
+        Of each part that is trained.
+    device : str
+        Where these are trained and scored, "cpu" or "cuda".
+
+    Attributes
+    ----------
+    parts_ : dict of str to Detector
+        The fitted parts. Their thresholds and p-values come from the same rows as the blend's.
+    health_ : list of str
+        What went wrong in the training of parts and what was done about it, a sentence each.
+
+    References
+    ----------
+    Fisher, "Statistical Methods for Research Workers", 4th edition, 1932, section 21.1: how p-values combine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.blend import Blend
+    >>> X = np.random.default_rng(0).normal(size=(500, 4))
+    >>> detector = Blend(parts=("knn", "isolation_forest"), alpha=0.05, random_state=0).fit(X)
+    >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
+    array([ 1, -1])
+    """
+
+    name: ClassVar[str] = "blend"
+    settings_type: ClassVar = BlendSettings
+    recipes: ClassVar = {"default": default}
+
+    parts: Sequence[str] | None = None
+    members: int = 1
+    steps: int | None = None
+    device: str = "cpu"
+
+    def _encoder(self, shape: tuple[int, ...]) -> AsIs:
+        return AsIs()
+
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
+        self.parts_ = {name: self._part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
+        outer = beside.checkpoints
+        if outer is not None and outer.newest is None and self.random_state is None:
+            outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
+        for name, part in self.parts_.items():
+            inner = outer.inner(name) if outer is not None else None
+            part.fit_part(Data(x, self.columns_), inner)
+            if outer is not None and inner is not None:
+                outer.seconds += inner.seconds
+
+    def _part(self, name: str, seed: int) -> Detector[Any]:
+        """A part, not fitted."""
+        known = PARTS.get(name, Part(name, {}))
+        if known.detector not in METHODS:
+            raise unknown("part", name, [*PARTS, *METHODS])
+        part = METHODS[known.detector](**known.parameters)
+        has = part.get_params(deep=False)
+        shared = {n: value for n in _SHARED if n in has and (value := getattr(self, n)) is not None}
+        part.set_params(**{**shared, "random_state": seed})
+        return part
+
+    def _calibration_scores(self, x: Array) -> Floats:
+        scores = {name: part.calibrate(x) for name, part in self.parts_.items()}
+        self._make_tails()
+        found = np.empty(len(x))
+        fold = np.arange(len(x)) % _FOLDS
+        for i in np.unique(fold):
+            own = fold == i
+            others = ~own if len(x) > 1 else own
+            tails = {name: Tail(values[others]) for name, values in scores.items()}
+            found[own] = sum(self._on_scale({name: values[own] for name, values in scores.items()}, tails).values())
+        return found
+
+    def _make_tails(self) -> None:
+        self._tails = {name: Tail(part.calibration_scores_) for name, part in self.parts_.items()}
+
+    def _on_scale(self, scores: Mapping[str, Floats], tails: Mapping[str, Tail]) -> dict[str, Floats]:
+        """Scores (n,) of each part -> terms (n,), which add up to the blend's."""
+        weights = {name: PARTS[name].weight if name in PARTS else 1.0 for name in scores}
+        whole = sum(weights.values())
+        return {name: weights[name] / whole * tails[name](values) for name, values in scores.items()}
+
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        return self._on_scale({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
+
+    def score_spread(self, X: Any) -> Floats:
+        """How far the parts differ over each row or image: the standard deviation (n,) of what they add to its score.
+
+        Where it is large beside the score, one part finds strange what others don't.
+        """
+        return np.asarray(np.stack([*self.score_terms(X).values()]).std(axis=0))
+
+    @property
+    def health_(self) -> list[str]:
+        """What went wrong in training parts."""
+        return [
+            f"{name}: {sentence}" for name, part in self.parts_.items() for sentence in getattr(part, "health_", ())
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """What this detector is and how it came about, JSON-able."""
+        about = super().describe()
+        return about | {"health": self.health_, "parts": {name: part.describe() for name, part in self.parts_.items()}}
+
+    def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
+        manifests, arrays = {}, persistence.Arrays()
+        for name, part in self.parts_.items():
+            manifest, own = part.content()
+            manifests[name] = manifest.model_dump()
+            arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
+        return {"parts": manifests}, arrays
+
+    def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
+        self.parts_ = {}
+        for name, fields in state["parts"].items():
+            manifest = persistence.Manifest.model_validate(fields)
+            self.parts_[name] = METHODS[manifest.detector].from_file(
+                manifest, persistence.under(f"part.{name}.", arrays)
+            )
+        self._make_tails()
