@@ -77,11 +77,14 @@ def test_state_restores_the_encoder(x):
     assert np.array_equal(again.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))
 
 
-def test_sizes_are_logged_by_themselves_and_nothing_else_is():
-    n = np.arange(100.0)
-    x = np.column_stack([n * 1000, n, n * 1000 + 0.5, n * 1000 - 1])  # sizes; counts; no whole numbers; negative
-    assert RowEncoder().fit(x).log.tolist() == [True, False, False, False]
-    assert not RowEncoder("standard", np.zeros(4, dtype=bool)).fit(x).log.any()
+def test_whole_numbers_with_a_heavy_tail_are_logged_and_nothing_else_is():
+    rng = np.random.default_rng(0)
+    heavy = np.floor(rng.lognormal(3, 3, size=1000))
+    seldom = (np.arange(1000) < 3) * np.array([9.0, 28.0])[:, None]  # seldom more than 0, up to 9 and to 28
+    even = np.floor(rng.uniform(0, 1e6, size=1000))
+    x = np.column_stack([heavy, heavy + 0.5, heavy - 1, *seldom, even])
+    assert RowEncoder().fit(x).log.tolist() == [True, False, False, False, True, False]
+    assert not RowEncoder("standard", np.zeros(6, dtype=bool)).fit(x).log.any()
 
 
 def test_equal_rows_are_scored_once_and_get_the_same_score():

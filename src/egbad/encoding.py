@@ -12,7 +12,7 @@ Array = NDArray[Any]
 State = dict[str, Array]
 
 SCALINGS = ("standard", "minmax", "none")
-_LARGE = 10_000  # whole numbers up to here are read as counts and codes, beyond as sizes
+_HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
 _FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
 _MAX = 1e18  # unscaled columns: its square is still a number in single precision
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
@@ -28,7 +28,8 @@ class RowEncoder:
         deviation 1. A constant column becomes 0.
     log_columns : array of bool (d,), optional
         Columns that log(1 + x) is taken of first; what is negative counts as 0. None chooses them when fitting: those
-        that hold whole numbers only, none negative, and reach beyond 10,000, as bytes, amounts and durations do.
+        that hold whole numbers only, none negative, with a heavy tail, as bytes, amounts, durations and counts of what is
+        rare have: the largest is at least 10, and ten times mean and standard deviation together.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
@@ -90,9 +91,10 @@ class RowEncoder:
 
 
 def _sizes(x: Array) -> NDArray[np.bool_]:
-    """Columns of x (n, d) that measure sizes over orders of magnitude -> (d,)."""
+    """Columns of x (n, d) that measure or count over orders of magnitude -> (d,)."""
     whole = (x == np.floor(x)).all(axis=0) & (x.min(axis=0) >= 0)
-    return np.asarray(whole & (x.max(axis=0) > _LARGE), dtype=np.bool_)
+    heavy = x.max(axis=0) >= np.maximum(10, _HEAVY * (x.mean(axis=0) + x.std(axis=0)))
+    return np.asarray(whole & heavy, dtype=np.bool_)
 
 
 class ImageEncoder:
