@@ -21,6 +21,7 @@ from egbad.errors import unknown
 from egbad.sources import Data
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
+_SMALL = 16  # pixels: in smaller images single pixels count, and a view that is moved by one is another image
 _SHARED = ("scaling", "distinct", "guard", "log_columns", "alpha", "verbose", "members", "steps", "device")
 
 
@@ -36,7 +37,8 @@ class Part:
 # The parts that a blend knows beside plain detectors.
 PARTS: dict[str, Part] = {
     "nearest": Part("knn", {"n_neighbors": 1}),
-    "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}),
+    # Light: it sees what is strange all over an image, where features that learnt to bear much may not.
+    "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
     "nearest-minmax": Part("knn", {"n_neighbors": 1, "scaling": "minmax"}),
 }
 
@@ -56,9 +58,10 @@ class BlendSettings(Settings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for rows (d,) or images (c, h, w)."""
-    return {
-        "parts": ("nearest", "nearest-minmax") if len(shape) == 1 else ("contrastive", "nearest-correlation", "nearest")
-    }
+    if len(shape) == 1:
+        return {"parts": ("nearest", "nearest-minmax")}
+    small = min(shape[1:]) < _SMALL
+    return {"parts": ("contrastive", "nearest" if small else "nearest-correlation")}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)

@@ -44,6 +44,16 @@ def test_leaving_one_digit_out_is_disjoint():
         protocols.leave_one_out(made, 11)
 
 
+def test_fewer_may_be_learned_and_the_same_are_met():
+    made = dataset(np.arange(1000)[:, None, None], np.arange(1000) % 10)
+    whole, few = protocols.leave_one_out(made, 3), protocols.leave_one_out(made, 3, n_train=5)
+    assert np.array_equal(few.x_test, whole.x_test)
+    assert len(few.x_train) == 5 and {x.tobytes() for x in few.x_train} <= {x.tobytes() for x in whole.x_train}
+    for n in (0, len(whole.x_train) + 1):
+        with pytest.raises(InvalidInputError, match=f"n_train must be from 1 to .* got {n}"):
+            protocols.leave_one_out(made, 3, n_train=n)
+
+
 def test_one_against_one_holds_out_what_it_does_not_train_on():
     made = dataset(np.arange(1000)[:, None, None], np.arange(1000) % 10)
     split = protocols.one_against_one(made, 5, 7, 60)

@@ -96,9 +96,9 @@ def test_a_background_is_what_nearly_all_edges_are():
     x = torch.full((20, 1, 8, 8), -1.0)
     x[:, :, 2:6, 2:6] = torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     m.prepare(x)
-    assert m.framed and m.background.tolist() == [[-1.0]]
+    assert m.framed.all() and m.background.tolist() == [[-1.0]]
     m.prepare(torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
-    assert not m.framed
+    assert not m.framed.any()
 
 
 def test_it_learns_a_shape_wherever_it_is():
@@ -115,3 +115,14 @@ def test_it_learns_a_shape_wherever_it_is():
     detector.fit(letters(200, 0))
     new = np.concatenate([letters(60, 1), letters(60, 2, mirrored=True)])
     assert roc_auc_score(np.arange(120) >= 60, detector.anomaly_score(new)) > 0.95
+
+
+def test_how_an_image_is_lit_counts_only_where_there_is_a_background():
+    m = model((1, 8, 8))
+    x = torch.rand(1, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    m.settle(iter([torch.rand(1, 20, 1, 8, 8, generator=torch.Generator().manual_seed(1))]))
+    before = m.score_terms(x)["trunk"]
+    assert torch.allclose(m.score_terms(0.3 * x - 0.5)["trunk"], before, atol=0.02)
+    m.framed.fill_(True)
+    before = m.score_terms(x)["trunk"]
+    assert not torch.allclose(m.score_terms(0.3 * x - 0.5)["trunk"], before, atol=0.02)

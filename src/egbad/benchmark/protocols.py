@@ -108,8 +108,8 @@ def kdd99_rev(dataset: Dataset, seed: int = 42) -> Split:
     return Split(dataset.x[np.sort(train[~attack[train]])], dataset.x[test], attack[test])
 
 
-def leave_one_out(dataset: Dataset, label: int, seed: int = 42) -> Split:
-    """EGBAD's image task: one class is the anomaly, the others are normal; 80 percent of the normals train.
+def leave_one_out(dataset: Dataset, label: int, n_train: int | None = None, seed: int = 42) -> Split:
+    """EGBAD's image task: one class is the anomaly, the others are normal; 80 percent of the normals train, or `n_train`.
 
     The test set has the other 20 percent and every image of the class, which makes the base rate 0.33 to 0.39 on
     MNIST. Unlike in the released code, no test image was in training.
@@ -121,8 +121,10 @@ def leave_one_out(dataset: Dataset, label: int, seed: int = 42) -> Split:
         )
     normals = np.random.default_rng(seed).permutation(np.flatnonzero(~anomalous))
     train, held_out = np.split(normals, [round(0.8 * len(normals))])
+    if n_train is not None and not 0 < n_train <= len(train):
+        raise InvalidInputError(f"n_train must be from 1 to {len(train)}, 80 percent of the normals, got {n_train}.")
     test = np.sort(np.concatenate([held_out, np.flatnonzero(anomalous)]))
-    return Split(dataset.x[np.sort(train)], dataset.x[test], anomalous[test])
+    return Split(dataset.x[np.sort(train[:n_train])], dataset.x[test], anomalous[test])
 
 
 def leave_one_out_released(dataset: Dataset, label: int, seed: int = 42) -> Split:

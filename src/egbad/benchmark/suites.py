@@ -169,13 +169,23 @@ def _kdd99_rev(protocol: str, data_dir: Path | None) -> list[Task]:
     return [Task("kdd99_rev", "kdd99", protocol, protocols.kdd99_rev, {}, parameters, faults)]
 
 
-def _leave_one_out(dataset: str) -> Callable[[str, Path | None], list[Task]]:
+def _leave_one_out(dataset: str, n_train: int | None = None) -> Callable[[str, Path | None], list[Task]]:
+    few = {} if n_train is None else {"n_train": n_train}
+    learned = "" if n_train is None else f", {n_train:,} learned"
+
     def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
         leaks = protocol == "released"
         split = protocols.leave_one_out_released if leaks else protocols.leave_one_out
         faults = (_LEAK,) if leaks else ()
         return [
-            Task(f"{dataset}, {label} left out", dataset, protocol, split, {"label": label}, faults=faults)
+            Task(
+                f"{dataset}, {label} left out{learned}",
+                dataset,
+                protocol,
+                split,
+                {"label": label, **few},
+                faults=faults,
+            )
             for label in range(10)
         ]
 
@@ -252,6 +262,9 @@ SUITES: dict[str, Suite] = {
     "adbench": Suite("ADBench's classical tables", _adbench),
     "digits": Suite("scikit-learn's digits, one left out", _leave_one_out("digits"), ("released",), images=True),
     "mnist": Suite("MNIST, one digit left out", _leave_one_out("mnist"), ("paper", "released"), images=True),
+    "mnist_10k": Suite(
+        "MNIST, one digit left out, 10,000 images to learn from", _leave_one_out("mnist", 10_000), images=True
+    ),
     "mnist_one_normal": Suite("MNIST, one digit normal", _one_normal("mnist", 60_000), ("paper",), images=True),
     "fashion_mnist": Suite(
         "Fashion-MNIST, one class left out", _leave_one_out("fashion_mnist"), ("released",), images=True

@@ -6,8 +6,9 @@ turn it is. A memory of the training images' features scores: how far the neares
 Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
 them among the rest of other parts of the same row; the score is how badly it does.
 
-Departures: splices as a fifth kind, for images; a memory of fixed size, the centres of the training images' features;
-parts are drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
+Departures: splices as a fifth kind, for images; images without a background are standardised one by one; a memory of
+fixed size, the centres of the training images' features; parts are drawn columns, not neighbouring ones, since neighbours
+mean nothing in most tables.
 """
 
 from collections.abc import Iterator
@@ -29,6 +30,7 @@ from egbad.views import affine, spliced, thickness, turned
 
 TURNS = 4
 _SEEN = 20_000  # training images that the memory is made of, at most
+_FLAT = 1e-3  # the deviation of an image that shows nothing
 _ROUNDS = 10  # of k-means: later ones move nothing that counts
 
 
@@ -52,6 +54,13 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
 def nearest(f: Tensor, memory: Tensor) -> Tensor:
     """Distance of normalised features f (K, B, m) to the nearest in memory (K, M, m), (K, B)."""
     return torch.sqrt((2 - 2 * products(f, memory).amax(2)).clamp(min=0))
+
+
+def evened(x: Tensor) -> Tensor:
+    """Images x (K, B, c, h, w), each taken to mean 0 and standard deviation 1."""
+    flat = x.flatten(2)
+    flat = flat - flat.mean(2, keepdim=True)
+    return (flat / (flat.std(2, keepdim=True) + _FLAT)).view(x.shape)
 
 
 def centres(f: Tensor, size: int, seed: int) -> Tensor:
@@ -92,7 +101,8 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {"width": 128, "learning_rate": 1e-3, "batch_size": 64, "steps": 1000, "temperature": 0.1, "guard": True}
-    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": 56, "steps": 1200, "average": 0.0}
+    batch = max(16, min(56, 56 * 28**2 // (shape[1] * shape[2])))  # larger images: fewer a step, which lasts as long
+    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch, "steps": 1200, "average": 0.0}
 
 
 class ToldApart(Model[Settings]):
@@ -100,6 +110,7 @@ class ToldApart(Model[Settings]):
 
     remembered: Tensor
     remembered_trunk: Tensor
+    framed: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
@@ -111,15 +122,15 @@ class ToldApart(Model[Settings]):
         self.classify = nn.Sequential(leaky(), Linear(draws, s.n_features, TURNS + 1))
         self.register_buffer("remembered", torch.zeros(members, TURNS, s.memory, s.n_projection))
         self.register_buffer("remembered_trunk", torch.zeros(members, TURNS, s.memory, s.n_features))
+        self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background = torch.zeros(members, shape[0])
-        self.framed = False
 
     def prepare(self, x: Tensor) -> None:
         """See whether images x (n, c, h, w) have a background: whether nearly all pixels at their edges are one value."""
         edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
         middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
-        self.framed = bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9)
-        fill = middle if self.framed else x.mean((0, 2, 3))
+        self.framed.fill_(bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9))
+        fill = middle if self.framed.all() else x.mean((0, 2, 3))
         self.background = fill.expand(len(self.draws), -1)
 
     def turns(self) -> tuple[Turn, ...]:
@@ -128,9 +139,13 @@ class ToldApart(Model[Settings]):
     def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
         s = self.settings
-        x = affine(x, self.background if self.framed else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
+        x = affine(x, self.background if self.framed.all() else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
                    shift=s.shift)  # fmt: skip
         return thickness(x, self.draws, s.thickness) if strokes and s.thickness else x
+
+    def shown(self, x: Tensor) -> Tensor:
+        """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
+        return x if self.framed.all() else evened(x)
 
     def loss(self, x: Tensor) -> Tensor:
         """Contrast over all items, and cross-entropy of the class head, (K,)."""
@@ -141,7 +156,7 @@ class ToldApart(Model[Settings]):
         for _ in range(2):
             items = [*turned(self.view(kinds[0]))]
             halves.append(torch.cat([*items, *(self.view(kind, strokes=False) for kind in kinds[1:])], dim=1))
-        h = self.trunk(torch.cat(halves, dim=1))  # (K, 2 N, m)
+        h = self.trunk(self.shown(torch.cat(halves, dim=1)))  # (K, 2 N, m)
         labels = torch.arange(len(halves[0][0]) // x.shape[1]).repeat_interleave(x.shape[1]).repeat(2)
         logits = self.classify(h)[..., : int(labels.max()) + 1]
         told = F.cross_entropy(
@@ -152,7 +167,7 @@ class ToldApart(Model[Settings]):
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised features of the trunk and of the projection for every turn of x (K, B, ...): (K, 4, B, m)."""
         views = turned(x)
-        h = self.trunk(views.transpose(0, 1).flatten(1, 2))  # (K, 4 B, m)
+        h = self.trunk(self.shown(views.transpose(0, 1).flatten(1, 2)))  # (K, 4 B, m)
         parts = (h, self.project(h))
         return tuple(F.normalize(f, dim=2).view(len(x), TURNS, x.shape[1], -1) for f in parts)  # type: ignore[return-value]
 
