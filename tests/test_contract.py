@@ -272,6 +272,17 @@ def test_it_works_in_a_pipeline_a_grid_and_a_pickle(name):
     assert np.array_equal(again.anomaly_score(x), pipeline[-1].anomaly_score(x))
 
 
+def test_what_is_unlike_all_else_can_be_trimmed(fitted):
+    strange = scene(20, 5) * np.array([1, -1, 1, -1, 1]) * 20
+    x = np.concatenate([scene(380, 0), strange])
+    detector = clone(fitted).set_params(trim=0.1).fit(x)
+    kept = round(0.9 * (400 - detector.n_calibration_))
+    assert detector.n_train_ == kept
+    assert np.array_equal(clone(detector).fit(x).anomaly_score(strange), detector.anomaly_score(strange))
+    with pytest.raises(InvalidInputError, match=r"trim must be in \[0, 0.5\), got 0.5"):
+        clone(fitted).set_params(trim=0.5).fit(x)
+
+
 # -- images ------------------------------------------------------------------------------------------------------------
 
 

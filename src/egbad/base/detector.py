@@ -20,6 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
 from egbad.base.settings import Recipe, S, decide
+from egbad.base.trimming import unremarkable
 from egbad.checkpoints import Checkpoints
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
@@ -82,6 +83,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         negative, with a heavy tail (see `egbad.encoding.RowEncoder`); with recipe "paper" none.
     alpha : float
         False-alarm rate of `predict`, in (0, 1).
+    trim : float
+        Share of the training rows to do without, in [0, 0.5), for data with anomalies that nobody noticed: those that an
+        isolation forest (Liu et al., 2008) isolates first. Twice the share that is expected wins back a third to a half of
+        what 5 or 10 percent of anomalies cost the nearest neighbour; where there are none it loses what is rare.
     calibration_fraction : float
         Share of the rows given to `fit` that is held out of training to set the threshold, in (0, 1).
     random_state : int, RandomState, Generator or None
@@ -110,6 +115,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     guard: bool | None = None
     log_columns: tuple[str | int, ...] | None = None
     alpha: float = 0.01
+    trim: float = 0.0
     calibration_fraction: float = 0.1
     random_state: Any = None
     verbose: bool = False
@@ -171,6 +177,8 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             raise InvalidInputError(f"alpha must be in (0, 1), got {self.alpha}.")
         if not 0 < self.calibration_fraction < 1:
             raise InvalidInputError(f"calibration_fraction must be in (0, 1), got {self.calibration_fraction}.")
+        if not 0 <= self.trim < 0.5:
+            raise InvalidInputError(f"trim must be in [0, 0.5), got {self.trim}.")
         data = self._check(X, fitting=True)
         n = len(data.x)
         if n < 2:
@@ -180,7 +188,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         rng = self._begin(data, checkpoints)
         order = rng.permutation(n)
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
-        self._learn_from(data.x[np.sort(order[held_out:])], rng, Beside(watch, watch_every, checkpoints))
+        x = data.x[np.sort(order[held_out:])]
+        if self.trim:
+            x = x[unremarkable(x, self.trim, self.seed_)]
+        self._learn_from(x, rng, Beside(watch, watch_every, checkpoints))
         self.calibrate(data.x[np.sort(order[:held_out])])
         self._end(started, checkpoints)
         return self
