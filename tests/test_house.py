@@ -22,7 +22,7 @@ ORDER = [
         "sources",
         "datasets",
     ),
-    *("persistence", "checkpoints", "views", "base", "games", "detectors", "blend", "registry"),
+    *("persistence", "checkpoints", "views", "memory", "base", "games", "detectors", "blend", "registry"),
     *("report", "benchmark", "demo", "cli"),
 ]
 

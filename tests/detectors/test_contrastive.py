@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import torch
 from sklearn.metrics import roc_auc_score
-from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
-from egbad.detectors.contrastive import Contrastive, Parts, Settings, ToldApart, centres, default, nearest, nt_xent
+from egbad.detectors.contrastive import Contrastive, Parts, Settings, ToldApart, default, nt_xent
 from egbad.networks import Draws
 
 
@@ -27,27 +26,6 @@ def test_nt_xent_is_a_cross_entropy_over_cosines():
             target = others.index((i + 5) % 10)
             losses.append(F.cross_entropy(cosines[i, others][None], torch.tensor([target])))
         assert found.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
-
-
-def test_the_nearest_is_scikit_learns():
-    rng = torch.Generator().manual_seed(0)
-    f, memory = (F.normalize(torch.randn(1, n, 5, generator=rng), dim=2) for n in (7, 40))
-    index = NearestNeighbors(n_neighbors=1).fit(memory[0])
-    assert nearest(f, memory)[0].numpy() == pytest.approx(index.kneighbors(f[0])[0][:, 0], abs=1e-5)
-
-
-def test_centres_are_where_features_crowd():
-    angle = torch.cat([a + 0.01 * torch.arange(20) for a in (0.0, 2.0, 4.0)])
-    found = centres(torch.stack([torch.cos(angle), torch.sin(angle)], dim=1), 3, seed=0)
-    assert found.norm(dim=1).numpy() == pytest.approx(1, abs=1e-6)
-    angles = torch.atan2(found[:, 1], found[:, 0]) % (2 * torch.pi)
-    assert angles.sort().values.numpy() == pytest.approx([0.095, 2.095, 4.095], abs=1e-3)
-
-
-def test_few_features_are_all_remembered():
-    f = F.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
-    found = centres(f[[0, 1, 0, 2, 1]], 5, seed=0)
-    assert torch.allclose(found, f[[0, 1, 2, 2, 2]])
 
 
 def test_parts_by_hand():

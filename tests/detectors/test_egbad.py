@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from egbad import EGBAD, load
-from egbad.detectors.egbad import ScoredBiGAN, Settings, default, paper, relative_distance
+from egbad.detectors.egbad import ScoredBiGAN, Settings, correlation_distance, default, paper, relative_distance
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.games import (
     COLLAPSED,
@@ -50,6 +50,14 @@ def test_relative_distance_by_hand():
     assert relative_distance(a, b, usual).item() == pytest.approx((np.log(2) + np.log(5)) / 2)
 
 
+def test_correlation_distance_is_numpys():
+    a, b = torch.randn(2, 1, 5, 1, 4, 3, generator=torch.Generator().manual_seed(0))
+    found = correlation_distance(a, b)[0]
+    for i in range(5):
+        assert found[i].item() == pytest.approx(1 - np.corrcoef(a[0, i].ravel(), b[0, i].ravel())[0, 1], abs=1e-5)
+    assert correlation_distance(a, 3 * a + 1) == pytest.approx(0, abs=1e-5)
+
+
 def test_cross_entropy_is_torchs():
     logits = torch.tensor([[-3.0, 0.0, 2.0]])
     expected = nn.functional.binary_cross_entropy_with_logits(logits, torch.ones_like(logits), reduction="none")
@@ -65,6 +73,19 @@ def test_the_score_is_the_papers_weighted_sum(weight):
         terms = m.score_terms(x)
     expected = weight * (x - x_hat).abs().sum(2) + (1 - weight) * (f - f_hat).abs().sum(2)
     assert torch.allclose(terms["residual"] + terms["features"], expected)
+
+
+def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
+    m = model((1, 8, 8), memory=16, residual_weight=0.3)
+    x = torch.randn(1, 9, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        m.settle(iter([x[:, :4], x[:, 4:6]]))
+        terms, z = m.score_terms(x), m.E(x)
+        nearest = (1 - nn.functional.cosine_similarity(z[0, :, None], z[0, None, :6], dim=2)).amin(1)
+    assert terms["features"][0].numpy() == pytest.approx(0.7 * (2 * nearest.clamp(min=0)).sqrt().numpy(), abs=2e-3)
+    assert terms["residual"][0].numpy() == pytest.approx(
+        0.3 * correlation_distance(x, m.G(z))[0].detach().numpy(), abs=1e-5
+    )
 
 
 @pytest.mark.parametrize("pair", ["paper", "released"])

@@ -23,6 +23,7 @@ from egbad.training import History, Keep, Schedule, Turn, train
 
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
+_NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
 _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
 FAR = 8.0  # standard deviations: how far out networks see a column
 
@@ -287,13 +288,17 @@ class TorchDetector(Detector[T]):
         return criterion
 
     def _tied(self, x: Encoded) -> dict[Symptom, list[int]]:
-        """Members that give the same score to many rows or images that differ, seen on the first chunk of x (n, ...)."""
-        chunk, n = next(self._chunks(x))
-        different = distinct_rows(x[:n])
-        if len(different) < _TIED_ROWS:
+        """Members that give the same score to many rows or images that differ, seen near some of x (n, ...).
+
+        Near them, not on them: what a model remembers is all equally normal.
+        """
+        n = self.model_.rows_a_chunk if x.ndim == 2 else self.model_.images_a_chunk
+        some = x[distinct_rows(x[:n])]
+        if len(some) < _TIED_ROWS:
             return {}
-        with torch.no_grad():
-            scores = torch.stack([*self.model_.score_terms(chunk).values()]).double().sum(0)[:, different].cpu().numpy()
+        moved = some + np.random.default_rng(0).normal(scale=_NEAR, size=some.shape).astype(np.float32)
+        parts = [torch.stack([*terms.values()]).sum(0).cpu().numpy() for terms in self._by_member(moved)]
+        scores = np.concatenate(parts, axis=1)
         tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
         return {TIED: tied} if tied else {}
 

@@ -13,25 +13,21 @@ mean nothing in most tables.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
-import numpy as np
 import torch
 from pydantic import Field
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
-from egbad.encoding import distinct_rows
+from egbad.memory import Memory, some
 from egbad.networks import BatchNorm, Conv, Draws, Linear, Reshape, leaky, mlp, products
 from egbad.training import Turn
 from egbad.views import affine, spliced, thickness, turned
 
 TURNS = 4
-_SEEN = 20_000  # training images that the memory is made of, at most
 _FLAT = 1e-3  # the deviation of an image that shows nothing
-_ROUNDS = 10  # of k-means: later ones move nothing that counts
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -51,30 +47,11 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
     return found.mean(1)
 
 
-def nearest(f: Tensor, memory: Tensor) -> Tensor:
-    """Distance of normalised features f (K, B, m) to the nearest in memory (K, M, m), (K, B)."""
-    return torch.sqrt((2 - 2 * products(f, memory).amax(2)).clamp(min=0))
-
-
 def evened(x: Tensor) -> Tensor:
     """Images x (K, B, c, h, w), each taken to mean 0 and standard deviation 1."""
     flat = x.flatten(2)
     flat = flat - flat.mean(2, keepdim=True)
     return (flat / (flat.std(2, keepdim=True) + _FLAT)).view(x.shape)
-
-
-def centres(f: Tensor, size: int, seed: int) -> Tensor:
-    """Directions that features f (n, m) of length 1 crowd around -> (size, m), of length 1: k-means, by scikit-learn.
-
-    Where there are no more features than that, themselves, the last again and again.
-    """
-    rows = f.detach().cpu().numpy()
-    rows = rows[distinct_rows(rows)]
-    if len(rows) > size:
-        kmeans = KMeans(size, init="random", n_init=1, max_iter=_ROUNDS, random_state=seed % 2**32)
-        rows = kmeans.fit(rows).cluster_centers_
-    found = F.normalize(torch.from_numpy(rows).to(f), dim=1)
-    return torch.cat([found, found[-1:].expand(size - len(found), -1)])
 
 
 # -- the models --------------------------------------------------------------------------------------------------------
@@ -108,8 +85,6 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 class ToldApart(Model[Settings]):
     """Images: trunk, projection, class head and memory."""
 
-    remembered: Tensor
-    remembered_trunk: Tensor
     framed: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
@@ -120,8 +95,8 @@ class ToldApart(Model[Settings]):
             leaky(), Linear(draws, s.n_features, s.n_features), nn.ReLU(), Linear(draws, s.n_features, s.n_projection)
         )
         self.classify = nn.Sequential(leaky(), Linear(draws, s.n_features, TURNS + 1))
-        self.register_buffer("remembered", torch.zeros(members, TURNS, s.memory, s.n_projection))
-        self.register_buffer("remembered_trunk", torch.zeros(members, TURNS, s.memory, s.n_features))
+        self.of_trunk = nn.ModuleList([Memory(draws, s.memory, s.n_features) for _ in range(TURNS)])
+        self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background = torch.zeros(members, shape[0])
 
@@ -165,29 +140,29 @@ class ToldApart(Model[Settings]):
         return nt_xent(self.project(h), self.settings.temperature) + told.mean(1)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Normalised features of the trunk and of the projection for every turn of x (K, B, ...): (K, 4, B, m)."""
+        """Features of the trunk and of the projection for every turn of x (K, B, ...): (K, 4, B, m)."""
         views = turned(x)
         h = self.trunk(self.shown(views.transpose(0, 1).flatten(1, 2)))  # (K, 4 B, m)
         parts = (h, self.project(h))
-        return tuple(F.normalize(f, dim=2).view(len(x), TURNS, x.shape[1], -1) for f in parts)  # type: ignore[return-value]
+        trunk, projection = (f.view(len(x), TURNS, x.shape[1], -1) for f in parts)
+        return trunk, projection
 
     def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Remember the given training images: all of them, or what they crowd around if the memory holds fewer."""
+        """Remember the features of the given training images."""
         found = [self.features(x) for x in chunks]
-        for i, memory in enumerate((self.remembered_trunk, self.remembered)):
-            f = torch.cat([features[i] for features in found], dim=2)  # (K, 4, n, m)
-            for member, seed in enumerate(self.draws.seeds):
-                for turn in range(TURNS):
-                    memory[member, turn] = centres(f[member, turn], self.settings.memory, seed)
+        for memories, features in zip((self.of_trunk, self.of_projection), zip(*found, strict=True), strict=True):
+            f = torch.cat(features, dim=2)  # (K, 4, n, m)
+            for turn, memory in enumerate(memories):
+                cast(Memory, memory).learn(f[:, turn])
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The sum over turns of how far the nearest that is remembered lies, by the projection and by the trunk."""
-        trunk, projected = self.features(x)
+        trunk, projection = self.features(x)
 
-        def far(f: Tensor, memory: Tensor) -> Tensor:
-            return torch.stack([nearest(f[:, t], memory[:, t]) for t in range(TURNS)]).sum(0)
+        def far(f: Tensor, memories: nn.ModuleList) -> Tensor:
+            return torch.stack([memory(f[:, turn]) for turn, memory in enumerate(memories)]).sum(0)
 
-        return {"projection": far(projected, self.remembered), "trunk": far(trunk, self.remembered_trunk)}
+        return {"projection": far(projection, self.of_projection), "trunk": far(trunk, self.of_trunk)}
 
 
 def _trunk(draws: Draws, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
@@ -316,6 +291,4 @@ class Contrastive(TorchDetector[Settings]):
         return (Parts if len(shape) == 1 else ToldApart)(shape, self.settings_, draws)
 
     def _settle(self, x: Encoded) -> None:
-        if x.ndim == 4 and len(x) > _SEEN:
-            x = x[np.sort(np.random.default_rng(self.seed_).permutation(len(x))[:_SEEN])]
-        super()._settle(x)
+        super()._settle(some(x, self.seed_) if x.ndim == 4 else x)

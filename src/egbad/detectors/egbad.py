@@ -8,8 +8,11 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
 - cycle consistency |x - G(E(x))| beside the adversarial game, which by itself never asks for a reconstruction;
 - noise on D's view of x, so that D can't win on details;
 - larger and falling learning rate, larger batches, no dropout, lighter networks for images;
-- residuals and features are measured against their normal size, column by column (`distance="relative"`), so that
-  columns which are always reconstructed badly do not drown the others.
+- on rows, residuals and features are measured against their normal size, column by column (`distance="relative"`), so
+  that columns which are always reconstructed badly do not drown the others;
+- on images, residuals are measured by correlation (`distance="correlation"`), so that how much of an image is inked or lit
+  does not count, and L_D is what E notices: how far E(x) lies from all that is remembered of normal images
+  (`discrimination="memory"`).
 """
 
 from collections.abc import Iterator
@@ -19,7 +22,9 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from torch.nn import functional as F
 
+from egbad.base import Encoded
 from egbad.games import (
     BiGANGame,
     BiGANSettings,
@@ -29,6 +34,7 @@ from egbad.games import (
     norm_distance,
     released,
 )
+from egbad.memory import Memory, some
 from egbad.networks import Draws
 
 _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were this far off, in encoded units
@@ -46,22 +52,31 @@ def relative_distance(a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
     return torch.log1p((a - b).abs() / usual).flatten(2).mean(2)
 
 
+def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
+    """1 minus the correlation of all units of a with those of b, (K, B, ...) -> (K, B), from 0 to 2."""
+    a, b = (t.flatten(2) - t.flatten(2).mean(2, keepdim=True) for t in (a, b))
+    return 1 - (F.normalize(a, dim=2) * F.normalize(b, dim=2)).sum(2)
+
+
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
 class Settings(BiGANSettings):
     """A recipe with every value decided. `EGBAD`'s docstring says what each means."""
 
-    distance: Literal["relative", "norm"] = "relative"
-    discrimination: Literal["fm", "sigma"] = "fm"
+    distance: Literal["relative", "norm", "correlation"] = "relative"
+    discrimination: Literal["fm", "sigma", "memory"] = "fm"
+    memory: int = Field(default=4096, ge=16, multiple_of=16)
     sigma_pair: Literal["paper", "released"] = "paper"
     residual_weight: float = Field(default=0.9, ge=0, le=1)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
+    if len(shape) == 3:
+        return bigan_default(shape) | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.2}
     # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
-    return bigan_default(shape) | {"distance": "relative" if len(shape) == 1 else "norm", "distinct": True}
+    return bigan_default(shape) | {"distance": "relative", "distinct": True}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -80,9 +95,18 @@ class ScoredBiGAN(BiGANGame[Settings]):
         # How far off a normal x and its features usually are, for the relative distance: `settle` learns it.
         self.register_buffer("usual_x", torch.ones(len(draws), 1, *shape))
         self.register_buffer("usual_f", torch.ones(len(draws), 1, self.D.n_features))
+        if settings.discrimination == "memory":
+            self.memory = Memory(draws, settings.memory, settings.n_latent)
 
     def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Learn the usual distances: means over the training rows, as the averaged weights see them."""
+        """Learn what is usual of the training rows, as the averaged weights see them: mean distances, or a memory."""
+        if self.settings.discrimination == "memory":
+            self.memory.learn(torch.cat([self.E(self.seen(x)) for x in chunks], dim=1))
+        elif self.settings.distance == "relative":
+            self.settle_distances(chunks)
+
+    def settle_distances(self, chunks: Iterator[Tensor]) -> None:
+        """Learn the usual distances, means over the training rows."""
         sums, n = [torch.zeros_like(self.usual_x), torch.zeros_like(self.usual_f)], 0
         for x in chunks:
             x_hat, f, f_hat = self.forward_pass(x)
@@ -101,19 +125,28 @@ class ScoredBiGAN(BiGANGame[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper; w is its alpha."""
-        s, (x_hat, f, f_hat) = self.settings, self.forward_pass(x)
-        if s.discrimination == "sigma":
-            # The paper scores the pair (x, E(x)); the released code the pair (G(E(x)), E(x)).
-            l_d = cross_entropy_real(self.D.logit(f if s.sigma_pair == "paper" else f_hat))
+        w = self.settings.residual_weight
+        if self.settings.discrimination == "memory":
+            z = self.E(self.seen(x))
+            x_hat, l_d = self.G(z), self.memory(z)
         else:
-            l_d = self.distance(f, f_hat, self.usual_f)
-        l_g = self.distance(x, x_hat, self.usual_x)
-        return {"residual": s.residual_weight * l_g, "features": (1 - s.residual_weight) * l_d}
+            x_hat, f, f_hat = self.forward_pass(x)
+            l_d = self.l_d(f, f_hat)
+        return {"residual": w * self.distance(x, x_hat, self.usual_x), "features": (1 - w) * l_d}
+
+    def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
+        """L_D by D's features of (x, E(x)) and (G(E(x)), E(x)), (K, B)."""
+        if self.settings.discrimination == "sigma":
+            # The paper scores the pair (x, E(x)); the released code the pair (G(E(x)), E(x)).
+            return cross_entropy_real(self.D.logit(f if self.settings.sigma_pair == "paper" else f_hat))
+        return self.distance(f, f_hat, self.usual_f)
 
     def distance(self, a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
         """L_G or L_D by the chosen distance, (K, B)."""
         if self.settings.distance == "relative":
             return relative_distance(a, b, usual)
+        if self.settings.distance == "correlation":
+            return correlation_distance(a, b)
         return norm_distance(a, b, self.settings.degree)
 
 
@@ -131,13 +164,16 @@ class EGBAD(GameDetector[Settings]):
     ----------
     adversarial_weight, cycle_weight : float, optional
         Weights of the game and of |x - G(E(x))|_1 in the loss of E and G. Without the game it is a plain autoencoder.
-    distance : {"relative", "norm"}, optional
+    distance : {"relative", "norm", "correlation"}, optional
         "norm" is the paper's: a norm over pixels or columns, and over D's features. "relative" is the mean of
-        log(1 + distance / usual distance among training rows), unit by unit.
+        log(1 + distance / usual distance among training rows), unit by unit. "correlation" is 1 minus the correlation.
     degree : float, optional
         Degree of the norm.
-    discrimination : {"fm", "sigma"}, optional
-        L_D by feature matching, or by the cross-entropy of D's logit.
+    discrimination : {"fm", "sigma", "memory"}, optional
+        L_D by feature matching, by the cross-entropy of D's logit, or by a memory of E(x) of normal ones: how far the
+        nearest lies, by cosine.
+    memory : int, optional
+        How many are remembered, a multiple of 16.
     sigma_pair : {"paper", "released"}, optional
         Which pair "sigma" judges: (x, E(x)), or (G(E(x)), E(x)) as the released code does.
     residual_weight : float, optional
@@ -169,4 +205,8 @@ class EGBAD(GameDetector[Settings]):
     degree: float | None = None
     discrimination: str | None = None
     sigma_pair: str | None = None
+    memory: int | None = None
     residual_weight: float | None = None
+
+    def _settle(self, x: Encoded) -> None:
+        super()._settle(some(x, self.seed_) if self.settings_.discrimination == "memory" else x)

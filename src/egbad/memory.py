@@ -1,0 +1,58 @@
+"""A memory of normal features: the directions that they crowd around, and how far others lie from the nearest of those."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from egbad.encoding import distinct_rows
+from egbad.networks import Draws, products
+
+SEEN = 20_000  # training images that a memory is made of, at most
+_ROUNDS = 10  # of k-means: later ones move nothing that counts
+
+
+def centres(f: Tensor, size: int, seed: int) -> Tensor:
+    """Directions that features f (n, m) of length 1 crowd around -> (size, m), of length 1: k-means, by scikit-learn.
+
+    Where there are no more features than that, themselves, the last again and again.
+    """
+    rows = f.detach().cpu().numpy()
+    rows = rows[distinct_rows(rows)]
+    if len(rows) > size:
+        kmeans = KMeans(size, init="random", n_init=1, max_iter=_ROUNDS, random_state=seed % 2**32)
+        rows = kmeans.fit(rows).cluster_centers_
+    found = F.normalize(torch.from_numpy(rows).to(f), dim=1)
+    return torch.cat([found, found[-1:].expand(size - len(found), -1)])
+
+
+def nearest(f: Tensor, remembered: Tensor) -> Tensor:
+    """Distance of features f (K, B, m) of length 1 to the nearest remembered ones (K, M, m), (K, B)."""
+    return torch.sqrt((2 - 2 * products(f, remembered).amax(2)).clamp(min=0))
+
+
+class Memory(nn.Module):
+    """What K members remember of normal features of length m: `size` directions each."""
+
+    remembered: Tensor
+
+    def __init__(self, draws: Draws, size: int, m: int) -> None:
+        super().__init__()
+        self.seeds = draws.seeds
+        self.register_buffer("remembered", torch.zeros(len(draws), size, m))
+
+    def learn(self, f: Tensor) -> None:
+        """Remember normal features f (K, n, m)."""
+        for member, seed in enumerate(self.seeds):
+            self.remembered[member] = centres(F.normalize(f[member], dim=1), self.remembered.shape[1], seed)
+
+    def forward(self, f: Tensor) -> Tensor:
+        """How far features f (K, B, m) lie from all that is remembered, by cosine, (K, B)."""
+        return nearest(F.normalize(f, dim=2), self.remembered)
+
+
+def some(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """As many of the training images x (n, c, h, w), drawn at random, as a memory is made of."""
+    return x if len(x) <= SEEN else x[np.sort(np.random.default_rng(seed).permutation(len(x))[:SEEN])]
