@@ -210,7 +210,8 @@ def test_kinds_of_anomalies_and_their_pixels_are_measured_apart(tmp_path):
             return protocols.share_of_normals(data, "fine", seed=seed), "digest"
 
     made = Made("made", "made", "clean", protocols.share_of_normals)
-    line = run.measure(run.Job(made, Entry("egbad", "egbad", {"steps": 30}), 0))
+    by_pixels = {"steps": 30, "distance": "norm", "discrimination": "fm", "residual_weight": 0.9}
+    line = run.measure(run.Job(made, Entry("egbad", "egbad", by_pixels), 0))
     kinds = line["metrics"]["by_kind"]
     assert kinds["bright"] == {"auroc": 1.0, "n": 10} and kinds["hidden"]["auroc"] < 0.9
     assert line["metrics"]["pixel_auroc"] > 0.95
