@@ -42,6 +42,7 @@ _VARIANTS = (
     Entry("anogan-sigma", "anogan", {"discrimination": "sigma"}),
     Entry("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
     Entry("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
+    Entry("egbad-residual", "egbad", {"discrimination": "fm", "distance": "norm", "residual_weight": 0.9}),
     Entry("egbad-sigma", "egbad", {"discrimination": "sigma"}),
     Entry("vae-elbo", "vae", {"score_type": "elbo"}),
     Entry(UNTRAINED, "egbad", {"steps": 0}),
