@@ -23,9 +23,9 @@ def spread(values: list[float], digits: int = 4) -> str:
     return f"{mean(values):.{digits}f}" + (f" ± {stdev(values):.{digits}f}" if len(values) > 1 else "")
 
 
-def kdd99() -> None:
+def kdd99(name: str) -> None:
     runs = defaultdict(list)
-    for line in lines("kdd99.jsonl"):
+    for line in lines(name):
         runs[line["method"]].append(line)
     print(
         "| method | seeds | precision | recall | F1 | AUROC | AUROC without repeats | average precision | ties | fit, s |"
@@ -163,7 +163,8 @@ def detectors(task: str) -> None:
 
 if __name__ == "__main__":
     for table in (
-        kdd99,
+        partial(kdd99, "kdd99.jsonl"),
+        partial(kdd99, "kdd99_two_splits.jsonl"),
         partial(everything, "kdd99"),
         *(partial(detectors, task) for task in ("as_published", "digits", "five_seven")),
         mnist,

@@ -74,7 +74,7 @@ class Settings(BiGANSettings):
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
     if len(shape) == 3:
-        return bigan_default(shape) | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.2}
+        return bigan_default(shape) | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
     # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
     return bigan_default(shape) | {"distance": "relative", "distinct": True}
 
