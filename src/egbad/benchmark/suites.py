@@ -172,7 +172,7 @@ def _kdd99_rev(protocol: str, data_dir: Path | None) -> list[Task]:
 
 def _leave_one_out(dataset: str, n_train: int | None = None) -> Callable[[str, Path | None], list[Task]]:
     few = {} if n_train is None else {"n_train": n_train}
-    learned = "" if n_train is None else f", {n_train:,} learned"
+    name = dataset if n_train is None else f"{dataset} {n_train // 1000}k"
 
     def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
         leaks = protocol == "released"
@@ -180,7 +180,7 @@ def _leave_one_out(dataset: str, n_train: int | None = None) -> Callable[[str, P
         faults = (_LEAK,) if leaks else ()
         return [
             Task(
-                f"{dataset}, {label} left out{learned}",
+                f"{name}, {label} left out",
                 dataset,
                 protocol,
                 split,
