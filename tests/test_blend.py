@@ -101,6 +101,14 @@ def test_a_file_holds_the_parts(tmp_path):
     assert set(again.describe()["parts"]) == {"vae", "nearest"}
 
 
+def test_a_file_keeps_the_weights_that_it_was_fitted_with(tmp_path, monkeypatch):
+    x = rows(100, 0)
+    blend = Blend(parts=("nearest", "pca"), alpha=0.1, random_state=0).fit(x)
+    blend.save(tmp_path / "b.egbad")
+    monkeypatch.setitem(PARTS, "nearest", Part("knn", {"n_neighbors": 9}, weight=7.0))
+    assert np.array_equal(load(tmp_path / "b.egbad").anomaly_score(x), blend.anomaly_score(x))
+
+
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # one step teaches nothing
 def test_the_parts_are_chosen_by_what_comes_in():
     images = np.random.default_rng(0).integers(0, 256, (40, 20, 20)).astype(np.uint8)

@@ -114,6 +114,10 @@ def test_weights_that_do_not_fit_the_networks_are_named(tmp_path):
     write(path, found.model_copy(update={"parameters": found.parameters | {"n_latent": -1}}), arrays)
     with pytest.raises(UnreadableFileError, match="n_latent"):
         load_model(path)
+    settings = found.state["settings"] | {"n_latent": -1}
+    write(path, found.model_copy(update={"state": found.state | {"settings": settings}}), arrays)
+    with pytest.raises(UnreadableFileError, match="n_latent"):
+        load_model(path)
     write(path, found.model_copy(update={"state": {}}), arrays)
     with pytest.raises(UnreadableFileError, match="doesn't fit"):
         load_model(path)

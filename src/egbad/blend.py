@@ -43,6 +43,11 @@ PARTS: dict[str, Part] = {
 }
 
 
+def _known(name: str) -> Part:
+    """A part by name: of those above, or a detector as it is."""
+    return PARTS.get(name, Part(name, {}))
+
+
 class BlendSettings(Settings):
     """Every value decided."""
 
@@ -114,6 +119,7 @@ class Blend(Detector[BlendSettings]):
 
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         self.parts_ = {name: self._part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
+        self.weights_ = {name: _known(name).weight for name in self.parts_}
         outer = beside.checkpoints
         if outer is not None and outer.newest is None and self.random_state is None:
             outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
@@ -125,7 +131,7 @@ class Blend(Detector[BlendSettings]):
 
     def _part(self, name: str, seed: int) -> Detector[Any]:
         """A part, not fitted."""
-        known = PARTS.get(name, Part(name, {}))
+        known = _known(name)
         if known.detector not in METHODS:
             raise unknown("part", name, [*PARTS, *METHODS])
         part = METHODS[known.detector](**known.parameters)
@@ -151,9 +157,8 @@ class Blend(Detector[BlendSettings]):
 
     def _on_scale(self, scores: Mapping[str, Floats], tails: Mapping[str, Tail]) -> dict[str, Floats]:
         """Scores (n,) of each part -> terms (n,), which add up to the blend's."""
-        weights = {name: PARTS[name].weight if name in PARTS else 1.0 for name in scores}
-        whole = sum(weights.values())
-        return {name: weights[name] / whole * tails[name](values) for name, values in scores.items()}
+        whole = sum(self.weights_.values())
+        return {name: self.weights_[name] / whole * tails[name](values) for name, values in scores.items()}
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         return self._on_scale({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
@@ -183,10 +188,10 @@ class Blend(Detector[BlendSettings]):
             manifest, own = part.content()
             manifests[name] = manifest.model_dump()
             arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
-        return {"parts": manifests}, arrays
+        return {"parts": manifests, "weights": self.weights_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
-        self.parts_ = {}
+        self.parts_, self.weights_ = {}, state["weights"]
         for name, fields in state["parts"].items():
             manifest = persistence.Manifest.model_validate(fields)
             self.parts_[name] = METHODS[manifest.detector].from_file(

@@ -88,6 +88,26 @@ def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
     )
 
 
+def test_a_memory_leaves_relative_distances_what_they_are():
+    x = torch.randn(1, 40, 6, generator=torch.Generator().manual_seed(0))
+    with_memory, without = model(discrimination="memory", memory=16), model()
+    with torch.no_grad():
+        for m in (with_memory, without):
+            m.settle(iter([x]))
+    assert torch.equal(with_memory.usual_x, without.usual_x) and not torch.equal(without.usual_x, torch.ones(1, 1, 6))
+
+
+def test_a_file_keeps_the_defaults_that_it_was_fitted_with(tmp_path, monkeypatch):
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    detector = EGBAD(steps=20, alpha=0.1, random_state=0).fit(x)
+    detector.save(tmp_path / "m.egbad")
+    later = {"default": lambda shape: default(shape) | {"residual_weight": 0.1, "scaling": "minmax", "width": 3}}
+    monkeypatch.setattr(EGBAD, "recipes", later)
+    again = load(tmp_path / "m.egbad")
+    assert again.settings_ == detector.settings_
+    assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))
+
+
 @pytest.mark.parametrize("pair", ["paper", "released"])
 def test_sigma_judges_the_pair_it_is_told(pair):
     m = model(distance="norm", discrimination="sigma", sigma_pair=pair, residual_weight=0.0)

@@ -296,6 +296,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             "kind": self.kind_,
             "shape": list(self.shape_),
             "columns": list(self.columns_) if self.columns_ is not None else None,
+            "settings": self.settings_.model_dump(),  # a later release's defaults must not change what a file scores
             "seed": self.seed_,
             "n_train": self.n_train_,
             "threshold": self.threshold_,
@@ -318,7 +319,11 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             detector = cls(**manifest.parameters)
             detector.kind_, detector.shape_ = state["kind"], tuple(state["shape"])
             detector._remember(tuple(state["columns"]) if state["columns"] is not None else None)
-            detector.encoder_ = detector._prepare().restore(persistence.under("encoder.", arrays))
+            detector._prepare()  # are the parameters ones that could be fitted with again?
+            detector.settings_ = cls.settings_type.model_validate(state["settings"])
+            detector.encoder_ = detector._encoder(detector._encoded_shape()).restore(
+                persistence.under("encoder.", arrays)
+            )
             detector.guard_ = persistence.under("guard.", arrays)
             detector.calibration_scores_ = arrays["calibration"]
             detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
@@ -360,7 +365,7 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         return {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
 
     def _prepare(self) -> Encoder:
-        """Decide the settings and the encoder: for a new fit and for a loaded file."""
+        """Decide the settings by the parameters, and the encoder by them."""
         shape = self._encoded_shape()
         given = {name: getattr(self, name, None) for name in self.settings_type.model_fields}
         self.settings_: S = decide(self.settings_type, self.recipes, self.recipe, shape, given)

@@ -99,20 +99,17 @@ class ScoredBiGAN(BiGANGame[Settings]):
             self.memory = Memory(draws, settings.memory, settings.n_latent)
 
     def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Learn what is usual of the training rows, as the averaged weights see them: mean distances, or a memory."""
-        if self.settings.discrimination == "memory":
-            self.memory.learn(torch.cat([self.E(self.seen(x)) for x in chunks], dim=1))
-        elif self.settings.distance == "relative":
-            self.settle_distances(chunks)
-
-    def settle_distances(self, chunks: Iterator[Tensor]) -> None:
-        """Learn the usual distances, means over the training rows."""
+        """Learn what is usual of the training rows, as the averaged weights see them: mean distances, and a memory."""
+        codes: list[Tensor] = []
         sums, n = [torch.zeros_like(self.usual_x), torch.zeros_like(self.usual_f)], 0
         for x in chunks:
             x_hat, f, f_hat = self.forward_pass(x)
             sums[0] += (x - x_hat).abs().sum(1, keepdim=True)
             sums[1] += (f - f_hat).abs().sum(1, keepdim=True)
             n += x.shape[1]
+            codes.append(self.E(self.seen(x)))
+        if self.settings.discrimination == "memory":
+            self.memory.learn(torch.cat(codes, dim=1))
         self.usual_x.copy_(sums[0] / n + _FLOOR)
         self.usual_f.copy_(sums[1] / n + _FLOOR)
 
