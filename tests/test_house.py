@@ -22,7 +22,7 @@ ORDER = [
         "sources",
         "datasets",
     ),
-    *("persistence", "checkpoints", "views", "memory", "base", "games", "detectors", "blend", "registry"),
+    *("persistence", "checkpoints", "views", "memory", "base", "games", "detectors", "blend", "registry", "tuning"),
     *("report", "benchmark", "demo", "cli"),
 ]
 

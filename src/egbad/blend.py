@@ -108,6 +108,18 @@ class Blend(Detector[BlendSettings]):
     name: ClassVar[str] = "blend"
     settings_type: ClassVar = BlendSettings
     recipes: ClassVar = {"default": default}
+    tunable_on_rows: ClassVar = {
+        "parts": (
+            ("nearest",),
+            ("nearest-minmax",),
+            ("nearest", "nearest-minmax", "egbad"),
+            ("nearest", "nearest-minmax", "lof"),
+            ("nearest", "nearest-minmax", "isolation_forest"),
+        )
+    }
+    tunable_on_images: ClassVar = {
+        "parts": (("contrastive",), ("contrastive", "nearest"), ("contrastive", "nearest-correlation"))
+    }
 
     parts: Sequence[str] | None = None
     members: int = 1

@@ -108,6 +108,10 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     _own_parameters: ClassVar[str]
     settings_type: ClassVar[type[Any]]
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": lambda shape: {}}
+    # The few parameters that matter, with values that are worth a try: what `egbad.tuning` searches.
+    tunable: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    tunable_on_rows: ClassVar[Mapping[str, tuple[Any, ...]]] = {"scaling": ("standard", "minmax")}
+    tunable_on_images: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
 
     recipe: str = "default"
     scaling: str | None = None
@@ -367,9 +371,14 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     def _prepare(self) -> Encoder:
         """Decide the settings by the parameters, and the encoder by them."""
         shape = self._encoded_shape()
-        given = {name: getattr(self, name, None) for name in self.settings_type.model_fields}
-        self.settings_: S = decide(self.settings_type, self.recipes, self.recipe, shape, given)
+        self.settings_: S = self.settings_for(shape)
         return self._encoder(shape)
+
+    def settings_for(self, shape: tuple[int, ...]) -> S:
+        """What the parameters come to for encoded rows (d,) or images (c, h, w)."""
+        given = {name: getattr(self, name, None) for name in self.settings_type.model_fields}
+        settings: S = decide(self.settings_type, self.recipes, self.recipe, shape, given)
+        return settings
 
     def _encoder(self, shape: tuple[int, ...]) -> Encoder:
         if len(shape) == 3:

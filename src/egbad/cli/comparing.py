@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from egbad.benchmark.run import Job, Line
     from egbad.benchmark.summary import Agreement
 
-__all__ = ["app"]
-
 Detectors = Annotated[
     str, typer.Option(metavar="A,B,C", help="Which detectors (default: all); the naive baselines always run.")
 ]

@@ -111,6 +111,7 @@ class ADGAN(GameDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = MovingGAN
     recipes: ClassVar = {"default": gan_default}
+    tunable: ClassVar = {"n_latent": (8, 32), "search_steps": (50, 200)}
 
     n_starts: int | None = None
     search_steps: int | None = None

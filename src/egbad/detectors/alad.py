@@ -205,6 +205,7 @@ class ALAD(GameDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = CyclicBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("fm", "l1", "l2", "logits")}
 
     spectral_norm: bool | None = None
     latent_cycle: bool | None = None

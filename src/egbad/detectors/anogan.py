@@ -126,6 +126,7 @@ class AnoGAN(GameDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = SearchedGAN
     recipes: ClassVar = {"default": gan_default, "paper": released}
+    tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 0.5)}
 
     discrimination: str | None = None
     feature_weight: float | None = None

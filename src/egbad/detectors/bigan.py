@@ -64,6 +64,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
     settings_type: ClassVar = BiGANSettings
     model_type: ClassVar = Representation
     recipes: ClassVar = {"default": bigan_default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64), "adversarial_weight": (0.1, 1.0)}
 
     adversarial_weight: float | None = None
     cycle_weight: float | None = None

@@ -273,6 +273,9 @@ class Contrastive(TorchDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = ToldApart  # for images; `_build` takes `Parts` for rows
     recipes: ClassVar = {"default": default}
+    tunable: ClassVar = {"temperature": (0.1, 0.2, 0.5)}
+    tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
+    tunable_on_images: ClassVar = {"memory": (128, 512, 2048), "shift": (0.05, 0.2)}
 
     width: int | None = None
     n_features: int | None = None

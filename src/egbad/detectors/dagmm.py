@@ -226,6 +226,7 @@ class DAGMM(TorchDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = Compression
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_components": (2, 4, 8), "estimator": ("direct", "nvi")}
 
     estimator: str | None = None
     n_latent: int | None = None

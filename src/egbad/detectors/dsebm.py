@@ -118,6 +118,7 @@ class DSEBM(TorchDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = Energy
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("energy", "reconstruction")}
 
     width: int | None = None
     n_experts: int | None = None

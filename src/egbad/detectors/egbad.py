@@ -195,6 +195,13 @@ class EGBAD(GameDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = ScoredBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {
+        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "residual_weight": (0.2, 0.5, 0.9),
+        "n_latent": (8, 32, 64),
+    }
+    tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "distance": ("relative", "norm")}
+    tunable_on_images: ClassVar = {"discrimination": ("fm", "memory")}
 
     adversarial_weight: float | None = None
     cycle_weight: float | None = None

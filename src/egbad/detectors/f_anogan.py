@@ -168,6 +168,7 @@ class FAnoGAN(GameDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = EncodedGAN
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 1.0)}
 
     mapping: str | None = None
     feature_weight: float | None = None

@@ -145,6 +145,7 @@ class GANomaly(TorchDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = TwoEncoders
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64), "residual_weight": (10.0, 50.0)}
 
     n_latent: int | None = None
     width: int | None = None

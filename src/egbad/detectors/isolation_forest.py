@@ -63,6 +63,7 @@ class IsolationForest(ShallowDetector[ForestSettings]):
 
     name: ClassVar[str] = "isolation_forest"
     settings_type: ClassVar = ForestSettings
+    tunable: ClassVar = {"max_samples": (64, 256, 1024), "n_estimators": (100, 300)}
 
     n_estimators: int = 100
     max_samples: int = 256

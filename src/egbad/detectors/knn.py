@@ -51,6 +51,8 @@ class KNN(ShallowDetector[KNNSettings]):
 
     name: ClassVar[str] = "knn"
     settings_type: ClassVar = KNNSettings
+    tunable: ClassVar = {"n_neighbors": (1, 5, 20)}
+    tunable_on_images: ClassVar = {"metric": ("euclidean", "correlation")}
 
     n_neighbors: int = 5
     metric: str = "euclidean"

@@ -56,6 +56,7 @@ class LOF(ShallowDetector[LOFSettings]):
 
     name: ClassVar[str] = "lof"
     settings_type: ClassVar = LOFSettings
+    tunable: ClassVar = {"n_neighbors": (5, 20, 50)}
 
     n_neighbors: int = 20
     distinct: bool | None = True

@@ -62,6 +62,7 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
 
     name: ClassVar[str] = "one_class_svm"
     settings_type: ClassVar = SVMSettings
+    tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}
 
     nu: float = 0.1
     gamma: str | float = "scale"

@@ -45,6 +45,7 @@ class PCA(ShallowDetector[PCASettings]):
 
     name: ClassVar[str] = "pca"
     settings_type: ClassVar = PCASettings
+    tunable: ClassVar = {"n_components": (0.8, 0.9, 0.99)}
 
     n_components: int | float = 0.9
     score_type: str = "likelihood"

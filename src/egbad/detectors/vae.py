@@ -138,6 +138,7 @@ class VAE(TorchDetector[Settings]):
     settings_type: ClassVar = Settings
     model_type: ClassVar = Autoencoder
     recipes: ClassVar = {"default": default, "paper": paper}
+    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64)}
 
     n_latent: int | None = None
     width: int | None = None
