@@ -20,6 +20,7 @@ ORDER = [
         "calibration",
         "encoding",
         "sources",
+        "scoring",
         "datasets",
     ),
     *("persistence", "checkpoints", "views", "memory", "base", "games", "detectors", "blend", "registry", "tuning"),

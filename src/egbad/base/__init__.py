@@ -1,9 +1,10 @@
 """What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
-from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, Watch, versions
+from egbad.base.detector import Array, Beside, Detector, Encoded, Watch, versions
 from egbad.base.neural import FAR, Model, TorchDetector
 from egbad.base.settings import Recipe, Settings, TrainingSettings
 from egbad.base.shallow import ShallowDetector
+from egbad.scoring import Floats
 
 __all__ = [
     "FAR",

@@ -4,8 +4,7 @@ import hashlib
 import os
 import platform
 import time
-import warnings
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
@@ -24,9 +23,9 @@ from egbad.base.trimming import unremarkable
 from egbad.checkpoints import Checkpoints
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
-from egbad.sources import Data, as_data, check_numbers, names_message
+from egbad.scoring import Floats, Scorer
+from egbad.sources import Data, as_data, check_numbers
 
-Floats = NDArray[np.float64]
 Encoded = NDArray[np.float32]
 Array = NDArray[Any]
 Watch = Callable[[int], None]
@@ -57,7 +56,7 @@ class Beside:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[misc]
+class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore[misc]
     """Input, sign, seeds, calibration and file of every detector.
 
     A method declares its parameters as fields, which nothing but `fit` looks at, the `Settings` that they come to, and
@@ -242,7 +241,6 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_ = len(scores)
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
-        self.offset_ = -self.threshold_
         return scores
 
     def _calibration_scores(self, x: Array) -> Floats:
@@ -257,31 +255,6 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
     def score_terms(self, X: Any) -> dict[str, Floats]:
         """What the score is made of: terms (n,) which add up to `anomaly_score`."""
         return self._all_terms(self._check(X).x)
-
-    def score_samples(self, X: Any) -> Floats:
-        """The opposite of `anomaly_score` (n,), scikit-learn's sign."""
-        return -self.anomaly_score(X)
-
-    def decision_function(self, X: Any) -> Floats:
-        """`score_samples` minus `offset_` (n,): negative for an anomaly."""
-        return np.asarray(self.score_samples(X) - self.offset_)
-
-    def predict(self, X: Any) -> NDArray[np.int64]:
-        """1 for normal, -1 for an anomaly (n,): about a share `alpha` of normal rows is flagged."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
-
-    def p_value(self, X: Any) -> Floats:
-        """Conformal p-values (n,) in (0, 1]: the share of held-out normal rows that look as strange as this one."""
-        return calibration.p_values(self.calibration_scores_, self.anomaly_score(X))
-
-    def discoveries(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Which rows of this batch are anomalies, if a share `fdr` of those named may be false -> (n,).
-
-        Benjamini and Hochberg's procedure. Unlike every other answer it looks at the batch as a whole.
-        """
-        if not 0 < fdr < 1:
-            raise InvalidInputError(f"fdr must be in (0, 1), got {fdr}.")
-        return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 
@@ -332,7 +305,6 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
             detector.calibration_scores_ = arrays["calibration"]
             detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
             detector.seed_, detector.threshold_ = state["seed"], state["threshold"]
-            detector.offset_ = -detector.threshold_
             detector.fit_seconds_, detector.fit_versions_ = state["fit_seconds"], state["versions"]
             detector._restore(state["method"], arrays)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -435,46 +407,20 @@ class Detector(OutlierMixin, BaseEstimator, ABC, Generic[S]):  # type: ignore[mi
         """X as checked numbers, against what the detector was fitted on."""
         if not fitting:
             check_is_fitted(self)
+            return self._known(X, type(self).__name__)
         data = as_data(X)
         check_numbers(data)
-        shape = data.x.shape[1:]
-        if fitting:
-            self.kind_ = "rows" if data.x.ndim == 2 else "images"
-            self.shape_ = tuple(int(s) for s in shape)
-            self._remember(data.columns)
-        elif self.kind_ == "images" or data.x.ndim != 2:
-            if shape != self.shape_:
-                raise InvalidInputError(
-                    f"{type(self).__name__} was fitted on {self.kind_} of shape {self.shape_}, got {tuple(shape)}. "
-                    "Bring them to that shape first (image_size does so when a folder is read)."
-                )
-        else:
-            self._check_columns(data)
+        self.kind_ = "rows" if data.x.ndim == 2 else "images"
+        self.shape_ = tuple(int(s) for s in data.x.shape[1:])
+        self._remember(data.columns)
         return data
 
     def _remember(self, columns: tuple[str, ...] | None) -> None:
         self.columns_ = columns
-        self.n_features_in_ = int(np.prod(self.shape_))
         if columns is not None:
             self.feature_names_in_ = np.array(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
-
-    def _check_columns(self, data: Data) -> None:
-        name, d = type(self).__name__, data.x.shape[1]
-        if self.columns_ is not None and data.columns is not None and data.columns != self.columns_:
-            unseen = [c for c in data.columns if c not in self.columns_]
-            missing = [c for c in self.columns_ if c not in data.columns]
-            raise InvalidInputError(names_message(unseen, missing))
-        if d != self.n_features_in_:
-            raise InvalidInputError(
-                f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "
-                "score rows with the columns that it was fitted on."
-            )
-        if (self.columns_ is None) != (data.columns is None):
-            which = "X has feature names, but" if self.columns_ is None else "X does not have valid feature names, but"
-            how = "without" if self.columns_ is None else "with"
-            warnings.warn(f"{which} {name} was fitted {how} feature names", UserWarning, stacklevel=4)
 
 
 def _parameters(doc: str) -> str:

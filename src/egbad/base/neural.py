@@ -11,7 +11,7 @@ from sklearn.utils.metaestimators import available_if
 from torch import Tensor, nn
 
 from egbad import persistence
-from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
+from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
@@ -19,6 +19,7 @@ from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
+from egbad.scoring import Floats
 from egbad.training import History, Keep, Schedule, Turn, train
 
 _RESTARTS = 2  # how often a member that ends worthless is trained anew

@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from egbad import persistence
-from egbad.base.detector import Array, Beside, Detector, Encoded, Floats, chunks
+from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.settings import S
+from egbad.scoring import Floats
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
