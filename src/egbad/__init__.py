@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from egbad.blend import Blend
     from egbad.detectors.egbad import EGBAD
-    from egbad.registry import load
+    from egbad.loading import load
 
     __version__: str
 
 __all__ = ["EGBAD", "Blend", "__version__", "load"]
 
-_HOMES = {"Blend": "egbad.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.registry"}
+_HOMES = {"Blend": "egbad.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.loading"}
 
 
 def __getattr__(name: str) -> Any:

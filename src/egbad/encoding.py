@@ -13,8 +13,8 @@ State = dict[str, Array]
 
 SCALINGS = ("standard", "minmax", "none")
 _HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
-_FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
-_MAX = 1e18  # unscaled columns: its square is still a number in single precision
+FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
+MOST = 1e18  # unscaled columns: its square is still a number in single precision
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 
@@ -55,14 +55,14 @@ class RowEncoder:
     def encode(self, x: Array) -> NDArray[np.float32]:
         """x (n, d) -> (n, d)."""
         if self.scaling == "none":
-            return np.asarray(np.clip(x, -_MAX, _MAX), dtype=np.float32)
+            return np.asarray(np.clip(x, -MOST, MOST), dtype=np.float32)
         u = self._log(x)
         u -= self.low  # in place: memory is what takes the time
         u /= self.span
         if self.scaling == "standard":
             u -= self.mean
             u /= self.scale
-        return np.asarray(np.clip(u, -_FAR, _FAR, out=u), dtype=np.float32)
+        return np.asarray(np.clip(u, -FAR, FAR, out=u), dtype=np.float32)
 
     def decode(self, u: Array) -> Array:
         """The way back, from (n, d) to the user's units (n, d)."""

@@ -29,8 +29,14 @@ def centres(f: Tensor, size: int, seed: int) -> Tensor:
 
 
 def nearest(f: Tensor, remembered: Tensor) -> Tensor:
-    """Distance of features f (K, B, m) of length 1 to the nearest remembered ones (K, M, m), (K, B)."""
-    return torch.sqrt((2 - 2 * products(f, remembered).amax(2)).clamp(min=0))
+    """Distance of features f (K, B, m) of length 1 to the nearest remembered ones (K, M, m), (K, B).
+
+    Products say which is the nearest; how far it is, a difference says: 2 - 2 cos loses the digits of what is near.
+    """
+    place = products(f, remembered).argmax(2, keepdim=True)  # (K, B, 1)
+    found = remembered.gather(1, place.expand(-1, -1, f.shape[2]))
+    distance: Tensor = torch.linalg.vector_norm(f - found, dim=2)
+    return distance
 
 
 class Memory(nn.Module):

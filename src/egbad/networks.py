@@ -19,7 +19,7 @@ Activation = Callable[[], nn.Module]
 
 # Matrix libraries read whole vectors of this many numbers. Where a row of a matrix is no multiple of that, what they round
 # depends on where in memory it begins: on a row's place, and on whether a member is alone.
-_VECTOR = 16
+VECTOR = 16
 # Above this many inputs or outputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
 # than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
 _WIDE = 512
@@ -109,14 +109,16 @@ class Linear(nn.Module):
             y = torch.baddbmm(bias, x, weight)
         else:
             y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(bias, x, weight, strict=True)])
-        return y if b % _VECTOR == 0 else y[..., :b]
+        return y if y.shape[2] == b else y[..., :b]
 
 
 def _whole(x: Tensor, *sizes: int) -> Tensor:
-    """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each."""
-    if not any(size % _VECTOR for size in sizes):
-        return x
-    return F.pad(x, [pad for size in sizes for pad in (0, -size % _VECTOR)])
+    """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each.
+
+    A size that an exported graph leaves open stays as it is.
+    """
+    more = [-size % VECTOR if isinstance(size, int) else 0 for size in sizes]
+    return F.pad(x, [pad for size in more for pad in (0, size)]) if any(more) else x
 
 
 def products(a: Tensor, b: Tensor) -> Tensor:

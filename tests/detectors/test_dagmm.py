@@ -5,7 +5,17 @@ import pytest
 import torch
 from torch.distributions import Categorical, MixtureSameFamily, MultivariateNormal
 
-from egbad.detectors.dagmm import DAGMM, Compression, Settings, default, energy, mixture, paper, reconstruction_features
+from egbad.detectors.dagmm import (
+    DAGMM,
+    Compression,
+    Settings,
+    default,
+    energy,
+    mixture,
+    paper,
+    reconstruction_features,
+    whitening,
+)
 from egbad.networks import Draws
 
 DRAW = torch.Generator().manual_seed(0)
@@ -41,13 +51,13 @@ def test_the_energy_is_torchs():
     z = 3 * torch.randn(2, 6, 3, generator=DRAW, dtype=torch.float64)
     for k in range(2):
         by_torch = MixtureSameFamily(Categorical(phi[k]), MultivariateNormal(mu[k], cov[k]))
-        assert torch.allclose(energy(z, phi, mu, cov)[k], -by_torch.log_prob(z[k]))
+        assert torch.allclose(energy(z, mu, *whitening(phi, cov))[k], -by_torch.log_prob(z[k]))
 
 
 def test_far_from_the_mixture_the_energy_is_still_a_number():
     far = torch.full((1, 1, 2), 1e4, dtype=torch.float64)
     eye = torch.eye(2, dtype=torch.float64).expand(1, 1, 2, 2)
-    value = energy(far, torch.ones(1, 1).double(), torch.zeros(1, 1, 2).double(), eye)
+    value = energy(far, torch.zeros(1, 1, 2).double(), *whitening(torch.ones(1, 1).double(), eye))
     assert value.item() == pytest.approx(1e8 + np.log(2 * np.pi))
 
 
@@ -57,7 +67,9 @@ def test_the_loss_is_equation_7():
     x_hat, z = m.compress(x)
     phi, mu, cov = mixture(z.double(), torch.softmax(m.estimate(z).double(), dim=2))
     narrow = sum(1 / cov[0, k, j, j] for k in range(3) for j in range(4))
-    expected = ((x - x_hat) ** 2).sum(2).mean() + 0.1 * energy(z.double(), phi, mu, cov).mean() + 0.01 * narrow
+    expected = (
+        ((x - x_hat) ** 2).sum(2).mean() + 0.1 * energy(z.double(), mu, *whitening(phi, cov)).mean() + 0.01 * narrow
+    )
     assert m.loss(x).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -81,8 +93,8 @@ def test_the_mixture_that_scores_is_that_of_all_training_rows():
     kept = np.sort(np.random.default_rng(detector.seed_).permutation(600)[300:])
     with torch.no_grad():
         z = m.compress(m.seen(torch.from_numpy(detector.encoder_.encode(x[kept]))[None]))[1]
-        expected = mixture(z.double(), m.memberships(z).exp())
-    for found, wanted in zip((m.phi, m.mu, m.cov), expected, strict=True):
+        phi, mu, cov = mixture(z.double(), m.memberships(z).exp())
+    for found, wanted in zip((m.mu, m.inverse, m.constant), (mu, *whitening(phi, cov)), strict=True):
         assert torch.allclose(found, wanted, atol=1e-4)
 
 
@@ -102,8 +114,9 @@ def test_a_members_mixture_has_the_same_bits_alone_and_among_others(d, m):
 
     def learn(z, gamma):
         z, gamma = z.clone().requires_grad_(), gamma.clone().requires_grad_()
-        found = mixture(z, gamma)
-        return [t.detach() for t in found] + list(torch.autograd.grad(energy(z, *found).sum(), [z, gamma]))
+        phi, mu, cov = mixture(z, gamma)
+        scores = energy(z, mu, *whitening(phi, cov))
+        return [t.detach() for t in (phi, mu, cov)] + list(torch.autograd.grad(scores.sum(), [z, gamma]))
 
     for k in range(3):
         alone = learn(z[k : k + 1], gamma[k : k + 1])

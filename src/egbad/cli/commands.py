@@ -19,7 +19,9 @@ app = typer.Typer(
 data_app = typer.Typer(name="data", help="Public data sets, checksummed and cached.")
 app.add_typer(data_app)
 
-ModelFile = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that 'egbad fit' wrote.", show_default=False)]
+ModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file that 'egbad fit' or 'egbad export' wrote.", show_default=False)
+]
 DataSource = Annotated[
     str,
     typer.Argument(
@@ -172,9 +174,9 @@ def score(
     _check_rate("fdr", fdr)
     if out is not None:
         output.check_table(out)
-    from egbad import calibration, registry
+    from egbad import calibration, load
 
-    scorer = registry.load(model)
+    scorer = load(model)
     found = inputs.read_data(data, label_column, image_size, data_dir)
     threshold = calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_
     columns = _scored(scorer, found, threshold, terms=terms, fdr=fdr)
@@ -265,9 +267,9 @@ def evaluate(
         output.check_target(report)
     import time
 
-    from egbad import metrics, registry
+    from egbad import load, metrics
 
-    scorer = registry.load(model)
+    scorer = load(model)
     found = inputs.read_data(data, label_column, image_size, data_dir)
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
@@ -325,15 +327,39 @@ def _write_report(
         draft.write_text(to_html(page), encoding="utf-8")
 
 
+# -- export ------------------------------------------------------------------------------------------------------------
+
+
+@app.command()
+def export(
+    model: ModelFile,
+    out: Annotated[Path, typer.Option(help="The .onnx file to write.", show_default=False)],
+    as_json: AsJson = False,
+) -> None:
+    """Write MODEL as one ONNX graph, from raw rows or images to scores; 'egbad score' takes it, and needs no torch then."""
+    from egbad.runtime import SUFFIX
+
+    if out.suffix.lower() != SUFFIX:
+        raise InvalidInputError(f"An exported detector is a file that ends in {SUFFIX}, got '{out.name}'.")
+    output.check_target(out)
+    from egbad import registry
+    from egbad.export import export as write
+
+    detector = registry.load(model)
+    write(detector, out)
+    told = {"detector": detector.name, "bytes": out.stat().st_size, "out": str(out)}
+    output.show(f"{model} as an ONNX graph", told, as_json=as_json)
+
+
 # -- info, demo, data --------------------------------------------------------------------------------------------------
 
 
 @app.command()
 def info(model: ModelFile, as_json: AsJson = False) -> None:
     """Say what a model file holds: detector, parameters, seeds, versions, input, threshold, health."""
-    from egbad import registry
+    from egbad import load
 
-    about = registry.load(model).describe()
+    about = load(model).describe()
     output.show(str(model), about if as_json else output.flat(about), as_json=as_json)
 
 

@@ -46,25 +46,30 @@ def mixture(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return total / z.shape[1], mu, cov + _JITTER * torch.eye(z.shape[2]).to(z)
 
 
-def log_joint(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
-    """log phi_m N(z; mu_m, cov_m) for each component, z (K, B, D) -> (K, B, M)."""
-    d = z.shape[2]
+def whitening(phi: Tensor, cov: Tensor) -> tuple[Tensor, Tensor]:
+    """What log phi_m N(z; mu_m, cov_m) needs of phi (K, M) and cov (K, M, D, D) -> inverse roots of cov, and constants (K, M)."""
+    d = cov.shape[-1]
     more = -d % 8  # dimensions of their own behind z's, so that no gradient has bits by where a matrix lies in memory
     whole = F.pad(cov, (0, more, 0, more)) + F.pad(torch.ones(more), (d, 0)).diag().to(cov)
     root = torch.linalg.cholesky(whole)
     eye = torch.eye(d + more).to(cov).expand_as(whole)
-    inverse = torch.linalg.solve_triangular(root, eye, upper=False)[..., :d, :d]  # (K, M, D, D)
-    off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
-    whitened = (inverse[:, None] * off[..., None, :]).sum(-1)
+    inverse: Tensor = torch.linalg.solve_triangular(root, eye, upper=False)[..., :d, :d]  # (K, M, D, D)
     log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K, M)
     constant: Tensor = torch.log(phi + 1e-12) - 0.5 * (log_det + d * log(2 * pi))
+    return inverse, constant
+
+
+def log_joint(z: Tensor, mu: Tensor, inverse: Tensor, constant: Tensor) -> Tensor:
+    """log phi_m N(z; mu_m, cov_m) for each component, z (K, B, D) -> (K, B, M); the last two are `whitening`'s."""
+    off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
+    whitened = (inverse[:, None] * off[..., None, :]).sum(-1)
     joint: Tensor = constant[:, None] - 0.5 * (whitened**2).sum(-1)
     return joint
 
 
-def energy(z: Tensor, phi: Tensor, mu: Tensor, cov: Tensor) -> Tensor:
+def energy(z: Tensor, mu: Tensor, inverse: Tensor, constant: Tensor) -> Tensor:
     """-log sum_m phi_m N(z; mu_m, cov_m), z (K, B, D) -> (K, B); equation 6."""
-    return -torch.logsumexp(log_joint(z, phi, mu, cov), dim=2)
+    return -torch.logsumexp(log_joint(z, mu, inverse, constant), dim=2)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -100,11 +105,11 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 class Compression(Model[Settings]):
-    """E and G compress, `estimate` says the memberships; phi, mu and cov are the mixture over the training rows."""
+    """E and G compress, `estimate` says the memberships; mu, inverse and constant are the mixture over the training rows."""
 
-    phi: Tensor
     mu: Tensor
-    cov: Tensor
+    inverse: Tensor
+    constant: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
@@ -117,9 +122,10 @@ class Compression(Model[Settings]):
             self.G = generator(draws, shape, s.hidden[0], k)
         d = k + 2
         self.estimate = nn.Sequential(Linear(draws, d, 10), nn.Tanh(), Dropout(draws, s.dropout), Linear(draws, 10, m))
-        self.register_buffer("phi", torch.ones(len(draws), m).double() / m)
+        phi, cov = torch.ones(len(draws), m).double() / m, torch.eye(d).double().expand(len(draws), m, d, d)
         self.register_buffer("mu", torch.zeros(len(draws), m, d).double())
-        self.register_buffer("cov", torch.eye(d).double().expand(len(draws), m, d, d).clone())
+        for name, value in zip(("inverse", "constant"), whitening(phi, cov), strict=True):
+            self.register_buffer(name, value.clone())
 
     def turns(self) -> tuple[Turn, ...]:
         return (Turn(self.settings.estimator, [*self.parameters()], self.loss),)
@@ -142,10 +148,10 @@ class Compression(Model[Settings]):
         z = z.double()
         if s.estimator == "direct":
             phi, mu, cov = mixture(z, log_gamma.exp())
-            fit = energy(z, phi, mu, cov).mean(1)
+            fit = energy(z, mu, *whitening(phi, cov)).mean(1)
         else:
             phi, mu, cov = mixture(z, log_gamma.exp().detach())
-            fit = self.variational(log_joint(z, phi, mu, cov), log_gamma)
+            fit = self.variational(log_joint(z, mu, *whitening(phi, cov)), log_gamma)
         rebuilt = ((x - x_hat) ** 2).flatten(2).sum(2).mean(1)
         narrow = (1 / cov.diagonal(dim1=-2, dim2=-1)).sum((1, 2))
         return rebuilt + (s.energy_weight * fit + s.covariance_weight * narrow).float()
@@ -172,15 +178,15 @@ class Compression(Model[Settings]):
         """The mixture over all training rows."""
         parts = [self.compress(self.seen(x))[1] for x in chunks]
         gammas = torch.cat([self.memberships(z).exp() for z in parts], dim=1)
-        for buffer, value in zip(
-            (self.phi, self.mu, self.cov), mixture(torch.cat(parts, dim=1).double(), gammas), strict=True
-        ):
+        phi, mu, cov = mixture(torch.cat(parts, dim=1).double(), gammas)
+        self.mu.copy_(mu)
+        for buffer, value in zip((self.inverse, self.constant), whitening(phi, cov), strict=True):
             buffer.copy_(value)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The energy of z."""
         z = self.compress(self.seen(x))[1].double()
-        return {"energy": energy(z, self.phi, self.mu, self.cov)}
+        return {"energy": energy(z, self.mu, self.inverse, self.constant)}
 
     def reconstruct(self, x: Tensor) -> Tensor:
         x_hat: Tensor = self.G(self.E(self.seen(x)))

@@ -54,8 +54,8 @@ def relative_distance(a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 minus the correlation of all units of a with those of b, (K, B, ...) -> (K, B), from 0 to 2."""
-    a, b = (t.flatten(2) - t.flatten(2).mean(2, keepdim=True) for t in (a, b))
-    return 1 - (F.normalize(a, dim=2) * F.normalize(b, dim=2)).sum(2)
+    a, b = (F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2) for t in (a, b))
+    return 0.5 * ((a - b) ** 2).sum(2)  # 1 - a b would lose the digits of what is alike
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from egbad import persistence
 from egbad.base import Floats, Settings, ShallowDetector
 
-_FLAT = 1e-6  # length of a centred row, from which on it has no direction
+FLAT = 1e-6  # length of a centred row, from which on it has no direction
 
 
 class KNNSettings(Settings):
@@ -72,7 +72,7 @@ class KNN(ShallowDetector[KNNSettings]):
         if self.settings_.metric != "correlation":
             return x
         x = x - x.mean(axis=1, keepdims=True)
-        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), _FLAT))
+        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         distances, _ = self._index.kneighbors(self._compared(x))

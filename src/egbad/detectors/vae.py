@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from math import log, pi
 from typing import Any, ClassVar, Literal
 
-import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
@@ -90,9 +89,11 @@ class Autoencoder(Model[Settings]):
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """-1/L sum_l log p(x given z_l), algorithm 4 of the paper; and with it KL(q || p(z)) for the ELBO."""
         mu, log_var = self.posterior(x)
-        scale = (0.5 * log_var).exp()
-        seen = [log_likelihood(x, *self.decode(mu + scale * eps.unsqueeze(1))) for eps in self.noise.unbind(1)]
-        terms = {"reconstruction": -torch.stack(seen).mean(0)}
+        z = mu.unsqueeze(1) + (0.5 * log_var).exp().unsqueeze(1) * self.noise.unsqueeze(2)  # (K, L, B, k)
+        drawn = self.noise.shape[1]
+        decoded = self.decode(z.flatten(1, 2))  # every draw of every row at once
+        again = x.unsqueeze(1).expand(-1, drawn, *x.shape[1:]).flatten(1, 2)
+        terms = {"reconstruction": -log_likelihood(again, *decoded).view(len(x), drawn, -1).mean(1)}
         return terms if self.settings.score_type != "elbo" else terms | {"divergence": kl_to_prior(mu, log_var)}
 
     def criterion(self, x: Tensor) -> Tensor:

@@ -1,0 +1,420 @@
+"""A fitted detector as one ONNX graph: from raw rows or images to score, terms and reconstruction.
+
+The graph is made by `torch.export`: encoding, guard, every member and, for a blend, every part and its tail are in it.
+`egbad.load` reads the file and scores by it without torch.
+"""
+
+import copy
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import singledispatch
+from math import prod
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from egbad.base import Detector, Model, TorchDetector
+from egbad.blend import Blend
+from egbad.calibration import Tail
+from egbad.detectors.adgan import ADGAN
+from egbad.detectors.anogan import AnoGAN
+from egbad.detectors.knn import FLAT, KNN
+from egbad.encoding import FAR, MOST, Encoder, ImageEncoder, RowEncoder
+from egbad.errors import EgbadError, InvalidInputError
+from egbad.networks import VECTOR
+from egbad.persistence import replacing
+from egbad.runtime import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, packed
+
+_CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding (on real ones it is below 1e-5)
+_CHECKED = 64  # made rows or images that are scored both ways before a file is written
+_OPSET = 18
+
+
+# -- encoding ----------------------------------------------------------------------------------------------------------
+
+
+class EncodedRows(nn.Module):
+    """What `RowEncoder` does, x (n, d) in double precision -> (n, d), and the way back."""
+
+    low: Tensor
+    span: Tensor
+    mean: Tensor
+    scale: Tensor
+    log: Tensor
+
+    def __init__(self, encoder: RowEncoder) -> None:
+        super().__init__()
+        self.scaling = encoder.scaling
+        for name, value in encoder.state().items():
+            self.register_buffer(name, torch.from_numpy(np.array(value)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.scaling == "none":
+            return x.clamp(-MOST, MOST).float()
+        u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x)
+        u = (u - self.low) / self.span
+        if self.scaling == "standard":
+            u = (u - self.mean) / self.scale
+        return u.clamp(-FAR, FAR).float()
+
+    def back(self, u: Tensor) -> Tensor:
+        """The way back, in the user's units."""
+        u = u.double()
+        if self.scaling == "none":
+            return u
+        if self.scaling == "standard":
+            u = u * self.scale + self.mean
+        x = u * self.span + self.low
+        return torch.where(self.log, torch.expm1(torch.where(self.log, x, torch.zeros_like(x))), x)
+
+
+class EncodedImages(nn.Module):
+    """What `ImageEncoder` does, x (n, h, w) or (n, c, h, w) -> (n, c, h, w), and the way back."""
+
+    def __init__(self, encoder: ImageEncoder) -> None:
+        super().__init__()
+        self.low, self.high, self.channels = encoder.low, encoder.high, encoder.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        u = (x - float(np.float32(self.low))) * float(np.float32(2 / (self.high - self.low))) - 1.0
+        return u if self.channels else u.unsqueeze(1)
+
+    def back(self, u: Tensor) -> Tensor:
+        """The way back, in the user's units and shape."""
+        x = (u.double() + 1) / 2 * (self.high - self.low) + self.low
+        return x if self.channels else x.squeeze(1)
+
+
+def _encoded(encoder: Encoder) -> EncodedRows | EncodedImages:
+    return EncodedRows(encoder) if isinstance(encoder, RowEncoder) else EncodedImages(cast(ImageEncoder, encoder))
+
+
+# -- terms -------------------------------------------------------------------------------------------------------------
+
+
+class MeanOfMembers(nn.Module):
+    """Terms of a model's members, averaged: encoded x (n, ...) -> each (n,), in double precision."""
+
+    def __init__(self, model: Model[Any]) -> None:
+        super().__init__()
+        self.model = copy.deepcopy(model).cpu().eval()
+        self.members = len(model.draws)
+        self.rebuilds = type(model).reconstruct is not Model.reconstruct
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        terms = self.model.score_terms(x.unsqueeze(0).expand(self.members, *x.shape))
+        return {name: values.double().mean(0) for name, values in terms.items()}
+
+    def rebuilt(self, x: Tensor) -> Tensor:
+        """The mean of the members' reconstructions."""
+        return self.model.reconstruct(x.unsqueeze(0).expand(self.members, *x.shape)).mean(0)
+
+
+class Nearest(nn.Module):
+    """Mean distance to the k nearest rows, found by products and measured one by one."""
+
+    rows: Tensor
+    squares: Tensor
+
+    def __init__(self, detector: KNN) -> None:
+        super().__init__()
+        self.centred = detector.settings_.metric == "correlation"
+        rows = detector._compared(detector.learned_["rows"])
+        self.k = min(detector.settings_.n_neighbors, len(rows))
+        self.register_buffer("rows", torch.from_numpy(rows))
+        self.register_buffer("squares", torch.from_numpy((rows**2).sum(1)))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        x = x.flatten(1).double()
+        if self.centred:
+            x = x - x.mean(1, keepdim=True)
+            x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=FLAT)
+        near = torch.topk(2 * x @ self.rows.T - self.squares, self.k, dim=1).indices  # (n, k)
+        return {"distance": torch.linalg.vector_norm(x[:, None] - self.rows[near], dim=2).mean(1)}
+
+
+class Guarded(nn.Module):
+    """Terms inside the range of training, and the way there."""
+
+    low: Tensor
+    high: Tensor
+    spread: Tensor
+
+    def __init__(self, terms: nn.Module, guard: dict[str, Any]) -> None:
+        super().__init__()
+        self.terms = terms
+        self.rebuilds = getattr(terms, "rebuilds", False)
+        for name in ("low", "high", "spread"):
+            self.register_buffer(name, torch.from_numpy(np.array(guard[name])))
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        inside = torch.minimum(torch.maximum(x, self.low), self.high)
+        excess = (x.double() - inside.double()).abs().sum(1)
+        return {**self.terms(inside), "beyond": self.spread * excess}
+
+    def rebuilt(self, x: Tensor) -> Tensor:
+        """As of the terms: a reconstruction has no guard."""
+        return self.terms.rebuilt(x)  # type: ignore[operator, no-any-return]
+
+
+class OnScale(nn.Module):
+    """What `calibration.Tail` does, scores (n,) -> (n,)."""
+
+    values: Tensor
+    p: Tensor
+
+    def __init__(self, tail: Tail, weight: float) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.from_numpy(tail.values))
+        self.register_buffer("p", torch.from_numpy(tail.p))
+        self.start, self.from_start, self.scale = tail.start, -float(np.log(tail.p_start)), tail.scale
+        self.weight = weight
+
+    def forward(self, scores: Tensor) -> Tensor:
+        values, p = self.values, self.p
+        last = len(values) - 1
+        above = (scores[:, None] >= values).sum(1)  # of how many known ones it is no lower
+        left, right = (above - 1).clamp(0, last), above.clamp(0, last)
+        width = (values[right] - values[left]).clamp(min=1e-300)
+        way = ((scores - values[left]) / width).clamp(0, 1)
+        within = -torch.log(p[left] + way * (p[right] - p[left]))
+        beyond = self.from_start + (scores - self.start) / self.scale
+        return self.weight * torch.where(scores > self.start, beyond, within)
+
+
+class Parts(nn.Module):
+    """Terms of a blend: each part, from raw input, on the common scale."""
+
+    def __init__(self, blend: Blend) -> None:
+        super().__init__()
+        whole = sum(blend.weights_.values())
+        self.names = list(blend.parts_)
+        self.parts = nn.ModuleList([Graph(part) for part in blend.parts_.values()])
+        self.scales = nn.ModuleList([
+            OnScale(Tail(part.calibration_scores_), blend.weights_[name] / whole) for name, part in blend.parts_.items()
+        ])  # fmt: skip
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        return {
+            name: scale(sum(cast(Graph, part).terms_of(x).values()))
+            for name, part, scale in zip(self.names, self.parts, self.scales, strict=True)
+        }  # fmt: skip
+
+
+@singledispatch
+def terms_of(detector: Any) -> nn.Module:
+    """A module that gives the detector's terms for encoded input.
+
+    Raises
+    ------
+    InvalidInputError
+        When the detector has no graph, in one sentence.
+    """
+    raise InvalidInputError(
+        f"A detector that is exported must have a graph of its own, {type(detector).__name__} has none."
+    )
+
+
+@terms_of.register(TorchDetector)
+def _(detector: TorchDetector[Any]) -> nn.Module:
+    return MeanOfMembers(detector.model_)
+
+
+@terms_of.register(KNN)
+def _(detector: KNN) -> nn.Module:
+    if detector.settings_.metric not in ("euclidean", "correlation"):
+        raise InvalidInputError(
+            f"KNN is exported with the metric euclidean or correlation, got '{detector.settings_.metric}'."
+        )
+    return Nearest(detector)
+
+
+@terms_of.register(Blend)
+def _(detector: Blend) -> nn.Module:
+    return Parts(detector)
+
+
+@terms_of.register(AnoGAN)
+@terms_of.register(ADGAN)
+def _(detector: Any) -> nn.Module:
+    raise InvalidInputError(
+        f"{type(detector).__name__} can't be exported: it searches for the latent of every row, which no fixed graph does. "
+        "Use FAnoGAN or EGBAD."
+    )
+
+
+# -- the graph ---------------------------------------------------------------------------------------------------------
+
+
+class Graph(nn.Module):
+    """Raw x (n, ...) -> score (n,), every term (n,), and the reconstruction where there is one."""
+
+    def __init__(self, detector: Detector[Any]) -> None:
+        super().__init__()
+        terms = terms_of(detector)
+        self.terms = Guarded(terms, detector.guard_) if detector.guard_ else terms
+        self.encode = nn.Identity() if isinstance(detector, Blend) else _encoded(detector.encoder_)
+        self.rebuilds = getattr(self.terms, "rebuilds", False)
+
+    def terms_of(self, x: Tensor) -> dict[str, Tensor]:
+        """Terms by name."""
+        return cast(dict[str, Tensor], self.terms(self.encode(x)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        encoded = self.encode(x)
+        terms = self.terms(encoded)
+        found = (sum(terms.values()), *terms.values())
+        return (*found, self.encode.back(self.terms.rebuilt(encoded))) if self.rebuilds else found  # type: ignore[operator]
+
+
+def export(detector: Detector[Any], path: str | os.PathLike[str]) -> None:
+    """Write a fitted detector as an ONNX file, atomically, once its graph gives the detector's scores.
+
+    Raises
+    ------
+    InvalidInputError
+        When the detector has no graph: AnoGAN and ADGAN search, and scikit-learn's score by themselves.
+    EgbadError
+        When onnx, onnxscript or onnxruntime isn't installed, the file can't be written, or the graph doesn't agree.
+    """
+    _needs()
+    graph = Graph(detector).eval()
+    example = _made(detector)
+    with torch.no_grad():
+        names = [SCORE, *(TERM + name for name in graph.terms_of(torch.from_numpy(example[:2])))]
+    names += [REBUILT] if graph.rebuilds else []
+    with _quiet():
+        traced = torch.export.export(
+            graph, (torch.from_numpy(example[:3]),), dynamic_shapes=({0: torch.export.Dim("n")},)
+        )
+        program = torch.onnx.export(
+            traced.run_decompositions(_decompositions()),
+            dynamo=True,
+            input_names=[INPUT],
+            output_names=names,
+            opset_version=_OPSET,
+            verbose=False,
+        )
+    assert program is not None
+    program.model.metadata_props[KEY] = _about(detector).to_text()
+    with replacing(path) as draft:
+        program.save(draft)
+        _check(detector, OnnxScorer(draft), example)
+
+
+def _decompositions() -> Any:
+    """How operators are written by others: torch's own ways, and three of ours."""
+    aten = torch.ops.aten
+    ours = {
+        aten.convolution_backward.default: _gradient_of_convolution,
+        aten.sum.dim_IntList: _sum,
+        aten.mean.dim: _mean,
+    }
+    return {**torch.export.default_decompositions(), **ours}
+
+
+def _gradient_of_convolution(
+    grad: Tensor, x: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, *rest: Any
+) -> tuple[Tensor | None, ...]:
+    """With respect to x, by the transposed convolution: ONNX has no gradients."""
+    more = [
+        x.shape[2 + i]
+        - ((grad.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight.shape[2 + i] - 1) + 1)
+        for i in range(2)
+    ]
+    return F.conv_transpose2d(grad, weight, None, stride, padding, more, 1, dilation), None, None
+
+
+def _sum(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """A sum over rows of whole vectors: elsewhere the runtime adds up in an order that depends on where a row begins."""
+    if not _ends_between(x, dim):
+        return NotImplemented
+    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR)), dim, keepdim, dtype=dtype)
+
+
+def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """A mean by such a sum."""
+    if not _ends_between(x, dim):
+        return NotImplemented
+    n = prod(x.shape[d] for d in dim)
+    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR)), dim, keepdim, dtype=dtype) / n
+
+
+def _ends_between(x: Tensor, dim: Any) -> bool:
+    """Whether x's last dimension is summed over, and is no multiple of a vector."""
+    last = dim is not None and any(d in (-1, x.dim() - 1) for d in dim)
+    return last and isinstance(x.shape[-1], int) and x.shape[-1] % VECTOR != 0
+
+
+def _about(detector: Detector[Any]) -> About:
+    return About(
+        detector=detector.name,
+        kind=detector.kind_,
+        shape=detector.shape_,
+        columns=detector.columns_,
+        threshold=detector.threshold_,
+        alpha=detector.alpha,
+        fit_seconds=detector.fit_seconds_,
+        calibration=packed(detector.calibration_scores_),
+        description=detector.describe(),
+    )
+
+
+def _made(detector: Detector[Any]) -> Any:
+    """Rows or images from all over what the encoder has seen, to be scored both ways."""
+    rng = np.random.default_rng(0)
+    while isinstance(detector, Blend):
+        detector = next(iter(detector.parts_.values()))
+    encoder, shape = detector.encoder_, (_CHECKED, *detector.shape_)
+    if isinstance(encoder, ImageEncoder):
+        return rng.uniform(encoder.low, encoder.high, size=shape).astype(np.float32)
+    assert isinstance(encoder, RowEncoder)
+    x = encoder.low + encoder.span * rng.uniform(size=shape)
+    return np.where(encoder.log, np.expm1(np.where(encoder.log, x, 0)), x)
+
+
+def _check(detector: Detector[Any], exported: OnnxScorer, x: Any) -> None:
+    """Compare the graph's scores with the detector's.
+
+    Raises
+    ------
+    EgbadError
+        When they differ by more than `_CLOSE`.
+    """
+    wanted, found = detector.score_checked(x), exported._run(x, [SCORE])[SCORE]
+    off = np.abs(found - wanted) / np.maximum(np.abs(wanted), np.abs(wanted).mean())
+    if not (off < _CLOSE).all():
+        raise EgbadError(
+            f"The exported graph must give the detector's scores, they differ by up to {off.max():.1e} of a score. "
+            "Please report it with the detector's parameters."
+        )
+
+
+def _needs() -> None:
+    from importlib.util import find_spec
+
+    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
+    if missing:
+        raise EgbadError(
+            f"Exporting needs {' and '.join(missing)}, which isn't installed. Install it with: pip install 'egbad[onnx]'"
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the exporter's remarks on itself."""
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        log.setLevel(level)
