@@ -145,6 +145,54 @@ def test_scores_equal_those_of_python_bit_for_bit(
     assert written["score"].to_pylist() == detector.anomaly_score(frame).tolist()
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_batches_make_the_same_table(
+    suffix: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tables = []
+    for rows in (7, 1000):
+        monkeypatch.setattr("egbad.sources.AT_ONCE", rows)
+        out = tmp_path / f"{rows}{suffix}"
+        given = ("score", folder / "m.egbad", folder / "mixed.parquet", "--label-column", "y", "--terms", "--out", out)
+        assert main([str(argument) for argument in given]) == 0
+        tables.append(pa.parquet.read_table(out) if suffix == ".parquet" else out.read_text())
+    assert tables[0] == tables[1]
+
+
+def test_what_fails_half_way_leaves_no_table(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("egbad.sources.AT_ONCE", 100)
+    x = np.zeros((500, 3))
+    x[450, 0] = np.nan
+    pa.parquet.write_table(pa.table(dict(zip(NAMES, x.T, strict=True))), tmp_path / "t.parquet")
+    for suffix in (".csv", ".parquet"):
+        out = tmp_path / f"s{suffix}"
+        out.write_text("what was there")
+        assert main(["score", str(folder / "m.egbad"), str(tmp_path / "t.parquet"), "--out", str(out)]) == 2
+        assert out.read_text() == "what was there"
+    assert len(list(tmp_path.iterdir())) == 3
+
+
+_PEAK = """
+import resource, sys
+from egbad.cli import main
+code = main(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+sys.exit(code)
+"""
+
+
+@pytest.mark.slow
+def test_memory_does_not_grow_with_the_rows(folder: Path, tmp_path: Path) -> None:
+    peaks, rng = [], np.random.default_rng(0)
+    for n in (200_000, 2_000_000):
+        path = tmp_path / f"{n}.parquet"
+        pa.parquet.write_table(pa.table({name: rng.normal(size=n) for name in NAMES}), path, row_group_size=100_000)
+        given = ["score", str(folder / "m.egbad"), str(path), "--out", str(tmp_path / "s.parquet")]
+        done = subprocess.run([sys.executable, "-c", _PEAK, *given], check=True, capture_output=True, text=True)
+        peaks.append(int(done.stdout) / 1024)
+    assert peaks[1] < peaks[0] + 60, peaks  # MiB; the larger table has 46 MiB more of rows alone
+
+
 def test_score_takes_another_alpha_and_a_false_discovery_rate(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = ("score", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y", "--json")
     usual = json.loads(run(capsys, *given)[1])

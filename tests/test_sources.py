@@ -4,10 +4,12 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from egbad import sources
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
 from egbad.sources import as_data, read
 
@@ -174,3 +176,63 @@ def test_a_corrupt_image_and_an_empty_folder_are_named(tmp_path):
         read(tmp_path)
     with pytest.raises(InvalidInputError, match="has the label column 'folder' only"):
         read(tmp_path, label_column="y")
+
+
+# -- batch by batch ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npz"])
+def test_batches_are_what_is_read(tmp_path, monkeypatch, suffix):
+    x = np.random.default_rng(0).normal(size=(1000, 3)).round(3)
+    labels = np.arange(1000) % 2
+    path = tmp_path / f"t{suffix}"
+    table = pa.table(dict(zip("abc", x.T, strict=True)) | {"y": labels})
+    if suffix == ".csv":
+        pa.csv.write_csv(table, path)
+    elif suffix == ".parquet":
+        pq.write_table(table, path, row_group_size=300)
+    else:
+        np.savez(path, X=x, y=labels)
+    monkeypatch.setattr(sources, "AT_ONCE", 128)
+    monkeypatch.setattr(sources, "_BLOCK", 4096)
+    stream, whole = sources.stream(path, label_column="y"), sources.read(path, label_column="y")
+    batches = list(stream.batches)
+    assert len(batches) > 2
+    assert stream.rows in (None, 1000)
+    assert (np.concatenate([b.x for b in batches]) == whole.x).all()
+    assert (np.concatenate([b.labels for b in batches]) == whole.labels).all()
+    assert {b.columns for b in batches} == {whole.columns}
+    assert [b.first_row for b in batches] == np.cumsum([0, *(len(b.x) for b in batches[:-1])]).tolist()
+
+
+def test_a_column_that_looks_whole_at_first_may_have_fractions_later(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "_BLOCK", 256)
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + "1,\n" * 200 + "2.5,7\n")
+    x = np.concatenate([batch.x for batch in sources.stream(path).batches])
+    assert x[-1].tolist() == [2.5, 7.0]
+    assert x[0, 0] == 1 and np.isnan(x[0, 1])
+
+
+def test_what_is_wrong_further_down_is_told_where_it_is(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "AT_ONCE", 100)
+    x = np.zeros((950, 2))
+    x[870, 1] = np.inf
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1]}), path)
+    with pytest.raises(InvalidInputError, match="infinity in row 870, column 'b'"):
+        [sources.check_numbers(batch) for batch in sources.stream(path).batches]
+
+
+def test_a_file_that_was_cut_short_is_one_sentence(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": np.arange(1000.0)}), path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UnreadableFileError, match=r"can't be read as \.parquet"):
+        list(sources.stream(path).batches)
+    (tmp_path / "empty.csv").write_text("")
+    with pytest.raises(InvalidInputError, match="at least one row"):
+        list(sources.stream(tmp_path / "empty.csv").batches)
+    (tmp_path / "head.csv").write_text("a,b\n")
+    with pytest.raises(InvalidInputError, match="at least one row"):
+        list(sources.stream(tmp_path / "head.csv").batches)

@@ -5,7 +5,8 @@ frames, Arrow tables and whatever else speaks Arrow's stream interface. Nothing 
 """
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,12 +42,15 @@ class Data:
         The path of each image, from the folder that was read.
     labels : array (n,), optional
         The label column, as found.
+    first_row : int
+        Which row of a larger whole the first is: errors count from there.
     """
 
     x: Array
     columns: tuple[str, ...] | None = None
     files: tuple[str, ...] | None = None
     labels: Array | None = None
+    first_row: int = 0
 
 
 def read(
@@ -125,6 +129,108 @@ def as_data(X: Any) -> Data:
             f"X must be numbers, got an array of {x.dtype}. Encode text and dates as numbers first."
         )
     return Data(_channels_first(x.astype(np.float64) if x.dtype.kind == "b" else x))
+
+
+# -- batch by batch ----------------------------------------------------------------------------------------------------
+
+AT_ONCE = 65_536  # rows of a batch
+_BLOCK = 16 * 2**20  # bytes of a .csv file that make one
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Rows or images in batches, read as they are asked for.
+
+    Attributes
+    ----------
+    rows : int, optional
+        How many there are in all, where that is known before they are read.
+    batches : iterator of Data
+        In order, each with the place of its first row.
+    """
+
+    rows: int | None
+    batches: Iterator[Data]
+
+
+def stream(
+    path: str | os.PathLike[str], *, label_column: str | None = None, image_size: tuple[int, int] | None = None
+) -> Stream:
+    """What `read` reads, in batches: tables of .csv and .parquet files are never in memory as a whole.
+
+    Raises
+    ------
+    UnreadableFileError, InvalidInputError
+        As `read` does, of what is in a batch when that is asked for.
+    """
+    path = Path(path)
+    if not path.is_file() or path.suffix.lower() not in (".csv", ".parquet"):
+        return in_batches(read(path, label_column=label_column, image_size=image_size))
+    return _stream_csv(path, label_column) if path.suffix.lower() == ".csv" else _stream_parquet(path, label_column)
+
+
+def in_batches(data: Data) -> Stream:
+    """What is in memory already, in batches."""
+
+    def batches() -> Iterator[Data]:
+        for start in range(0, len(data.x), AT_ONCE):
+            own = slice(start, start + AT_ONCE)
+            yield Data(
+                data.x[own],
+                data.columns,
+                files=None if data.files is None else data.files[own],
+                labels=None if data.labels is None else data.labels[own],
+                first_row=data.first_row + start,
+            )
+
+    return Stream(len(data.x), batches())
+
+
+def _stream_parquet(path: Path, label_column: str | None) -> Stream:
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    with _readable(path):
+        file = pa.parquet.ParquetFile(path, pre_buffer=False)
+    rows = file.metadata.num_rows
+    if rows == 0:
+        raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
+    return Stream(rows, _from_batches(path, file.iter_batches(AT_ONCE), label_column))
+
+
+def _stream_csv(path: Path, label_column: str | None) -> Stream:
+    import pyarrow as pa
+    import pyarrow.csv
+
+    def opened(types: dict[str, pa.DataType]) -> Any:
+        options = pa.csv.ConvertOptions(column_types=types)
+        return pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=_BLOCK), convert_options=options)
+
+    with _readable(path), opened({}) as first:
+        # Arrow takes a column's type from the first block: what looks whole there may have a fraction further down.
+        whole = [f.name for f in first.schema if pa.types.is_integer(f.type) or pa.types.is_null(f.type)]
+        names = first.schema.names
+    types = {name: pa.float64() for name in whole if name != label_column and names.count(name) == 1}
+    with _readable(path):
+        reader = opened(types)
+    return Stream(None, _from_batches(path, reader, label_column))
+
+
+def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None) -> Iterator[Data]:
+    """Arrow's record batches as data."""
+    import pyarrow as pa
+
+    row, iterator = 0, iter(batches)
+    while True:
+        with _readable(path):
+            batch = next(iterator, None)
+        if batch is None:
+            break
+        if batch.num_rows:
+            yield replace(_from_arrow(pa.Table.from_batches([batch]), label_column), first_row=row)
+            row += batch.num_rows
+    if row == 0:
+        raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
 
 
 # -- in memory ---------------------------------------------------------------------------------------------------------
@@ -245,7 +351,8 @@ def check_numbers(data: Data) -> None:
         column = f"column '{data.columns[where[1]]}'" if data.columns else f"column {where[1]}"
         place = column if x.ndim == 2 else f"pixel {where[1:]}"
         raise InvalidInputError(
-            f"X must be finite, without NaN or infinity, got {value} in row {where[0]}, {place}. Fill or drop such rows."
+            f"X must be finite, without NaN or infinity, got {value} in row {data.first_row + where[0]}, {place}. "
+            "Fill or drop such rows."
         )
 
 
@@ -259,6 +366,19 @@ def _damaged(path: Path, error: Exception) -> UnreadableFileError:
     )
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """What Arrow says of a table that can't be read, in one sentence."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if path.stat().st_size == 0:
+            raise InvalidInputError(f"'{path}' must have at least one row, got an empty file.") from error
+        raise _damaged(path, error) from error
+
+
 def _not_empty(path: Path, data: Data) -> Data:
     if len(data.x) == 0:
         raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
@@ -270,12 +390,8 @@ def _read_table(path: Path, label_column: str | None) -> Data:
     import pyarrow.csv
     import pyarrow.parquet
 
-    try:
+    with _readable(path):
         table = pa.csv.read_csv(path) if path.suffix.lower() == ".csv" else pa.parquet.read_table(path)
-    except (pa.ArrowException, OSError) as error:
-        if path.stat().st_size == 0:
-            raise InvalidInputError(f"'{path}' must have at least one row, got an empty file.") from error
-        raise _damaged(path, error) from error
     return _not_empty(path, _from_arrow(table, label_column))
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from egbad.base import Detector
-    from egbad.sources import Data
+    from egbad.sources import Data, Stream
 
 _LABELS_NAMED = 20  # different labels that an error lists
 
@@ -30,21 +30,37 @@ def read_data(
     InvalidInputError
         When there is neither, with the nearest data set's name, or what was found can't be used.
     """
+    from egbad import sources
+
+    if Path(source).exists():
+        return sources.read(source, label_column=label_column, image_size=parse_size(image_size))
+    return _public_data(source, label_column, image_size, data_dir)
+
+
+def stream_data(
+    source: str, label_column: str | None = None, image_size: str | None = None, data_dir: Path | None = None
+) -> "Stream":
+    """The same in batches, read as they are asked for."""
+    from egbad import sources
+
+    if Path(source).exists():
+        return sources.stream(source, label_column=label_column, image_size=parse_size(image_size))
+    return sources.in_batches(_public_data(source, label_column, image_size, data_dir))
+
+
+def _public_data(name: str, label_column: str | None, image_size: str | None, data_dir: Path | None) -> "Data":
     from egbad import datasets, sources
 
-    size = parse_size(image_size)
-    if Path(source).exists():
-        return sources.read(source, label_column=label_column, image_size=size)
-    if source not in datasets.names():
-        near = get_close_matches(source, datasets.names(), n=1)
+    if name not in datasets.names():
+        near = get_close_matches(name, datasets.names(), n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise InvalidInputError(
-            f"There is no file, folder or data set '{source}'.{hint} Check the path; 'egbad data list' names the data sets."
+            f"There is no file, folder or data set '{name}'.{hint} Check the path; 'egbad data list' names the data sets."
         )
     for option, value in (("--label-column", label_column), ("--image-size", image_size)):
         if value is not None:
-            raise InvalidInputError(f"The data set '{source}' comes as it is, got {option} {value}. Leave it out.")
-    found = datasets.load(source, data_dir)
+            raise InvalidInputError(f"The data set '{name}' comes as it is, got {option} {value}. Leave it out.")
+    found = datasets.load(name, data_dir)
     return sources.Data(found.x, found.columns, labels=found.labels)
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from egbad.errors import EgbadError, InvalidInputError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+Columns = Mapping[str, "NDArray[np.generic]"]
 
 TABLES = (".csv", ".parquet", ".jsonl")
 _SHOWN = 8  # entries of a list that a table shows
@@ -135,34 +138,66 @@ def check_table(path: Path) -> None:
     check_target(path)
 
 
-def write_table(path: Path, columns: Mapping[str, "NDArray[np.generic]"]) -> None:
-    """Columns (n,) to a .csv, .parquet or .jsonl file, atomically."""
+class Table:
+    """A table of columns (n,), written batch by batch to an open text file as CSV or as JSON lines."""
+
+    def __init__(self, file: IO[str], kind: str) -> None:
+        self.file, self.kind, self.begun = file, kind, False
+
+    def write(self, columns: Columns) -> None:
+        """The next rows."""
+        if self.kind == ".jsonl":
+            self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(columns))
+        else:
+            _write_csv(self.file, columns, header=not self.begun)
+        self.begun = True
+
+
+class ParquetTable:
+    """The same as a Parquet file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.writer: Any = None
+
+    def write(self, columns: Columns) -> None:
+        """The next rows."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        batch = pa.table(dict(columns))
+        if self.writer is None:
+            self.writer = pq.ParquetWriter(self.path, batch.schema)
+        self.writer.write_table(batch)
+
+
+@contextmanager
+def table(path: Path | None) -> Iterator[Table | ParquetTable]:
+    """A table to write to: a .csv, .parquet or .jsonl file, which is there once all is written, or stdout as CSV."""
     from egbad.persistence import replacing
 
+    if path is None:
+        with _stdout() as out:
+            yield Table(out, ".csv")
+        return
     with replacing(path) as draft:
         if path.suffix.lower() == ".parquet":
-            import pyarrow as pa
-            import pyarrow.parquet as pq
-
-            pq.write_table(pa.table(dict(columns)), draft)
-            return
-        with draft.open("w", encoding="utf-8", newline="") as file:
-            if path.suffix.lower() == ".csv":
-                write_csv(file, columns)
-            else:
-                file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows(columns))
-
-
-def show_csv(columns: Mapping[str, "NDArray[np.generic]"]) -> None:
-    """Columns (n,) as CSV on stdout."""
-    with _stdout() as out:
-        write_csv(out, columns)
+            written = ParquetTable(draft)
+            try:
+                yield written
+            finally:
+                if written.writer is not None:
+                    written.writer.close()
+        else:
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                yield Table(file, path.suffix.lower())
 
 
-def write_csv(file: IO[str], columns: Mapping[str, "NDArray[np.generic]"]) -> None:
+def _write_csv(file: IO[str], columns: Columns, *, header: bool) -> None:
     """Columns (n,) as CSV; floats so that they are read back exactly, booleans as true and false."""
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(columns)
+    if header:
+        writer.writerow(columns)
     cells = (
         [str(v).lower() for v in column.tolist()] if column.dtype.kind == "b" else column.tolist()
         for column in columns.values()
@@ -170,7 +205,7 @@ def write_csv(file: IO[str], columns: Mapping[str, "NDArray[np.generic]"]) -> No
     writer.writerows(zip(*cells, strict=True))
 
 
-def rows(columns: Mapping[str, "NDArray[np.generic]"]) -> Iterator[dict[str, Any]]:
+def rows(columns: Columns) -> Iterator[dict[str, Any]]:
     """Columns (n,) as n mappings of plain values."""
     for values in zip(*(column.tolist() for column in columns.values()), strict=True):
         yield dict(zip(columns, values, strict=True))
