@@ -18,6 +18,7 @@ from sklearn.model_selection import GridSearchCV, StratifiedKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
 
 from egbad import load
 from egbad.base import TorchDetector
@@ -108,6 +109,19 @@ def test_a_score_is_its_rows_alone_bit_for_bit(either):
         parts = [detector.anomaly_score(x[i : i + size]) for i in range(0, min(len(x), 3 * size), size)]
         assert np.array_equal(np.concatenate(parts), scores[: sum(map(len, parts))]), size
     assert np.array_equal(detector.anomaly_score(np.concatenate([x[:5]] * 3)), np.tile(scores[:5], 3))
+
+
+def test_a_score_has_the_same_bits_on_any_number_of_threads(either):
+    detector, draw = either
+    x, threads = draw(700 if draw is scene else 70, 1), torch.get_num_threads()
+    found = []
+    for number in (1, 2, 3):
+        torch.set_num_threads(number)
+        with threadpool_limits(number):
+            found.append(detector.anomaly_score(x))
+        assert torch.get_num_threads() == number
+    torch.set_num_threads(threads)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
 @pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from typing import Any, ClassVar, Generic, Self
+from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
 import sklearn
@@ -30,7 +30,9 @@ Encoded = NDArray[np.float32]
 Array = NDArray[Any]
 Watch = Callable[[int], None]
 
-_ENCODE_AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
+_AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
+
+A = TypeVar("A")
 
 _GUARD_ROWS = 2_000  # drawn from the range of training, to see how much scores differ
 
@@ -374,13 +376,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         return np.asarray(sum(self._all_terms(x).values()))
 
     def _all_terms(self, x: Array) -> dict[str, Floats]:
-        parts = [self._guarded(part) for part in self._encoded(x)]
+        parts = self._each_part(lambda part: self._guarded(self.encoder_.encode(part)), x)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
-    def _encoded(self, x: Array) -> Iterator[Encoded]:
-        """Rows or images x (n, ...) as the method meets them, in parts."""
-        for start in range(0, len(x), _ENCODE_AT_ONCE):
-            yield self.encoder_.encode(x[start : start + _ENCODE_AT_ONCE])
+    def _each_part(self, work: Callable[[Array], A], x: Array) -> list[A]:
+        """What `work` makes of rows or images x (n, ...), in parts of bounded size."""
+        return [work(x[start : start + _AT_ONCE]) for start in range(0, len(x), _AT_ONCE)]
 
     def _guarded(self, x: Encoded) -> dict[str, Floats]:
         """Terms of encoded rows, with the way to the range of training where there is a guard."""

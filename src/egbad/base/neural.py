@@ -3,7 +3,8 @@
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Generic
+from math import ceil
+from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from egbad import persistence
 from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
+from egbad.base.parallel import each
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
@@ -22,6 +24,9 @@ from egbad.progress import progress
 from egbad.scoring import Floats
 from egbad.training import History, Keep, Schedule, Turn, train
 
+C = TypeVar("C")
+
+_CHUNKS_A_PART = 16  # that are encoded together, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
@@ -42,6 +47,9 @@ class Model(nn.Module, Generic[T]):
         A generator per member.
     """
 
+    one_by_one: ClassVar[bool] = (
+        False  # whether scoring borrows the networks, so that no other chunk may meet them then
+    )
     rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any chunk
     images_a_chunk: int = 32
 
@@ -175,8 +183,7 @@ class TorchDetector(Detector[T]):
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
         data = self._check(X)
         encoded = self.encoder_.encode(data.x)
-        with torch.no_grad():
-            parts = [self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy() for chunk, n in self._chunks(encoded)]
+        parts = self._each_chunk(lambda chunk, n: self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy(), encoded)
         return np.asarray(self.encoder_.decode(np.concatenate(parts)))
 
     def score_spread(self, X: Any) -> Floats:
@@ -191,10 +198,21 @@ class TorchDetector(Detector[T]):
         """
         if self.members < 2:
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
-        parts = [
-            sum(terms.values()) for x in self._encoded(self._check(X).x) for terms in self._by_member(self._inside(x))
-        ]
-        return np.concatenate([part.std(0, correction=1).cpu().numpy() for part in parts])  # type: ignore[union-attr]
+
+        def spread(part: Array) -> Floats:
+            parts = self._by_member(self._inside(self.encoder_.encode(part)))
+            scores = torch.cat([torch.stack([*terms.values()]).sum(0) for terms in parts], dim=1)  # (K, n)
+            return scores.std(0, correction=1).cpu().numpy()
+
+        return np.concatenate(self._each_part(spread, self._check(X).x))
+
+    def _each_part(self, work: Callable[[Array], C], x: Array) -> list[C]:
+        """What `work` makes of rows or images x (n, ...), in parts that are as many as there are threads, or more."""
+        if not self._side_by_side():
+            return super()._each_part(work, x)
+        chunk = self.model_.rows_a_chunk if self.kind_ == "rows" else self.model_.images_a_chunk
+        size = min(_CHUNKS_A_PART, ceil(len(x) / (torch.get_num_threads() * chunk))) * chunk
+        return each(work, (x[start : start + size] for start in range(0, len(x), size)))
 
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
@@ -335,11 +353,24 @@ class TorchDetector(Detector[T]):
                 parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}
 
-    def _by_member(self, x: Encoded) -> Iterator[dict[str, Tensor]]:
+    def _by_member(self, x: Encoded) -> list[dict[str, Tensor]]:
         """Terms (K, n) of each member for encoded rows, in parts."""
+
+        def terms(chunk: Tensor, n: int) -> dict[str, Tensor]:
+            return {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
+
+        return self._each_chunk(terms, x)
+
+    def _side_by_side(self) -> bool:
+        """Whether chunks are scored at the same time."""
+        return self.device == "cpu" and not self.model_.one_by_one
+
+    def _each_chunk(self, work: Callable[[Tensor, int], C], x: Encoded) -> list[C]:
+        """What `work` makes of every chunk (K, C, ...) of encoded rows and the number of its rows that are real."""
+        if self._side_by_side():
+            return each(lambda part: work(*part), self._chunks(x))
         with torch.no_grad():
-            for chunk, n in self._chunks(x):
-                yield {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
+            return [work(*part) for part in self._chunks(x)]
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}

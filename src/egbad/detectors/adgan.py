@@ -29,6 +29,7 @@ class Settings(GameSettings):
 class MovingGAN(GANGame[Settings]):
     """A GAN, and the search for z and for weights around those of G."""
 
+    one_by_one = True  # `functional_call` puts other weights into G
     z_start: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:

@@ -74,8 +74,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
         """E(x) of rows or images (n, ...) -> (n, members * n_latent), the members' z side by side."""
         encoded = self.encoder_.encode(self._check(X).x)
         model = self._game()
-        with torch.no_grad():
-            parts = [model.E(model.seen(chunk))[:, :n] for chunk, n in self._chunks(encoded)]
+        parts = self._each_chunk(lambda chunk, n: model.E(model.seen(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)
         return z.transpose(0, 1).flatten(1).double().cpu().numpy()
 
