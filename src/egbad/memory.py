@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,6 +18,8 @@ def centres(f: Tensor, size: int, seed: int) -> Tensor:
 
     Where there are no more features than that, themselves, the last again and again.
     """
+    from sklearn.cluster import KMeans  # costs more to import than scoring needs
+
     rows = f.detach().cpu().numpy()
     rows = rows[distinct_rows(rows)]
     if len(rows) > size:

@@ -14,7 +14,7 @@ AUTO = "auto"  # what suits the input
 
 def all_detectors() -> dict[str, type[Detector[Any]]]:
     """Methods, and their blend."""
-    return METHODS | {Blend.name: Blend}
+    return {**METHODS, Blend.name: Blend}
 
 
 def create(name: str, **options: Any) -> Detector[Any]:
@@ -25,14 +25,14 @@ def create(name: str, **options: Any) -> Detector[Any]:
     InvalidInputError
         For a name or an option that doesn't exist, with the nearest that does.
     """
-    detectors = all_detectors() | {AUTO: Blend}
-    if name not in detectors:
-        raise unknown("detector", name, detectors)
-    known = detectors[name]().get_params(deep=False)
+    kind = _find(Blend.name if name == AUTO else name)
+    if kind is None:
+        raise unknown("detector", name, [*METHODS, Blend.name, AUTO])
+    known = kind().get_params(deep=False)
     for option in options:
         if option not in known:
             raise unknown("option", option, known)
-    return detectors[name](**options)
+    return kind(**options)
 
 
 def load(path: str | os.PathLike[str]) -> Detector[Any]:
@@ -44,9 +44,14 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
         When the file is missing, no model, damaged, of a newer format or of an unknown detector.
     """
     manifest, arrays = persistence.read(path)
-    detectors = all_detectors()
-    if manifest.detector not in detectors:
+    kind = _find(manifest.detector)
+    if kind is None:
         raise UnreadableFileError(
             f"{path} holds a detector '{manifest.detector}' that this release doesn't have. Upgrade egbad or fit again."
         )
-    return detectors[manifest.detector].from_file(manifest, arrays)
+    return kind.from_file(manifest, arrays)
+
+
+def _find(name: str) -> type[Detector[Any]] | None:
+    """A detector by name; the others are not imported."""
+    return Blend if name == Blend.name else METHODS.get(name)

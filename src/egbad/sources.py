@@ -133,7 +133,7 @@ def as_data(X: Any) -> Data:
 
 # -- batch by batch ----------------------------------------------------------------------------------------------------
 
-AT_ONCE = 65_536  # rows of a batch
+AT_ONCE = 16_384  # rows of a batch
 _BLOCK = 16 * 2**20  # bytes of a .csv file that make one
 
 

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.ensemble import IsolationForest
 
 
 def unremarkable(x: NDArray[Any], share: float, seed: int) -> NDArray[np.intp]:
@@ -12,6 +11,8 @@ def unremarkable(x: NDArray[Any], share: float, seed: int) -> NDArray[np.intp]:
 
     The forest, not the detector itself, because a detector that has learned an anomaly, or its like, knows it.
     """
+    from sklearn.ensemble import IsolationForest  # costs more to import than all else here
+
     flat = x.reshape(len(x), -1)
     normal = IsolationForest(random_state=seed % 2**32).fit(flat).score_samples(flat)
     return np.sort(np.argsort(-normal, kind="stable")[: len(x) - round(share * len(x))])
