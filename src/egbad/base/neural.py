@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from egbad import persistence
 from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
-from egbad.base.parallel import each
+from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
@@ -27,6 +27,8 @@ from egbad.training import History, Keep, Schedule, Turn, train
 C = TypeVar("C")
 
 _CHUNKS_A_PART = 16  # that are encoded together, at most
+_WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
+_COMPARED = 8  # images by which chunks of two sizes are compared
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
@@ -50,8 +52,11 @@ class Model(nn.Module, Generic[T]):
     one_by_one: ClassVar[bool] = (
         False  # whether scoring borrows the networks, so that no other chunk may meet them then
     )
-    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any chunk
+    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
     images_a_chunk: int = 32
+    # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
+    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 2048)
+    other_images: ClassVar[tuple[int, ...]] = (1, 4)
 
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
         super().__init__()
@@ -211,7 +216,8 @@ class TorchDetector(Detector[T]):
         if not self._side_by_side():
             return super()._each_part(work, x)
         chunk = self.model_.rows_a_chunk if self.kind_ == "rows" else self.model_.images_a_chunk
-        size = min(_CHUNKS_A_PART, ceil(len(x) / (torch.get_num_threads() * chunk))) * chunk
+        threads = torch.get_num_threads() if len(x) >= _WORTH_THREADS * chunk else 1
+        size = min(_CHUNKS_A_PART, ceil(len(x) / (threads * chunk))) * chunk
         return each(work, (x[start : start + size] for start in range(0, len(x), size)))
 
     def describe(self) -> dict[str, Any]:
@@ -311,8 +317,7 @@ class TorchDetector(Detector[T]):
 
         Near them, not on them: what a model remembers is all equally normal.
         """
-        n = self.model_.rows_a_chunk if x.ndim == 2 else self.model_.images_a_chunk
-        some = x[distinct_rows(x[:n])]
+        some = x[distinct_rows(x[: self._usual(x)])]
         if len(some) < _TIED_ROWS:
             return {}
         moved = some + np.random.default_rng(0).normal(scale=_NEAR, size=some.shape).astype(np.float32)
@@ -339,12 +344,45 @@ class TorchDetector(Detector[T]):
         with torch.no_grad():
             self.model_.settle(chunk[:, :n] for chunk, n in self._chunks(x))
 
-    def _chunks(self, x: Encoded) -> Iterator[tuple[Tensor, int]]:
-        """Chunks (K, C, ...) of one size, and how many of their rows are real."""
-        size = self.model_.rows_a_chunk if x.ndim == 2 else self.model_.images_a_chunk
-        for part, n in chunks(x, size):
+    def _chunks(self, x: Encoded, size: int = 0) -> Iterator[tuple[Tensor, int]]:
+        """Chunks (K, C, ...) of one size, by default the usual one, and how many of their rows are real."""
+        for part, n in chunks(x, size or self._usual(x)):
             rows = torch.from_numpy(part).to(self.device)
             yield rows.expand(len(self.seeds_), *rows.shape), n
+
+    def _usual(self, x: Encoded) -> int:
+        return self.model_.rows_a_chunk if x.ndim == 2 else self.model_.images_a_chunk
+
+    def _best(self, x: Encoded) -> int:
+        """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that can be filled."""
+        usual = self._usual(x)
+        others = self.model_.other_rows if x.ndim == 2 else self.model_.other_images
+        if self.device != "cpu" or usual <= min(others, default=usual):
+            return usual
+        for size in sorted(others):
+            if (len(x) <= size < usual or usual < size <= len(x)) and self._alike(size, usual, x.shape[1:]):
+                return size
+        return usual
+
+    def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
+        """Whether rows in chunks of this size have the bits here that they have in the usual ones; found out once."""
+        known: dict[int, bool] = self.model_.__dict__.setdefault("alike", {})
+        if size not in known:
+            n = max(size, usual if len(shape) == 1 else _COMPARED)
+            x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
+            with torch.no_grad():
+                one, other = (self._bits(x, chunk) for chunk in (size, usual))
+            known[size] = torch.equal(one, other)
+        return known[size]
+
+    def _bits(self, x: Encoded, size: int) -> Tensor:
+        """All terms of each member (terms, K, n) by chunks of this size, on one thread."""
+        with one_thread():
+            parts = [
+                torch.stack([values[:, :n].double() for values in self.model_.score_terms(chunk).values()])
+                for chunk, n in self._chunks(x, size)
+            ]
+        return torch.cat(parts, dim=2)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         parts: dict[str, list[Array]] = {}
@@ -368,7 +406,7 @@ class TorchDetector(Detector[T]):
     def _each_chunk(self, work: Callable[[Tensor, int], C], x: Encoded) -> list[C]:
         """What `work` makes of every chunk (K, C, ...) of encoded rows and the number of its rows that are real."""
         if self._side_by_side():
-            return each(lambda part: work(*part), self._chunks(x))
+            return each(lambda part: work(*part), self._chunks(x, self._best(x)))
         with torch.no_grad():
             return [work(*part) for part in self._chunks(x)]
 

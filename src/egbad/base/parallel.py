@@ -25,7 +25,7 @@ def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
     waiting = iter(chunks)
     due = list(islice(waiting, threads + 1))
     if threads == 1 or len(due) <= 1:
-        with _one_thread():
+        with one_thread():
             return [alone(chunk) for chunk in chain(due, waiting)]
     found: list[B] = []
     try:
@@ -39,7 +39,8 @@ def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
+    """Let torch compute on one thread."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

@@ -30,6 +30,7 @@ class MovingGAN(GANGame[Settings]):
     """A GAN, and the search for z and for weights around those of G."""
 
     one_by_one = True  # `functional_call` puts other weights into G
+    other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:

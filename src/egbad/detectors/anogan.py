@@ -38,6 +38,7 @@ def search_rate(step: int, settings: Settings) -> float:
 class SearchedGAN(GANGame[Settings]):
     """A GAN, and the search for z."""
 
+    other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:

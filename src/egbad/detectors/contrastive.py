@@ -181,6 +181,7 @@ def _trunk(draws: Draws, shape: tuple[int, ...], width: int, m: int) -> nn.Seque
 class Parts(Model[Settings]):
     """Rows: a network for a part of the columns, one for the rest, and the parts."""
 
+    other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
     part: Tensor
     rest: Tensor
 
