@@ -161,6 +161,86 @@ def detectors(task: str) -> None:
         print(f"| {method} | {len(of_method)} | {' | '.join(cells)} |")
 
 
+def ablation() -> None:
+    """Each variant on each data set: average precision (F1 on KDD99), and what changing the default does to it."""
+    runs = defaultdict(dict)
+    for line in lines("ablation/runs.jsonl"):
+        if line["status"] == "ok":
+            measure = "f1" if line["task"] == "kdd99" else "average_precision"
+            runs[line["detector"], line["label"].partition(": ")[2]].setdefault(line["task"], {})[line["seed"]] = line[
+                measure
+            ]
+    tasks = list(dict.fromkeys(task for found in runs.values() for task in found))
+    for detector in dict.fromkeys(detector for detector, _ in runs):
+        print(f"| {detector} | {' | '.join(tasks)} |")
+        print("| --- |" + " --- |" * len(tasks))
+        usual = runs[detector, "as it is"]
+        for (of, variant), found in runs.items():
+            if of == detector:
+                cells = [_change(found.get(task), usual.get(task), variant == "as it is") for task in tasks]
+                print(f"| {variant} | {' | '.join(cells)} |")
+        print()
+
+
+def _change(found: dict[int, float] | None, usual: dict[int, float] | None, itself: bool) -> str:
+    """Mean of the default, or mean and spread of the differences to it, seed by seed."""
+    if not found:
+        return ""
+    if itself or not usual:
+        return spread([*found.values()], 3)
+    differences = [found[seed] - usual[seed] for seed in found if seed in usual]
+    sign = "+" if differences and mean(differences) >= 0 else ""
+    return f"{sign}{spread(differences, 3)}" if differences else ""
+
+
+def promises() -> None:
+    """False alarms by alpha, and errors by spread."""
+    runs = defaultdict(list)
+    for line in lines("promises.jsonl"):
+        runs[line["task"], line["detector"]].append(line)
+    print("| data | detector | calibration rows | alpha 0.001 | 0.01 | 0.05 | average precision |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for (task, detector), found in runs.items():
+        cells = []
+        for i in range(3):
+            alarms = [line["false_alarms"][i] for line in found]
+            inside = sum(a["low"] <= a["rate"] <= a["high"] for a in alarms)
+            cells.append(f"{mean(a['rate'] for a in alarms):.4f}, {inside} of {len(alarms)} inside")
+        precision = spread([line["average_precision"] for line in found], 3)
+        print(f"| {task} | {detector} | {found[0]['calibration_rows']:,} | {' | '.join(cells)} | {precision} |")
+    print()
+    print("| data | detector | wrong answers in fifths of the test rows, by spread | AUROC of the spread for errors |")
+    print("| --- | --- | --- | --- |")
+    for (task, detector), found in runs.items():
+        fifths = [mean(line["errors_by_spread"][i] for line in found) for i in range(5)]
+        told = [line["spread_tells_errors"] for line in found if line["spread_tells_errors"] is not None]
+        print(
+            f"| {task} | {detector} | {', '.join(f'{share:.3f}' for share in fifths)} | {spread(told, 3) if told else ''} |"
+        )
+
+
+def contamination() -> None:
+    """Mean average precision over data sets, by the share that was mixed in."""
+    runs = defaultdict(dict)
+    for line in lines("contamination/runs.jsonl"):
+        if line["status"] == "ok":
+            share = float(re.search(r", ([0-9.e-]+) mixed in", line["key"])[1])
+            runs[line["detector"], share, line["label"].endswith("trim 0")][line["task"]] = line["average_precision"]
+    print("| detector | mixed in | data sets | none mixed in | not trimmed | trimmed | loss left |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
+    for (detector, share, plain), found in runs.items():
+        trimmed, clean = runs.get((detector, share, False)), runs.get((detector, 0.0, True))
+        if not plain or share == 0 or not trimmed or not clean:
+            continue
+        sets = [task for task in found if task in trimmed and task in clean]
+        before, dirty, after = (mean(values[task] for task in sets) for values in (clean, found, trimmed))
+        left = (before - after) / (before - dirty)
+        print(f"| {detector} | {share:g} | {len(sets)} | {before:.3f} | {dirty:.3f} | {after:.3f} | {left:.2f} |")
+
+
+EXTRA = {ablation: "ablation/runs.jsonl", promises: "promises.jsonl", contamination: "contamination/runs.jsonl"}
+
+
 if __name__ == "__main__":
     for table in (
         partial(kdd99, "kdd99.jsonl"),
@@ -169,6 +249,7 @@ if __name__ == "__main__":
         *(partial(detectors, task) for task in ("as_published", "digits", "five_seven")),
         mnist,
         paper,
+        *(table for table, name in EXTRA.items() if (RESULTS / name).exists()),
     ):
         table()
         print()

@@ -7,11 +7,12 @@ import pickle
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import load, save
 
 from egbad import EGBAD
 from egbad import load as load_model
-from egbad.errors import EgbadError, UnreadableFileError
+from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
 from egbad.persistence import FORMAT, Manifest, read, replacing, write
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], dtype=np.int64)}
@@ -164,3 +165,17 @@ def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatc
     monkeypatch.setattr("egbad.base.detector.versions", lambda: {"egbad": "later"})
     load_model(path).save(path)
     assert load_model(path).describe()["versions"] == fitted_with
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_was_trained_on_a_gpu_is_scored_where_there_is_none(tmp_path):
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    detector = EGBAD(steps=5, alpha=0.1, random_state=0).fit(x)
+    assert (detector.device, detector.device_) == ("auto", "cpu")
+    detector.device = "cuda"  # as it is in a file from a machine with a GPU
+    detector.save(tmp_path / "m.egbad")
+    again = load_model(tmp_path / "m.egbad")
+    assert (again.device, again.device_) == ("cuda", "cpu")
+    assert (again.anomaly_score(x) == detector.anomaly_score(x)).all()
+    with pytest.raises(InvalidInputError, match="needs CUDA"):
+        again.fit(x)

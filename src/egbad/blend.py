@@ -82,7 +82,7 @@ class Blend(Detector[BlendSettings]):
     steps : int, optional
         Of each part that is trained.
     device : str
-        Where these are trained and scored, "cpu" or "cuda".
+        Where these are trained and scored: "cpu", "cuda" or "auto".
 
     Attributes
     ----------
@@ -124,7 +124,7 @@ class Blend(Detector[BlendSettings]):
     parts: Sequence[str] | None = None
     members: int = 1
     steps: int | None = None
-    device: str = "cpu"
+    device: str = "auto"
 
     def _encoder(self, shape: tuple[int, ...]) -> AsIs:
         return AsIs()

@@ -295,6 +295,7 @@ def _prepared(detector, x):
 
     fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
     detector.kind_, detector.shape_, detector.columns_, detector.seed_ = "rows", fitted.shape_, None, 0
+    detector.device_ = "cpu"
     detector._prepare()
     order = np.random.default_rng(0).permutation(len(x))
     kept = x[np.sort(order[round(0.1 * len(x)) :])]
@@ -389,7 +390,7 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
         ({"members": 0}, "members must be at least 1, got 0"),
         ({"alpha": 1.5}, r"alpha must be in \(0, 1\), got 1.5"),
         ({"calibration_fraction": 0.0}, "calibration_fraction must be in"),
-        ({"device": "abc"}, "device must be one that torch knows, such as 'cpu' or 'cuda', got 'abc'"),
+        ({"device": "abc"}, "device must be one that torch knows, such as 'cpu' or 'cuda', or 'auto', got 'abc'"),
         ({"random_state": "x"}, "random_state must be a non-negative int"),
     ],
 )

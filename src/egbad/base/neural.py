@@ -98,17 +98,27 @@ class Model(nn.Module, Generic[T]):
         return x.clamp(-FAR, FAR) if self.clips else x
 
 
-def _check_device(device: str) -> None:
+def _chosen(device: str) -> str:
+    """The device that a parameter means.
+
+    Raises
+    ------
+    InvalidInputError
+        When torch doesn't know it, or this machine hasn't got it.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         found = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise InvalidInputError(
-            f"device must be one that torch knows, such as 'cpu' or 'cuda', got {device!r}."
+            f"device must be one that torch knows, such as 'cpu' or 'cuda', or 'auto', got {device!r}."
         ) from error
     if found.type == "cuda" and not torch.cuda.is_available():
         raise InvalidInputError(
-            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu'."
+            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu' or 'auto'."
         )
+    return device
 
 
 def _rebuilds(detector: "TorchDetector[Any]") -> bool:
@@ -149,7 +159,8 @@ class TorchDetector(Detector[T]):
     members : int
         Networks that are trained side by side from different seeds; the score is their mean.
     device : str
-        Where the networks are trained and scored, "cpu" or "cuda".
+        Where the networks are trained and scored: "cpu", "cuda", or "auto", the GPU where there is one. What was trained on
+        a GPU is scored on the CPU where there is none.
 
     Attributes
     ----------
@@ -173,7 +184,7 @@ class TorchDetector(Detector[T]):
     validation_fraction: float | None = None
     patience: int | None = None
     members: int = 1
-    device: str = "cpu"
+    device: str = "auto"
 
     def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[T]:
         """Fresh networks for encoded rows of `shape`, one set per member."""
@@ -236,9 +247,9 @@ class TorchDetector(Detector[T]):
     ) -> list[History]:
         """Build a member for each seed and train them, stage by stage."""
         self.seeds_ = tuple(seeds)
-        draws = Draws(self.seeds_, self.device)
-        self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device)
-        rows = torch.from_numpy(train_on).to(self.device)
+        draws = Draws(self.seeds_, self.device_)
+        self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device_)
+        rows = torch.from_numpy(train_on).to(self.device_)
         self.model_.prepare(rows)
         schedules = self._schedules(len(rows))
         parts = finished_stages(beside.checkpoints)
@@ -276,7 +287,7 @@ class TorchDetector(Detector[T]):
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         if self.members < 1:
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
-        _check_device(self.device)
+        self.device_ = _chosen(self.device)
         first = rng.integers(2**31, size=1)
         train_on, validation = self._validation(x, rng)
         # The others' seeds come last, so that the first member is the same alone and among others.
@@ -347,7 +358,7 @@ class TorchDetector(Detector[T]):
     def _chunks(self, x: Encoded, size: int = 0) -> Iterator[tuple[Tensor, int]]:
         """Chunks (K, C, ...) of one size, by default the usual one, and how many of their rows are real."""
         for part, n in chunks(x, size or self._usual(x)):
-            rows = torch.from_numpy(part).to(self.device)
+            rows = torch.from_numpy(part).to(self.device_)
             yield rows.expand(len(self.seeds_), *rows.shape), n
 
     def _usual(self, x: Encoded) -> int:
@@ -357,7 +368,7 @@ class TorchDetector(Detector[T]):
         """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that can be filled."""
         usual = self._usual(x)
         others = self.model_.other_rows if x.ndim == 2 else self.model_.other_images
-        if self.device != "cpu" or usual <= min(others, default=usual):
+        if self.device_ != "cpu" or usual <= min(others, default=usual):
             return usual
         for size in sorted(others):
             if (len(x) <= size < usual or usual < size <= len(x)) and self._alike(size, usual, x.shape[1:]):
@@ -401,7 +412,7 @@ class TorchDetector(Detector[T]):
 
     def _side_by_side(self) -> bool:
         """Whether chunks are scored at the same time."""
-        return self.device == "cpu" and not self.model_.one_by_one
+        return self.device_ == "cpu" and not self.model_.one_by_one
 
     def _each_chunk(self, work: Callable[[Tensor, int], C], x: Encoded) -> list[C]:
         """What `work` makes of every chunk (K, C, ...) of encoded rows and the number of its rows that are real."""
@@ -417,12 +428,13 @@ class TorchDetector(Detector[T]):
 
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
         self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
-        self.model_ = self._build(self._encoded_shape(), Draws(self.seeds_, self.device))
+        self.device_ = _chosen(self.device) if torch.cuda.is_available() else "cpu"
+        self.model_ = self._build(self._encoded_shape(), Draws(self.seeds_, self.device_))
         weights = {name: torch.from_numpy(a) for name, a in persistence.under("model.", arrays).items()}
         for name, value in self.model_.state_dict().items():
             came = tuple(weights[name].shape) if name in weights else None
             if came != tuple(value.shape):
                 raise ValueError(f"'{name}' must have the shape {tuple(value.shape)}, got {came}")
         self.model_.load_state_dict(weights)
-        self.model_.to(self.device).eval()
+        self.model_.to(self.device_).eval()
         self.history_ = persistence.under("history.", arrays)

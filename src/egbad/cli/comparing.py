@@ -37,8 +37,8 @@ def benchmark(
         str,
         typer.Argument(
             metavar="NAME",
-            help="kdd99, kdd99_rev, arrhythmia, adbench, digits, mnist, mnist_one_normal, fashion_mnist, "
-            "fashion_mnist_one_normal, cifar10 or magnetic_tile.",
+            help="kdd99, kdd99_rev, arrhythmia, adbench, digits, mnist, mnist_10k, mnist_one_normal, "
+            "fashion_mnist, fashion_mnist_one_normal, cifar10 or magnetic_tile.",
             show_default=False,
         ),
     ],

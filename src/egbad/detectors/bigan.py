@@ -99,7 +99,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
     def sample(self, n: int, random_state: int = 0) -> Floats:
         """n new rows or images G(z), z ~ p(z), from the members in turn."""
         model = self._game()
-        draws = Draws([random_state + member for member in range(self.members)], self.device)
+        draws = Draws([random_state + member for member in range(self.members)], self.device_)
         with torch.no_grad():
             made = model.G(model.latent(-(-n // self.members), draws))  # (K, n / K, ...)
         return np.asarray(self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy()))
@@ -115,5 +115,5 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
 
     def _members(self, z: Floats) -> Tensor:
         """z (n, K k) -> (K, n, k)."""
-        by_member = torch.from_numpy(z).to(self.device).reshape(len(z), self.members, -1)
+        by_member = torch.from_numpy(z).to(self.device_).reshape(len(z), self.members, -1)
         return by_member.transpose(0, 1).contiguous()
