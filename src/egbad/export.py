@@ -42,35 +42,31 @@ _OPSET = 18
 class EncodedRows(nn.Module):
     """What `RowEncoder` does, x (n, d) in double precision -> (n, d), and the way back."""
 
-    low: Tensor
-    span: Tensor
-    mean: Tensor
-    scale: Tensor
     log: Tensor
+    factor: Tensor
+    shift: Tensor
 
     def __init__(self, encoder: RowEncoder) -> None:
         super().__init__()
-        self.scaling = encoder.scaling
-        for name, value in encoder.state().items():
+        self.scaled, self.any_log = encoder.scaling != "none", bool(encoder.log.any())
+        # All scaling is one product and one sum, for a row alone every step counts.
+        factor, shift = 1 / encoder.span, -encoder.low / encoder.span
+        if encoder.scaling == "standard":
+            factor, shift = factor / encoder.scale, (shift - encoder.mean) / encoder.scale
+        for name, value in {"log": encoder.log, "factor": factor, "shift": shift}.items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.scaling == "none":
+        if not self.scaled:
             return x.clamp(-MOST, MOST).float()
-        u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x)
-        u = (u - self.low) / self.span
-        if self.scaling == "standard":
-            u = (u - self.mean) / self.scale
-        return u.clamp(-FAR, FAR).float()
+        u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x) if self.any_log else x
+        return (u * self.factor + self.shift).clamp(-FAR, FAR).float()
 
     def back(self, u: Tensor) -> Tensor:
         """The way back, in the user's units."""
-        u = u.double()
-        if self.scaling == "none":
-            return u
-        if self.scaling == "standard":
-            u = u * self.scale + self.mean
-        x = u * self.span + self.low
+        x = (u.double() - self.shift) / self.factor if self.scaled else u.double()
+        if not self.scaled or not self.any_log:
+            return x
         return torch.where(self.log, torch.expm1(torch.where(self.log, x, torch.zeros_like(x))), x)
 
 
@@ -109,7 +105,7 @@ class MeanOfMembers(nn.Module):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         terms = self.model.score_terms(x.unsqueeze(0).expand(self.members, *x.shape))
-        return {name: values.double().mean(0) for name, values in terms.items()}
+        return {name: (v[0] if self.members == 1 else v.double().mean(0)).double() for name, v in terms.items()}
 
     def rebuilt(self, x: Tensor) -> Tensor:
         """The mean of the members' reconstructions."""

@@ -115,10 +115,11 @@ class Linear(nn.Module):
 def _whole(x: Tensor, *sizes: int) -> Tensor:
     """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each.
 
-    A size that an exported graph leaves open stays as it is.
+    Not in an exported graph: what runs it, on one thread, rounds products alike in any place.
     """
-    more = [-size % VECTOR if isinstance(size, int) else 0 for size in sizes]
-    return F.pad(x, [pad for size in more for pad in (0, size)]) if any(more) else x
+    if torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
+        return x
+    return F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)])
 
 
 def products(a: Tensor, b: Tensor) -> Tensor:
