@@ -28,6 +28,7 @@ C = TypeVar("C")
 
 _CHUNKS_A_PART = 16  # that are encoded together, at most
 _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
+_PIXELS = 2**18  # of a large chunk of images, at most: bounds memory
 _COMPARED = 8  # images by which chunks of two sizes are compared
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
@@ -56,7 +57,7 @@ class Model(nn.Module, Generic[T]):
     images_a_chunk: int = 32
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
     other_rows: ClassVar[tuple[int, ...]] = (4, 32, 2048)
-    other_images: ClassVar[tuple[int, ...]] = (1, 4)
+    other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
 
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
         super().__init__()
@@ -367,7 +368,12 @@ class TorchDetector(Detector[T]):
     def _best(self, x: Encoded) -> int:
         """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that can be filled."""
         usual = self._usual(x)
-        others = self.model_.other_rows if x.ndim == 2 else self.model_.other_images
+        pixels = int(np.prod(x.shape[1:]))
+        others = (
+            self.model_.other_rows
+            if x.ndim == 2
+            else [n for n in self.model_.other_images if n <= usual or n * pixels <= _PIXELS]
+        )
         if self.device_ != "cpu" or usual <= min(others, default=usual):
             return usual
         for size in sorted(others):
