@@ -370,7 +370,7 @@ class TorchDetector(Detector[T]):
         usual = self._usual(x)
         pixels = int(np.prod(x.shape[1:]))
         others = (
-            self.model_.other_rows
+            [n for n in self.model_.other_rows if n <= usual or n * len(self.seeds_) <= max(self.model_.other_rows)]
             if x.ndim == 2
             else [n for n in self.model_.other_images if n <= usual or n * pixels <= _PIXELS]
         )
