@@ -8,6 +8,7 @@ from math import floor, log10
 from egbad.report.value import Curve, Histogram, Losses
 
 WIDTH, HEIGHT = 460, 280
+_LETTER = 6.2  # of a name, about
 LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44
 
 
@@ -205,5 +206,8 @@ def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -
         taken.append((left, place))
         kind = "dot naive" if dot.naive else "dot"
         body.append(f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="4"/>')
-        body.append(f'<text class="tick" x="{left + 7:.1f}" y="{place:.1f}">{escape(dot.name)}</text>')
+        fits = left + 7 + _LETTER * len(dot.name) < WIDTH
+        anchor, shift = ("start", 7) if fits else ("end", -7)
+        text = f'<text class="tick" x="{left + shift:.1f}" y="{place:.1f}" text-anchor="{anchor}">{escape(dot.name)}</text>'
+        body.append(text)
     return frame(title, x, y, x_label, y_label, body)
