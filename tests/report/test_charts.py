@@ -14,7 +14,7 @@ def test_names_of_dots_stay_in_the_picture_and_apart():
     }
     assert places["quick"][2] == "start"
     for name, (x, _, anchor) in places.items():
-        assert (
-            (x - 6 * len(name) if anchor == "end" else x) > 0 and (x if anchor == "end" else x + 6 * len(name)) < WIDTH
-        )
+        assert (x - 6 * len(name) if anchor == "end" else x) > 0 and (
+            x if anchor == "end" else x + 6 * len(name)
+        ) < WIDTH
     assert abs(places["a detector with a long name"][1] - places["another of them"][1]) >= 11

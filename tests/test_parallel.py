@@ -1,0 +1,60 @@
+"""Chunks side by side: in order, without gradients, each on one thread, and torch left as it was."""
+
+import threading
+
+import pytest
+import torch
+
+from egbad.base.parallel import each
+
+
+@pytest.fixture(autouse=True, params=[1, 3])
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    assert torch.get_num_threads() == request.param, "what was set is left alone"
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 50])
+def test_every_chunk_in_order_on_one_thread_without_gradients(n):
+    seen = []
+
+    def work(i):
+        seen.append((torch.get_num_threads(), torch.is_grad_enabled()))
+        return i * i
+
+    assert each(work, iter(range(n))) == [i * i for i in range(n)]
+    assert seen == [(1, False)] * n
+    assert torch.is_grad_enabled()
+
+
+def test_chunks_are_worked_on_at_the_same_time(threads):
+    if threads == 1:
+        pytest.skip("one thread is one at a time")
+    together = threading.Barrier(2, timeout=30)
+    each(lambda i: together.wait(), range(4))  # a chunk that waits for another would never end alone
+
+
+def test_what_goes_wrong_is_raised():
+    def work(i):
+        if i == 3:
+            raise ValueError("no")
+        return i
+
+    with pytest.raises(ValueError, match="no"):
+        each(work, range(8))
+
+
+def test_chunks_are_made_when_they_are_due(threads):
+    made = []
+
+    def chunks():
+        for i in range(1000):
+            made.append(i)
+            yield i
+
+    most = []
+    each(lambda i: most.append(len(made) - i), chunks())
+    assert max(most) <= 8 * threads + 2, "what waits takes memory"
