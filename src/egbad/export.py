@@ -121,7 +121,7 @@ class Nearest(nn.Module):
     def __init__(self, detector: KNN) -> None:
         super().__init__()
         self.centred = detector.settings_.metric == "correlation"
-        rows = detector._compared(detector.learned_["rows"])
+        rows = detector._rows
         self.k = min(detector.settings_.n_neighbors, len(rows))
         self.register_buffer("rows", torch.from_numpy(rows))
         self.register_buffer("squares", torch.from_numpy((rows**2).sum(1)))

@@ -30,6 +30,15 @@ def test_distances_are_scikit_learns():
     assert np.allclose(detector.anomaly_score(NEW), distances.mean(1))
 
 
+@pytest.mark.parametrize("metric", ["euclidean", "correlation"])
+def test_a_known_row_is_at_no_distance_at_all(metric):
+    x = 1e3 + np.random.default_rng(0).normal(size=(400, 40))  # so wide that neighbours are found by products
+    detector = KNN(n_neighbors=1, metric=metric, scaling="none", alpha=0.1, random_state=0).fit(x)
+    order = np.random.default_rng(detector.seed_).permutation(400)
+    assert (detector.anomaly_score(x[order[40:]]) == 0).all()
+    assert (detector.anomaly_score(x[order[:40]]) > 0).all()
+
+
 def test_local_outlier_factors_are_scikit_learns():
     detector, train, new = fit(LOF(n_neighbors=7))
     lof = neighbors.LocalOutlierFactor(n_neighbors=7, novelty=True).fit(train)

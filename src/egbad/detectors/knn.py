@@ -10,6 +10,7 @@ from sklearn.neighbors import NearestNeighbors
 from egbad import persistence
 from egbad.base import Floats, Settings, ShallowDetector
 
+_BY_PRODUCTS = ("euclidean", "correlation")
 FLAT = 1e-6  # length of a centred row, from which on it has no direction
 
 
@@ -65,7 +66,8 @@ class KNN(ShallowDetector[KNNSettings]):
         super()._take(learned)
         k = min(self.settings_.n_neighbors, len(learned["rows"]))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
-        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._compared(learned["rows"]))
+        self._rows = self._compared(learned["rows"])
+        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._rows)
 
     def _compared(self, x: Floats) -> Floats:
         """Rows x (n, d) as the index compares them."""
@@ -75,5 +77,9 @@ class KNN(ShallowDetector[KNNSettings]):
         return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
-        distances, _ = self._index.kneighbors(self._compared(x))
-        return {"distance": distances.mean(1)}
+        x = self._compared(x)
+        if self.settings_.metric not in _BY_PRODUCTS:
+            return {"distance": self._index.kneighbors(x)[0].mean(1)}
+        # Found by products, which lose the digits of what is near, and measured one by one: a known row is at 0.
+        near = self._index.kneighbors(x, return_distance=False)
+        return {"distance": np.linalg.norm(x[:, None] - self._rows[near], axis=2).mean(1)}
