@@ -175,7 +175,7 @@ def ablation() -> None:
         print(f"| {detector} | {' | '.join(tasks)} |")
         print("| --- |" + " --- |" * len(tasks))
         usual = runs[detector, "as it is"]
-        for (of, variant), found in runs.items():
+        for (of, variant), found in sorted(runs.items(), key=lambda item: item[0][1] != "as it is"):
             if of == detector:
                 cells = [_change(found.get(task), usual.get(task), variant == "as it is") for task in tasks]
                 print(f"| {variant} | {' | '.join(cells)} |")
