@@ -107,8 +107,7 @@ def test_ten_thousand_real_ones_have_the_scores_of_the_detector(name, kind, data
     found, wanted = (d.anomaly_score(split.x_test[rows]) for d in (load(tmp_path / "m.onnx"), detector))
     off = np.abs(found - wanted) / np.maximum(np.abs(wanted), np.abs(wanted).mean())
     print(f"{name} on {kind}: {off.max():.1e}")
-    # A narrow mixture multiplies what single precision rounds away in convolutions.
-    assert off.max() < (3e-5 if (name, kind) == ("dagmm", "mnist") else 1e-5)
+    assert off.max() < 1e-5
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ from egbad.networks import VECTOR
 from egbad.persistence import replacing
 from egbad.runtime import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, packed
 
-_CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding (on real ones it is below 1e-5)
+_CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding but another graph
 _CHECKED = 64  # made rows or images that are scored both ways before a file is written
 _OPSET = 18
 

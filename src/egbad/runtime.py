@@ -126,7 +126,7 @@ class OnnxScorer(Scorer):
         self.n_calibration_, self.fit_seconds_ = len(calibration), about.fit_seconds
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._dtype = np.float64 if about.kind == "rows" else np.float32
-        self._threads = threads or _cores()
+        self._threads = threads or cores()
         self._few = self._smallest_alike()
 
     def anomaly_score(self, X: Any) -> Floats:
@@ -197,7 +197,8 @@ class OnnxScorer(Scorer):
         return size
 
 
-def _cores() -> int:
+def cores() -> int:
+    """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -32,6 +32,7 @@ from egbad.errors import EgbadError, UnreadableFileError
 from egbad.persistence import replacing
 from egbad.registry import create
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
+from egbad.runtime import cores
 
 try:
     import fcntl
@@ -298,7 +299,7 @@ def run(
         Given every new line.
     """
     todo = list(todo)
-    threads = max(1, _cores() // workers)
+    threads = max(1, cores() // workers)
     context = _context()
     running: list[_Running] = []
     with _alone(runs.path):
@@ -371,7 +372,3 @@ def _context() -> Any:
     # The last is what the first optimizer of a process imports, in seconds that are no part of training.
     context.set_forkserver_preload(["egbad.benchmark.run", "egbad.registry", "torch._dynamo"])
     return context
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
