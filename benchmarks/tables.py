@@ -238,7 +238,36 @@ def contamination() -> None:
         print(f"| {detector} | {share:g} | {len(sets)} | {before:.3f} | {dirty:.3f} | {after:.3f} | {left:.2f} |")
 
 
-EXTRA = {ablation: "ablation/runs.jsonl", promises: "promises.jsonl", contamination: "contamination/runs.jsonl"}
+SUITES = {
+    "adbench/": "ADBench, 21 tables",
+    "kdd": "KDD99 (F1)",
+    "digits": "digits 8 x 8",
+    "mnist": "MNIST, 10,000 normals",
+}
+
+
+def length() -> None:
+    """Mean average precision (F1 on KDD99) of runs of three lengths, and the steps that were taken."""
+    runs = defaultdict(lambda: defaultdict(dict))
+    for line in lines("length/runs.jsonl"):
+        if line["status"] == "ok":
+            data = next(words for start, words in SUITES.items() if line["dataset"].startswith(start))
+            measure = "f1" if line["task"] == "kdd99" else "average_precision"
+            runs[data][line["task"], line["seed"]][line["label"]] = line[measure]
+    print("| data | runs | as it is | twice as long | five times as long | largest change of a run |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for data, found in runs.items():
+        whole = [[of["1 x"], of["2 x"], of["5 x"]] for of in found.values() if len(of) == 3]
+        cells = [f"{mean(of[i] for of in whole):.4f}" for i in range(3)]
+        print(f"| {data} | {len(whole)} | {' | '.join(cells)} | {max(max(of) - min(of) for of in whole):.4f} |")
+
+
+EXTRA = {
+    ablation: "ablation/runs.jsonl",
+    promises: "promises.jsonl",
+    contamination: "contamination/runs.jsonl",
+    length: "length/runs.jsonl",
+}
 
 
 if __name__ == "__main__":

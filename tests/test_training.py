@@ -227,7 +227,7 @@ def keeping(values, **options):
         return torch.tensor(values[len(seen) - 1])
 
     schedule = Schedule(steps=len(values), batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
-    keep = Keep(criterion, looks=len(values), **options)
+    keep = Keep(criterion, every=1, **options)
     history = train(model, model.turns(), ROWS, schedule, Draws([0, 1]), keep=keep)
     return model.a.flatten(), seen, [event for event in history.events if "held out" in event.words]
 
@@ -247,6 +247,14 @@ def test_training_ends_when_no_member_gets_better():
     a, seen, _ = keeping([[2.0, 3.0], [1.0, 2.0], [3.0, 1.0], [2.0, 3.0], [9.0, 9.0], [0.0, 0.0]], patience=2)
     assert len(seen) == 5, "member 0 is done after four looks, member 1 after five"
     assert a[0] == seen[1][0] and a[1] == seen[2][1]
+
+
+def test_training_ends_when_too_little_is_gained():
+    # A tenth over two looks: member 0 gains 5 percent over its second and third, member 1 goes on to its fifth.
+    values = [[1.0, 1.0], [0.97, 0.9], [0.95, 0.8], [0.5, 0.79], [0.4, 0.78], [0.3, 0.1]]
+    a, seen, _ = keeping(values, patience=2, least_gain=0.1)
+    assert len(seen) == 5
+    assert a[0] == seen[2][0] and a[1] == seen[4][1]
 
 
 def test_a_member_that_is_done_stays_so_among_others():

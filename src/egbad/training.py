@@ -91,20 +91,22 @@ class Keep:
     ----------
     criterion : callable
         () -> (K,), lower is better, asked while the model is as it would be if training ended there.
-    looks : int
-        How often to look.
+    every : int, optional
+        Steps between two looks; a fiftieth of the run, if not given.
     patience : int, optional
-        After how many looks without a better one a member is done: what it learns later is not looked at, as it would
-        not be if it were alone, and training ends when all are done.
+        A member is done after so many looks in which the criterion fell by no more than the share `least_gain`: what it
+        learns later is not looked at, as it would not be if it were alone, and training ends when all are done.
+    least_gain : float
+        In [0, 1).
     """
 
     criterion: Callable[[], Tensor]
-    looks: int = 50
+    every: int | None = None
     patience: int | None = None
-    least: Tensor | None = None  # (K,)
+    least_gain: float = 0.0
     last: Tensor | None = None  # (K,)
+    leasts: list[Tensor] = field(default_factory=list)  # (K,) after each look that patience reaches back to
     best_step: list[int] = field(default_factory=list)
-    stale: list[int] = field(default_factory=list)  # looks since then
     best: dict[str, Tensor] = field(default_factory=dict)
 
     def look(self, model: Trainable, step: int) -> None:
@@ -112,27 +114,29 @@ class Keep:
         with torch.no_grad():
             now = self.criterion()
             state = model.state_dict()
-            if self.least is None or self.last is None:
-                self.least, self.last = now, now
+            if self.last is None:
+                self.last, self.leasts = now, [now]
                 self.best = {name: value.clone() for name, value in state.items()}
-                self.best_step, self.stale = [step] * len(now), [0] * len(now)
+                self.best_step = [step] * len(now)
                 return
-            going_on = ~torch.tensor(self._done(), device=now.device)
+            least, going_on = self.leasts[-1], ~self._done()
             self.last = torch.where(going_on, now, self.last)
-            better = going_on & (now < self.least)
-            self.least = torch.where(better, now, self.least)
+            better = going_on & (now < least)
+            self.leasts = [*self.leasts, torch.where(better, now, least)][-1 - (self.patience or 0) :]
             for name, value in state.items():
                 self.best[name] = torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, self.best[name])
-            for member, is_better in enumerate(better.tolist()):
-                self.best_step[member] = step if is_better else self.best_step[member]
-                self.stale[member] = 0 if is_better else self.stale[member] + 1
+            self.best_step = [step if b else s for b, s in zip(better.tolist(), self.best_step, strict=True)]
 
-    def _done(self) -> list[bool]:
-        return [self.patience is not None and stale >= self.patience for stale in self.stale]
+    def _done(self) -> Tensor:
+        """Which members have gained too little for too long: (K,) bool."""
+        before, least = self.leasts[0], self.leasts[-1]
+        if self.patience is None or len(self.leasts) <= self.patience:
+            return torch.zeros_like(least, dtype=torch.bool)
+        return before - least <= self.least_gain * before.abs()
 
     def over(self) -> bool:
         """Whether all members are done."""
-        return bool(self.stale) and all(self._done())
+        return bool(self.leasts) and bool(self._done().all())
 
     def restore(self, model: Trainable) -> None:
         """Give the model its best weights back."""
@@ -142,32 +146,30 @@ class Keep:
 
     def events(self) -> list[Event]:
         """Members that knew the rows of the criterion better before the end."""
-        if self.least is None or self.last is None:
+        if self.last is None:
             return []
         return [
             Event(step, member, f"rows held out of training were known best, {last / least - 1:.0%} better than later",
                   "the weights of this step were kept")
             for member, (step, least, last) in enumerate(
-                zip(self.best_step, self.least.tolist(), self.last.tolist(), strict=True)
+                zip(self.best_step, self.leasts[-1].tolist(), self.last.tolist(), strict=True)
             )
             if last > (1 + WORSE) * least
         ]  # fmt: skip
 
     def state(self) -> State:
         """What the rest of the run depends on, as tensors by name."""
-        if self.least is None or self.last is None:
+        if self.last is None:
             return {}
-        numbers = torch.tensor([self.best_step, self.stale])
-        return {"least": self.least, "last": self.last, "numbers": numbers} | {
-            f"best.{name}": value for name, value in self.best.items()
-        }
+        numbers = {"last": self.last, "leasts": torch.stack(self.leasts), "best_step": torch.tensor(self.best_step)}
+        return numbers | {f"best.{name}": value for name, value in self.best.items()}
 
     def load(self, state: State, device: torch.device) -> None:
         """Be as a keeper was that gave this state."""
         if not state:
             return
-        self.least, self.last = state["least"].to(device), state["last"].to(device)
-        self.best_step, self.stale = state["numbers"].tolist()
+        self.last, self.leasts = state["last"].to(device), [*state["leasts"].to(device)]
+        self.best_step = state["best_step"].tolist()
         self.best = {n.removeprefix("best."): t.to(device) for n, t in state.items() if n.startswith("best.")}
 
 
@@ -300,9 +302,14 @@ class _Loop:
             self.history.steps.append(self.step)
             self.history.losses.append(self.sums / self.since)
             self.sums, self.since = torch.zeros_like(self.sums), 0
-        if self.keep is not None and self._due(self.keep.looks, self.step):
+        if self.keep is not None and self._keeps_now(self.keep):
             with self.averages.shown(self.model):
                 self.keep.look(self.model, self.step)
+
+    def _keeps_now(self, keep: Keep) -> bool:
+        """Whether the criterion is asked, after the step that was just made."""
+        every = keep.every or max(1, self.schedule.steps // 50)
+        return self.step % every == 0 or self.step == self.schedule.steps
 
     def looks_now(self) -> bool:
         """Whether members are looked after, after the step that was just made."""

@@ -270,13 +270,13 @@ def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
 
 def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypatch):
     x = ring(300, 0)
-    plain = EGBAD(steps=20, members=3, random_state=0, alpha=0.05).fit(x)
+    plain = EGBAD(steps=20, members=3, random_state=0, alpha=0.05, keep="last").fit(x)
     monkeypatch.setattr(
         ScoredBiGAN,
         "symptoms",
         lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds])},
     )
-    cured = EGBAD(steps=20, members=3, random_state=0, alpha=0.05).fit(x)
+    cured = EGBAD(steps=20, members=3, random_state=0, alpha=0.05, keep="last").fit(x)
     assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
     assert cured.health_ == ["Step 20: it is worth nothing (member 1 of 3); it was trained anew from another seed."]
     before, after = plain.model_.state_dict(), cured.model_.state_dict()
@@ -284,7 +284,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     assert not torch.equal(before["E.0.weight"][1], after["E.0.weight"][1])
     assert np.array_equal(plain.history_["EG"][:, 0], cured.history_["EG"][:, 0])
     assert not np.array_equal(plain.history_["EG"][:, 1], cured.history_["EG"][:, 1])
-    alone = EGBAD(steps=20, random_state=0, alpha=0.05)
+    alone = EGBAD(steps=20, random_state=0, alpha=0.05, keep="last")
     alone._train([cured.seeds_[1]], *_prepared(alone, x))
     assert torch.equal(alone.model_.E[0].weight[0], after["E.0.weight"][1]), "as if it had had that seed from the start"
 
@@ -400,5 +400,12 @@ def test_a_wrong_parameter_is_one_sentence(given, words):
 
 
 def test_epochs_are_passes_over_the_training_rows():
-    detector = EGBAD(epochs=2, batch_size=50, random_state=0, alpha=0.05).fit(ring(200, 0))
+    detector = EGBAD(epochs=2, batch_size=50, keep="last", random_state=0, alpha=0.05).fit(ring(200, 0))
     assert detector.history_["step"][-1] == 8  # 180 rows, 50 a step: 3.6 steps a pass
+
+
+def test_a_longer_run_is_not_a_worse_one():
+    x, y = ring(300, 0), ring(50, 1)
+    runs = [EGBAD(steps=steps, random_state=0, alpha=0.05).fit(x) for steps in (3000, 15_000)]
+    assert all(run.history_["step"][-1] < 3000 for run in runs), "both end where little is gained"
+    assert np.array_equal(runs[0].anomaly_score(y), runs[1].anomaly_score(y))

@@ -30,6 +30,7 @@ _CHUNKS_A_PART = 16  # that are encoded together, at most
 _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
 _PIXELS = 2**18  # of a large chunk of images, at most: bounds memory
 _COMPARED = 8  # images by which chunks of two sizes are compared
+_HELD_OUT = 4096  # rows that tell the best weights, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
@@ -150,13 +151,15 @@ class TorchDetector(Detector[T]):
     average_warmup : bool, optional
         Whether the average soon forgets the first weights.
     keep : {"last", "best"}, optional
-        Which weights stay at the end. "best" holds out `validation_fraction` of the training rows and keeps the weights
-        that know them best, looked at fifty times; some methods have no measure of that.
+        Which weights stay at the end. "best" holds out `validation_fraction` of the training rows, at most 4,096 of them,
+        and keeps the weights that know them best; some methods have no measure of that.
     validation_fraction : float, optional
         For keep="best", in (0, 1).
-    patience : int, optional
-        For keep="best": how many of the fifty looks may pass without better weights before training ends. Without it
-        training takes all its steps.
+    look_every : int, optional
+        For keep="best": steps between two looks at the rows held out. By default a fiftieth of the run.
+    patience, least_gain : int, float, optional
+        For keep="best": training ends once the rows held out are known better by no more than the share `least_gain`, in
+        [0, 1), over so many looks. Without `patience` it takes all its steps.
     members : int
         Networks that are trained side by side from different seeds; the score is their mean.
     device : str
@@ -183,7 +186,9 @@ class TorchDetector(Detector[T]):
     average_warmup: bool | None = None
     keep: str | None = None
     validation_fraction: float | None = None
+    look_every: int | None = None
     patience: int | None = None
+    least_gain: float | None = None
     members: int = 1
     device: str = "auto"
 
@@ -255,7 +260,12 @@ class TorchDetector(Detector[T]):
         schedules = self._schedules(len(rows))
         parts = finished_stages(beside.checkpoints)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
-        keep = None if validation is None else Keep(self._criterion_on(validation), patience=self.settings_.patience)
+        settings = self.settings_
+        keep = (
+            None
+            if validation is None
+            else Keep(self._criterion_on(validation), settings.look_every, settings.patience, settings.least_gain)
+        )
 
         def settle_and_watch(step: int) -> None:
             self._settle(train_on)
@@ -313,8 +323,10 @@ class TorchDetector(Detector[T]):
         """The rows to train on, and those by which the best weights are told."""
         if self.settings_.keep == "last":
             return x, None
+        if len(x) == 1:
+            return x, x
         order = rng.permutation(len(x))
-        held_out = max(1, min(len(x) - 1, round(self.settings_.validation_fraction * len(x))))
+        held_out = max(1, min(_HELD_OUT, len(x) - 1, round(self.settings_.validation_fraction * len(x))))
         return x[np.sort(order[held_out:])], x[np.sort(order[:held_out])]
 
     def _criterion_on(self, validation: Encoded) -> Callable[[], Tensor]:

@@ -37,7 +37,9 @@ class TrainingSettings(Settings):
     average_warmup: bool = True
     keep: Literal["last", "best"] = "last"
     validation_fraction: float = Field(default=0.1, gt=0, lt=1)
+    look_every: int | None = Field(default=None, ge=1)
     patience: int | None = Field(default=None, ge=1)
+    least_gain: float = Field(default=0.0, ge=0, lt=1)
 
     def schedule(self, n: int) -> Schedule:
         """How to train on n rows."""

@@ -8,6 +8,8 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
 - cycle consistency |x - G(E(x))| beside the adversarial game, which by itself never asks for a reconstruction;
 - noise on D's view of x, so that D can't win on details;
 - larger and falling learning rate, larger batches, no dropout, lighter networks for images;
+- training ends where what was held out of it is rebuilt hardly better than 500 steps before, or 200 on images, so that a
+  longer run is not a worse one (`keep="best"`, `least_gain`);
 - on rows, residuals and features are measured against their normal size, column by column (`distance="relative"`), so
   that columns which are always reconstructed badly do not drown the others;
 - on images, residuals are measured by correlation (`distance="correlation"`), so that how much of an image is inked or lit
@@ -73,10 +75,17 @@ class Settings(BiGANSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
+    ends = {"keep": "best", "patience": 5}
     if len(shape) == 3:
-        return bigan_default(shape) | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
+        ends |= {"steps": 1600, "look_every": 40, "least_gain": 0.05}
+        return (
+            bigan_default(shape)
+            | ends
+            | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
+        )
+    ends |= {"look_every": 100, "least_gain": 0.1}
     # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
-    return bigan_default(shape) | {"distance": "relative", "distinct": True}
+    return bigan_default(shape) | ends | {"distance": "relative", "distinct": True}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
