@@ -17,6 +17,7 @@ from egbad.networks import (
     generator,
     halvings,
     normal_002,
+    pair_discriminator,
     without_tracking,
     xavier,
 )
@@ -56,6 +57,16 @@ def test_a_linear_layer_is_torchs():
     layer = Linear(Draws([3]), 5, 3)
     x = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(0))
     assert torch.allclose(layer(x)[0], F.linear(x[0], layer.weight[0].T, layer.bias[0, 0]), atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(7,), (121,), (1, 12, 12)])
+def test_features_of_two_pairs_with_one_latent_are_those_of_each(shape):
+    d, generator_ = pair_discriminator(Draws([3, 5]), shape, 4, 16).eval(), torch.Generator().manual_seed(0)
+    x, x_hat = (torch.randn(2, 9, *shape, generator=generator_) for _ in range(2))
+    z = torch.randn(2, 9, 4, generator=generator_)
+    of_x, of_x_hat = d.features_of_both(x, x_hat, z)
+    assert torch.allclose(of_x, d.features(x, z), atol=1e-6)
+    assert torch.allclose(of_x_hat, d.features(x_hat, z), atol=1e-6)
 
 
 def test_a_convolution_is_torchs_on_each_member():

@@ -28,6 +28,7 @@ from egbad.networks import (
     leaky,
     normal_002,
     pair_discriminator,
+    relu,
     side,
     without_tracking,
 )
@@ -59,7 +60,7 @@ def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
     """|a - b| of the given degree over all units, a and b (K, B, ...) -> (K, B)."""
     difference = (a - b).flatten(2)
     if degree == 1:
-        return difference.abs().sum(2)  # vector_norm takes five times as long
+        return difference.abs_().sum(2)  # vector_norm takes five times as long
     norm: Tensor = torch.linalg.vector_norm(difference, ord=degree, dim=2)
     return norm
 
@@ -94,9 +95,9 @@ def loss_against_d(real: Tensor | None, fake: Tensor) -> Tensor:
 def paper_mnist_generator(draws: Draws, k: int) -> nn.Sequential:
     """G for 28 x 28 grey images as released with EGBAD, for itself and for AnoGAN; k = 200 there."""
     return nn.Sequential(
-        *(Linear(draws, k, 1024, normal_002), BatchNorm(draws, 1024), nn.ReLU()),
-        *(Linear(draws, 1024, 6272, normal_002), BatchNorm(draws, 6272), nn.ReLU(), Reshape(128, 7, 7)),
-        *(Conv(draws, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(draws, 64), nn.ReLU()),
+        *(Linear(draws, k, 1024, normal_002), BatchNorm(draws, 1024), relu()),
+        *(Linear(draws, 1024, 6272, normal_002), BatchNorm(draws, 6272), relu(), Reshape(128, 7, 7)),
+        *(Conv(draws, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(draws, 64), relu()),
         *(Conv(draws, 64, 1, 4, 2, 1, up=True, init=normal_002), nn.Tanh()),
     )
 

@@ -103,13 +103,18 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(draws), 1, b))
 
     def forward(self, x: Tensor) -> Tensor:
-        a, b = self.weight.shape[1:]
-        x, bias, weight = _whole(x, a), _whole(self.bias, b), _whole(self.weight, b, a)
-        if max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
-            y = torch.baddbmm(bias, x, weight)
-        else:
-            y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(bias, x, weight, strict=True)])
-        return y if y.shape[2] == b else y[..., :b]
+        return affine(self.bias, x, self.weight)
+
+
+def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """start + x weight, for start (K, 1, b) or (K, B, b), x (K, B, a) and weight (K, a, b)."""
+    a, b = weight.shape[1:]
+    x, start, weight = _whole(x, a), _whole(start, b), _whole(weight, b, a)
+    if max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
+        y = torch.baddbmm(start, x, weight)
+    else:
+        y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(start, x, weight, strict=True)])
+    return y if y.shape[2] == b else y[..., :b]
 
 
 def _whole(x: Tensor, *sizes: int) -> Tensor:
@@ -237,8 +242,13 @@ class PadSame(nn.Module):
 
 
 def leaky() -> nn.Module:
-    """The rectifier of the papers' encoders and discriminators."""
-    return nn.LeakyReLU(0.1)
+    """The rectifier of the papers' encoders and discriminators, in place: behind a layer whose output nobody else needs."""
+    return nn.LeakyReLU(0.1, inplace=True)
+
+
+def relu() -> nn.Module:
+    """The rectifier of the papers' generators."""
+    return nn.ReLU(inplace=True)
 
 
 def mlp(draws: Draws, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0) -> nn.Sequential:
@@ -272,7 +282,7 @@ def conv_trunk(
 
 
 def conv_generator(
-    draws: Draws, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = nn.ReLU
+    draws: Draws, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = relu
 ) -> nn.Sequential:
     """Transposed convolutions, the trunk's mirror: (K, B, n_latent) -> (K, B, c, h, w), any number."""
     c, h, w = shape
@@ -302,7 +312,7 @@ def encoder(
 def generator(draws: Draws, shape: tuple[int, ...], width: int, n_latent: int) -> nn.Sequential:
     """G: (K, B, n_latent) -> (K, B, *shape); pixels lie in [-1, 1]."""
     if len(shape) == 1:
-        return mlp(draws, (n_latent, width, 2 * width, shape[0]), nn.ReLU)
+        return mlp(draws, (n_latent, width, 2 * width, shape[0]), relu)
     return nn.Sequential(conv_generator(draws, shape, width, n_latent), nn.Tanh())
 
 
@@ -360,28 +370,32 @@ class PairDiscriminator(Discriminator):
     ----------
     x_side, z_side : Module
         (K, B, ...) -> (K, B, a) and (K, B, k) -> (K, B, b).
-    joint : Module
-        (K, B, a + b) -> f (K, B, m).
+    joint : Sequential
+        (K, B, a + b) -> f (K, B, m), a `Linear` first.
     head : Linear
         f (K, B, m) -> (K, B, 1).
     """
 
-    def __init__(self, x_side: nn.Module, z_side: nn.Module, joint: nn.Module, head: Linear) -> None:
+    body: nn.Sequential
+
+    def __init__(self, x_side: nn.Module, z_side: nn.Module, joint: nn.Sequential, head: Linear) -> None:
         super().__init__(joint, head)
         self.x_side, self.z_side = x_side, z_side
 
     def features(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         """f (K, B, m): the last hidden layer."""
-        return self._join(x, self.z_side(z))
+        f: Tensor = self.body(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
+        return f
 
     def features_of_both(self, x: Tensor, x_hat: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """f of (x, z) and of (x_hat, z)."""
+        """f of (x, z) and of (x_hat, z): what z adds to both is computed once."""
+        join, rest = self.body[0], self.body[1:]
+        assert isinstance(join, Linear)
         from_z = self.z_side(z)
-        return self._join(x, from_z), self._join(x_hat, from_z)
-
-    def _join(self, x: Tensor, from_z: Tensor) -> Tensor:
-        f: Tensor = self.body(torch.cat([self.x_side(x), from_z], dim=2))
-        return f
+        n = join.weight.shape[1] - from_z.shape[2]
+        start = affine(join.bias, from_z, join.weight[:, n:])
+        of_x, of_x_hat = (rest(affine(start, self.x_side(own), join.weight[:, :n])) for own in (x, x_hat))
+        return of_x, of_x_hat
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
         """Logits (K, B)."""

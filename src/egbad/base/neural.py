@@ -57,7 +57,7 @@ class Model(nn.Module, Generic[T]):
     rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
     images_a_chunk: int = 32
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
-    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 2048)
+    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 1024)
     other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
 
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:

@@ -92,9 +92,12 @@ class ToldApart(Model[Settings]):
         s, members = settings, len(draws)
         self.trunk = _trunk(draws, shape, s.width, s.n_features)
         self.project = nn.Sequential(
-            leaky(), Linear(draws, s.n_features, s.n_features), nn.ReLU(), Linear(draws, s.n_features, s.n_projection)
+            nn.LeakyReLU(0.1),
+            Linear(draws, s.n_features, s.n_features),
+            nn.ReLU(),
+            Linear(draws, s.n_features, s.n_projection),
         )
-        self.classify = nn.Sequential(leaky(), Linear(draws, s.n_features, TURNS + 1))
+        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(draws, s.n_features, TURNS + 1))
         self.of_trunk = nn.ModuleList([Memory(draws, s.memory, s.n_features) for _ in range(TURNS)])
         self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
