@@ -34,6 +34,25 @@ from egbad.runtime import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, p
 _CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding but another graph
 _CHECKED = 64  # made rows or images that are scored both ways before a file is written
 _OPSET = 18
+_ANY_SIZE = 2**40  # bytes of a constant that is computed when a graph is made
+
+
+def _arrange(model: Any) -> None:
+    """Let weights be constant matrices: what runs the graph arranges those once, a stack of one for every row again."""
+    import onnx_ir
+    from onnxscript import optimizer
+
+    optimizer.fold_constants(model, input_size_limit=_ANY_SIZE, output_size_limit=_ANY_SIZE)
+    constants = model.graph.initializers
+    for node in [node for node in model.graph if node.op_type == "MatMul"]:
+        weight = node.inputs[1]
+        if weight.name not in constants or len(weight.const_value.shape) != 3 or weight.const_value.shape[0] != 1:
+            continue
+        name = f"{weight.name}.flat"
+        if name not in constants:
+            flat = onnx_ir.tensor(weight.const_value.numpy()[0], name=name)
+            model.graph.register_initializer(onnx_ir.Value(name=name, const_value=flat))
+        node.replace_input_with(1, constants[name])
 
 
 # -- encoding ----------------------------------------------------------------------------------------------------------
@@ -298,6 +317,7 @@ def export(detector: Detector[Any], path: str | os.PathLike[str]) -> None:
             verbose=False,
         )
     assert program is not None
+    _arrange(program.model)
     program.model.metadata_props[KEY] = _about(detector).to_text()
     with replacing(path) as draft:
         program.save(draft)

@@ -22,7 +22,7 @@ FORMAT = 1
 KEY = "egbad"  # of the file's metadata
 INPUT, SCORE, REBUILT, TERM = "x", "score", "reconstruction", "term."
 _CHUNK = {"rows": 256, "images": 32}  # scored at once: in one shape a row has the same bits in any place
-_FEW = (4, 16)  # so few are not padded to a chunk where they get the same bits
+_FEW = (2, 4, 16)  # so few are not padded to a chunk where they get the same bits
 
 
 @dataclass(frozen=True)
@@ -163,23 +163,19 @@ class OnnxScorer(Scorer):
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:
         """Outputs by name for numbers x (n, ...), in chunks of one shape."""
         size = self._few if len(x) <= self._few else _CHUNK[self.kind_]
-        if len(x) == size:
-            return dict(zip(names, self._session.run(names, {INPUT: x}, self._only_asked), strict=True))
 
         def one(start: int) -> list[Array]:
             chunk = x[start : start + size]
             n = len(chunk)
-            if n == size:
-                found: list[Array] = self._session.run(names, {INPUT: chunk}, self._only_asked)
-                return found
-            padded = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
-            return [values[:n] for values in self._session.run(names, {INPUT: padded}, self._only_asked)]
+            if n < size:
+                chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
+            found: list[Array] = self._session.run(names, {INPUT: chunk}, self._only_asked)
+            return found if n == size else [values[:n] for values in found]
 
-        starts = range(0, len(x), size)
-        if len(starts) == 1:
+        if len(x) <= size:
             return dict(zip(names, one(0), strict=True))
         with ThreadPoolExecutor(self._threads) as pool:
-            parts = [*pool.map(one, starts)]
+            parts = [*pool.map(one, range(0, len(x), size))]
         return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
 
     def _smallest_alike(self) -> int:

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -53,7 +54,7 @@ class Scorer(ABC):
     @property
     def n_features_in_(self) -> int:
         """Columns of a row, or pixels of an image."""
-        return int(np.prod(self.shape_))
+        return prod(self.shape_)
 
     def score_samples(self, X: Any) -> Floats:
         """The opposite of `anomaly_score` (n,), scikit-learn's sign."""
