@@ -18,6 +18,8 @@ ORDER = [
         "training",
         "metrics",
         "calibration",
+        "columns",
+        "blocks",
         "encoding",
         "sources",
         "scoring",

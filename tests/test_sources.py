@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from egbad import sources
+from egbad.columns import code_of
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
 from egbad.sources import as_data, read
 
@@ -51,13 +52,27 @@ def test_a_label_column_is_set_apart(tmp_path):
         read(path, label_column="Y")
 
 
-def test_a_text_column_is_named(tmp_path):
-    path = tmp_path / "table.parquet"
-    pq.write_table(pa.table({"a": [1.0], "city": ["Oslo"]}), path)
-    with pytest.raises(InvalidInputError, match="Columns must be numbers, got 'city' of type string"):
-        read(path)
-    with pytest.raises(InvalidInputError, match="got 'city' of type"):
-        as_data(pd.DataFrame({"a": [1.0], "city": ["Oslo"]}))
+def test_columns_have_kinds(tmp_path):
+    frame = pd.DataFrame({"a": [1.0, None], "city": ["Oslo", "Bergen"], "day": pd.to_datetime(["2024-01-01", None])})
+    pq.write_table(pa.Table.from_pandas(frame), tmp_path / "table.parquet")
+    frame.to_csv(tmp_path / "table.csv", index=False)
+    for data in (
+        as_data(frame),
+        read(tmp_path / "table.parquet"),
+        read(tmp_path / "table.csv"),
+        as_data(pa.table(frame)),
+    ):
+        assert data.kinds == ("number", "category", "time")
+        assert data.x[0, 1] == code_of("Oslo") and data.texts == {1: {code_of(c): c for c in ("Oslo", "Bergen")}}
+        assert data.x[0, 2] == 1_704_067_200 and np.isnan(data.x[1, [0, 2]]).all()
+
+
+def test_a_type_without_a_kind_is_named(tmp_path):
+    pq.write_table(pa.table({"a": [1.0], "pair": [[1.0, 2.0]]}), tmp_path / "table.parquet")
+    with pytest.raises(InvalidInputError, match="got 'pair' of type list"):
+        read(tmp_path / "table.parquet")
+    with pytest.raises(InvalidInputError, match="Column 'b' must hold values of one kind"):
+        as_data(pd.DataFrame({"a": [1.0, 2.0], "b": [1, "x"]}))
 
 
 def test_arrays_are_read(tmp_path):

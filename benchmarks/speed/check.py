@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn import functional as F
 
-from egbad import load
+from egbad import load, networks
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.export import export
 from egbad.networks import Conv, Linear
@@ -89,27 +89,37 @@ def linears(module: torch.nn.Module) -> list[Linear]:
 def scoring_images() -> Iterator[Line]:
     """The seconds that the score's convolutions and products take one by one, each at its best, as a share of its own."""
     detector, x = learned("egbad", IMAGES, 300), drawn(256, IMAGES)
-    operations: list[tuple[Any, torch.Size]] = []
     detector.anomaly_score(x), detector.anomaly_score(x[:1])  # what sizes of chunks do is found out here
-    layers = [m for m in detector.model_.modules() if isinstance(m, Conv | Linear)]
-    hooks = [m.register_forward_pre_hook(lambda m, given: operations.append((m, given[0].shape))) for m in layers]
+    operations: list[tuple[Any, torch.Tensor, torch.Size]] = []
+    convolutions = [m for m in detector.model_.modules() if isinstance(m, Conv)]
+    hooks = [
+        m.register_forward_pre_hook(lambda m, given: operations.append((m, m.weight, given[0].shape)))
+        for m in convolutions
+    ]
+    product = networks.affine
+
+    def noted(start: torch.Tensor, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        operations.append((None, weight, given.shape))
+        return product(start, given, weight)
+
+    networks.affine = noted
     detector.anomaly_score(x[:1])
+    networks.affine = product
     for hook in hooks:
         hook.remove()
-    best = sum(alone(layer, shape, len(x)) for layer, shape in operations)
+    best = sum(alone(*operation, len(x)) for operation in operations)
     own = median(seconds(lambda: detector.anomaly_score(x)) for _ in range(REPEATS))
     yield "scoring of images: share of the rate of its convolutions alone", best / own, 0.7, True
 
 
-def alone(layer: Any, shape: torch.Size, n: int) -> float:
-    """The least seconds of one layer on n images, in either layout."""
-    x = torch.randn(n, *shape[2:])
-    if isinstance(layer, Linear):
-        weight = layer.weight[0].detach()
+def alone(convolution: Any, weight: torch.Tensor, shape: torch.Size, n: int) -> float:
+    """The least seconds of one convolution, or one product, on n images, in either layout."""
+    x, weight = torch.randn(n, *shape[2:]), weight[0].detach()
+    if convolution is None:
         work = [lambda: x @ weight]
     else:
-        move = F.conv_transpose2d if layer.up else F.conv2d
-        weight, options = layer.weight[0].detach(), {"stride": layer.stride, "padding": layer.padding}
+        move = F.conv_transpose2d if convolution.up else F.conv2d
+        options = {"stride": convolution.stride, "padding": convolution.padding}
         other, its_weight = (t.contiguous(memory_format=torch.channels_last) for t in (x, weight))
         work = [lambda: move(x, weight, **options), lambda: move(other, its_weight, **options)]
     with torch.no_grad():

@@ -14,6 +14,7 @@ from pydantic import field_validator
 
 from egbad import persistence
 from egbad.base import Array, Beside, Detector, Encoded, Floats, Settings
+from egbad.blocks import Blocks
 from egbad.calibration import Tail
 from egbad.detectors import METHODS
 from egbad.encoding import AsIs
@@ -137,7 +138,7 @@ class Blend(Detector[BlendSettings]):
             outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
         for name, part in self.parts_.items():
             inner = outer.inner(name) if outer is not None else None
-            part.fit_part(Data(x, self.columns_), inner)
+            part.fit_part(Data(x, self.columns_, kinds=self.kinds_, texts=self.texts_), inner)
             if outer is not None and inner is not None:
                 outer.seconds += inner.seconds
 
@@ -181,6 +182,9 @@ class Blend(Detector[BlendSettings]):
         Where it is large beside the score, one part finds strange what others don't.
         """
         return np.asarray(np.stack([*self.score_terms(X).values()]).std(axis=0))
+
+    def _blocks(self) -> Blocks | None:
+        return next(iter(self.parts_.values()))._blocks()  # every part makes the same of a table
 
     @property
     def health_(self) -> list[str]:

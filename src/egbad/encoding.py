@@ -1,11 +1,13 @@
 """From a user's rows or images to what networks like, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.blocks import Blocks
+from egbad.columns import BOOLEAN, NUMBER
 from egbad.errors import InvalidInputError, unknown
 
 Array = NDArray[Any]
@@ -15,11 +17,14 @@ SCALINGS = ("standard", "minmax", "none")
 _HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
 FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
 MOST = 1e18  # unscaled columns: its square is still a number in single precision
+UNSEEN = 8.0  # standard deviations: how far out a missing value lies where none was missing in training
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 
 class RowEncoder:
-    """Scale the columns of a table.
+    """Scale the columns of a table, whose categories, times and gaps become columns of their own (`egbad.blocks`).
+
+    A missing value is like the median, with a column that says so; where none was missing in training it lies far out.
 
     Parameters
     ----------
@@ -30,19 +35,37 @@ class RowEncoder:
         Columns that log(1 + x) is taken of first; what is negative counts as 0. None chooses them when fitting: those
         that hold whole numbers only, none negative, with a heavy tail, as bytes, amounts, durations and counts of what is
         rare have: the largest is at least 10, and ten times mean and standard deviation together.
+    kinds : sequence of str, optional
+        What each column holds, of `egbad.columns.KINDS`. Without it all are numbers.
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
 
-    def __init__(self, scaling: str = "standard", log_columns: NDArray[np.bool_] | None = None) -> None:
+    def __init__(
+        self,
+        scaling: str = "standard",
+        log_columns: NDArray[np.bool_] | None = None,
+        kinds: Sequence[str] | None = None,
+    ) -> None:
         if scaling not in SCALINGS:
             raise unknown("scaling", scaling, SCALINGS)
         self.scaling = scaling
         self.log_columns = log_columns
+        self.kinds = kinds
+        self.blocks: Blocks | None = None
+
+    @property
+    def width(self) -> int:
+        """Columns of encoded rows."""
+        return len(self.low)
 
     def fit(self, x: Array) -> "RowEncoder":
         """Learn the columns' ranges from x (n, d)."""
-        self.log = _sizes(x) if self.log_columns is None else self.log_columns
+        kinds = self.kinds or (NUMBER,) * x.shape[1]
+        plain = all(kind in (NUMBER, BOOLEAN) for kind in kinds) and not np.isnan(x).any()
+        self.blocks = None if plain else Blocks.of(kinds, x.astype(np.float64))
+        x = self._expanded(x)
+        self.log = _sizes(x) if self.log_columns is None else self._log_mask(self.log_columns, kinds)
         u = self._log(x)
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
@@ -53,40 +76,74 @@ class RowEncoder:
         return self
 
     def encode(self, x: Array) -> NDArray[np.float32]:
-        """x (n, d) -> (n, d)."""
+        """x (n, d) -> (n, width)."""
+        x = self._expanded(x)
         if self.scaling == "none":
-            return np.asarray(np.clip(x, -MOST, MOST), dtype=np.float32)
+            return self._filled(np.asarray(np.clip(x, -MOST, MOST), dtype=np.float32))
         u = self._log(x)
         u -= self.low  # in place: memory is what takes the time
         u /= self.span
         if self.scaling == "standard":
             u -= self.mean
             u /= self.scale
-        return np.asarray(np.clip(u, -FAR, FAR, out=u), dtype=np.float32)
+        return self._filled(np.asarray(np.clip(u, -FAR, FAR, out=u), dtype=np.float32))
 
     def decode(self, u: Array) -> Array:
-        """The way back, from (n, d) to the user's units (n, d)."""
-        if self.scaling == "none":
-            return u.astype(np.float64)
-        u = u.astype(np.float64)
+        """The way back, from (n, width) to the user's units (n, d)."""
+        x = u.astype(np.float64)
+        if self.scaling != "none":
+            if self.scaling == "standard":
+                x = x * self.scale + self.mean
+            x = x * self.span + self.low
+            x = np.where(self.log, np.expm1(np.where(self.log, x, 0)), x)
+        return x if self.blocks is None else self.blocks.contract(x)
+
+    def unseen(self) -> Array:
+        """Where a missing value lies in each column (width,), in encoded units, if none was missing in training."""
         if self.scaling == "standard":
-            u = u * self.scale + self.mean
-        x = u * self.span + self.low
-        return np.where(self.log, np.expm1(np.where(self.log, x, 0)), x)
+            return np.full(self.width, UNSEEN)
+        u = self.mean + UNSEEN * self.scale
+        return np.asarray(u if self.scaling == "minmax" else self.low + self.span * u)
+
+    def _expanded(self, x: Array) -> Array:
+        return x if self.blocks is None else self.blocks.expand(x.astype(np.float64))
+
+    def _filled(self, u: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Encoded rows without gaps, in place."""
+        if np.isnan(u.sum()):  # sooner known than where
+            rows, columns = np.nonzero(np.isnan(u))
+            u[rows, columns] = self.unseen()[columns]
+        return u
+
+    def _log_mask(self, wanted: NDArray[np.bool_], kinds: Sequence[str]) -> NDArray[np.bool_]:
+        """Which encoded columns the logarithm is taken of, where columns (d,) are `wanted`."""
+        if self.blocks is None:
+            return wanted
+        for j, (kind, named) in enumerate(zip(kinds, wanted, strict=True)):
+            if named and kind != NUMBER:
+                raise InvalidInputError(f"log_columns must name numbers, column {j} is of the kind {kind}.")
+        first = np.r_[0, self.blocks.stops[:-1]]
+        mask = np.zeros(self.blocks.width, dtype=np.bool_)
+        mask[first[wanted]] = True
+        return mask
 
     def _log(self, x: Array) -> Array:
-        """A copy of x (n, d) in double precision, with the logarithms taken."""
+        """A copy of x (n, width) in double precision, with the logarithms taken."""
         x = x.astype(np.float64)
         return np.where(self.log, np.log1p(np.maximum(x, 0)), x) if self.log.any() else x
 
     def state(self) -> State:
         """What was learned, as arrays."""
-        return {name: np.asarray(getattr(self, name)) for name in self.fitted}
+        state = {name: np.asarray(getattr(self, name)) for name in self.fitted}
+        own = {} if self.blocks is None else self.blocks.state()
+        return state | {f"blocks.{name}": array for name, array in own.items()}
 
     def restore(self, state: State) -> "RowEncoder":
         """Take up what `state` gave."""
         for name in self.fitted:
             setattr(self, name, state[name])
+        own = {name.removeprefix("blocks."): array for name, array in state.items() if name.startswith("blocks.")}
+        self.blocks = Blocks.restored(own) if own else None
         return self
 
 

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import singledispatch
-from math import prod
+from math import pi, prod
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +21,9 @@ from torch.nn import functional as F
 
 from egbad.base import Detector, Model, TorchDetector
 from egbad.blend import Blend
+from egbad.blocks import PERIODS, Block, Blocks
 from egbad.calibration import Tail
+from egbad.columns import CATEGORY, TIME, to_plain
 from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.knn import FLAT, KNN
@@ -34,6 +36,7 @@ from egbad.runtime import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, p
 _CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding but another graph
 _CHECKED = 64  # made rows or images that are scored both ways before a file is written
 _OPSET = 18
+_SECONDS = 2e9  # since 1970, up to which made times lie
 _ANY_SIZE = 2**40  # bytes of a constant that is computed when a graph is made
 
 
@@ -58,15 +61,76 @@ def _arrange(model: Any) -> None:
 # -- encoding ----------------------------------------------------------------------------------------------------------
 
 
+class ExpandedRows(nn.Module):
+    """What `Blocks` does, x (n, d) -> (n, width) in double precision, and the way back."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        super().__init__()
+        self.blocks = blocks.blocks
+        self.stops = [0, *blocks.stops.tolist()]
+        for j, block in enumerate(self.blocks):
+            self.register_buffer(f"levels_{j}", torch.from_numpy(block.levels))
+            self.register_buffer(f"seen_{j}", torch.from_numpy(block.seen))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([part for j, block in enumerate(self.blocks) for part in self._parts(j, block, x)], dim=1)
+
+    def _parts(self, j: int, block: Block, x: Tensor) -> list[Tensor]:
+        v = x[:, j : j + 1]
+        missing = torch.isnan(v)
+        flag = [missing.double()] if block.gaps else []
+        if block.kind == CATEGORY:
+            return [*self._levels(j, block, v, missing.double()), *flag]
+        if block.kind == TIME:
+            known = torch.where(missing, torch.zeros_like(v), v)
+            turns = torch.cat([2 * pi * torch.remainder(known, period) / period for period in PERIODS], dim=1)
+            parts = torch.cat(
+                [torch.sin(turns), torch.sin(turns + pi / 2)], dim=1
+            )  # not every runtime has cos in double
+            return [torch.where(missing, torch.zeros_like(parts) if block.gaps else torch.nan, parts), *flag]
+        return [torch.where(missing, torch.full_like(v, block.fill), v) if block.gaps else v, *flag]
+
+    def _levels(self, j: int, block: Block, v: Tensor, missing: Tensor) -> list[Tensor]:
+        def found(codes: Tensor) -> Tensor:
+            return (v == codes).double().sum(1, keepdim=True)
+
+        levels, seen = getattr(self, f"levels_{j}"), getattr(self, f"seen_{j}")
+        own = [(v == levels).double()] if len(levels) else []
+        other = 1 - missing - (found(levels) if len(levels) else 0)
+        never = other - other * found(seen) if len(seen) else other * (not block.buckets)
+        shared = torch.fmod(torch.where(missing > 0, torch.zeros_like(v), v), max(1, block.buckets))
+        places = torch.arange(block.buckets, dtype=torch.float64)
+        buckets = [(shared == places).double() * (other - never)] if block.buckets else []
+        return [*own, *buckets, never if block.gaps else never + missing]
+
+    def back(self, x: Tensor) -> Tensor:
+        """The way back, NaN for what is missing or has no one value."""
+        return torch.stack([self._whole(j, block, x) for j, block in enumerate(self.blocks)], dim=1)
+
+    def _whole(self, j: int, block: Block, x: Tensor) -> Tensor:
+        own = x[:, self.stops[j] : self.stops[j + 1]]
+        nothing = torch.full_like(own[:, 0], torch.nan)
+        if block.kind == CATEGORY:
+            levels = getattr(self, f"levels_{j}")
+            values = torch.cat([levels, levels.new_full((block.width - len(levels),), torch.nan)])
+            return values[own.argmax(1)]
+        if block.kind == TIME:
+            return nothing
+        return torch.where(own[:, 1] > 0.5, nothing, own[:, 0]) if block.gaps else own[:, 0]
+
+
 class EncodedRows(nn.Module):
-    """What `RowEncoder` does, x (n, d) in double precision -> (n, d), and the way back."""
+    """What `RowEncoder` does, x (n, d) in double precision -> (n, width), and the way back."""
 
     log: Tensor
     factor: Tensor
     shift: Tensor
+    unseen: Tensor
 
     def __init__(self, encoder: RowEncoder) -> None:
         super().__init__()
+        self.expand = None if encoder.blocks is None else ExpandedRows(encoder.blocks)
+        self.register_buffer("unseen", torch.from_numpy(np.asarray(encoder.unseen(), dtype=np.float32)))
         self.scaled, self.any_log = encoder.scaling != "none", bool(encoder.log.any())
         # All scaling is one product and one sum, for a row alone every step counts.
         factor, shift = 1 / encoder.span, -encoder.low / encoder.span
@@ -76,6 +140,10 @@ class EncodedRows(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(value)))
 
     def forward(self, x: Tensor) -> Tensor:
+        x = x if self.expand is None else self.expand(x)
+        return torch.where(torch.isnan(x), self.unseen, self._scaled(x))
+
+    def _scaled(self, x: Tensor) -> Tensor:
         if not self.scaled:
             return x.clamp(-MOST, MOST).float()
         u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x) if self.any_log else x
@@ -84,9 +152,9 @@ class EncodedRows(nn.Module):
     def back(self, u: Tensor) -> Tensor:
         """The way back, in the user's units."""
         x = (u.double() - self.shift) / self.factor if self.scaled else u.double()
-        if not self.scaled or not self.any_log:
-            return x
-        return torch.where(self.log, torch.expm1(torch.where(self.log, x, torch.zeros_like(x))), x)
+        if self.scaled and self.any_log:
+            x = torch.where(self.log, torch.expm1(torch.where(self.log, x, torch.zeros_like(x))), x)
+        return x if self.expand is None else self.expand.back(x)
 
 
 class EncodedImages(nn.Module):
@@ -374,6 +442,8 @@ def _about(detector: Detector[Any]) -> About:
         kind=detector.kind_,
         shape=detector.shape_,
         columns=detector.columns_,
+        kinds=detector.kinds_,
+        texts=to_plain(detector.kept_texts()),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
@@ -391,8 +461,14 @@ def _made(detector: Detector[Any]) -> Any:
     if isinstance(encoder, ImageEncoder):
         return rng.uniform(encoder.low, encoder.high, size=shape).astype(np.float32)
     assert isinstance(encoder, RowEncoder)
-    x = encoder.low + encoder.span * rng.uniform(size=shape)
-    return np.where(encoder.log, np.expm1(np.where(encoder.log, x, 0)), x)
+    x = encoder.low + encoder.span * rng.uniform(size=(_CHECKED, encoder.width))
+    x = np.where(encoder.log, np.expm1(np.where(encoder.log, x, 0)), x)
+    if encoder.blocks is None:
+        return x
+    x = encoder.blocks.contract(x)
+    times = [j for j, block in enumerate(encoder.blocks.blocks) if block.kind == TIME]
+    x[:, times] = rng.uniform(0, _SECONDS, size=(_CHECKED, len(times)))
+    return x
 
 
 def _check(detector: Detector[Any], exported: OnnxScorer, x: Any) -> None:

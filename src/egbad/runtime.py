@@ -4,13 +4,14 @@ import base64
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.columns import from_plain
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data
@@ -33,7 +34,7 @@ class About:
     ----------
     detector : str
         Its name.
-    kind, shape, columns
+    kind, shape, columns, kinds
         As `Scorer` has them.
     threshold, alpha : float
         Above the first lies a share `alpha` of normal rows.
@@ -41,6 +42,8 @@ class About:
         What learning took.
     calibration : str
         The calibration scores, ascending, as little-endian doubles in base 64.
+    texts : dict
+        What the numbers of categories stand for, as `egbad.columns.to_plain` has it.
     description : dict
         `Detector.describe()` of what was exported.
     """
@@ -55,6 +58,8 @@ class About:
     calibration: str
     description: dict[str, Any]
     format: int = FORMAT
+    kinds: tuple[str, ...] | None = None
+    texts: dict[str, Any] = field(default_factory=dict)
 
     def to_text(self) -> str:
         """For the file's metadata."""
@@ -66,10 +71,8 @@ class About:
         fields = json.loads(text)
         if fields["format"] > FORMAT:
             raise ValueError(f"it has format {fields['format']}, this release reads up to {FORMAT}")
-        columns = fields["columns"]
-        return cls(
-            **fields | {"shape": tuple(fields["shape"]), "columns": tuple(columns) if columns is not None else None}
-        )
+        listed = {name: fields.get(name) for name in ("shape", "columns", "kinds")}
+        return cls(**fields | {name: None if found is None else tuple(found) for name, found in listed.items()})
 
 
 def packed(scores: Floats) -> str:
@@ -121,7 +124,8 @@ class OnnxScorer(Scorer):
         self._only_asked = onnxruntime.RunOptions()
         self._only_asked.only_execute_path_to_fetches = True
         self.about_ = about
-        self.kind_, self.shape_, self.columns_ = about.kind, about.shape, about.columns
+        self.kind_, self.shape_, self.columns_, self.kinds_ = about.kind, about.shape, about.columns, about.kinds
+        self.texts_ = from_plain(about.texts)
         self.calibration_scores_, self.threshold_, self.alpha = calibration, about.threshold, about.alpha
         self.n_calibration_, self.fit_seconds_ = len(calibration), about.fit_seconds
         self._outputs = [output.name for output in self._session.get_outputs()]
@@ -150,7 +154,7 @@ class OnnxScorer(Scorer):
             raise InvalidInputError(
                 f"An exported '{self.about_.detector}' must rebuild its input for that, it does not."
             )
-        return self._run(self._numbers(X), [REBUILT])[REBUILT]
+        return self._in_users_units(self._run(self._numbers(X), [REBUILT])[REBUILT])
 
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""

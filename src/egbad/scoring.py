@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad import calibration
+from egbad.columns import BOOLEAN, NUMBER, Texts, wrong_kind
 from egbad.errors import InvalidInputError
-from egbad.sources import Data, as_data, check_numbers, names_message
+from egbad.sources import Data, Kinds, as_data, check_numbers, names_message
 
 Floats = NDArray[np.float64]
+
+_NUMBERS = {NUMBER, BOOLEAN}
 
 
 class Scorer(ABC):
@@ -26,6 +29,10 @@ class Scorer(ABC):
         Of one row (d,) or image (h, w), (c, h, w).
     columns_ : tuple of str, optional
         The names of the columns.
+    kinds_ : tuple of str, optional
+        What the columns hold, of `egbad.columns.KINDS`; None if all are numbers.
+    texts_ : dict
+        For the positions of categories what their numbers stand for.
     calibration_scores_ : array (m,)
         Scores of held-out normal rows, ascending.
     threshold_ : float
@@ -35,6 +42,8 @@ class Scorer(ABC):
     kind_: str
     shape_: tuple[int, ...]
     columns_: tuple[str, ...] | None
+    kinds_: tuple[str, ...] | None
+    texts_: dict[int, Texts]
     calibration_scores_: Floats
     threshold_: float
 
@@ -81,9 +90,25 @@ class Scorer(ABC):
             raise InvalidInputError(f"fdr must be in (0, 1), got {fdr}.")
         return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
+    @property
+    def wanted_kinds(self) -> Kinds | None:
+        """What columns must hold to be scored, for `egbad.sources`; None if all are numbers."""
+        if self.kinds_ is None or self.columns_ is None:
+            return self.kinds_
+        return dict(zip(self.columns_, self.kinds_, strict=True))
+
+    def _in_users_units(self, decoded: NDArray[Any]) -> NDArray[Any]:
+        """Decoded rows (n, d) with the texts of categories in their places, as objects; all else as it is."""
+        if not self.texts_:
+            return decoded
+        shown = decoded.astype(object)
+        for j, own in self.texts_.items():
+            shown[:, j] = [own.get(code) for code in decoded[:, j].tolist()]
+        return shown
+
     def _known(self, X: Any, name: str) -> Data:
         """X as checked numbers that fit what the scorer called `name` was fitted on."""
-        data = as_data(X)
+        data = as_data(X, self._kinds_for(X))
         check_numbers(data)
         shape = data.x.shape[1:]
         if self.kind_ == "rows" and data.x.ndim == 2:
@@ -94,6 +119,13 @@ class Scorer(ABC):
                 "Bring them to that shape first (image_size does so when a folder is read)."
             )
         return data
+
+    def _kinds_for(self, X: Any) -> Kinds | None:
+        """The kinds by name where X has the names that the scorer knows, so that what is wrong with names is said first."""
+        if self.kinds_ is None or self.columns_ is None or not hasattr(X, "columns") or isinstance(X, Data):
+            return self.kinds_
+        names = getattr(X, "column_names", X.columns)
+        return self.kinds_ if tuple(names) == self.columns_ else None
 
     def _check_columns(self, data: Data, name: str) -> None:
         d = data.x.shape[1]
@@ -106,6 +138,10 @@ class Scorer(ABC):
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "
                 "score rows with the columns that it was fitted on."
             )
+        numbers = (NUMBER,) * d
+        for j, (kind, found) in enumerate(zip(self.kinds_ or numbers, data.kinds or numbers, strict=True)):
+            if kind != found and not np.isnan(data.x[:, j]).all() and {kind, found} - _NUMBERS:
+                raise wrong_kind(self.columns_[j] if self.columns_ else str(j), kind, found)
         if (self.columns_ is None) != (data.columns is None):
             which = "X has feature names, but" if self.columns_ is None else "X does not have valid feature names, but"
             how = "without" if self.columns_ is None else "with"

@@ -1,13 +1,13 @@
-"""A path or an object -> rows or images as numbers, with the names that came with them.
+"""A path or an object -> rows or images as numbers, with the names and kinds of columns that came with them.
 
 Read are `.npz`, `.npy`, `.csv` and `.parquet` files and folders of images; and in memory NumPy arrays, pandas and polars
 frames, Arrow tables and whatever else speaks Arrow's stream interface. Nothing is ever unpickled.
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zipfile import BadZipFile
@@ -15,15 +15,18 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.columns import CATEGORY, TIME, Texts, as_text, check_kinds, code_of, from_arrow
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError, unknown
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = NDArray[Any]
+Kinds = Mapping[str, str] | Sequence[str]  # of columns by their names, of some or all; or of all in their order
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 _NOT_NUMPYS = (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError)  # what NumPy says of other files
+_TABLES = (".csv", ".parquet")
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
 
@@ -44,6 +47,10 @@ class Data:
         The label column, as found.
     first_row : int
         Which row of a larger whole the first is: errors count from there.
+    kinds : tuple of str, optional
+        What the d columns hold, of `egbad.columns.KINDS`; None if all are numbers.
+    texts : dict
+        For the positions of categories what their numbers stand for.
     """
 
     x: Array
@@ -51,10 +58,16 @@ class Data:
     files: tuple[str, ...] | None = None
     labels: Array | None = None
     first_row: int = 0
+    kinds: tuple[str, ...] | None = None
+    texts: dict[int, Texts] = field(default_factory=dict)
 
 
 def read(
-    path: str | os.PathLike[str], *, label_column: str | None = None, image_size: tuple[int, int] | None = None
+    path: str | os.PathLike[str],
+    *,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    kinds: Kinds | None = None,
 ) -> Data:
     """Read a table, a stack of images or a folder of images.
 
@@ -68,67 +81,71 @@ def read(
         the folder that each lies in.
     image_size : (height, width), optional
         What images of a folder are resized to, in pixels. Without it all must have the same size.
+    kinds : mapping or sequence of str, optional
+        What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
+        default what their types say.
 
     Raises
     ------
     UnreadableFileError
         When the file is missing, damaged or of a kind that isn't read.
     InvalidInputError
-        When it has no rows, a column that is no number, or no such label column.
+        When it has no rows, a column that can't hold what `kinds` says, or no such label column.
     """
     path = Path(path)
     if not path.exists():
         raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
     if path.is_dir():
         return _read_folder(path, label_column, image_size)
-    readers: dict[str, Callable[[Path, str | None], Data]] = {
-        ".npz": _read_npz,
-        ".npy": _read_npy,
-        ".csv": _read_table,
-        ".parquet": _read_table,
-    }
+    if path.suffix.lower() in _TABLES:
+        return _read_table(path, label_column, kinds)
+    readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": _read_npz, ".npy": _read_npy}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        known = ", ".join(readers)
+        known = ", ".join([*readers, *_TABLES])
         raise UnreadableFileError(
             f"Files that can be read end in {known}, or are folders of images, got '{path.name}'."
         )
     return reader(path, label_column)
 
 
-def as_data(X: Any) -> Data:
+def as_data(X: Any, kinds: Kinds | None = None) -> Data:
     """What a user has in memory, as numbers.
 
     Parameters
     ----------
     X : array, DataFrame, Arrow table or Data
         Rows (n, d) or images (n, h, w), (n, c, h, w) or (n, h, w, c) with one, three or four channels.
+    kinds : mapping or sequence of str, optional
+        What columns hold, as `read` takes it. Without it the columns of an array must be numbers.
 
     Raises
     ------
     InvalidInputError
-        When a column is no number; its name or position is in the message.
+        When a column can't hold what it should; its name or position is in the message.
     InvalidTypeError
         For a sparse matrix.
     """
     if isinstance(X, Data):
-        return replace(X, x=_channels_first(X.x))
+        return replace(X, x=_in_order(X.x))
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InvalidTypeError("X must be dense, got a sparse matrix. Convert it with X.toarray().")
     if hasattr(X, "iloc") and hasattr(X, "columns"):
-        return _from_pandas(X)
+        return _from_pandas(X, kinds)
     if hasattr(X, "__arrow_c_stream__"):
         import pyarrow as pa
 
-        return _from_arrow(pa.table(X), None)
+        return _from_arrow(pa.table(X), None, kinds)
     x = np.asarray(X)
+    if x.ndim == 2 and kinds is not None and not isinstance(kinds, Mapping) and len(kinds) == x.shape[1]:
+        return _from_objects(x, kinds)
     if x.dtype.kind == "O":
         x = _numbers_from_objects(x)
     if x.dtype.kind not in "biufc":
         raise InvalidInputError(
-            f"X must be numbers, got an array of {x.dtype}. Encode text and dates as numbers first."
+            f"X must be numbers, got an array of {x.dtype}. Give text and dates as the columns of a DataFrame or an Arrow table."
         )
-    return Data(_channels_first(x.astype(np.float64) if x.dtype.kind == "b" else x))
+    return Data(_in_order(x.astype(np.float64) if x.dtype.kind == "b" else x))
 
 
 # -- batch by batch ----------------------------------------------------------------------------------------------------
@@ -154,7 +171,11 @@ class Stream:
 
 
 def stream(
-    path: str | os.PathLike[str], *, label_column: str | None = None, image_size: tuple[int, int] | None = None
+    path: str | os.PathLike[str],
+    *,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    kinds: Kinds | None = None,
 ) -> Stream:
     """What `read` reads, in batches: tables of .csv and .parquet files are never in memory as a whole.
 
@@ -164,9 +185,10 @@ def stream(
         As `read` does, of what is in a batch when that is asked for.
     """
     path = Path(path)
-    if not path.is_file() or path.suffix.lower() not in (".csv", ".parquet"):
-        return in_batches(read(path, label_column=label_column, image_size=image_size))
-    return _stream_csv(path, label_column) if path.suffix.lower() == ".csv" else _stream_parquet(path, label_column)
+    if not path.is_file() or path.suffix.lower() not in _TABLES:
+        return in_batches(read(path, label_column=label_column, image_size=image_size, kinds=kinds))
+    opened = _stream_csv if path.suffix.lower() == ".csv" else _stream_parquet
+    return opened(path, label_column, kinds)
 
 
 def in_batches(data: Data) -> Stream:
@@ -175,9 +197,9 @@ def in_batches(data: Data) -> Stream:
     def batches() -> Iterator[Data]:
         for start in range(0, len(data.x), AT_ONCE):
             own = slice(start, start + AT_ONCE)
-            yield Data(
-                data.x[own],
-                data.columns,
+            yield replace(
+                data,
+                x=data.x[own],
                 files=None if data.files is None else data.files[own],
                 labels=None if data.labels is None else data.labels[own],
                 first_row=data.first_row + start,
@@ -186,7 +208,7 @@ def in_batches(data: Data) -> Stream:
     return Stream(len(data.x), batches())
 
 
-def _stream_parquet(path: Path, label_column: str | None) -> Stream:
+def _stream_parquet(path: Path, label_column: str | None, kinds: Kinds | None) -> Stream:
     import pyarrow as pa
     import pyarrow.parquet
 
@@ -195,16 +217,15 @@ def _stream_parquet(path: Path, label_column: str | None) -> Stream:
     rows = file.metadata.num_rows
     if rows == 0:
         raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
-    return Stream(rows, _from_batches(path, file.iter_batches(AT_ONCE), label_column))
+    return Stream(rows, _from_batches(path, file.iter_batches(AT_ONCE), label_column, kinds))
 
 
-def _stream_csv(path: Path, label_column: str | None) -> Stream:
+def _stream_csv(path: Path, label_column: str | None, kinds: Kinds | None) -> Stream:
     import pyarrow as pa
     import pyarrow.csv
 
     def opened(types: dict[str, pa.DataType]) -> Any:
-        options = pa.csv.ConvertOptions(column_types=types)
-        return pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=_BLOCK), convert_options=options)
+        return pa.csv.open_csv(path, pa.csv.ReadOptions(block_size=_BLOCK), convert_options=_as_kinds(kinds, types))
 
     with _readable(path), opened({}) as first:
         # Arrow takes a column's type from the first block: what looks whole there may have a fraction further down.
@@ -213,10 +234,23 @@ def _stream_csv(path: Path, label_column: str | None) -> Stream:
     types = {name: pa.float64() for name in whole if name != label_column and names.count(name) == 1}
     with _readable(path):
         reader = opened(types)
-    return Stream(None, _from_batches(path, reader, label_column))
+    return Stream(None, _from_batches(path, reader, label_column, kinds))
 
 
-def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None) -> Iterator[Data]:
+def _as_kinds(kinds: Kinds | None, types: Mapping[str, Any]) -> Any:
+    """How a .csv file is read: categories as the text that stands there, an empty field as missing."""
+    import pyarrow as pa
+    import pyarrow.csv
+
+    text = [name for name, kind in kinds.items() if kind == CATEGORY] if isinstance(kinds, Mapping) else []
+    return pa.csv.ConvertOptions(
+        column_types={**types, **dict.fromkeys(text, pa.string())},
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,
+    )
+
+
+def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None, kinds: Kinds | None) -> Iterator[Data]:
     """Arrow's record batches as data."""
     import pyarrow as pa
 
@@ -227,7 +261,7 @@ def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None) 
         if batch is None:
             break
         if batch.num_rows:
-            yield replace(_from_arrow(pa.Table.from_batches([batch]), label_column), first_row=row)
+            yield replace(_from_arrow(pa.Table.from_batches([batch]), label_column, kinds), first_row=row)
             row += batch.num_rows
     if row == 0:
         raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
@@ -236,12 +270,12 @@ def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None) 
 # -- in memory ---------------------------------------------------------------------------------------------------------
 
 
-def _channels_first(x: Array) -> Array:
-    """(n, h, w, c) -> (n, c, h, w), where the axes leave no doubt."""
+def _in_order(x: Array) -> Array:
+    """(n, h, w, c) -> (n, c, h, w), where the axes leave no doubt; row by row in memory, since sums round by its order."""
     channels = (1, 3, 4)
     if x.ndim == 4 and x.shape[3] in channels and x.shape[1] not in channels:
-        return np.ascontiguousarray(np.moveaxis(x, 3, 1))
-    return x
+        x = np.moveaxis(x, 3, 1)
+    return np.ascontiguousarray(x) if x.ndim else x
 
 
 def _numbers_from_objects(x: Array) -> Array:
@@ -265,47 +299,71 @@ def _first_text_column(x: Array) -> str:
     return ""
 
 
-def _from_pandas(frame: Any) -> Data:
+def _from_pandas(frame: Any, kinds: Kinds | None) -> Data:
     """A pandas frame; one whose column names are all text keeps them, as in scikit-learn."""
-    named = all(isinstance(name, str) for name in frame.columns)
-    for name, dtype in zip(frame.columns, frame.dtypes, strict=True):
-        if getattr(dtype, "kind", "O") not in "biuf" and not _is_numeric_objects(frame[name]):
-            raise _text_column(str(name), str(dtype))
-    x = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    return Data(x, tuple(frame.columns) if named else None)
-
-
-def _is_numeric_objects(column: Any) -> bool:
-    return column.dtype.kind == "O" and all(isinstance(value, int | float | np.number) for value in column)
-
-
-def _text_column(name: str, kind: str) -> InvalidInputError:
-    return InvalidInputError(f"Columns must be numbers, got '{name}' of type {kind}. Drop it or encode it as numbers.")
-
-
-def _from_arrow(table: "pa.Table", label_column: str | None) -> Data:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
+    named = all(isinstance(name, str) for name in frame.columns)
+    plain = all(getattr(dtype, "kind", "O") in "iuf" for dtype in frame.dtypes)
+    if plain and kinds is None:  # scikit-learn's frames, and the fastest way
+        x = frame.to_numpy(dtype=np.float64, na_value=np.nan)
+        return Data(_in_order(x), tuple(frame.columns) if named else None)
+    columns = []
+    for j, name in enumerate(frame.columns):
+        try:
+            columns.append(pa.chunked_array([pa.array(frame.iloc[:, j], from_pandas=True)]))
+        except (pa.ArrowException, TypeError, ValueError) as error:
+            raise InvalidInputError(
+                f"Column '{name}' must hold values of one kind: {str(error).splitlines()[0].rstrip('.')}. Convert or drop it."
+            ) from error
+    return _from_columns([str(name) for name in frame.columns], columns, kinds, named=named)
+
+
+def _from_arrow(table: "pa.Table", label_column: str | None, kinds: Kinds | None) -> Data:
     labels = None
     if label_column is not None:
         if label_column not in table.column_names:
             raise unknown("label column", label_column, table.column_names)
         labels = table[label_column].combine_chunks().to_numpy(zero_copy_only=False)
         table = table.drop_columns([label_column])
-    columns = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        kind = column.type
-        if not (
-            pa.types.is_integer(kind)
-            or pa.types.is_floating(kind)
-            or pa.types.is_boolean(kind)
-            or pa.types.is_null(kind)
-        ):
-            raise _text_column(name, str(kind))
-        columns.append(pc.cast(column, pa.float64()).to_numpy())
-    x = np.column_stack(columns) if columns else np.empty((table.num_rows, 0))
-    return Data(x, tuple(table.column_names), labels=labels)
+    data = _from_columns(table.column_names, table.columns, kinds)
+    return replace(data, x=data.x if data.x.size else np.empty((table.num_rows, 0)), labels=labels)
+
+
+def _from_columns(
+    names: Sequence[str], columns: "Sequence[pa.ChunkedArray]", kinds: Kinds | None, *, named: bool = True
+) -> Data:
+    """Columns of any kind, as numbers."""
+    if isinstance(kinds, Mapping):
+        check_kinds(kinds.values())
+        wanted: Sequence[str | None] = [kinds.get(name) for name in names]
+    else:
+        wanted = kinds if kinds is not None and len(kinds) == len(names) else [None] * len(names)
+    found = [from_arrow(*given) for given in zip(names, columns, wanted, strict=True)]
+    own = tuple(kind for kind, _, _ in found)
+    x = np.column_stack([values for _, values, _ in found]) if found else np.empty((0, 0))
+    texts = {j: texts for j, (_, _, texts) in enumerate(found) if texts}
+    mixed = any(kind in (CATEGORY, TIME) for kind in own)
+    return Data(x, tuple(names) if named else None, kinds=own if mixed else None, texts=texts)
+
+
+def _from_objects(x: Array, kinds: Sequence[str]) -> Data:
+    """An array (n, d) whose columns are of these kinds."""
+    if x.dtype.kind == "O":
+        import pyarrow as pa
+
+        columns = [pa.chunked_array([pa.array(x[:, j], from_pandas=True)]) for j in range(x.shape[1])]
+        return _from_columns([f"{j}" for j in range(x.shape[1])], columns, kinds, named=False)
+    if x.dtype.kind not in "biuf":
+        raise InvalidInputError(f"X must hold what the detector was fitted on, got an array of {x.dtype}.")
+    numbers, texts = x.astype(np.float64), {}
+    for j, kind in enumerate(kinds):
+        if kind == CATEGORY:
+            values, place = np.unique(numbers[:, j], return_inverse=True)
+            codes = np.array([np.nan if np.isnan(v) else code_of(as_text(v)) for v in values.tolist()])
+            texts[j] = dict(zip(codes.tolist(), map(as_text, values.tolist()), strict=True))
+            numbers[:, j] = codes[place]
+    return Data(numbers, kinds=tuple(kinds), texts=texts)
 
 
 # -- what is refused at the door -----------------------------------------------------------------------------------------
@@ -328,7 +386,10 @@ def _listed(names: list[str]) -> list[str]:
 
 
 def check_numbers(data: Data) -> None:
-    """Refuse what no detector can take: wrong axes or sizes, nothing at all, NaN and infinity, the first of them named."""
+    """Refuse what no detector can take: wrong axes or sizes, nothing at all, infinity, and NaN in images, the first named.
+
+    NaN in a table is a missing value.
+    """
     x = data.x
     if x.ndim not in (2, 3, 4):
         raise InvalidInputError(
@@ -346,13 +407,15 @@ def check_numbers(data: Data) -> None:
             f"Images must be {MIN_SIDE} to {MAX_SIDE} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them."
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
-        where = tuple(int(i) for i in np.argwhere(~np.isfinite(x))[0])
+        bad = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
+        if not bad.any():
+            return
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
         value = "NaN" if np.isnan(x[where]) else "infinity"
         column = f"column '{data.columns[where[1]]}'" if data.columns else f"column {where[1]}"
-        place = column if x.ndim == 2 else f"pixel {where[1:]}"
+        place, what = (column, "finite or missing") if x.ndim == 2 else (f"pixel {where[1:]}", "finite")
         raise InvalidInputError(
-            f"X must be finite, without NaN or infinity, got {value} in row {data.first_row + where[0]}, {place}. "
-            "Fill or drop such rows."
+            f"X must be {what}, got {value} in row {data.first_row + where[0]}, {place}. Fill or drop such rows."
         )
 
 
@@ -385,14 +448,17 @@ def _not_empty(path: Path, data: Data) -> Data:
     return data
 
 
-def _read_table(path: Path, label_column: str | None) -> Data:
+def _read_table(path: Path, label_column: str | None, kinds: Kinds | None) -> Data:
     import pyarrow as pa
     import pyarrow.csv
     import pyarrow.parquet
 
     with _readable(path):
-        table = pa.csv.read_csv(path) if path.suffix.lower() == ".csv" else pa.parquet.read_table(path)
-    return _not_empty(path, _from_arrow(table, label_column))
+        if path.suffix.lower() == ".csv":
+            table = pa.csv.read_csv(path, convert_options=_as_kinds(kinds, {}))
+        else:
+            table = pa.parquet.read_table(path)
+    return _not_empty(path, _from_arrow(table, label_column, kinds))
 
 
 def _read_npy(path: Path, label_column: str | None) -> Data:

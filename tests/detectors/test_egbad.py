@@ -294,7 +294,8 @@ def _prepared(detector, x):
     from egbad.base import Beside
 
     fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
-    detector.kind_, detector.shape_, detector.columns_, detector.seed_ = "rows", fitted.shape_, None, 0
+    detector.kind_, detector.shape_, detector.seed_ = "rows", fitted.shape_, 0
+    detector.columns_ = detector.kinds_ = None
     detector.device_ = "cpu"
     detector._prepare()
     order = np.random.default_rng(0).permutation(len(x))

@@ -20,7 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 from egbad import calibration, persistence
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
+from egbad.blocks import Blocks
 from egbad.checkpoints import Checkpoints
+from egbad.columns import Texts, from_plain, to_plain
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.scoring import Floats, Scorer
@@ -195,7 +197,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
         x = data.x[np.sort(order[held_out:])]
         if self.trim:
-            x = x[unremarkable(x, self.trim, self.seed_)]
+            plain = self.kind_ == "images" or (self.kinds_ is None and not np.isnan(x).any())
+            numbers = x if plain else RowEncoder("minmax", kinds=self.kinds_).fit(x).encode(x)
+            x = x[unremarkable(numbers, self.trim, self.seed_)]
         self._learn_from(x, rng, Beside(watch, watch_every, checkpoints))
         self.calibrate(data.x[np.sort(order[:held_out])])
         self._end(started, checkpoints)
@@ -227,6 +231,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         if self.settings_.distinct and self.kind_ == "rows":
             x = x[distinct_rows(x)]
         self.encoder_, self.n_train_ = encoder.fit(x), len(x)
+        self._decide(self._encoded_shape())  # what is encoded may have more columns
         encoded = self.encoder_.encode(x)
 
         def guard_and_watch(step: int) -> None:
@@ -275,6 +280,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             "kind": self.kind_,
             "shape": list(self.shape_),
             "columns": list(self.columns_) if self.columns_ is not None else None,
+            "kinds": list(self.kinds_) if self.kinds_ is not None else None,
+            "texts": to_plain(self.kept_texts()),
             "settings": self.settings_.model_dump(),  # a later release's defaults must not change what a file scores
             "seed": self.seed_,
             "n_train": self.n_train_,
@@ -297,12 +304,14 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         try:
             detector = cls(**manifest.parameters)
             detector.kind_, detector.shape_ = state["kind"], tuple(state["shape"])
-            detector._remember(tuple(state["columns"]) if state["columns"] is not None else None)
+            detector._remember(
+                tuple(state["columns"]) if state["columns"] is not None else None,
+                tuple(state["kinds"]) if state.get("kinds") is not None else None,
+                from_plain(state.get("texts", {})),
+            )
             detector._prepare()  # are the parameters ones that could be fitted with again?
             detector.settings_ = cls.settings_type.model_validate(state["settings"])
-            detector.encoder_ = detector._encoder(detector._encoded_shape()).restore(
-                persistence.under("encoder.", arrays)
-            )
+            detector.encoder_ = detector._encoder(detector._raw_shape()).restore(persistence.under("encoder.", arrays))
             detector.guard_ = persistence.under("guard.", arrays)
             detector.calibration_scores_ = arrays["calibration"]
             detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
@@ -324,7 +333,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
                 "kind": self.kind_,
                 "shape": list(self.shape_),
                 "columns": list(self.columns_) if self.columns_ is not None else None,
-            },
+            }
+            | self._kinds_in_words(),
             "training_rows": self.n_train_,
             "calibration_rows": self.n_calibration_,
             "threshold": self.threshold_,
@@ -337,16 +347,19 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _run_on(self, data: Data) -> dict[str, Any]:
         """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
-        digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns)).encode())
+        digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns, data.kinds)).encode())
         digest.update(np.ascontiguousarray(data.x).data)
         parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
         return {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
 
     def _prepare(self) -> Encoder:
         """Decide the settings by the parameters, and the encoder by them."""
-        shape = self._encoded_shape()
-        self.settings_: S = self.settings_for(shape)
+        shape = self._raw_shape()
+        self._decide(shape)
         return self._encoder(shape)
+
+    def _decide(self, shape: tuple[int, ...]) -> None:
+        self.settings_: S = self.settings_for(shape)
 
     def settings_for(self, shape: tuple[int, ...]) -> S:
         """What the parameters come to for encoded rows (d,) or images (c, h, w)."""
@@ -357,13 +370,17 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def _encoder(self, shape: tuple[int, ...]) -> Encoder:
         if len(shape) == 3:
             return ImageEncoder()
-        if self.log_columns is None and self.recipe == "default":
-            return RowEncoder(self.settings_.scaling)
-        return RowEncoder(self.settings_.scaling, log_mask(list(self.log_columns or ()), self.columns_, shape[0]))
+        chosen = self.log_columns is None and self.recipe == "default"
+        mask = None if chosen else log_mask(list(self.log_columns or ()), self.columns_, shape[0])
+        return RowEncoder(self.settings_.scaling, mask, self.kinds_)
+
+    def _raw_shape(self) -> tuple[int, ...]:
+        """Shape of one row (d,) or image (c, h, w) before anything is learned."""
+        return (1, *self.shape_) if len(self.shape_) == 2 else self.shape_
 
     def _encoded_shape(self) -> tuple[int, ...]:
-        """Shape of one encoded row (d,) or image (c, h, w)."""
-        return (1, *self.shape_) if len(self.shape_) == 2 else self.shape_
+        """Shape of one encoded row or image, once the encoder is fitted."""
+        return (self.encoder_.width,) if isinstance(self.encoder_, RowEncoder) else self._raw_shape()
 
     def _plain_parameters(self) -> dict[str, Any]:
         given = self.get_params(deep=False)
@@ -404,6 +421,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             scores = np.asarray(sum(self._terms(anywhere.astype(np.float32)).values()))
             self.guard_ = {"low": low, "high": high, "spread": np.asarray(scores.std())}
 
+    def __sklearn_tags__(self) -> Any:
+        """Missing values are taken."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
     def _check(self, X: Any, *, fitting: bool = False) -> Data:
         """X as checked numbers, against what the detector was fitted on."""
         if not fitting:
@@ -413,11 +436,32 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         check_numbers(data)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = tuple(int(s) for s in data.x.shape[1:])
-        self._remember(data.columns)
+        self._remember(data.columns, data.kinds, data.texts)
         return data
 
-    def _remember(self, columns: tuple[str, ...] | None) -> None:
-        self.columns_ = columns
+    def kept_texts(self) -> dict[int, Texts]:
+        """What the numbers of categories stand for, of those levels that have columns of their own."""
+        blocks = self._blocks()
+        if blocks is None:
+            return self.texts_
+        return {j: {code: own[code] for code in blocks.blocks[j].levels.tolist()} for j, own in self.texts_.items()}
+
+    def _kinds_in_words(self) -> dict[str, Any]:
+        """What each column holds, where they aren't all numbers without gaps."""
+        blocks = self._blocks()
+        if blocks is None:
+            return {}
+        names = self.columns_ or [str(j) for j in range(len(blocks.blocks))]
+        return {"kinds": {name: block.in_words() for name, block in zip(names, blocks.blocks, strict=True)}}
+
+    def _blocks(self) -> Blocks | None:
+        """What the columns of a table become, where they aren't all numbers without gaps."""
+        return self.encoder_.blocks if isinstance(self.encoder_, RowEncoder) else None
+
+    def _remember(
+        self, columns: tuple[str, ...] | None, kinds: tuple[str, ...] | None, texts: dict[int, Texts]
+    ) -> None:
+        self.columns_, self.kinds_, self.texts_ = columns, kinds, texts
         if columns is not None:
             self.feature_names_in_ = np.array(columns, dtype=object)
         elif hasattr(self, "feature_names_in_"):

@@ -206,7 +206,7 @@ class TorchDetector(Detector[T]):
         data = self._check(X)
         encoded = self.encoder_.encode(data.x)
         parts = self._each_chunk(lambda chunk, n: self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy(), encoded)
-        return np.asarray(self.encoder_.decode(np.concatenate(parts)))
+        return self._in_users_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the members differ over each row or image: the standard deviation (n,) of their scores.

@@ -34,6 +34,13 @@ LabelColumn = Annotated[
     typer.Option(help="The column that holds labels, a key of a .npz, or 'folder' for images sorted into folders."),
 ]
 Normal = Annotated[str | None, typer.Option(metavar="LABEL", help="The label of normal rows.")]
+Columns = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="JSON that says what columns of a table hold, where their types don't: number, boolean, category or time.",
+    ),
+]
 ImageSize = Annotated[str | None, typer.Option(metavar="HxW", help="Bring the images of a folder to this size.")]
 DataDir = Annotated[Path | None, typer.Option(help="A local copy of the public data sets (or set EGBAD_DATA).")]
 
@@ -84,6 +91,7 @@ def fit(
     ] = None,
     label_column: LabelColumn = None,
     normal: Normal = None,
+    columns: Columns = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped or killed.")] = False,
@@ -104,7 +112,10 @@ def fit(
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
-    rows = _rows_to_learn(inputs.read_data(data, label_column, image_size, data_dir), normal)
+    schema = inputs.read_schema(columns)
+    found = inputs.read_data(data, label_column, image_size, data_dir, schema)
+    inputs.check_names(schema, found)
+    rows = _rows_to_learn(found, normal)
     _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))
     about = learner.describe()
     if as_json:
@@ -118,6 +129,8 @@ def fit(
             "health": " ".join(about.get("health", ())) or "nothing to report",
         }
         output.show(f"Learned from {data}, written to {out}", values, as_json=False)
+        if kinds := about["input"].get("kinds"):
+            output.show_rows("Columns", ("name", "holds"), list(kinds.items()))
 
 
 def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any) -> None:

@@ -8,20 +8,24 @@ from math import isnan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidInputError, UnreadableFileError, unknown
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from egbad.base import Detector
-    from egbad.sources import Data, Stream
+    from egbad.sources import Data, Kinds, Stream
 
 _LABELS_NAMED = 20  # different labels that an error lists
 
 
 def read_data(
-    source: str, label_column: str | None = None, image_size: str | None = None, data_dir: Path | None = None
+    source: str,
+    label_column: str | None = None,
+    image_size: str | None = None,
+    data_dir: Path | None = None,
+    kinds: "Kinds | None" = None,
 ) -> "Data":
     """The rows or images at a path, or of a public data set where there is no such path.
 
@@ -33,18 +37,22 @@ def read_data(
     from egbad import sources
 
     if Path(source).exists():
-        return sources.read(source, label_column=label_column, image_size=parse_size(image_size))
+        return sources.read(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
     return _public_data(source, label_column, image_size, data_dir)
 
 
 def stream_data(
-    source: str, label_column: str | None = None, image_size: str | None = None, data_dir: Path | None = None
+    source: str,
+    label_column: str | None = None,
+    image_size: str | None = None,
+    data_dir: Path | None = None,
+    kinds: "Kinds | None" = None,
 ) -> "Stream":
     """The same in batches, read as they are asked for."""
     from egbad import sources
 
     if Path(source).exists():
-        return sources.stream(source, label_column=label_column, image_size=parse_size(image_size))
+        return sources.stream(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
     return sources.in_batches(_public_data(source, label_column, image_size, data_dir))
 
 
@@ -62,6 +70,37 @@ def _public_data(name: str, label_column: str | None, image_size: str | None, da
             raise InvalidInputError(f"The data set '{name}' comes as it is, got {option} {value}. Leave it out.")
     found = datasets.load(name, data_dir)
     return sources.Data(found.x, found.columns, labels=found.labels)
+
+
+def read_schema(path: Path | None) -> dict[str, str] | None:
+    """What columns hold, by name, from a file of JSON.
+
+    Raises
+    ------
+    UnreadableFileError
+        When there is no such file, or it isn't one object of text by name.
+    InvalidInputError
+        For a kind that doesn't exist.
+    """
+    if path is None:
+        return None
+    from egbad.columns import check_kinds
+
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UnreadableFileError(f"'{path}' can't be read as JSON: {error}. Check the file.") from error
+    if not isinstance(schema, dict) or not all(isinstance(kind, str) for kind in schema.values()):
+        raise UnreadableFileError(f"'{path}' must hold one object, a kind for each name of a column.")
+    check_kinds(schema.values())
+    return schema
+
+
+def check_names(schema: dict[str, str] | None, data: "Data") -> None:
+    """Refuse a schema that names columns which aren't there."""
+    for name in schema or ():
+        if name not in (data.columns or ()):
+            raise unknown("column", name, data.columns or ())
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -53,7 +53,7 @@ def score(
 
     scorer = load(model)
     threshold = calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_
-    stream = inputs.stream_data(data, label_column, image_size, data_dir)
+    stream = inputs.stream_data(data, label_column, image_size, data_dir, scorer.wanted_kinds)
     batches = _scored(scorer, stream, threshold, terms)
     if fdr is not None:
         batches = iter([_with_discoveries(_joined(batches), fdr)])
@@ -162,7 +162,7 @@ def evaluate(
     from egbad.progress import progress
 
     scorer = load(model)
-    found = inputs.read_data(data, label_column, image_size, data_dir)
+    found = inputs.read_data(data, label_column, image_size, data_dir, scorer.wanted_kinds)
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:

@@ -75,15 +75,11 @@ class Settings(BiGANSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
-    ends = {"keep": "best", "patience": 5}
+    ends = {"keep": "best", "patience": 5, "least_gain": 0.05}
     if len(shape) == 3:
-        ends |= {"steps": 1600, "look_every": 40, "least_gain": 0.05}
-        return (
-            bigan_default(shape)
-            | ends
-            | {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
-        )
-    ends |= {"look_every": 100, "least_gain": 0.1}
+        scores = {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
+        return bigan_default(shape) | ends | {"steps": 1600, "look_every": 40} | scores
+    ends |= {"look_every": 100}
     # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
     return bigan_default(shape) | ends | {"distance": "relative", "distinct": True}
 

@@ -1,0 +1,164 @@
+"""The kinds of columns that tables have, and every value of them as one number.
+
+A number is itself, a boolean 0 or 1, a time its seconds since 1970, a category the digest of its text, in 48 bits; what is
+missing is NaN. So a table of any kinds is one matrix in double precision, and the same value is the same number on every
+machine, whatever else a table holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.errors import InvalidInputError, unknown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+NUMBER, BOOLEAN, CATEGORY, TIME = "number", "boolean", "category", "time"
+KINDS = (NUMBER, BOOLEAN, CATEGORY, TIME)
+_WORDS = {NUMBER: "numbers", BOOLEAN: "true or false", CATEGORY: "categories", TIME: "times"}
+_DIGEST = 6  # bytes: below the 53 bits that a double holds, and enough that a million levels hardly ever meet
+
+Texts = dict[float, str]  # of a category: code -> what it stands for
+
+
+@lru_cache(maxsize=65_536)
+def code_of(text: str) -> float:
+    """The number that stands for a level of a category.
+
+    >>> code_of("tcp") == code_of("tcp") != code_of("udp")
+    True
+    """
+    return float(int.from_bytes(blake2b(text.encode(), digest_size=_DIGEST).digest(), "little"))
+
+
+def from_arrow(
+    name: str, column: "pa.ChunkedArray", wanted: str | None = None
+) -> tuple[str, NDArray[np.float64], Texts]:
+    """A column of a table -> its kind, its numbers (n,), and the texts of its categories.
+
+    Parameters
+    ----------
+    name : str
+        For errors.
+    wanted : str, optional
+        The kind that it must be brought to: numbers can be categories, and true and false numbers.
+
+    Raises
+    ------
+    InvalidInputError
+        For a type that is none of the kinds, or that can't be brought to the wanted one.
+    """
+    found = _kind(column.type)
+    if found is None:
+        raise InvalidInputError(
+            f"Columns must be numbers, text, true or false, or times, got '{name}' of type {column.type}. Drop it."
+        )
+    kind = wanted or found
+    empty = column.null_count == len(column)
+    if (kind == CATEGORY and found in (NUMBER, BOOLEAN)) or kind == found == CATEGORY:
+        return CATEGORY, *_codes(column)
+    if kind != found and not empty and {kind, found} != {NUMBER, BOOLEAN}:
+        raise wrong_kind(name, kind, found)
+    if empty:
+        return kind, np.full(len(column), np.nan), {}
+    return kind, _seconds(column) if kind == TIME else _numbers(column), {}
+
+
+def wrong_kind(name: str, wanted: str, found: str) -> InvalidInputError:
+    """What is said of a column that isn't what it was when the detector was fitted."""
+    return InvalidInputError(
+        f"Column '{name}' must hold {_WORDS[wanted]}, as it did when the detector was fitted, got {_WORDS[found]}."
+    )
+
+
+def check_kinds(kinds: Iterable[str]) -> None:
+    """Refuse kinds that don't exist."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise unknown("kind of column", kind, KINDS)
+
+
+def _kind(type_: "pa.DataType") -> str | None:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_boolean(type_):
+        return BOOLEAN
+    if types.is_dictionary(type_):
+        return CATEGORY
+    for is_text in (
+        types.is_string,
+        types.is_large_string,
+        types.is_string_view,
+        types.is_binary,
+        types.is_large_binary,
+    ):
+        if is_text(type_):
+            return CATEGORY
+    if types.is_timestamp(type_) or types.is_date(type_):
+        return TIME
+    if types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_) or types.is_null(type_):
+        return NUMBER
+    return None
+
+
+def _numbers(column: "pa.ChunkedArray") -> NDArray[np.float64]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+
+
+def _seconds(column: "pa.ChunkedArray") -> NDArray[np.float64]:
+    """Seconds since 1970 by the clock on the wall: where a time zone is given, by that zone's."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_date(column.type):
+        column = pc.cast(column, pa.timestamp("ms"))
+    elif column.type.tz is not None:
+        column = pc.local_timestamp(column)
+    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    missing = np.asarray(pc.is_null(column).to_numpy(), dtype=np.bool_)
+    whole = np.asarray(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy())
+    return np.where(missing, np.nan, whole / ticks)
+
+
+def _codes(column: "pa.ChunkedArray") -> tuple[NDArray[np.float64], Texts]:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_dictionary(column.type):
+        column = pc.cast(column, column.type.value_type)
+    parts = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
+    texts = [as_text(value) for value in parts.dictionary.to_pylist()]
+    codes = np.array([code_of(text) for text in texts] or [np.nan])
+    missing = np.asarray(parts.indices.is_null())
+    places = np.asarray(pc.fill_null(parts.indices, 0), dtype=np.int64)
+    return np.where(missing, np.nan, codes[places]), dict(zip(codes.tolist(), texts, strict=False))
+
+
+def as_text(value: Any) -> str:
+    """A level as text: what a number or a boolean is in a file of text."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def to_plain(texts: Mapping[int, Texts]) -> dict[str, list[tuple[float, str]]]:
+    """The texts of categories by position of the column, JSON-able."""
+    return {str(j): [*own.items()] for j, own in texts.items()}
+
+
+def from_plain(plain: Mapping[str, Iterable[tuple[float, str]]]) -> dict[int, Texts]:
+    """The way back."""
+    return {int(j): dict(own) for j, own in plain.items()}
