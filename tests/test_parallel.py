@@ -1,5 +1,7 @@
 """Chunks side by side: in order, without gradients, each on one thread, and torch left as it was."""
 
+import os
+import signal
 import threading
 
 import pytest
@@ -58,3 +60,14 @@ def test_chunks_are_made_when_they_are_due(threads):
     most = []
     each(lambda i: most.append(len(made) - i), chunks())
     assert max(most) <= 8 * threads + 2, "what waits takes memory"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_child_has_threads_of_its_own():
+    assert each(lambda i: i, range(8)) == [*range(8)]
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)  # rather than to wait for ever
+        os._exit(0 if each(lambda i: i, range(8)) == [*range(8)] else 1)
+    assert os.waitpid(child, 0)[1] == 0

@@ -1,7 +1,8 @@
 """Chunks side by side, each on one thread: a product that is divided among threads rounds as it is divided."""
 
+import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import chain, islice
 from typing import TypeVar
@@ -28,14 +29,36 @@ def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
         with one_thread():
             return [alone(chunk) for chunk in chain(due, waiting)]
     found: list[B] = []
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            while due:
-                found += pool.map(alone, due)
-                due = list(islice(waiting, _AHEAD * threads))
-    finally:
-        torch.set_num_threads(threads)  # threads that others start later take after the last that was set
+    with one_thread():  # what some libraries take for the whole process
+        while due:
+            found += _all(_pool(threads), alone, due)
+            due = list(islice(waiting, _AHEAD * threads))
     return found
+
+
+def _all(pool: ThreadPoolExecutor, work: Callable[[A], B], due: Iterable[A]) -> list[B]:
+    """What `work` makes of each, when nobody is at work any more, come what may."""
+    futures: list[Future[B]] = [pool.submit(work, one) for one in due]
+    try:
+        return [future.result() for future in futures]
+    finally:
+        for future in futures:
+            future.cancel()
+        wait(futures)
+
+
+_pools: dict[int, ThreadPoolExecutor] = {}
+
+
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """So many threads, each of which computes on one: kept, since memory that they know is sooner had again."""
+    if threads not in _pools:
+        _pools[threads] = ThreadPoolExecutor(threads, "egbad", initializer=torch.set_num_threads, initargs=(1,))
+    return _pools[threads]
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pools.clear)  # threads don't live on in a child
 
 
 @contextmanager
