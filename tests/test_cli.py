@@ -151,7 +151,7 @@ def test_batches_make_the_same_table(
 ) -> None:
     tables = []
     for rows in (7, 1000):
-        monkeypatch.setattr("egbad.sources.AT_ONCE", rows)
+        monkeypatch.setattr("egbad.sources.data.AT_ONCE", rows)
         out = tmp_path / f"{rows}{suffix}"
         given = ("score", folder / "m.egbad", folder / "mixed.parquet", "--label-column", "y", "--terms", "--out", out)
         assert main([str(argument) for argument in given]) == 0
@@ -160,7 +160,7 @@ def test_batches_make_the_same_table(
 
 
 def test_what_fails_half_way_leaves_no_table(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egbad.sources.AT_ONCE", 100)
+    monkeypatch.setattr("egbad.sources.data.AT_ONCE", 100)
     x = np.zeros((500, 3))
     x[450, 0] = np.inf
     pa.parquet.write_table(pa.table(dict(zip(NAMES, x.T, strict=True))), tmp_path / "t.parquet")

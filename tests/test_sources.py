@@ -184,7 +184,7 @@ def test_images_of_different_sizes_are_named_or_resized(tmp_path):
 
 
 def test_a_corrupt_image_and_an_empty_folder_are_named(tmp_path):
-    with pytest.raises(InvalidInputError, match=r"must hold images \(.png"):
+    with pytest.raises(InvalidInputError, match=r"or images \(.png"):
         read(tmp_path)
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(UnreadableFileError, match=r"broken.png' can't be read as an image"):
@@ -208,8 +208,8 @@ def test_batches_are_what_is_read(tmp_path, monkeypatch, suffix):
         pq.write_table(table, path, row_group_size=300)
     else:
         np.savez(path, X=x, y=labels)
-    monkeypatch.setattr(sources, "AT_ONCE", 128)
-    monkeypatch.setattr(sources, "_BLOCK", 4096)
+    monkeypatch.setattr("egbad.sources.data.AT_ONCE", 128)
+    monkeypatch.setattr("egbad.sources.tables._BLOCK", 4096)
     stream, whole = sources.stream(path, label_column="y"), sources.read(path, label_column="y")
     batches = list(stream.batches)
     assert len(batches) > 2
@@ -221,7 +221,7 @@ def test_batches_are_what_is_read(tmp_path, monkeypatch, suffix):
 
 
 def test_a_column_that_looks_whole_at_first_may_have_fractions_later(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "_BLOCK", 256)
+    monkeypatch.setattr("egbad.sources.tables._BLOCK", 256)
     path = tmp_path / "t.csv"
     path.write_text("a,b\n" + "1,\n" * 200 + "2.5,7\n")
     x = np.concatenate([batch.x for batch in sources.stream(path).batches])
@@ -230,7 +230,7 @@ def test_a_column_that_looks_whole_at_first_may_have_fractions_later(tmp_path, m
 
 
 def test_what_is_wrong_further_down_is_told_where_it_is(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "AT_ONCE", 100)
+    monkeypatch.setattr("egbad.sources.data.AT_ONCE", 100)
     x = np.zeros((950, 2))
     x[870, 1] = np.inf
     path = tmp_path / "t.parquet"
@@ -251,3 +251,73 @@ def test_a_file_that_was_cut_short_is_one_sentence(tmp_path):
     (tmp_path / "head.csv").write_text("a,b\n")
     with pytest.raises(InvalidInputError, match="at least one row"):
         list(sources.stream(tmp_path / "head.csv").batches)
+
+
+# -- many files --------------------------------------------------------------------------------------------------------
+
+
+def days(folder, n=3, rows=5):
+    """Tables of a folder a day, as Hive has them, and what they hold in all."""
+    frames = [pd.DataFrame({"a": np.arange(rows) + 10.0 * i, "city": [f"c{i}"] * rows}) for i in range(n)]
+    for i, frame in enumerate(frames):
+        (folder / f"day={i}").mkdir(parents=True)
+        frame.to_parquet(folder / f"day={i}" / "part.parquet")
+    (folder / "_SUCCESS").write_text("")
+    return pd.concat(frames, ignore_index=True).assign(day=[str(i) for i in range(n) for _ in range(rows)])
+
+
+def test_a_folder_of_tables_is_one_table(tmp_path):
+    whole = as_data(days(tmp_path / "t"))
+    for path in (tmp_path / "t", tmp_path / "t" / "*" / "*.parquet", tmp_path / "**" / "*.parquet"):
+        data = read(path)
+        assert data.columns == ("a", "city", "day") and data.kinds == ("number", "category", "category")
+        assert np.array_equal(data.x, whole.x) and data.texts == whole.texts
+        batches = list(sources.stream(path).batches)
+        assert np.array_equal(np.concatenate([batch.x for batch in batches]), whole.x)
+        assert [batch.first_row for batch in batches] == [0, 0, 0] and sources.stream(path).rows == 15
+        assert batches[1].source.endswith("day=1/part.parquet")
+
+
+def test_tables_of_a_folder_must_be_alike(tmp_path):
+    days(tmp_path)
+    other = tmp_path / "day=2" / "part.parquet"
+    for frame, words in (
+        (pd.DataFrame({"a": [1.0], "town": ["x"]}), "of '.*day=0.*' and '.*day=2.*' 'city' is in one of them only"),
+        (pd.DataFrame({"city": ["x"], "a": [1.0]}), "they stand in another order"),
+        (pd.DataFrame({"a": ["x"], "city": ["y"]}), "Column 'a' must hold the same in all files: numbers in '.*day=0"),
+    ):
+        frame.to_parquet(other)
+        with pytest.raises(InvalidInputError, match=words):
+            read(tmp_path)
+        with pytest.raises(InvalidInputError, match=words):
+            list(sources.stream(tmp_path).batches)
+    other.write_bytes(other.read_bytes()[:-20])
+    for opened in (read, sources.stream):
+        with pytest.raises(UnreadableFileError, match=r"day=2.*can't be read as .parquet"):
+            opened(tmp_path)
+
+
+def test_a_column_with_nothing_in_it_is_of_any_kind(tmp_path):
+    pd.DataFrame({"a": [1.0], "city": ["x"]}).to_parquet(tmp_path / "1.parquet")
+    pd.DataFrame({"a": [1.0], "city": [np.nan]}).to_parquet(tmp_path / "2.parquet")
+    assert read(tmp_path).kinds == ("number", "category")
+
+
+def test_a_bad_row_of_many_files_is_named(tmp_path):
+    days(tmp_path)
+    pd.DataFrame({"a": [1.0, np.inf], "city": ["x", "y"]}).to_parquet(tmp_path / "day=1" / "part.parquet")
+    with pytest.raises(InvalidInputError, match=r"infinity in row 1, column 'a', of '.*day=1.*part.parquet'"):
+        [sources.check_numbers(batch) for batch in sources.stream(tmp_path).batches]
+
+
+def test_images_with_a_table_beside_them_are_images(tmp_path):
+    Image.fromarray(np.zeros((8, 8), dtype=np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "about.csv").write_text("file,size\na.png,8\n")
+    assert read(tmp_path).x.shape == (1, 8, 8)
+
+
+def test_a_folder_of_nothing_is_refused(tmp_path):
+    with pytest.raises(InvalidInputError, match="must hold tables .* or images .*, got none"):
+        read(tmp_path)
+    with pytest.raises(UnreadableFileError, match="There is no file or folder"):
+        read(tmp_path / "*.parquet")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NUMBER, BOOLEAN, CATEGORY, TIME = "number", "boolean", "category", "time"
 KINDS = (NUMBER, BOOLEAN, CATEGORY, TIME)
-_WORDS = {NUMBER: "numbers", BOOLEAN: "true or false", CATEGORY: "categories", TIME: "times"}
+WORDS = {NUMBER: "numbers", BOOLEAN: "true or false", CATEGORY: "categories", TIME: "times"}
 _DIGEST = 6  # bytes: below the 53 bits that a double holds, and enough that a million levels hardly ever meet
 
 Texts = dict[float, str]  # of a category: code -> what it stands for
@@ -72,7 +72,7 @@ def from_arrow(
 def wrong_kind(name: str, wanted: str, found: str) -> InvalidInputError:
     """What is said of a column that isn't what it was when the detector was fitted."""
     return InvalidInputError(
-        f"Column '{name}' must hold {_WORDS[wanted]}, as it did when the detector was fitted, got {_WORDS[found]}."
+        f"Column '{name}' must hold {WORDS[wanted]}, as it did when the detector was fitted, got {WORDS[found]}."
     )
 
 

@@ -36,7 +36,7 @@ def read_data(
     """
     from egbad import sources
 
-    if Path(source).exists():
+    if _is_path(source):
         return sources.read(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
     return _public_data(source, label_column, image_size, data_dir)
 
@@ -51,9 +51,14 @@ def stream_data(
     """The same in batches, read as they are asked for."""
     from egbad import sources
 
-    if Path(source).exists():
+    if _is_path(source):
         return sources.stream(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
     return sources.in_batches(_public_data(source, label_column, image_size, data_dir))
+
+
+def _is_path(source: str) -> bool:
+    """Whether it is a path, or a pattern of paths, and not the name of a data set."""
+    return Path(source).exists() or any(sign in source for sign in "*?[")
 
 
 def _public_data(name: str, label_column: str | None, image_size: str | None, data_dir: Path | None) -> "Data":

@@ -4,7 +4,7 @@ import csv
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -60,6 +60,18 @@ def show_json(value: Any) -> None:
     """One JSON document on stdout."""
     with _stdout() as out:
         out.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+@contextmanager
+def lines() -> Iterator[Callable[[Any], None]]:
+    """A function that puts one value as a line of JSON on stdout, at once."""
+    with _stdout() as out:
+
+        def answer(value: Any) -> None:
+            out.write(json.dumps(value, ensure_ascii=False) + "\n")
+            out.flush()
+
+        yield answer
 
 
 def show_rows(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, header: bool = True) -> None:
@@ -133,6 +145,8 @@ def check_target(path: Path) -> None:
 
 def check_table(path: Path) -> None:
     """Refuse a table of scores that can't be written, as `check_target` does, or whose ending is unknown."""
+    if path.is_dir() or not path.suffix:  # a folder of parts says for itself what is wrong
+        return
     if path.suffix.lower() not in TABLES:
         raise InvalidInputError(f"Scores are written to files that end in {', '.join(TABLES)}, got '{path.name}'.")
     check_target(path)

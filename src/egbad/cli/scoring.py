@@ -28,13 +28,27 @@ _PIECE = 4096  # rows that are scored between two looks at the clock
 @app.command()
 def score(
     model: ModelFile,
-    data: DataSource,
-    out: Annotated[Path | None, typer.Option(help="A .csv, .parquet or .jsonl file (default: CSV on stdout).")] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[DATA]",
+            help="As 'egbad fit' takes it; tables may be a folder, or a pattern as in 'days/*.parquet'.",
+            show_default=False,
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A .csv, .parquet or .jsonl file, or a folder of parts (default: CSV on stdout)."),
+    ] = None,
     terms: Annotated[bool, typer.Option("--terms", help="Add what each score is made of.")] = False,
     alpha: Annotated[float | None, typer.Option(help="Flag at this false-alarm rate, not at the model's own.")] = None,
     fdr: Annotated[
         float | None, typer.Option(metavar="Q", help="Add a column: discoveries of which a share Q may be false.")
     ] = None,
+    follow: Annotated[
+        bool,
+        typer.Option("--follow", help="Read rows from standard input, one a line as JSON, and answer each at once."),
+    ] = False,
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
@@ -43,43 +57,82 @@ def score(
     """Score DATA: one line per row or image, a higher score is more anomalous.
 
     Tables are read, scored and written batch by batch: they may be larger than memory, except with --fdr, which looks at
-    all rows at once.
+    all rows at once. With --out FOLDER they are written in parts of about a million rows, and a job that was killed goes on
+    with the same command at the first part that isn't there.
     """
     _check_rate("alpha", alpha)
     _check_rate("fdr", fdr)
+    if follow and (data is not None or out is not None or fdr is not None):
+        raise InvalidInputError(
+            "--follow reads standard input and answers on standard output: leave out DATA, --out and --fdr."
+        )
+    if not follow and data is None:
+        raise InvalidInputError("There must be DATA to score, or --follow to read rows from standard input.")
+    in_parts = out is not None and (out.is_dir() or not out.suffix)
+    if in_parts and fdr is not None:
+        raise InvalidInputError("--fdr looks at all rows at once: give --out a file, not a folder of parts.")
     if out is not None:
         output.check_table(out)
     from egbad import calibration, load
 
     scorer = load(model)
-    threshold = calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_
+    threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
+    if data is None:
+        from egbad.cli.following import follow as answer
+
+        answer(scorer, threshold, terms=terms)
+        return
     stream = inputs.stream_data(data, label_column, image_size, data_dir, scorer.wanted_kinds)
-    batches = _scored(scorer, stream, threshold, terms)
-    if fdr is not None:
-        batches = iter([_with_discoveries(_joined(batches), fdr)])
+    summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
-    rows = flagged = discoveries = 0
-    to_stdout = out is None and not as_json
-    with output.table(out) if out or to_stdout else nullcontext() as table:
-        for columns in batches:
-            if table is not None:
-                table.write(columns)
-            else:
-                kept.append(columns)
-            rows, flagged = rows + len(columns["anomaly"]), flagged + int(columns["anomaly"].sum())
-            discoveries += int(columns["discovery"].sum()) if fdr is not None else 0
-    summary = {
-        "rows": rows,
-        "flagged": flagged,
-        "flagged_share": flagged / rows,
-        "threshold": float(threshold),
-        "out": str(out) if out else None,
-    } | ({"discoveries": discoveries} if fdr is not None else {})
+    if in_parts and out is not None:
+        from egbad.cli.parts import Parts
+
+        asked = {"data": data, "threshold": threshold, "terms": terms, "label_column": label_column}
+        _write_parts(scorer, stream, threshold, terms, Parts(out, model, asked), summary)
+    else:
+        batches = _scored(scorer, stream, threshold, terms)
+        if fdr is not None:
+            batches = iter([_with_discoveries(_joined(batches), fdr)])
+        to_stdout = out is None and not as_json
+        with output.table(out) if out or to_stdout else nullcontext() as table:
+            for columns in batches:
+                if table is not None:
+                    table.write(columns)
+                else:
+                    kept.append(columns)
+                _count(summary, len(columns["anomaly"]), int(columns["anomaly"].sum()))
+                if fdr is not None:
+                    summary["discoveries"] = int(columns["discovery"].sum())
+    rows, flagged = summary["rows"], summary["flagged"]
+    summary |= {"flagged_share": flagged / rows, "threshold": threshold, "out": str(out) if out else None}
     if as_json:
         output.show_json(summary | ({"scores": list(output.rows(_joined(iter(kept))))} if kept else {}))
         return
     where = f", written to {out}" if out else ""
     output.note(f"{rows:,} rows, {flagged:,} flagged ({flagged / rows:.2%}){where}.")
+
+
+def _count(summary: dict[str, Any], rows: int, flagged: int) -> None:
+    summary["rows"] += rows
+    summary["flagged"] += flagged
+
+
+def _write_parts(scorer: Any, stream: Any, threshold: float, terms: bool, folder: Any, summary: dict[str, Any]) -> None:
+    """Score what is in none of the parts that are there."""
+    from egbad.cli.parts import flagged
+    from egbad.progress import progress
+
+    with progress("Scoring", stream.rows, unit="rows") as advance:
+        for path, there, batches in folder.each(stream.batches):
+            if there:
+                for data in batches:
+                    advance(len(data.x))
+            else:
+                with output.table(path) as table:
+                    for data in batches:
+                        table.write(_columns(scorer, data, threshold, terms, advance))
+            _count(summary, *flagged(path))
 
 
 def _check_rate(name: str, value: float | None) -> None:
@@ -89,20 +142,28 @@ def _check_rate(name: str, value: float | None) -> None:
 
 def _scored(scorer: Any, stream: Any, threshold: float, terms: bool) -> Iterator[Columns]:
     """The table of scores, a batch at a time, with progress."""
-    import numpy as np
-
-    from egbad import calibration
     from egbad.progress import progress
 
     with progress("Scoring", stream.rows, unit="rows") as advance:
         for data in stream.batches:
-            parts = _score_terms(scorer, data, advance)
-            scores = np.asarray(sum(parts.values()))
-            first: Columns = (
-                {"file": np.array(data.files)} if data.files else {"row": data.first_row + np.arange(len(scores))}
-            )
-            p = calibration.p_values(scorer.calibration_scores_, scores)
-            yield first | {"score": scores, "p_value": p, "anomaly": scores > threshold} | (parts if terms else {})
+            yield _columns(scorer, data, threshold, terms, advance)
+
+
+def _columns(scorer: Any, data: "Data", threshold: float, terms: bool, advance: Any) -> Columns:
+    """The scores of a batch, and what is told beside them."""
+    import numpy as np
+
+    from egbad import calibration
+
+    parts = _score_terms(scorer, data, advance)
+    scores = np.asarray(sum(parts.values()))
+    place: Columns = {"row": data.first_row + np.arange(len(scores))}
+    if data.files:
+        place = {"file": np.array(data.files)}
+    elif data.source:
+        place = {"file": np.repeat(data.source, len(scores))} | place
+    p = calibration.p_values(scorer.calibration_scores_, scores)
+    return place | {"score": scores, "p_value": p, "anomaly": scores > threshold} | (parts if terms else {})
 
 
 def _score_terms(scorer: Any, data: "Data", advance: Any) -> Columns:

@@ -1,0 +1,10 @@
+"""A path or an object -> rows or images as numbers, with the names and kinds of columns that came with them.
+
+Read are `.npz`, `.npy`, `.csv` and `.parquet` files, folders of tables and of images; and in memory NumPy arrays, pandas
+and polars frames, Arrow tables and whatever else speaks Arrow's stream interface.
+"""
+
+from egbad.sources.data import Data, Kinds, Stream, as_data, check_numbers, in_batches, names_message
+from egbad.sources.files import read, stream
+
+__all__ = ["Data", "Kinds", "Stream", "as_data", "check_numbers", "in_batches", "names_message", "read", "stream"]

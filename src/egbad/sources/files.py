@@ -1,0 +1,87 @@
+"""A path -> rows or images as numbers: which reader reads it."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from egbad.errors import UnreadableFileError
+from egbad.sources.arrays import read_npy, read_npz
+from egbad.sources.data import Data, Kinds, Stream, in_batches
+from egbad.sources.images import holds_images, read_images
+from egbad.sources.tables import SUFFIXES as TABLES
+from egbad.sources.tables import files_of, read_tables, stream_tables
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    kinds: Kinds | None = None,
+) -> Data:
+    """Read tables, a stack of images or a folder of images.
+
+    Parameters
+    ----------
+    path : path
+        A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, a folder, at
+        any depth, of tables or of images, or a pattern of tables as in "days/*.parquet". What folders are named, as in
+        day=2024-05-01, are columns of the tables in them.
+    label_column : str, optional
+        The column, or the key of a `.npz`, that holds labels: it is left out of `x`. For images "folder": the name of
+        the folder that each lies in.
+    image_size : (height, width), optional
+        What images of a folder are resized to, in pixels. Without it all must have the same size.
+    kinds : mapping or sequence of str, optional
+        What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
+        default what their types say.
+
+    Raises
+    ------
+    UnreadableFileError
+        When the file is missing, damaged or of a kind that isn't read.
+    InvalidInputError
+        When it has no rows, a column that can't hold what `kinds` says, or no such label column.
+    """
+    path = Path(path)
+    if (files := _tables(path)) is not None:
+        return read_tables(files, label_column, kinds)
+    if path.is_dir():
+        return read_images(path, label_column, image_size)
+    readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": read_npz, ".npy": read_npy}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        known = ", ".join([*readers, *TABLES])
+        raise UnreadableFileError(
+            f"Files that can be read end in {known}, or are folders of tables or images, got '{path.name}'."
+        )
+    return reader(path, label_column)
+
+
+def stream(
+    path: str | os.PathLike[str],
+    *,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    kinds: Kinds | None = None,
+) -> Stream:
+    """What `read` reads, in batches: tables of .csv and .parquet files are never in memory as a whole.
+
+    Raises
+    ------
+    UnreadableFileError, InvalidInputError
+        As `read` does, of what is in a batch when that is asked for.
+    """
+    path = Path(path)
+    files = _tables(path)
+    if files is None:
+        return in_batches(read(path, label_column=label_column, image_size=image_size, kinds=kinds))
+    return stream_tables(files, label_column, kinds)
+
+
+def _tables(path: Path) -> tuple[Path, ...] | None:
+    """The tables at a path, or None where something else is there."""
+    files = files_of(path)
+    if files is None and not path.exists():
+        raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
+    return None if path.is_dir() and holds_images(path) else files  # a table beside images tells of them

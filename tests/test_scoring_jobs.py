@@ -1,0 +1,155 @@
+"""Long jobs in parts that survive being killed, and rows that are answered as they come, by real processes."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from egbad import load
+from egbad.cli import main
+from egbad.registry import create
+
+N = 8000
+EGBAD = [str(Path(sys.executable).with_name("egbad"))]
+SMALL = [
+    sys.executable,
+    "-c",
+    "import sys, egbad.cli.parts, egbad.sources.data\n"
+    "egbad.cli.parts.BATCHES, egbad.sources.data.AT_ONCE = 2, 250\n"
+    "from egbad.cli import main\n"
+    "sys.exit(main(sys.argv[1:]))",
+]
+
+
+def table(n=N, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "a": rng.normal(size=n),
+            "city": rng.choice(["Oslo", "Rome"], n),
+            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 86_400 * 30, n), "s"),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    create("egbad", steps=50, members=20, random_state=0, alpha=0.05).fit(table(500)).save(folder / "m.egbad")
+    for i in range(4):
+        table(N // 4, i).to_parquet(folder / f"{i}.parquet")
+    return folder
+
+
+def content(path):
+    return {part.name: part.read_bytes() for part in sorted(path.glob("part-*"))}
+
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_killed_job_goes_on_at_the_first_missing_part(folder, tmp_path):
+    given = ["score", str(folder / "m.egbad"), str(folder / "*.parquet")]
+    subprocess.run([*SMALL, *given, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
+    whole = content(tmp_path / "whole")
+    assert len(whole) == N / 500
+    killed = 0
+    command = [*SMALL, *given, "--out", str(tmp_path / "parts")]
+    for wanted in (1, 4, 9):
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and len(content(tmp_path / "parts")) < wanted:
+            time.sleep(0.002)
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+    assert killed, "at least one was killed on its way"
+    before = {name: (tmp_path / "parts" / name).stat().st_mtime_ns for name in content(tmp_path / "parts")}
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert content(tmp_path / "parts") == whole, "the same bytes"
+    assert all((tmp_path / "parts" / name).stat().st_mtime_ns == then for name, then in before.items())
+    assert "8,000 rows" in done.stderr
+
+
+def test_parts_have_the_scores_of_all_rows_in_order(folder, tmp_path):
+    given = ["score", str(folder / "m.egbad"), str(folder / "*.parquet"), "--out", str(tmp_path / "parts")]
+    subprocess.run([*SMALL, *given], check=True, capture_output=True)
+    found = pd.concat([pq.read_table(path).to_pandas() for path in sorted((tmp_path / "parts").glob("part-*"))])
+    scorer = load(folder / "m.egbad")
+    expected = np.concatenate([scorer.anomaly_score(table(N // 4, i)) for i in range(4)])
+    assert np.array_equal(found["score"], expected)
+    assert found["file"].tolist() == [str(folder / f"{i}.parquet") for i in range(4) for _ in range(N // 4)]
+    assert found["row"].tolist() == [*range(N // 4)] * 4
+
+
+def test_a_folder_of_other_scores_is_refused(folder, tmp_path, capsys):
+    model, data, out = str(folder / "m.egbad"), str(folder / "0.parquet"), tmp_path / "parts"
+    assert main(["score", model, data, "--out", str(out)]) == 0
+    for other in ([str(folder / "1.parquet")], [data, "--terms"], [data, "--alpha", "0.2"]):
+        assert main(["score", model, *other, "--out", str(out)]) == 2
+        assert "holds scores by another model, of other data or of another kind" in capsys.readouterr().err
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine.txt").write_text("x")
+    assert main(["score", model, data, "--out", str(tmp_path / "full")]) == 2
+    assert "must be empty, or hold parts of the same scores" in capsys.readouterr().err
+    assert main(["score", model, data, "--out", str(out), "--fdr", "0.1"]) == 2
+    assert "not a folder of parts" in capsys.readouterr().err
+
+
+# -- line by line ------------------------------------------------------------------------------------------------------
+
+
+def test_rows_are_answered_as_they_come(folder):
+    frame = table(300, 9)
+    expected = load(folder / "m.egbad").anomaly_score(frame)
+    lines = [
+        json.dumps({"a": row.a, "city": row.city, "when": row.when.isoformat()})
+        for row in frame.itertuples(index=False)
+    ]
+    command = [*EGBAD, "score", str(folder / "m.egbad"), "--follow"]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as it:
+        assert it.stdin and it.stdout and it.stderr
+        took = []
+        for line, score in zip(lines, expected, strict=True):
+            started = time.perf_counter()
+            it.stdin.write(line + "\n")
+            it.stdin.flush()
+            answer = json.loads(it.stdout.readline())  # before the next line is sent
+            took.append(time.perf_counter() - started)
+            assert answer["score"] == score and 0 < answer["p_value"] <= 1
+        for line, words in (
+            ("{", "Expecting property name"),
+            ("[1, 2]", "an object or a list of 3 values, got 2 values"),
+            ('{"a": 1, "city": "Oslo"}', "now missing: - when"),
+            ('{"a": "x", "city": "Oslo", "when": null}', "Column 'a' must hold a number, got \\\"x\\\""),
+            ('{"a": 1, "city": "Oslo", "when": "noon"}', "Column 'when' must hold a time"),
+        ):
+            it.stdin.write(line + "\n")
+            it.stdin.flush()
+            assert words in it.stdout.readline()
+        it.stdin.write('[null, "Bergen", "1890-01-01"]\n')
+        it.stdin.close()
+        assert json.loads(it.stdout.readline())["score"] > np.median(expected)
+        assert "301 rows" in it.stderr.read()
+    assert it.returncode == 0
+    assert median(took) < 0.05, "a tenth of that where nothing else runs"
+
+
+def test_what_does_not_go_with_following_is_said(folder, tmp_path, capsys):
+    model = str(folder / "m.egbad")
+    assert main(["score", model, "--follow", str(folder / "0.parquet")]) == 2
+    assert "leave out DATA" in capsys.readouterr().err
+    assert main(["score", model]) == 2
+    assert "There must be DATA to score, or --follow" in capsys.readouterr().err
+    x = np.random.default_rng(0).uniform(size=(30, 8, 8))
+    create("knn", alpha=0.3).fit(x).save(tmp_path / "images.egbad")
+    assert main(["score", str(tmp_path / "images.egbad"), "--follow"]) == 2
+    assert "this model scores images" in capsys.readouterr().err
