@@ -153,3 +153,25 @@ def test_what_does_not_go_with_following_is_said(folder, tmp_path, capsys):
     create("knn", alpha=0.3).fit(x).save(tmp_path / "images.egbad")
     assert main(["score", str(tmp_path / "images.egbad"), "--follow"]) == 2
     assert "this model scores images" in capsys.readouterr().err
+
+
+# -- learning from more rows than memory holds -------------------------------------------------------------------------
+
+
+def test_fit_learns_from_as_many_rows_as_it_is_told(folder, tmp_path, capsys):
+    out = tmp_path / "m.egbad"
+    given = ["fit", str(folder / "*.parquet"), "--out", str(out), "--detector", "knn", "--most-rows", "1000"]
+    assert main(given) == 0
+    assert "Learning from 1,000 of 8,000 rows, chosen by chance" in capsys.readouterr().err
+    first = out.read_bytes()
+    assert load(out).describe()["training_rows"] == 900
+    assert main(given) == 0 and load(out).anomaly_score(table(9, 5)).tolist() == _scores_of(first, tmp_path)
+    capsys.readouterr()
+    assert main([*given[:-1], "9000"]) == 0
+    assert "chosen by chance" not in capsys.readouterr().err
+    assert load(out).describe()["training_rows"] == 7200
+
+
+def _scores_of(content, folder):
+    (folder / "again.egbad").write_bytes(content)
+    return load(folder / "again.egbad").anomaly_score(table(9, 5)).tolist()

@@ -12,7 +12,7 @@ from PIL import Image
 from egbad import sources
 from egbad.columns import code_of
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
-from egbad.sources import as_data, read
+from egbad.sources import as_data, read, sample
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 2.5], "ok": [True, False, True]})
 NUMBERS = np.array([[1, 0.5, 1], [2, np.nan, 0], [3, 2.5, 1]])
@@ -321,3 +321,39 @@ def test_a_folder_of_nothing_is_refused(tmp_path):
         read(tmp_path)
     with pytest.raises(UnreadableFileError, match="There is no file or folder"):
         read(tmp_path / "*.parquet")
+
+
+# -- samples -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sample_is_the_same_however_the_stream_is_cut(tmp_path, monkeypatch):
+    pd.DataFrame({"a": np.arange(5000.0), "b": ["x", "y"] * 2500}).to_parquet(tmp_path / "t.parquet")
+    found = []
+    for at_once in (100, 777, 5000):
+        monkeypatch.setattr("egbad.sources.data.AT_ONCE", at_once)
+        told = []
+        data, seen = sample(sources.stream(tmp_path / "t.parquet"), 300, seed=1, advance=told.append)
+        assert seen == sum(told) == 5000 and len(data.x) == 300 and data.texts[1]
+        assert (np.diff(data.x[:, 0]) > 0).all(), "in their order"
+        found.append(data.x)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    other, _ = sample(sources.stream(tmp_path / "t.parquet"), 300, seed=2)
+    assert not np.array_equal(other.x, found[0])
+
+
+def test_every_row_is_as_likely_as_any_other():
+    x = np.arange(1000.0)[:, None]
+    counts = np.zeros(1000)
+    for seed in range(300):
+        data, _ = sample(sources.in_batches(sources.Data(x)), 100, seed)
+        counts[data.x[:, 0].astype(int)] += 1
+    assert counts.sum() == 30_000 and abs(counts[:500].sum() - 15_000) < 400
+    assert counts.std() == pytest.approx(np.sqrt(300 * 0.1 * 0.9), rel=0.15)
+
+
+def test_a_sample_of_what_is_wanted_alone():
+    stream = sources.in_batches(sources.Data(np.arange(100.0)[:, None]))
+    data, seen = sample(stream, wanted=lambda data: data.x[:, 0] % 2 == 0)
+    assert seen == 50 and data.x[:, 0].tolist() == [*range(0, 100, 2)]
+    with pytest.raises(InvalidInputError, match="at least one row"):
+        sample(sources.in_batches(sources.Data(np.zeros((3, 1)))), 0)

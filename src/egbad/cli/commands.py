@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from egbad.cli import inputs, output
-from egbad.errors import InvalidInputError, StoppedError
+from egbad.errors import InvalidInputError, StoppedError, unknown
 
 app = typer.Typer(
     name="egbad",
@@ -92,6 +92,10 @@ def fit(
     label_column: LabelColumn = None,
     normal: Normal = None,
     columns: Columns = None,
+    most_rows: Annotated[
+        int | None,
+        typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 256 MiB hold)."),
+    ] = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped or killed.")] = False,
@@ -113,9 +117,9 @@ def fit(
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
     schema = inputs.read_schema(columns)
-    found = inputs.read_data(data, label_column, image_size, data_dir, schema)
-    inputs.check_names(schema, found)
-    rows = _rows_to_learn(found, normal)
+    stream = inputs.stream_data(data, label_column, image_size, data_dir, schema)
+    rows = _rows_to_learn(stream, normal, most_rows, seed, enabled=not (quiet or as_json))
+    inputs.check_names(schema, rows)
     _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))
     about = learner.describe()
     if as_json:
@@ -149,17 +153,28 @@ def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any) -> None:
     checkpoints.clear()
 
 
-def _rows_to_learn(data: Any, normal: str | None) -> Any:
-    """The rows labelled `normal`, or all of them."""
-    from dataclasses import replace
+def _rows_to_learn(stream: Any, normal: str | None, most: int | None, seed: int, *, enabled: bool) -> Any:
+    """The rows labelled `normal`, or all of them: as many as memory holds, by chance."""
+    import numpy as np
 
-    if normal is None:
-        if data.labels is not None:
-            output.note(
-                f"Learning from all {len(data.x):,} rows, whatever their label; --normal picks the normal ones."
-            )
-        return replace(data, labels=None)
-    return replace(data, x=data.x[inputs.normal_rows(data.labels, normal)], labels=None, files=None)
+    from egbad.progress import progress
+    from egbad.sources import sample
+
+    labels = set[str]()
+
+    def wanted(data: Any) -> Any:
+        labels.update(inputs.names_of(data.labels))
+        return np.ones(len(data.x), dtype=np.bool_) if normal is None else inputs.is_normal(data.labels, normal)
+
+    with progress("Reading", stream.rows, unit="rows", enabled=enabled) as advance:
+        rows, seen = sample(stream, most, seed, wanted=wanted, advance=advance)
+    if normal is not None and not seen:
+        raise unknown("label", normal, labels)
+    if normal is None and labels:
+        output.note(f"Learning from all {seen:,} rows, whatever their label; --normal picks the normal ones.")
+    if seen > len(rows.x):
+        output.note(f"Learning from {len(rows.x):,} of {seen:,} rows, chosen by chance; --most-rows says how many.")
+    return rows
 
 
 # -- export ------------------------------------------------------------------------------------------------------------

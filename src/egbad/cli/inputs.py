@@ -133,6 +133,14 @@ def normal_rows(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[n
     InvalidInputError
         Without labels, with missing ones, for text labels without `normal`, or when no row has that label.
     """
+    found = is_normal(labels, normal)
+    if not found.any() and normal is not None and labels is not None:
+        raise unknown("label", normal, names_of(labels))
+    return found
+
+
+def is_normal(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[np.bool_]":
+    """The same for some of the labels: where none of these is normal others may be."""
     import numpy as np
 
     if labels is None:
@@ -145,18 +153,16 @@ def normal_rows(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[n
     numbers = labels.dtype.kind in "biuf"
     if normal is None:
         if not numbers:
-            known = ", ".join(_names(labels))
+            known = ", ".join(names_of(labels))
             raise InvalidInputError(f"Labels that are text need --normal, the label of normal rows. Found: {known}.")
         return np.asarray(labels == 0)
     wanted = _as_number(normal) if numbers else normal
-    found = np.asarray(labels == wanted) if numbers else np.array([_text(label) == wanted for label in labels])
-    if not found.any():
-        raise unknown("label", normal, _names(labels))
-    return found
+    return np.asarray(labels == wanted) if numbers else np.array([_text(label) == wanted for label in labels])
 
 
-def _names(labels: "NDArray[Any]") -> list[str]:
-    return sorted({_text(label) for label in labels.tolist()})[:_LABELS_NAMED]
+def names_of(labels: "NDArray[Any] | None") -> list[str]:
+    """Labels as text, some of them where they are many."""
+    return [] if labels is None else sorted({_text(label) for label in labels.tolist()})[:_LABELS_NAMED]
 
 
 def _text(label: Any) -> str:

@@ -1,0 +1,95 @@
+"""A table larger than memory -> as many of its rows as memory holds, each as likely as any other."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.columns import Texts
+from egbad.errors import InvalidInputError
+from egbad.sources.data import Array, Data, Stream
+
+BYTES = 2**28  # that the rows of a sample take, where nobody says how many there shall be
+_FEWEST = 10_000
+
+
+def sample(
+    stream: Stream,
+    most: int | None = None,
+    seed: int = 0,
+    *,
+    wanted: Callable[[Data], NDArray[np.bool_]] | None = None,
+    advance: Callable[[int], None] = lambda n: None,
+) -> tuple[Data, int]:
+    """A random sample of a stream's rows, in their order, and how many it was drawn from.
+
+    Every row draws a number; the rows with the least numbers stay. So the sample does not depend on how the stream is cut
+    into batches, and all rows stay where they are no more than wanted.
+
+    Parameters
+    ----------
+    stream : Stream
+        Rows of a table.
+    most : int, optional
+        How many rows stay at most. By default as many as take a quarter of a GiB.
+    seed : int
+        Of the numbers that are drawn.
+    wanted : callable, optional
+        Which rows of a batch count (n,); by default all.
+    advance : callable
+        Told the number of rows of every batch.
+
+    Raises
+    ------
+    InvalidInputError
+        When `most` is less than one, or the stream has no rows.
+    """
+    if most is not None and most < 1:
+        raise InvalidInputError(f"There must be at least one row to learn from, got a limit of {most}.")
+    rng = np.random.default_rng(seed)
+    kept: list[Array] = []
+    lots: list[NDArray[np.float64]] = []
+    texts: dict[int, Texts] = {}
+    first: Data | None = None
+    seen = held = 0
+    for data in stream.batches:
+        advance(len(data.x))
+        first = first or data
+        most = most or _most_of(data)
+        x = data.x if wanted is None else data.x[wanted(data)]
+        kept.append(x)
+        lots.append(rng.random(len(x)))
+        seen, held = seen + len(x), held + len(x)
+        for j, own in data.texts.items():
+            texts.setdefault(j, {}).update(own)
+        if held > 2 * most:
+            kept, lots = _least(kept, lots, most)
+            held = most
+    if first is None or most is None:
+        raise InvalidInputError("There must be at least one row to learn from, got none.")
+    (x,), _ = _least(kept, lots, most)
+    return replace(first, x=x, files=None, labels=None, texts=texts, first_row=0, source=None), seen
+
+
+def _most_of(data: Data) -> int:
+    """How many rows stay where nobody says so: of images all, since those are in memory already."""
+    return max(_FEWEST, BYTES // (8 * max(1, data.x.shape[1]))) if data.x.ndim == 2 else sys.maxsize
+
+
+def _least(
+    kept: list[Array], lots: list[NDArray[np.float64]], most: int
+) -> tuple[list[Array], list[NDArray[np.float64]]]:
+    """The rows that drew the least numbers, in their order."""
+    numbers = np.concatenate(lots)
+    if len(numbers) <= most:
+        return [np.concatenate(kept)], [numbers]
+    stay = np.sort(np.argpartition(numbers, most - 1)[:most])
+    chosen = np.zeros(len(numbers), dtype=np.bool_)
+    chosen[stay] = True
+    parts, start = [], 0
+    for part in kept:  # one after the other, so that all of them are not held twice
+        parts.append(part[chosen[start : start + len(part)]])
+        start += len(part)
+    return [np.concatenate(parts)], [numbers[stay]]
