@@ -621,3 +621,20 @@ def test_an_interrupted_benchmark_keeps_its_runs(tmp_path: Path) -> None:
     assert "Interrupted: " in words and "the same command goes on from there" in words
     assert "no output was written" not in words
     assert runs.read_bytes().endswith(b"\n")
+
+
+def test_images_of_any_size_are_learned_and_scored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        h, w = (24, 30) if i % 2 else (12, 15)
+        Image.fromarray(rng.integers(0, 256, (h, w)).astype(np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "bad.png").write_bytes(b"no image")
+    model = tmp_path / "m.egbad"
+    given = ["fit", str(tmp_path), "--out", str(model), "--detector", "knn", "--alpha", "0.3"]
+    assert "bad.png' can't be read as an image" in refused(capsys, *given)
+    assert main([*given, "--skip-bad"]) == 0
+    told = capsys.readouterr()
+    assert "18 x 22" in told.out and "Left out, since they can't be read" in told.err and "bad.png" in told.err
+    assert main(["score", str(model), str(tmp_path), "--skip-bad", "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["rows"] == 40 and summary["skipped"] == [str(tmp_path / "bad.png")]

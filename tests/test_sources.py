@@ -1,5 +1,7 @@
 """Every kind of input, and one sentence for each that can't be read."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -173,14 +175,61 @@ def test_colour_and_sixteen_bits_are_kept(tmp_path):
     assert np.array_equal(x[0], deep)
 
 
-def test_images_of_different_sizes_are_named_or_resized(tmp_path):
-    save(np.zeros((10, 12), np.uint8), tmp_path / "1.png")
-    save(np.full((20, 30), 9, np.uint8), tmp_path / "2.png")
-    with pytest.raises(InvalidInputError, match="'1.png' has 10 x 12 pixels, '2.png' 20 x 30"):
+def test_images_of_different_sizes_are_brought_to_the_median(tmp_path):
+    for i, (h, w) in enumerate([(10, 12), (20, 30), (40, 60)]):
+        save(np.full((h, w), 9, np.uint8), tmp_path / f"{i}.png")
+    for size, expected in ((None, (20, 30)), ((16, 8), (16, 8))):
+        x = read(tmp_path, image_size=size).x
+        assert x.shape == (3, *expected)
+        assert (x == 9).all()
+    save(np.full((400, 200), 9, np.uint8), tmp_path / "large" / "a.png")
+    assert read(tmp_path / "large").x.shape == (1, 128, 64), "detectors take no more"
+    save(np.full((1, 1), 9, np.uint8), tmp_path / "tiny" / "a.png")
+    assert read(tmp_path / "tiny").x.shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK"])
+def test_images_of_any_mode_are_read_in_colour_or_grey(tmp_path, mode):
+    suffix = "tif" if mode == "CMYK" else "png"
+    Image.fromarray(np.full((9, 8), 200, np.uint8)).convert(mode).save(tmp_path / f"a.{suffix}")
+    assert read(tmp_path, colour=True).x.shape == (1, 3, 9, 8)
+    grey = read(tmp_path, colour=False).x
+    assert grey.shape == (1, 9, 8) and grey.dtype == np.uint8
+    assert mode == "1" or abs(int(grey[0, 4, 4]) - 200) <= 1
+
+
+def test_bad_images_are_left_out_where_one_says_so(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 20)).astype(np.uint8)
+    for name in "abc":
+        pixels[0, 0] = ord(name)
+        save(pixels, tmp_path / f"{name}.png")
+    whole = (tmp_path / "b.png").read_bytes()
+    (tmp_path / "b.png").write_bytes(whole[: len(whole) // 2])  # its beginning is fine
+    (tmp_path / "d.png").write_bytes(b"no image")
+    bad = []
+    data = read(tmp_path, bad=bad)
+    assert data.files == ("a.png", "c.png") and data.x[:, 0, 0].tolist() == [97, 99]
+    assert sorted(bad) == [str(tmp_path / "b.png"), str(tmp_path / "d.png")]
+    with pytest.raises(UnreadableFileError, match=r"can't be read as an image: .*--skip-bad"):
         read(tmp_path)
-    x = read(tmp_path, image_size=(16, 8)).x
-    assert x.shape == (2, 16, 8)
-    assert (x[1] == 9).all()
+    for name in "acd":
+        (tmp_path / f"{name}.png").unlink()
+        with (
+            pytest.raises(InvalidInputError, match="must hold an image that can be read, got")
+            if name != "a"
+            else nullcontext()
+        ):
+            read(tmp_path, bad=[])
+
+
+def test_images_come_in_batches(tmp_path, monkeypatch):
+    monkeypatch.setattr("egbad.sources.images.AT_ONCE", 2)
+    for i in range(5):
+        save(np.full((8, 8), i, np.uint8), tmp_path / f"{i}.png")
+    stream = sources.stream(tmp_path)
+    batches = list(stream.batches)
+    assert stream.rows == 5 and [len(batch.x) for batch in batches] == [2, 2, 1]
+    assert np.array_equal(np.concatenate([batch.x for batch in batches]), read(tmp_path).x)
 
 
 def test_a_corrupt_image_and_an_empty_folder_are_named(tmp_path):

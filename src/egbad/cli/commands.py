@@ -41,7 +41,13 @@ Columns = Annotated[
         help="JSON that says what columns of a table hold, where their types don't: number, boolean, category or time.",
     ),
 ]
-ImageSize = Annotated[str | None, typer.Option(metavar="HxW", help="Bring the images of a folder to this size.")]
+ImageSize = Annotated[
+    str | None,
+    typer.Option(
+        metavar="HxW", help="Bring the images of a folder to this size (default: the model's, or the median)."
+    ),
+]
+SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that can't be read, and name them.")]
 DataDir = Annotated[Path | None, typer.Option(help="A local copy of the public data sets (or set EGBAD_DATA).")]
 
 
@@ -97,6 +103,7 @@ def fit(
         typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 256 MiB hold)."),
     ] = None,
     image_size: ImageSize = None,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped or killed.")] = False,
     checkpoint_every: Annotated[
@@ -117,16 +124,20 @@ def fit(
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
     schema = inputs.read_schema(columns)
-    stream = inputs.stream_data(data, label_column, image_size, data_dir, schema)
+    bad: list[str] = []
+    stream = inputs.stream_data(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
     rows = _rows_to_learn(stream, normal, most_rows, seed, enabled=not (quiet or as_json))
     inputs.check_names(schema, rows)
+    output.note_bad(bad)
     _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))
     about = learner.describe()
     if as_json:
         output.show_json({"model": str(out), "rows": len(rows.x)} | about)
     elif not quiet:
+        pixels = {} if rows.x.ndim == 2 else {"pixels": f"{rows.x.shape[-2]} x {rows.x.shape[-1]}"}
         values = {
             "rows": len(rows.x),
+            **pixels,
             "calibration rows": about["calibration_rows"],
             "threshold": about["threshold"],
             "seconds": round(about["fit_seconds"], 1),

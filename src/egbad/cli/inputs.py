@@ -26,6 +26,8 @@ def read_data(
     image_size: str | None = None,
     data_dir: Path | None = None,
     kinds: "Kinds | None" = None,
+    like: tuple[int, ...] | None = None,
+    bad: list[str] | None = None,
 ) -> "Data":
     """The rows or images at a path, or of a public data set where there is no such path.
 
@@ -37,7 +39,8 @@ def read_data(
     from egbad import sources
 
     if _is_path(source):
-        return sources.read(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
+        size, colour = _as_images(image_size, like)
+        return sources.read(source, label_column=label_column, image_size=size, colour=colour, bad=bad, kinds=kinds)
     return _public_data(source, label_column, image_size, data_dir)
 
 
@@ -47,13 +50,28 @@ def stream_data(
     image_size: str | None = None,
     data_dir: Path | None = None,
     kinds: "Kinds | None" = None,
+    like: tuple[int, ...] | None = None,
+    bad: list[str] | None = None,
 ) -> "Stream":
     """The same in batches, read as they are asked for."""
     from egbad import sources
 
     if _is_path(source):
-        return sources.stream(source, label_column=label_column, image_size=parse_size(image_size), kinds=kinds)
+        size, colour = _as_images(image_size, like)
+        return sources.stream(source, label_column=label_column, image_size=size, colour=colour, bad=bad, kinds=kinds)
     return sources.in_batches(_public_data(source, label_column, image_size, data_dir))
+
+
+def _as_images(image_size: str | None, like: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, bool | None]:
+    """The size that images are brought to, and whether in colour: as asked for, or as a model's are (h, w), (c, h, w)."""
+    if like is None:
+        return parse_size(image_size), None
+    return parse_size(image_size) or (like[-2], like[-1]), len(like) == 3
+
+
+def shape_of(scorer: Any) -> tuple[int, ...] | None:
+    """Of the images that a detector scores, for `like`; None where it scores rows."""
+    return scorer.shape_ if scorer.kind_ == "images" else None
 
 
 def _is_path(source: str) -> bool:

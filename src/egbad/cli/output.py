@@ -62,6 +62,13 @@ def show_json(value: Any) -> None:
         out.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
+def note_bad(files: Sequence[str]) -> None:
+    """Say on stderr which files were left out."""
+    if files:
+        rest = f" and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
+        note(f"Left out, since they can't be read: {', '.join(files[:_SHOWN])}{rest}.")
+
+
 @contextmanager
 def lines() -> Iterator[Callable[[Any], None]]:
     """A function that puts one value as a line of JSON on stdout, at once."""

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from egbad.cli import inputs, output
-from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, Normal, app
+from egbad.cli.commands import (
+    AsJson,
+    DataDir,
+    DataSource,
+    ImageSize,
+    LabelColumn,
+    ModelFile,
+    Normal,
+    SkipBad,
+    app,
+)
 from egbad.errors import InvalidInputError
 
 if TYPE_CHECKING:
@@ -51,6 +61,7 @@ def score(
     ] = False,
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
+    skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -82,7 +93,16 @@ def score(
 
         answer(scorer, threshold, terms=terms)
         return
-    stream = inputs.stream_data(data, label_column, image_size, data_dir, scorer.wanted_kinds)
+    bad: list[str] = []
+    stream = inputs.stream_data(
+        data,
+        label_column,
+        image_size,
+        data_dir,
+        scorer.wanted_kinds,
+        inputs.shape_of(scorer),
+        bad if skip_bad else None,
+    )
     summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
     if in_parts and out is not None:
@@ -104,6 +124,8 @@ def score(
                 _count(summary, len(columns["anomaly"]), int(columns["anomaly"].sum()))
                 if fdr is not None:
                     summary["discoveries"] = int(columns["discovery"].sum())
+    output.note_bad(bad)
+    summary |= {"skipped": bad} if skip_bad else {}
     rows, flagged = summary["rows"], summary["flagged"]
     summary |= {"flagged_share": flagged / rows, "threshold": threshold, "out": str(out) if out else None}
     if as_json:
@@ -223,7 +245,7 @@ def evaluate(
     from egbad.progress import progress
 
     scorer = load(model)
-    found = inputs.read_data(data, label_column, image_size, data_dir, scorer.wanted_kinds)
+    found = inputs.read_data(data, label_column, image_size, data_dir, scorer.wanted_kinds, inputs.shape_of(scorer))
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:

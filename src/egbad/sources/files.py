@@ -7,7 +7,7 @@ from pathlib import Path
 from egbad.errors import UnreadableFileError
 from egbad.sources.arrays import read_npy, read_npz
 from egbad.sources.data import Data, Kinds, Stream, in_batches
-from egbad.sources.images import holds_images, read_images
+from egbad.sources.images import Wanted, holds_images, read_images, stream_images
 from egbad.sources.tables import SUFFIXES as TABLES
 from egbad.sources.tables import files_of, read_tables, stream_tables
 
@@ -17,6 +17,8 @@ def read(
     *,
     label_column: str | None = None,
     image_size: tuple[int, int] | None = None,
+    colour: bool | None = None,
+    bad: list[str] | None = None,
     kinds: Kinds | None = None,
 ) -> Data:
     """Read tables, a stack of images or a folder of images.
@@ -31,7 +33,12 @@ def read(
         The column, or the key of a `.npz`, that holds labels: it is left out of `x`. For images "folder": the name of
         the folder that each lies in.
     image_size : (height, width), optional
-        What images of a folder are resized to, in pixels. Without it all must have the same size.
+        What images of a folder are resized to, in pixels. By default what they have, or the median where they differ or
+        are too large.
+    colour : bool, optional
+        Whether images of a folder come in colour; by default if any of them does.
+    bad : list of str, optional
+        Where given, images of a folder that can't be read are left out and added to it.
     kinds : mapping or sequence of str, optional
         What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
         default what their types say.
@@ -47,7 +54,7 @@ def read(
     if (files := _tables(path)) is not None:
         return read_tables(files, label_column, kinds)
     if path.is_dir():
-        return read_images(path, label_column, image_size)
+        return read_images(path, label_column, Wanted(image_size, colour, bad))
     readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": read_npz, ".npy": read_npy}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -63,9 +70,11 @@ def stream(
     *,
     label_column: str | None = None,
     image_size: tuple[int, int] | None = None,
+    colour: bool | None = None,
+    bad: list[str] | None = None,
     kinds: Kinds | None = None,
 ) -> Stream:
-    """What `read` reads, in batches: tables of .csv and .parquet files are never in memory as a whole.
+    """What `read` reads, in batches: tables and folders of images are never in memory as a whole.
 
     Raises
     ------
@@ -74,8 +83,10 @@ def stream(
     """
     path = Path(path)
     files = _tables(path)
+    if files is None and path.is_dir():
+        return stream_images(path, label_column, Wanted(image_size, colour, bad))
     if files is None:
-        return in_batches(read(path, label_column=label_column, image_size=image_size, kinds=kinds))
+        return in_batches(read(path, label_column=label_column))
     return stream_tables(files, label_column, kinds)
 
 

@@ -1,15 +1,42 @@
-"""Folders of images."""
+"""Images in files: any size, brought to one; grey, or in colour if any of them is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from egbad.errors import InvalidInputError, UnreadableFileError
-from egbad.sources.data import Array, Data
+from egbad.sources.data import MAX_SIDE, MIN_SIDE, Array, Data, Stream
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
+AT_ONCE = 1024  # images of a batch
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How images are to be read.
+
+    Attributes
+    ----------
+    size : (height, width), optional
+        What they are resized to, in pixels. By default what they have, or the median where they differ or are too large.
+    colour : bool, optional
+        Whether they come in colour; by default if any of them does.
+    bad : list of str, optional
+        Where given, files that can't be read are left out and added to it.
+    """
+
+    size: tuple[int, int] | None = None
+    colour: bool | None = None
+    bad: list[str] | None = None
 
 
 def holds_images(folder: Path) -> bool:
@@ -17,8 +44,24 @@ def holds_images(folder: Path) -> bool:
     return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
 
 
-def read_images(folder: Path, label_column: str | None, size: tuple[int, int] | None) -> Data:
+def read_images(folder: Path, label_column: str | None, wanted: Wanted) -> Data:
     """All images of a folder, at any depth, in the order of their paths."""
+    parts = [*stream_images(folder, label_column, wanted).batches]
+    files = tuple(file for part in parts for file in part.files or ())
+    labels = np.concatenate([part.labels for part in parts if part.labels is not None]) if label_column else None
+    return Data(np.concatenate([part.x for part in parts]), files=files, labels=labels)
+
+
+def stream_images(folder: Path, label_column: str | None, wanted: Wanted) -> Stream:
+    """The same in batches. What sizes there are is known from the beginning of each file.
+
+    Raises
+    ------
+    InvalidInputError
+        When there is no image, or none that can be read.
+    UnreadableFileError
+        For a file that can't be read, unless such are left out.
+    """
     if label_column not in (None, FOLDER_LABELS):
         raise InvalidInputError(
             f"A folder of images has the label column '{FOLDER_LABELS}' only, the name of each image's folder, "
@@ -29,40 +72,86 @@ def read_images(folder: Path, label_column: str | None, size: tuple[int, int] | 
         raise InvalidInputError(
             f"'{folder}' must hold tables (.csv, .parquet) or images ({', '.join(SUFFIXES)}), got none."
         )
-    images = _images(paths, size)
-    labels = np.array([p.parent.name for p in paths]) if label_column else None
-    return Data(images, files=tuple(str(p.relative_to(folder)) for p in paths), labels=labels)
+    heads = [_or_bad(path, _head, wanted) for path in paths]
+    found = [(path, head) for path, head in zip(paths, heads, strict=True) if head is not None]
+    if not found:
+        raise _none_readable(folder, paths)
+    size = wanted.size or _common_size([(h, w) for _, (h, w, _) in found])
+    colour = any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour
+    usable = [path for path, _ in found]
+    return Stream(len(usable), _batches(folder, usable, size, colour, label_column, wanted))
 
 
-def _images(paths: Sequence[Path], size: tuple[int, int] | None) -> Array:
-    """All images, in colour (n, 3, h, w) if any of them is, else grey (n, h, w)."""
-    arrays = [_image(path, size) for path in paths]
-    if any(a.ndim == 3 for a in arrays):
-        arrays = [a if a.ndim == 3 else np.repeat(a[None], 3, axis=0) for a in arrays]
-    for path, a in zip(paths, arrays, strict=True):
-        if a.shape != arrays[0].shape:
-            h, w = a.shape[-2:]
-            raise InvalidInputError(
-                f"Images must have one size: '{paths[0].name}' has {arrays[0].shape[-2]} x {arrays[0].shape[-1]} pixels, "
-                f"'{path.name}' {h} x {w}. Give a size to bring them to (--image-size, or image_size)."
-            )
-    return np.stack(arrays)
+def _batches(
+    folder: Path, paths: Sequence[Path], size: tuple[int, int], colour: bool, label_column: str | None, wanted: Wanted
+) -> Iterator[Data]:
+    def one(path: Path) -> Array | None:
+        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size, colour), wanted)
+        return pixels
+
+    row = 0
+    with ThreadPoolExecutor() as pool:  # files are decoded and resized without Python's lock
+        for start in range(0, len(paths), AT_ONCE):
+            own = paths[start : start + AT_ONCE]
+            read = [(path, a) for path, a in zip(own, pool.map(one, own), strict=True) if a is not None]
+            if read:
+                arrays = [a for _, a in read]
+                deep = any(a.dtype == np.uint16 for a in arrays)
+                labels = np.array([path.parent.name for path, _ in read]) if label_column else None
+                x = np.stack([a.astype(np.uint16) for a in arrays] if deep else arrays)
+                yield Data(x, files=tuple(str(p.relative_to(folder)) for p, _ in read), labels=labels, first_row=row)
+                row += len(read)
+    if row == 0:
+        raise _none_readable(folder, paths)
 
 
-def _image(path: Path, size: tuple[int, int] | None) -> Array:
-    """One image: (h, w) if it is grey, else (3, h, w); 8 bit, or 16 bit where the file has them."""
+def _none_readable(folder: Path, paths: Sequence[Path]) -> InvalidInputError:
+    return InvalidInputError(f"'{folder}' must hold an image that can be read, got {len(paths)} that can't.")
+
+
+def _or_bad(path: Path, work: Any, wanted: Wanted) -> Any:
+    """What `work` makes of an image; None for one that can't be read, where such are left out."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
-            deep = image.mode.startswith("I;16") or image.mode == "I"
-            grey = deep or image.mode in ("1", "L", "LA", "F")
-            converted = image.convert("F") if deep else image.convert("L" if grey else "RGB")
-            if size is not None:
-                converted = converted.resize((size[1], size[0]), Image.Resampling.LANCZOS)
-            a = np.asarray(converted)
+            return work(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UnreadableFileError(f"'{path}' can't be read as an image: {error}. Mend or remove it.") from error
+        if wanted.bad is not None:
+            wanted.bad.append(str(path))
+            return None
+        raise UnreadableFileError(
+            f"'{path}' can't be read as an image: {error}. Mend or remove it, or leave such out (--skip-bad)."
+        ) from error
+
+
+def _head(image: "Image") -> tuple[int, int, bool]:
+    """Height, width, and whether it is in colour."""
+    return image.height, image.width, not (_is_deep(image) or image.mode in ("1", "L", "LA", "F"))
+
+
+def _is_deep(image: "Image") -> bool:
+    """Whether it has 16 bits."""
+    return image.mode.startswith("I;16") or image.mode == "I"
+
+
+def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """What images of these sizes are brought to: the median, no larger and no smaller than detectors take."""
+    h, w = (median(side) for side in zip(*sizes, strict=True))
+    factor = min(1.0, MAX_SIDE / max(h, w))
+    return max(MIN_SIDE, round(factor * h)), max(MIN_SIDE, round(factor * w))
+
+
+def _pixels(image: "Image", size: tuple[int, int], colour: bool) -> Array:
+    """One image: (h, w), or (3, h, w) in colour; 8 bit, or 16 bit where the file has them."""
+    from PIL import Image
+
+    deep = _is_deep(image)
+    plain = image.convert("F") if deep else image.convert("RGB" if colour else "L")
+    if (plain.height, plain.width) != size:
+        plain = plain.resize((size[1], size[0]), Image.Resampling.LANCZOS)
+    a = np.asarray(plain)
     if deep:
         a = np.clip(np.round(a), 0, 65535).astype(np.uint16)
-    return a if grey else np.moveaxis(a, 2, 0)
+        return np.repeat(a[None], 3, axis=0) if colour else a
+    return np.moveaxis(a, 2, 0) if colour else a
