@@ -1,7 +1,7 @@
 """Tables of any kinds: every value is a number, every number has its columns, and what was never seen stands out."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
 import pandas as pd
@@ -252,3 +252,19 @@ def test_a_value_that_was_never_missing_lies_far_out(scaling):
     u = RowEncoder(scaling).fit(x)
     spread = u.encode(x).std()
     assert u.encode(np.array([[np.nan]]))[0, 0] == pytest.approx(u.encode(x).mean() + UNSEEN * spread, rel=0.01)
+
+
+def test_how_long_something_took_is_a_number_of_seconds():
+    data = as_data(pd.DataFrame({"took": pd.to_timedelta([1.5, None, 60], "s")}))
+    assert data.x[:, 0] == pytest.approx([1.5, np.nan, 60], nan_ok=True) and data.kinds is None
+
+
+def test_times_of_several_zones_are_one_column():
+    zones = [datetime(2024, 1, 1, tzinfo=zone) for zone in (UTC, timezone(timedelta(hours=9)))]
+    assert as_data(pd.DataFrame({"t": zones})).kinds == (TIME,)
+
+
+def test_a_table_of_twenty_thousand_columns_is_learned():
+    x = np.random.default_rng(0).normal(size=(60, 20_000))
+    detector = create("egbad", alpha=0.3, steps=2, random_state=0).fit(x)
+    assert np.isfinite(detector.anomaly_score(x[:3])).all()

@@ -175,3 +175,25 @@ def test_fit_learns_from_as_many_rows_as_it_is_told(folder, tmp_path, capsys):
 def _scores_of(content, folder):
     (folder / "again.egbad").write_bytes(content)
     return load(folder / "again.egbad").anomaly_score(table(9, 5)).tolist()
+
+
+# -- a disk that fills -------------------------------------------------------------------------------------------------
+
+_FULL = """
+import resource, sys
+from egbad.cli import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize("out", ["s.csv", "s.parquet", "parts", "fit"])
+def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(folder, tmp_path, out):
+    data = str(folder / "*.parquet")
+    given = ["fit", data, "--detector", "knn"] if out == "fit" else ["score", str(folder / "m.egbad"), data]
+    command = [sys.executable, "-c", _FULL, *given, "--out", str(tmp_path / out)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2, done.stderr
+    assert "can't be written" in done.stderr and "Traceback" not in done.stderr
+    left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
+    assert left in ([], ["_about.json"]), "what is half written is gone"

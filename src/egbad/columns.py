@@ -23,6 +23,8 @@ KINDS = (NUMBER, BOOLEAN, CATEGORY, TIME)
 WORDS = {NUMBER: "numbers", BOOLEAN: "true or false", CATEGORY: "categories", TIME: "times"}
 _DIGEST = 6  # bytes: below the 53 bits that a double holds, and enough that a million levels hardly ever meet
 
+_TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second
+
 Texts = dict[float, str]  # of a category: code -> what it stands for
 
 
@@ -102,15 +104,19 @@ def _kind(type_: "pa.DataType") -> str | None:
             return CATEGORY
     if types.is_timestamp(type_) or types.is_date(type_):
         return TIME
-    if types.is_integer(type_) or types.is_floating(type_) or types.is_decimal(type_) or types.is_null(type_):
-        return NUMBER
+    for is_number in (types.is_integer, types.is_floating, types.is_decimal, types.is_duration, types.is_null):
+        if is_number(type_):
+            return NUMBER
     return None
 
 
 def _numbers(column: "pa.ChunkedArray") -> NDArray[np.float64]:
+    """Numbers as they are, and how long something took in seconds."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_duration(column.type):
+        return _numbers(pc.cast(column, pa.int64())) / _TICKS[column.type.unit]
     return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
 
 
@@ -123,10 +129,10 @@ def _seconds(column: "pa.ChunkedArray") -> NDArray[np.float64]:
         column = pc.cast(column, pa.timestamp("ms"))
     elif column.type.tz is not None:
         column = pc.local_timestamp(column)
-    ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[column.type.unit]
+    unit = column.type.unit
     missing = np.asarray(pc.is_null(column).to_numpy(), dtype=np.bool_)
     whole = np.asarray(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy())
-    return np.where(missing, np.nan, whole / ticks)
+    return np.where(missing, np.nan, whole / _TICKS[unit])
 
 
 def _codes(column: "pa.ChunkedArray") -> tuple[NDArray[np.float64], Texts]:
