@@ -125,8 +125,8 @@ def fit(
     learner = inputs.make_detector(detector, chosen)
     schema = inputs.read_schema(columns)
     bad: list[str] = []
-    stream = inputs.stream_data(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
-    rows = _rows_to_learn(stream, normal, most_rows, seed, enabled=not (quiet or as_json))
+    source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
+    rows = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
     inputs.check_names(schema, rows)
     output.note_bad(bad)
     _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))

@@ -98,7 +98,7 @@ def compare(
     from egbad.benchmark import run, suites
     from egbad.benchmark.content import Head
 
-    found = inputs.read_data(data, label_column, image_size, data_dir)
+    found = inputs.Source(data, label_column, image_size, data_dir).read()
     anomalous = None
     if label_column is not None or normal is not None:
         anomalous = ~inputs.normal_rows(found.labels, normal)

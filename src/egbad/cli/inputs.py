@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
@@ -15,84 +16,95 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from egbad.base import Detector
-    from egbad.sources import Data, Kinds, Stream
+    from egbad.sources import Data, Kinds, Options, Stream
 
 _LABELS_NAMED = 20  # different labels that an error lists
 
 
-def read_data(
-    source: str,
-    label_column: str | None = None,
-    image_size: str | None = None,
-    data_dir: Path | None = None,
-    kinds: "Kinds | None" = None,
-    like: tuple[int, ...] | None = None,
-    bad: list[str] | None = None,
-) -> "Data":
-    """The rows or images at a path, or of a public data set where there is no such path.
+@dataclass(frozen=True)
+class Source:
+    """What a command reads: a path, or the name of a public data set where there is no such path.
 
-    Raises
-    ------
-    InvalidInputError
-        When there is neither, with the nearest data set's name, or what was found can't be used.
+    Attributes
+    ----------
+    given : str
+        As typed.
+    label_column, image_size, data_dir
+        As typed.
+    kinds : optional
+        What columns must hold, as `egbad.sources` takes it.
+    like : tuple of int, optional
+        Shape of the images (h, w), (c, h, w) that these are brought to, where no size was asked for.
+    bad : list of str, optional
+        Where given, images that can't be read are left out and added to it.
     """
-    from egbad import sources
 
-    if _is_path(source):
-        size, colour = _as_images(image_size, like)
-        return sources.read(source, label_column=label_column, image_size=size, colour=colour, bad=bad, kinds=kinds)
-    return _public_data(source, label_column, image_size, data_dir)
+    given: str
+    label_column: str | None = None
+    image_size: str | None = None
+    data_dir: Path | None = None
+    kinds: "Kinds | None" = None
+    like: tuple[int, ...] | None = None
+    bad: list[str] | None = None
 
+    def read(self) -> "Data":
+        """All of it.
 
-def stream_data(
-    source: str,
-    label_column: str | None = None,
-    image_size: str | None = None,
-    data_dir: Path | None = None,
-    kinds: "Kinds | None" = None,
-    like: tuple[int, ...] | None = None,
-    bad: list[str] | None = None,
-) -> "Stream":
-    """The same in batches, read as they are asked for."""
-    from egbad import sources
+        Raises
+        ------
+        InvalidInputError
+            When there is neither, with the nearest data set's name, or what was found can't be used.
+        """
+        from egbad import sources
 
-    if _is_path(source):
-        size, colour = _as_images(image_size, like)
-        return sources.stream(source, label_column=label_column, image_size=size, colour=colour, bad=bad, kinds=kinds)
-    return sources.in_batches(_public_data(source, label_column, image_size, data_dir))
+        return sources.read(self.given, **self._options()) if self._is_path() else self._public_data()
 
+    def stream(self) -> "Stream":
+        """The same in batches, read as they are asked for."""
+        from egbad import sources
 
-def _as_images(image_size: str | None, like: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, bool | None]:
-    """The size that images are brought to, and whether in colour: as asked for, or as a model's are (h, w), (c, h, w)."""
-    if like is None:
-        return parse_size(image_size), None
-    return parse_size(image_size) or (like[-2], like[-1]), len(like) == 3
+        if self._is_path():
+            return sources.stream(self.given, **self._options())
+        return sources.in_batches(self._public_data())
+
+    def _is_path(self) -> bool:
+        """Whether it is a path, or a pattern of paths, and not the name of a data set."""
+        return Path(self.given).exists() or any(sign in self.given for sign in "*?[")
+
+    def _options(self) -> "Options":
+        size, colour = parse_size(self.image_size), None
+        if self.like is not None:
+            size, colour = size or (self.like[-2], self.like[-1]), len(self.like) == 3
+        return {
+            "label_column": self.label_column,
+            "image_size": size,
+            "colour": colour,
+            "bad": self.bad,
+            "kinds": self.kinds,
+        }
+
+    def _public_data(self) -> "Data":
+        from egbad import datasets, sources
+
+        if self.given not in datasets.names():
+            near = get_close_matches(self.given, datasets.names(), n=1)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            raise InvalidInputError(
+                f"There is no file, folder or data set '{self.given}'.{hint} Check the path; 'egbad data list' names the "
+                "data sets."
+            )
+        for option, value in (("--label-column", self.label_column), ("--image-size", self.image_size)):
+            if value is not None:
+                raise InvalidInputError(
+                    f"The data set '{self.given}' comes as it is, got {option} {value}. Leave it out."
+                )
+        found = datasets.load(self.given, self.data_dir)
+        return sources.Data(found.x, found.columns, labels=found.labels)
 
 
 def shape_of(scorer: Any) -> tuple[int, ...] | None:
     """Of the images that a detector scores, for `like`; None where it scores rows."""
     return scorer.shape_ if scorer.kind_ == "images" else None
-
-
-def _is_path(source: str) -> bool:
-    """Whether it is a path, or a pattern of paths, and not the name of a data set."""
-    return Path(source).exists() or any(sign in source for sign in "*?[")
-
-
-def _public_data(name: str, label_column: str | None, image_size: str | None, data_dir: Path | None) -> "Data":
-    from egbad import datasets, sources
-
-    if name not in datasets.names():
-        near = get_close_matches(name, datasets.names(), n=1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise InvalidInputError(
-            f"There is no file, folder or data set '{name}'.{hint} Check the path; 'egbad data list' names the data sets."
-        )
-    for option, value in (("--label-column", label_column), ("--image-size", image_size)):
-        if value is not None:
-            raise InvalidInputError(f"The data set '{name}' comes as it is, got {option} {value}. Leave it out.")
-    found = datasets.load(name, data_dir)
-    return sources.Data(found.x, found.columns, labels=found.labels)
 
 
 def read_schema(path: Path | None) -> dict[str, str] | None:

@@ -94,15 +94,13 @@ def score(
         answer(scorer, threshold, terms=terms)
         return
     bad: list[str] = []
-    stream = inputs.stream_data(
-        data,
-        label_column,
-        image_size,
-        data_dir,
-        scorer.wanted_kinds,
-        inputs.shape_of(scorer),
-        bad if skip_bad else None,
+    source = inputs.Source(
+        *(data, label_column, image_size, data_dir),
+        kinds=scorer.wanted_kinds,
+        like=inputs.shape_of(scorer),
+        bad=bad if skip_bad else None,
     )
+    stream = source.stream()
     summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
     if in_parts and out is not None:
@@ -245,7 +243,9 @@ def evaluate(
     from egbad.progress import progress
 
     scorer = load(model)
-    found = inputs.read_data(data, label_column, image_size, data_dir, scorer.wanted_kinds, inputs.shape_of(scorer))
+    found = inputs.Source(
+        *(data, label_column, image_size, data_dir), kinds=scorer.wanted_kinds, like=inputs.shape_of(scorer)
+    ).read()
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:

@@ -43,7 +43,7 @@ def tune(
     _needs_optuna()
     from egbad.tuning import tune as search
 
-    found = inputs.read_data(data, label_column, image_size, data_dir)
+    found = inputs.Source(data, label_column, image_size, data_dir).read()
     rows, anomalies = _apart(found, normal)
     fixed = inputs.parse_settings(settings or [])
     inputs.make_detector(detector, fixed)  # a wrong setting is told before the work is done

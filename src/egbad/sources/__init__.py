@@ -5,12 +5,13 @@ and polars frames, Arrow tables and whatever else speaks Arrow's stream interfac
 """
 
 from egbad.sources.data import Data, Kinds, Stream, as_data, check_numbers, in_batches, names_message
-from egbad.sources.files import read, stream
+from egbad.sources.files import Options, read, stream
 from egbad.sources.sampling import sample
 
 __all__ = [
     "Data",
     "Kinds",
+    "Options",
     "Stream",
     "as_data",
     "check_numbers",

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from egbad.errors import UnreadableFileError
 from egbad.sources.arrays import read_npy, read_npz
@@ -12,23 +13,11 @@ from egbad.sources.tables import SUFFIXES as TABLES
 from egbad.sources.tables import files_of, read_tables, stream_tables
 
 
-def read(
-    path: str | os.PathLike[str],
-    *,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    colour: bool | None = None,
-    bad: list[str] | None = None,
-    kinds: Kinds | None = None,
-) -> Data:
-    """Read tables, a stack of images or a folder of images.
+class Options(TypedDict, total=False):
+    """How a path is read.
 
-    Parameters
+    Attributes
     ----------
-    path : path
-        A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, a folder, at
-        any depth, of tables or of images, or a pattern of tables as in "days/*.parquet". What folders are named, as in
-        day=2024-05-01, are columns of the tables in them.
     label_column : str, optional
         The column, or the key of a `.npz`, that holds labels: it is left out of `x`. For images "folder": the name of
         the folder that each lies in.
@@ -42,6 +31,26 @@ def read(
     kinds : mapping or sequence of str, optional
         What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
         default what their types say.
+    """
+
+    label_column: str | None
+    image_size: tuple[int, int] | None
+    colour: bool | None
+    bad: list[str] | None
+    kinds: Kinds | None
+
+
+def read(path: str | os.PathLike[str], **options: Unpack[Options]) -> Data:
+    """Read tables, a stack of images or a folder of images.
+
+    Parameters
+    ----------
+    path : path
+        A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, a folder, at
+        any depth, of tables or of images, or a pattern of tables as in "days/*.parquet". What folders are named, as in
+        day=2024-05-01, are columns of the tables in them.
+    options
+        See `Options`.
 
     Raises
     ------
@@ -50,11 +59,11 @@ def read(
     InvalidInputError
         When it has no rows, a column that can't hold what `kinds` says, or no such label column.
     """
-    path = Path(path)
+    path, labels = Path(path), options.get("label_column")
     if (files := _tables(path)) is not None:
-        return read_tables(files, label_column, kinds)
+        return read_tables(files, labels, options.get("kinds"))
     if path.is_dir():
-        return read_images(path, label_column, Wanted(image_size, colour, bad))
+        return read_images(path, labels, _wanted(options))
     readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": read_npz, ".npy": read_npy}
     reader = readers.get(path.suffix.lower())
     if reader is None:
@@ -62,18 +71,10 @@ def read(
         raise UnreadableFileError(
             f"Files that can be read end in {known}, or are folders of tables or images, got '{path.name}'."
         )
-    return reader(path, label_column)
+    return reader(path, labels)
 
 
-def stream(
-    path: str | os.PathLike[str],
-    *,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    colour: bool | None = None,
-    bad: list[str] | None = None,
-    kinds: Kinds | None = None,
-) -> Stream:
+def stream(path: str | os.PathLike[str], **options: Unpack[Options]) -> Stream:
     """What `read` reads, in batches: tables and folders of images are never in memory as a whole.
 
     Raises
@@ -81,13 +82,16 @@ def stream(
     UnreadableFileError, InvalidInputError
         As `read` does, of what is in a batch when that is asked for.
     """
-    path = Path(path)
-    files = _tables(path)
-    if files is None and path.is_dir():
-        return stream_images(path, label_column, Wanted(image_size, colour, bad))
-    if files is None:
-        return in_batches(read(path, label_column=label_column))
-    return stream_tables(files, label_column, kinds)
+    path, labels = Path(path), options.get("label_column")
+    if (files := _tables(path)) is not None:
+        return stream_tables(files, labels, options.get("kinds"))
+    if path.is_dir():
+        return stream_images(path, labels, _wanted(options))
+    return in_batches(read(path, **options))
+
+
+def _wanted(options: Options) -> Wanted:
+    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"))
 
 
 def _tables(path: Path) -> tuple[Path, ...] | None:
