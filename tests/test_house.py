@@ -18,6 +18,7 @@ ORDER = [
         "training",
         "metrics",
         "calibration",
+        "explanation",
         "columns",
         "blocks",
         "encoding",

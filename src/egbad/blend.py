@@ -19,6 +19,7 @@ from egbad.calibration import Tail
 from egbad.detectors import METHODS
 from egbad.encoding import AsIs
 from egbad.errors import unknown
+from egbad.explanation import Parts
 from egbad.sources import Data
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
@@ -175,6 +176,21 @@ class Blend(Detector[BlendSettings]):
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         return self._on_scale({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
+
+    def _explained(self, x: Array) -> Parts:
+        """Each part's shares, as large as what it adds to the score; what is expected is the first part's word."""
+        found = {name: part._explained(x) for name, part in self.parts_.items()}
+        scores = {name: own.base + own.shares.reshape(len(x), -1).sum(axis=1) for name, own in found.items()}
+        terms = self._on_scale(scores, self._tails)
+        first = next(iter(found.values()))
+        shares, base = np.zeros_like(first.shares), np.zeros(len(x))
+        for name, own in found.items():
+            one = np.ones(len(x))
+            factor = np.divide(terms[name], scores[name], out=one, where=scores[name] != 0)
+            shares += own.shares * factor.reshape(-1, *[1] * (shares.ndim - 1))
+            base += np.where(scores[name] != 0, own.base * factor, terms[name])
+        methods = dict.fromkeys(own.method for own in found.values())
+        return Parts(shares, base, first.expected, ", ".join(methods))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the parts differ over each row or image: the standard deviation (n,) of what they add to its score.

@@ -98,6 +98,13 @@ class RowEncoder:
             x = np.where(self.log, np.expm1(np.where(self.log, x, 0)), x)
         return x if self.blocks is None else self.blocks.contract(x)
 
+    def usual(self) -> NDArray[np.float32]:
+        """The mean of each column (width,), in encoded units."""
+        if self.scaling == "standard":
+            return np.zeros(self.width, dtype=np.float32)
+        u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
+        return np.asarray(u, dtype=np.float32)
+
     def unseen(self) -> Array:
         """Where a missing value lies in each column (width,), in encoded units, if none was missing in training."""
         if self.scaling == "standard":

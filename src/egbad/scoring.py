@@ -2,7 +2,9 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -97,12 +99,13 @@ class Scorer(ABC):
             return self.kinds_
         return dict(zip(self.columns_, self.kinds_, strict=True))
 
-    def _in_users_units(self, decoded: NDArray[Any]) -> NDArray[Any]:
-        """Decoded rows (n, d) with the texts of categories in their places, as objects; all else as it is."""
+    def _in_users_units(self, decoded: NDArray[Any], more: Mapping[int, Texts] = MappingProxyType({})) -> NDArray[Any]:
+        """Decoded rows (n, d) with the texts of categories, and `more` texts, in their places, as objects; all else as is."""
         if not self.texts_:
             return decoded
         shown = decoded.astype(object)
-        for j, own in self.texts_.items():
+        for j, known in self.texts_.items():
+            own = {**known, **more.get(j, {})}
             shown[:, j] = [own.get(code) for code in decoded[:, j].tolist()]
         return shown
 

@@ -3,7 +3,7 @@
 from egbad.base.detector import Array, Beside, Detector, Encoded, Watch, versions
 from egbad.base.neural import FAR, Model, TorchDetector
 from egbad.base.settings import Recipe, Settings, TrainingSettings
-from egbad.base.shallow import ShallowDetector
+from egbad.base.shallow import ShallowDetector, flat
 from egbad.scoring import Floats
 
 __all__ = [
@@ -20,5 +20,6 @@ __all__ = [
     "TorchDetector",
     "TrainingSettings",
     "Watch",
+    "flat",
     "versions",
 ]

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
+from egbad.base.occlusion import occlusion
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
 from egbad.blocks import Blocks
@@ -25,6 +26,7 @@ from egbad.checkpoints import Checkpoints
 from egbad.columns import Texts, from_plain, to_plain
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.explanation import Explanation, Parts, joined
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
 
@@ -262,6 +264,48 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def score_terms(self, X: Any) -> dict[str, Floats]:
         """What the score is made of: terms (n,) which add up to `anomaly_score`."""
         return self._all_terms(self._check(X).x)
+
+    def explain(self, X: Any) -> Explanation:
+        """Why each row or image has its score: what each column or pixel adds to it, and what was expected there."""
+        data = self._check(X)
+        parts = [self._explained(data.x[start : start + _AT_ONCE]) for start in range(0, len(data.x), _AT_ONCE)]
+        whole = joined(parts)
+        names = self.columns_ or tuple(str(j) for j in range(self.n_features_in_ if self.kind_ == "rows" else 0))
+        return Explanation(
+            score=whole.base + whole.shares.reshape(len(data.x), -1).sum(axis=1),
+            base=whole.base,
+            shares=whole.shares,
+            found=self._in_users_units(data.x, data.texts),
+            expected=self._in_users_units(whole.expected),
+            columns=names,
+            method=whole.method,
+        )
+
+    def _explained(self, x: Array) -> Parts:
+        """The same of checked rows or images x (n, ...), in the user's columns, pixels and units."""
+        encoded = self.encoder_.encode(x)
+        inside = self._inside(encoded)
+        parts = self._shares(inside)
+        shares = parts.shares
+        if self.guard_:
+            shares = shares + self.guard_["spread"].item() * np.abs(encoded.astype(np.float64) - inside)
+        if self.kind_ == "images":
+            shares = shares.sum(axis=1)
+        elif (blocks := self._blocks()) is not None:
+            shares = np.add.reduceat(shares, np.r_[0, blocks.stops[:-1]], axis=1)
+        return replace(parts, shares=shares, expected=self.encoder_.decode(parts.expected))
+
+    def _shares(self, x: Encoded) -> Parts:
+        """What encoded columns or pixels add to the score: by hiding them, where a method has no better way."""
+        blocks = self._blocks()
+        groups = None if self.kind_ == "images" else np.arange(x.shape[1]) if blocks is None else blocks.source
+        return occlusion(lambda rows: np.asarray(sum(self._terms(rows).values())), x, self._usual_input(), groups)
+
+    def _usual_input(self) -> Encoded:
+        """The mean of each encoded column, or the middle of the range of pixels."""
+        if isinstance(self.encoder_, RowEncoder):
+            return self.encoder_.usual()
+        return np.zeros(self._encoded_shape(), dtype=np.float32)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
 

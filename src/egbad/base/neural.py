@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -18,6 +18,7 @@ from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
+from egbad.explanation import Parts, joined
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
@@ -54,6 +55,7 @@ class Model(nn.Module, Generic[T]):
     one_by_one: ClassVar[bool] = (
         False  # whether scoring borrows the networks, so that no other chunk may meet them then
     )
+    explains_by: ClassVar[str] = "gradients"  # of the methods that `egbad.explanation.Explanation` has
     rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
     images_a_chunk: int = 32
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
@@ -94,6 +96,27 @@ class Model(nn.Module, Generic[T]):
     def reconstruct(self, x: Tensor) -> Tensor:
         """x (K, B, ...) -> what the members make of it (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} does not reconstruct.")
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What each column or pixel of x (K, B, ...) adds to A(x), what is left (K, B), and what was expected (K, B, ...).
+
+        Gradients at two points of the way from the reconstruction to x, times that way (integrated gradients: Sundararajan
+        et al., 2017, arXiv:1703.01365); what the two points miss is shared out by size.
+        """
+        with torch.no_grad():
+            expected = self.reconstruct(x)
+            total, base = (torch.stack([*self.score_terms(t).values()]).sum(0) for t in (x, expected))
+        way = x - expected
+        raw = torch.zeros_like(x)
+        for share in (0.25, 0.75):
+            point = (expected + share * way).requires_grad_()
+            with torch.enable_grad():
+                (slope,) = torch.autograd.grad(torch.stack([*self.score_terms(point).values()]).sum(), point)
+            raw = raw + 0.5 * slope * way
+        flat = raw.flatten(2)
+        missed = (total - base - flat.sum(2)).unsqueeze(2)
+        sizes = flat.abs() + 1e-12
+        return (flat + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), base, expected
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
@@ -419,6 +442,21 @@ class TorchDetector(Detector[T]):
             for name, values in terms.items():
                 parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}
+
+    def _shares(self, x: Encoded) -> Parts:
+        if not _rebuilds(self):
+            return super()._shares(x)
+
+        def mean_shares(chunk: Tensor, n: int) -> Parts:
+            shares, base, expected = (
+                values[:, :n].detach().double().mean(0).cpu().numpy() for values in self.model_.shares(chunk)
+            )
+            return Parts(shares, base, expected, self.model_.explains_by)
+
+        parts = joined(self._each_chunk(mean_shares, x))
+        # Means of single precision: what rounding leaves is in the base.
+        score = np.asarray(sum(self._terms(x).values()))
+        return replace(parts, base=score - parts.shares.reshape(len(x), -1).sum(axis=1))
 
     def _by_member(self, x: Encoded) -> list[dict[str, Tensor]]:
         """Terms (K, n) of each member for encoded rows, in parts."""

@@ -32,11 +32,11 @@ class ShallowDetector(Detector[S]):
 
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         seeds = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
-        self._take(self._fit_rows(_flat(x), seeds))
+        self._take(self._fit_rows(flat(x), seeds))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         parts: dict[str, list[Array]] = {}
-        for chunk, n in chunks(_flat(x), self.rows_a_chunk):
+        for chunk, n in chunks(flat(x), self.rows_a_chunk):
             for name, values in self._score_rows(chunk).items():
                 parts.setdefault(name, []).append(values[:n])
         return {name: np.concatenate(values) for name, values in parts.items()}
@@ -48,5 +48,6 @@ class ShallowDetector(Detector[S]):
         self._take(persistence.under("learned.", arrays))
 
 
-def _flat(x: Encoded) -> Floats:
+def flat(x: Encoded) -> Floats:
+    """Rows or images x (n, ...) -> (n, d)."""
     return x.reshape(len(x), -1).astype(np.float64)

@@ -188,8 +188,10 @@ class ParquetTable:
 
         batch = pa.table(dict(columns))
         if self.writer is None:
-            self.writer = pq.ParquetWriter(self.path, batch.schema)
-        self.writer.write_table(batch)
+            # A column with nothing in it yet may have text later.
+            fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]
+            self.writer = pq.ParquetWriter(self.path, pa.schema(fields))
+        self.writer.write_table(batch.cast(self.writer.schema))
 
 
 @contextmanager

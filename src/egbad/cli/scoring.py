@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,6 +29,16 @@ if TYPE_CHECKING:
 
 Columns = dict[str, Any]  # of a table of scores, each (n,)
 
+
+@dataclass(frozen=True)
+class Told:
+    """What is told of each row: whether its score is above a threshold, what it is made of, and so many reasons."""
+
+    threshold: float
+    terms: bool
+    reasons: int | None
+
+
 _PIECE = 4096  # rows that are scored between two looks at the clock
 
 
@@ -51,6 +61,12 @@ def score(
         typer.Option(help="A .csv, .parquet or .jsonl file, or a folder of parts (default: CSV on stdout)."),
     ] = None,
     terms: Annotated[bool, typer.Option("--terms", help="Add what each score is made of.")] = False,
+    explain: Annotated[
+        int | None,
+        typer.Option(
+            metavar="K", min=1, help="Add the K columns that made each flagged row's score, with what was expected."
+        ),
+    ] = None,
     alpha: Annotated[float | None, typer.Option(help="Flag at this false-alarm rate, not at the model's own.")] = None,
     fdr: Annotated[
         float | None, typer.Option(metavar="Q", help="Add a column: discoveries of which a share Q may be false.")
@@ -88,6 +104,9 @@ def score(
 
     scorer = load(model)
     threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
+    if explain is not None and (scorer.kind_ != "rows" or not hasattr(scorer, "explain")):
+        what = "an exported graph scores" if scorer.kind_ == "rows" else "in images there are none"
+        raise InvalidInputError(f"--explain names columns of a table: {what}. Leave it out.")
     if data is None:
         from egbad.cli.following import follow as answer
 
@@ -106,10 +125,10 @@ def score(
     if in_parts and out is not None:
         from egbad.cli.parts import Parts
 
-        asked = {"data": data, "threshold": threshold, "terms": terms, "label_column": label_column}
-        _write_parts(scorer, stream, threshold, terms, Parts(out, model, asked), summary)
+        asked = {"data": data, "threshold": threshold, "terms": terms, "explain": explain, "label_column": label_column}
+        _write_parts(scorer, stream, Told(threshold, terms, explain), Parts(out, model, asked), summary)
     else:
-        batches = _scored(scorer, stream, threshold, terms)
+        batches = _scored(scorer, stream, Told(threshold, terms, explain))
         if fdr is not None:
             batches = iter([_with_discoveries(_joined(batches), fdr)])
         to_stdout = out is None and not as_json
@@ -138,7 +157,7 @@ def _count(summary: dict[str, Any], rows: int, flagged: int) -> None:
     summary["flagged"] += flagged
 
 
-def _write_parts(scorer: Any, stream: Any, threshold: float, terms: bool, folder: Any, summary: dict[str, Any]) -> None:
+def _write_parts(scorer: Any, stream: Any, told: Told, folder: Any, summary: dict[str, Any]) -> None:
     """Score what is in none of the parts that are there."""
     from egbad.cli.parts import flagged
     from egbad.progress import progress
@@ -151,7 +170,7 @@ def _write_parts(scorer: Any, stream: Any, threshold: float, terms: bool, folder
             else:
                 with output.table(path) as table:
                     for data in batches:
-                        table.write(_columns(scorer, data, threshold, terms, advance))
+                        table.write(_columns(scorer, data, told, advance))
             _count(summary, *flagged(path))
 
 
@@ -160,16 +179,16 @@ def _check_rate(name: str, value: float | None) -> None:
         raise InvalidInputError(f"{name} must be in (0, 1), got {value}.")
 
 
-def _scored(scorer: Any, stream: Any, threshold: float, terms: bool) -> Iterator[Columns]:
+def _scored(scorer: Any, stream: Any, told: Told) -> Iterator[Columns]:
     """The table of scores, a batch at a time, with progress."""
     from egbad.progress import progress
 
     with progress("Scoring", stream.rows, unit="rows") as advance:
         for data in stream.batches:
-            yield _columns(scorer, data, threshold, terms, advance)
+            yield _columns(scorer, data, told, advance)
 
 
-def _columns(scorer: Any, data: "Data", threshold: float, terms: bool, advance: Any) -> Columns:
+def _columns(scorer: Any, data: "Data", told: Told, advance: Any) -> Columns:
     """The scores of a batch, and what is told beside them."""
     import numpy as np
 
@@ -183,7 +202,30 @@ def _columns(scorer: Any, data: "Data", threshold: float, terms: bool, advance: 
     elif data.source:
         place = {"file": np.repeat(data.source, len(scores))} | place
     p = calibration.p_values(scorer.calibration_scores_, scores)
-    return place | {"score": scores, "p_value": p, "anomaly": scores > threshold} | (parts if terms else {})
+    flagged = scores > told.threshold
+    reasons = _reasons(scorer, data, flagged, told.reasons) if told.reasons else {}
+    return place | {"score": scores, "p_value": p, "anomaly": flagged} | (parts if told.terms else {}) | reasons
+
+
+def _reasons(scorer: Any, data: "Data", flagged: Any, k: int) -> Columns:
+    """For each of the k columns that made a flagged row's score: its name, what it added, what is there and was expected."""
+    import numpy as np
+
+    from egbad.sources import part_of
+
+    found: Columns = {}
+    for i in range(1, k + 1):
+        found |= {f"reason_{i}": np.full(len(flagged), None, dtype=object)}
+        found |= {f"reason_{i}_share": np.full(len(flagged), np.nan)}
+        found |= {f"reason_{i}_{what}": np.full(len(flagged), None, dtype=object) for what in ("found", "expected")}
+    if flagged.any():
+        explained = scorer.explain(part_of(data, np.flatnonzero(flagged))).top(k)
+        for row, reasons in zip(np.flatnonzero(flagged), explained, strict=True):
+            for i, reason in enumerate(reasons, 1):
+                found[f"reason_{i}"][row], found[f"reason_{i}_share"][row] = reason.column, reason.share
+                found[f"reason_{i}_found"][row] = output.in_words(reason.found)
+                found[f"reason_{i}_expected"][row] = output.in_words(reason.expected)
+    return found
 
 
 def _score_terms(scorer: Any, data: "Data", advance: Any) -> Columns:

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import functional_call
 
-from egbad.games import GameDetector, GameSettings, GANGame, gan_default, mean_squares
+from egbad.games import GameDetector, GameSettings, GANGame, gan_default, mean_squares, shares_by_difference
 from egbad.networks import Draws
 
 
@@ -28,6 +28,8 @@ class Settings(GameSettings):
 
 class MovingGAN(GANGame[Settings]):
     """A GAN, and the search for z and for weights around those of G."""
+
+    explains_by: ClassVar = "differences"
 
     one_by_one = True  # `functional_call` puts other weights into G
     other_rows = other_images = ()  # to find out about them would take as long as to score
@@ -74,6 +76,9 @@ class MovingGAN(GANGame[Settings]):
         """Mean over starts of the mean squared distance that is left."""
         found = self.search(x)
         return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.search(x).mean(2)

@@ -11,7 +11,16 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.games import GameDetector, GameSettings, GANGame, cross_entropy_real, gan_default, norm_distance, released
+from egbad.games import (
+    GameDetector,
+    GameSettings,
+    GANGame,
+    cross_entropy_real,
+    gan_default,
+    norm_distance,
+    released,
+    shares_by_difference,
+)
 from egbad.networks import Draws
 
 
@@ -37,6 +46,8 @@ def search_rate(step: int, settings: Settings) -> float:
 
 class SearchedGAN(GANGame[Settings]):
     """A GAN, and the search for z."""
+
+    explains_by: ClassVar = "differences"
 
     other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
@@ -83,6 +94,9 @@ class SearchedGAN(GANGame[Settings]):
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = (1 - lambda) L_R(x, z) + lambda L_D(x, z) at the end of the search, section 2.3."""
         return self.losses(x, self.search(x), self.D.features(self.seen(x)))
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         x_hat: Tensor = self.G(self.search(x))

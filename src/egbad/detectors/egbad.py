@@ -19,6 +19,7 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -56,8 +57,13 @@ def relative_distance(a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
     """1 minus the correlation of all units of a with those of b, (K, B, ...) -> (K, B), from 0 to 2."""
-    a, b = (F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2) for t in (a, b))
+    a, b = (centred(t) for t in (a, b))
     return 0.5 * ((a - b) ** 2).sum(2)  # 1 - a b would lose the digits of what is alike
+
+
+def centred(t: Tensor) -> Tensor:
+    """Units of t (K, B, ...) with mean 0 and length 1 in all -> (K, B, d)."""
+    return F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -92,6 +98,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 class ScoredBiGAN(BiGANGame[Settings]):
     """A BiGAN and the score A(x)."""
 
+    explains_by: ClassVar = "residual exact, features by gradients"
     usual_x: Tensor
     usual_f: Tensor
 
@@ -135,6 +142,31 @@ class ScoredBiGAN(BiGANGame[Settings]):
             x_hat, f, f_hat = self.forward_pass(x)
             l_d = self.l_d(f, f_hat)
         return {"residual": w * self.distance(x, x_hat, self.usual_x), "features": (1 - w) * l_d}
+
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The residual's parts, exactly; L_D's by how much its gradient makes of each |x - x_hat|."""
+        w, x_hat = self.settings.residual_weight, self.reconstruct(x)
+        point = x.clone().requires_grad_()
+        with torch.enable_grad():
+            terms = self.score_terms(point)
+            (slope,) = torch.autograd.grad(terms["features"].sum(), point)
+        weights = (slope * (x - x_hat)).abs().flatten(2) + 1e-12
+        of_features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
+        own = w * self.distance_parts(x, x_hat)
+        return own + of_features.view_as(x), torch.zeros(x.shape[:2]), x_hat
+
+    def distance_parts(self, a: Tensor, b: Tensor) -> Tensor:
+        """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""
+        s = self.settings
+        if s.distance == "relative":
+            return torch.log1p((a - b).abs() / self.usual_x) / prod(self.shape)
+        if s.distance == "correlation":
+            a, b = (centred(t) for t in (a, b))
+            return (0.5 * (a - b) ** 2).view(*a.shape[:2], *self.shape)
+        powers = (a - b).abs() ** s.degree
+        whole = norm_distance(a, b, s.degree)
+        sums = powers.flatten(2).sum(2).clamp(min=1e-30)
+        return powers * (whole / sums).view(*whole.shape, *[1] * len(self.shape))
 
     def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
         """L_D by D's features of (x, E(x)) and (G(E(x)), E(x)), (K, B)."""

@@ -1,6 +1,6 @@
 """Distance to the nearest normal rows (Ramaswamy et al., 2000): the neighbour that every network must beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -8,7 +8,8 @@ from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
 from egbad import persistence
-from egbad.base import Floats, Settings, ShallowDetector
+from egbad.base import Encoded, Floats, Settings, ShallowDetector, flat
+from egbad.explanation import Parts, joined
 
 _BY_PRODUCTS = ("euclidean", "correlation")
 FLAT = 1e-6  # length of a centred row, from which on it has no direction
@@ -75,6 +76,26 @@ class KNN(ShallowDetector[KNNSettings]):
             return x
         x = x - x.mean(axis=1, keepdims=True)
         return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
+
+    def _shares(self, x: Encoded) -> Parts:
+        """Of each distance, by squares or absolute differences; what is expected is the mean of the neighbours.
+
+        Those of a cosine have no exact parts, and are hidden one by one.
+        """
+        if self.settings_.metric == "cosine":
+            return super()._shares(x)
+        parts = []
+        for start in range(0, len(x), self.rows_a_chunk):
+            rows = flat(x[start : start + self.rows_a_chunk])
+            own = self._compared(rows)
+            near = self._index.kneighbors(own, return_distance=False)
+            ways = np.abs(own[:, None] - self._rows[near])  # (n, k, d)
+            if self.settings_.metric != "manhattan":
+                lengths = np.linalg.norm(ways, axis=2, keepdims=True)
+                ways = np.divide(ways**2, lengths, out=np.zeros_like(ways), where=lengths > 0)
+            parts.append(Parts(ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1), "exact"))
+        whole = joined(parts)
+        return replace(whole, shares=whole.shares.reshape(x.shape), expected=whole.expected.reshape(x.shape))
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._compared(x)

@@ -8,7 +8,8 @@ from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
 from egbad import persistence
-from egbad.base import Floats, Settings, ShallowDetector
+from egbad.base import Encoded, Floats, Settings, ShallowDetector, flat
+from egbad.explanation import Parts
 
 
 class PCASettings(Settings):
@@ -74,3 +75,15 @@ class PCA(ShallowDetector[PCASettings]):
             return {"residual": ((centred - centred @ a["components"].T @ a["components"]) ** 2).sum(1)}
         constant = x.shape[1] * np.log(2 * np.pi) + a["log_det"].item()
         return {"likelihood": 0.5 * (((centred @ a["precision"]) * centred).sum(1) + constant)}
+
+    def _shares(self, x: Encoded) -> Parts:
+        """Squared residuals; or of the likelihood the products of its quadratic form, and its constant."""
+        a, rows = self.learned_, flat(x)
+        centred = rows - a["mean"]
+        residual = centred - centred @ a["components"].T @ a["components"]
+        base = np.zeros(len(x))
+        shares = residual**2
+        if self.settings_.score_type == "likelihood":
+            shares = 0.5 * (centred @ a["precision"]) * centred
+            base += 0.5 * (rows.shape[1] * np.log(2 * np.pi) + a["log_det"].item())
+        return Parts(shares.reshape(x.shape), base, (rows - residual).reshape(x.shape), "exact")
