@@ -70,7 +70,8 @@ class RowEncoder:
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
         self.span = np.where(span > 0, span, 1.0)
-        u = (u - self.low) / self.span
+        u -= self.low  # in place: tables are large
+        u /= self.span
         self.mean = u.mean(axis=0)
         self.scale = np.maximum(u.std(axis=0), _FLOOR)
         return self

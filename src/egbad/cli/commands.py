@@ -100,7 +100,7 @@ def fit(
     columns: Columns = None,
     most_rows: Annotated[
         int | None,
-        typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 256 MiB hold)."),
+        typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 128 MiB hold)."),
     ] = None,
     image_size: ImageSize = None,
     skip_bad: SkipBad = False,

@@ -11,7 +11,7 @@ from egbad.columns import Texts
 from egbad.errors import InvalidInputError
 from egbad.sources.data import Array, Data, Stream
 
-BYTES = 2**28  # that the rows of a sample take, where nobody says how many there shall be
+BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
 _FEWEST = 10_000
 
 
@@ -33,7 +33,7 @@ def sample(
     stream : Stream
         Rows of a table.
     most : int, optional
-        How many rows stay at most. By default as many as take a quarter of a GiB.
+        How many rows stay at most. By default as many as take 128 MiB.
     seed : int
         Of the numbers that are drawn.
     wanted : callable, optional
@@ -64,7 +64,7 @@ def sample(
         seen, held = seen + len(x), held + len(x)
         for j, own in data.texts.items():
             texts.setdefault(j, {}).update(own)
-        if held > 2 * most:
+        if held > most + most // 4:
             kept, lots = _least(kept, lots, most)
             held = most
     if first is None or most is None:
