@@ -492,7 +492,9 @@ def start(*arguments: object, **options: object) -> "subprocess.Popen[str]":
 @pytest.mark.skipif(os.name == "nt", reason="signals are sent otherwise there")
 def test_ctrl_c_during_fit_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "m.egbad")
-    process = start("fit", folder / "normal.csv", *out, "--detector", "egbad", "--set", "steps=10000000")
+    process = start(
+        "fit", folder / "normal.csv", *out, "--detector", "egbad", "--set", "steps=10000000", "--set", "keep=last"
+    )
     assert process.stderr is not None
     first = process.stderr.readline()  # the first line of progress: it trains
     assert first.startswith("Training")

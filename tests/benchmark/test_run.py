@@ -93,7 +93,7 @@ def test_a_detector_that_fails_is_a_line_and_the_others_go_on(task, tmp_path):
 
 
 def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
-    slow = Entry("slow", "egbad", {"steps": 10_000_000})
+    slow = Entry("slow", "egbad", {"steps": 10_000_000, "keep": "last"})
     lines = run.run(run.jobs([task], [slow, ENTRIES["pca"]], 1), run.Runs(tmp_path), workers=2, limit=8)
     assert lines[0]["reason"] == "It took longer than 8 seconds."
     assert lines[1]["status"] == "ok"
@@ -101,7 +101,9 @@ def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
 
 def test_a_process_that_is_killed_is_a_line(task, tmp_path):
     context = run._context()
-    running = run._start(context, run.Job(task, Entry("slow", "egbad", {"steps": 10_000_000}), 0), 1, None, None)
+    running = run._start(
+        context, run.Job(task, Entry("slow", "egbad", {"steps": 10_000_000, "keep": "last"}), 0), 1, None, None
+    )
     os.kill(running.process.pid, signal.SIGKILL)
     assert running.end() == run.failed("The process was ended by signal 9.")
 
