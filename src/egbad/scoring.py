@@ -141,11 +141,15 @@ class Scorer(ABC):
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "
                 "score rows with the columns that it was fitted on."
             )
-        numbers = (NUMBER,) * d
-        for j, (kind, found) in enumerate(zip(self.kinds_ or numbers, data.kinds or numbers, strict=True)):
-            if kind != found and not np.isnan(data.x[:, j]).all() and {kind, found} - _NUMBERS:
-                raise wrong_kind(self.columns_[j] if self.columns_ else str(j), kind, found)
+        if self.kinds_ is not None or data.kinds is not None:
+            self._check_kinds(data)
         if (self.columns_ is None) != (data.columns is None):
             which = "X has feature names, but" if self.columns_ is None else "X does not have valid feature names, but"
             how = "without" if self.columns_ is None else "with"
             warnings.warn(f"{which} {name} was fitted {how} feature names", UserWarning, stacklevel=5)
+
+    def _check_kinds(self, data: Data) -> None:
+        numbers = (NUMBER,) * data.x.shape[1]
+        for j, (kind, found) in enumerate(zip(self.kinds_ or numbers, data.kinds or numbers, strict=True)):
+            if kind != found and not np.isnan(data.x[:, j]).all() and {kind, found} - _NUMBERS:
+                raise wrong_kind(self.columns_[j] if self.columns_ else str(j), kind, found)
