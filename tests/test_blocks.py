@@ -18,8 +18,9 @@ from egbad.columns import BOOLEAN, CATEGORY, NUMBER, TIME, code_of
 from egbad.encoding import UNSEEN, RowEncoder
 from egbad.errors import InvalidInputError
 from egbad.export import export
+from egbad.metrics import auroc
 from egbad.registry import create
-from egbad.sources import as_data, read, stream
+from egbad.sources import Data, as_data, read, stream
 
 N = 400
 
@@ -112,6 +113,35 @@ def test_reconstructions_have_the_users_values():
     rebuilt = create("egbad", steps=300, random_state=0, alpha=0.05).fit(frame).reconstruct(frame[:9])
     assert rebuilt.shape == (9, 7)
     assert set(rebuilt[:, 2]) <= {"tcp", "udp", "icmp", None}
+
+
+def test_what_a_model_makes_up_has_the_users_values():
+    detector = create("bigan", steps=20, random_state=0, alpha=0.05).fit(traffic())
+    z = detector.transform(traffic(5, 1))
+    for made in (detector.sample(5), detector.inverse_transform(z)):
+        assert made.shape == (5, 7) and set(made[:, 2]) <= {"tcp", "udp", "icmp", None}
+
+
+def test_detectors_are_compared_by_what_columns_hold(tmp_path):
+    from egbad.benchmark import run, suites
+
+    data = as_data(traffic(300).drop(columns=["void", "gap"]))
+    anomalous = np.random.default_rng(0).random(300) < 0.3
+    task = suites.own_task("t.parquet", data, anomalous, tmp_path / "data.npz")
+    (job,) = run.jobs([task], [suites.Entry("knn", "knn", {"alpha": 0.1})], 1)
+    line = run.measure(job)
+    split, _ = task.load(0)
+    of_kinds, of_numbers = (
+        create("knn", alpha=0.1, random_state=0).fit(Data(split.x_train, kinds=kinds)).calibration_scores_.mean()
+        for kinds in (data.kinds, None)
+    )
+    scores = (
+        create("knn", alpha=0.1, random_state=0)
+        .fit(Data(split.x_train, kinds=data.kinds))
+        .anomaly_score(Data(split.x_test, kinds=data.kinds))
+    )
+    assert line["metrics"]["auroc"] == auroc(scores, split.anomalous)
+    assert of_kinds != of_numbers, "the digests of categories would be another answer"
 
 
 @pytest.mark.parametrize(

@@ -94,12 +94,27 @@ def test_a_folder_of_other_scores_is_refused(folder, tmp_path, capsys):
     for other in ([str(folder / "1.parquet")], [data, "--terms"], [data, "--alpha", "0.2"]):
         assert main(["score", model, *other, "--out", str(out)]) == 2
         assert "holds scores by another model, of other data or of another kind" in capsys.readouterr().err
+    (out / "part-00000.parquet").write_bytes(b"PAR1 and no more")
+    assert main(["score", model, data, "--out", str(out)]) == 2
+    assert "part-00000.parquet' can't be read" in capsys.readouterr().err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("x")
     assert main(["score", model, data, "--out", str(tmp_path / "full")]) == 2
     assert "must be empty, or hold parts of the same scores" in capsys.readouterr().err
     assert main(["score", model, data, "--out", str(out), "--fdr", "0.1"]) == 2
     assert "not a folder of parts" in capsys.readouterr().err
+
+
+def test_parts_of_data_that_changed_are_refused(folder, tmp_path, capsys):
+    data, out = tmp_path / "data", str(tmp_path / "parts")
+    data.mkdir()
+    table(300, 1).to_parquet(data / "b.parquet")
+    given = ["score", str(folder / "m.egbad"), str(data), "--out", out]
+    assert main(given) == 0 and main(given) == 0
+    table(300, 2).to_parquet(data / "a.parquet")  # its rows would come first
+    capsys.readouterr()
+    assert main(given) == 2
+    assert "of other data" in capsys.readouterr().err
 
 
 # -- line by line ------------------------------------------------------------------------------------------------------
@@ -147,6 +162,8 @@ def test_what_does_not_go_with_following_is_said(folder, tmp_path, capsys):
     model = str(folder / "m.egbad")
     assert main(["score", model, "--follow", str(folder / "0.parquet")]) == 2
     assert "leave out DATA" in capsys.readouterr().err
+    assert main(["score", model, "--follow", "--explain", "2"]) == 2
+    assert "leave out DATA, --out, --fdr and --explain" in capsys.readouterr().err
     assert main(["score", model]) == 2
     assert "There must be DATA to score, or --follow" in capsys.readouterr().err
     x = np.random.default_rng(0).uniform(size=(30, 8, 8))

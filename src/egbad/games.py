@@ -89,13 +89,13 @@ def loss_against_d(real: Tensor | None, fake: Tensor) -> Tensor:
     return loss if real is None else loss + softplus(real).mean(1)
 
 
-def shares_by_difference(model: Model[Any], x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def shares_by_difference(model: Model[Any], x: Tensor) -> tuple[Tensor, Tensor]:
     """`Model.shares` for methods that search: the score, shared out by |x - reconstruction|."""
     score = torch.stack([*model.score_terms(x).values()]).sum(0)
     expected = model.reconstruct(x)
     ways = (model.seen(x) - expected).abs() + 1e-12
     whole = ways.flatten(2).sum(2)
-    return ways * (score / whole).view(*whole.shape, *[1] * (x.dim() - 2)), torch.zeros_like(score), expected
+    return ways * (score / whole).view(*whole.shape, *[1] * (x.dim() - 2)), expected
 
 
 # -- networks of the released code, which several methods share ----------------------------------------------------------

@@ -17,6 +17,7 @@ from egbad.benchmark import protocols, run
 from egbad.benchmark.suites import ENTRIES, Entry, Task, own_task
 from egbad.datasets import Dataset
 from egbad.errors import EgbadError, UnreadableFileError
+from egbad.sources import Data
 
 
 def rows(n=400, strange=40):
@@ -27,7 +28,7 @@ def rows(n=400, strange=40):
 
 @pytest.fixture
 def task(tmp_path):
-    return own_task("rows.csv", *rows(), tmp_path / "data.npz")
+    return own_task("rows.csv", Data(rows()[0]), rows()[1], tmp_path / "data.npz")
 
 
 def test_a_line_has_all_that_a_figure_needs(task, tmp_path):
@@ -76,7 +77,7 @@ def test_what_was_done_is_not_done_again(task, tmp_path):
 
 def test_other_data_under_the_same_name_are_another_task(task, tmp_path):
     x, strange = rows()
-    other = own_task("rows.csv", x + 1, strange, tmp_path / "other.npz")
+    other = own_task("rows.csv", Data(x + 1), strange, tmp_path / "other.npz")
     job = run.Job(task, ENTRIES["pca"], 0)
     assert replace(job, task=other).key != job.key
     assert replace(job, entry=Entry("pca", "pca", {"n_components": 2})).key != job.key

@@ -97,8 +97,8 @@ class Model(nn.Module, Generic[T]):
         """x (K, B, ...) -> what the members make of it (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} does not reconstruct.")
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What each column or pixel of x (K, B, ...) adds to A(x), what is left (K, B), and what was expected (K, B, ...).
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there, both (K, B, ...).
 
         Gradients at two points of the way from the reconstruction to x, times that way (integrated gradients: Sundararajan
         et al., 2017, arXiv:1703.01365); what the two points miss is shared out by size.
@@ -116,7 +116,7 @@ class Model(nn.Module, Generic[T]):
         flat = raw.flatten(2)
         missed = (total - base - flat.sum(2)).unsqueeze(2)
         sizes = flat.abs() + 1e-12
-        return (flat + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), base, expected
+        return (flat + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
@@ -448,13 +448,13 @@ class TorchDetector(Detector[T]):
             return super()._shares(x)
 
         def mean_shares(chunk: Tensor, n: int) -> Parts:
-            shares, base, expected = (
+            shares, expected = (
                 values[:, :n].detach().double().mean(0).cpu().numpy() for values in self.model_.shares(chunk)
             )
-            return Parts(shares, base, expected, self.model_.explains_by)
+            return Parts(shares, np.zeros(n), expected, self.model_.explains_by)
 
         parts = joined(self._each_chunk(mean_shares, x))
-        # Means of single precision: what rounding leaves is in the base.
+        # What is not shared out: the score of what is expected, and what single precision rounds.
         score = np.asarray(sum(self._terms(x).values()))
         return replace(parts, base=score - parts.shares.reshape(len(x), -1).sum(axis=1))
 

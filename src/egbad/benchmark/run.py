@@ -33,6 +33,7 @@ from egbad.persistence import replacing
 from egbad.registry import create
 from egbad.report import curves_of, draw, from_quiet_to_loud, plain
 from egbad.runtime import cores
+from egbad.sources import Data
 
 try:
     import fcntl
@@ -80,9 +81,9 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
     detector = create(job.entry.detector, **parameters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is in the line
-        detector.fit(split.x_train)
+        detector.fit(Data(split.x_train, kinds=job.task.kinds))
         started = time.perf_counter()
-        scores, scored = each_once(detector.anomaly_score, split.x_test)
+        scores, scored = each_once(lambda x: detector.anomaly_score(Data(x, kinds=job.task.kinds)), split.x_test)
         seconds = time.perf_counter() - started
         flagged = {str(alpha): scores > calibration.threshold(detector.calibration_scores_, alpha) for alpha in ALPHAS}
     if scores_to is not None:

@@ -16,6 +16,7 @@ from egbad.datasets import Dataset
 from egbad.datasets.magnetic_tile import NORMAL
 from egbad.errors import InvalidInputError, unknown
 from egbad.registry import all_detectors
+from egbad.sources import Data
 
 PROTOCOLS = {
     "clean": "Disjoint splits; scaling, training and thresholds from normal training rows alone.",
@@ -85,6 +86,8 @@ class Task:
         What the protocol asks of every detector.
     faults : tuple of str
         What the protocol does that it should not.
+    kinds : tuple of str, optional
+        What the columns hold, of `egbad.columns.KINDS`; None if all are numbers.
     """
 
     name: str
@@ -94,6 +97,7 @@ class Task:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
     faults: tuple[str, ...] = ()
+    kinds: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> str:
@@ -126,13 +130,15 @@ class OwnTask(Task):
         return self.split(data, **self.arguments, seed=seed), self.digest
 
 
-def own_task(name: str, x: NDArray[Any], anomalous: NDArray[np.bool_] | None, store: Path) -> OwnTask:
-    """A task of a user's rows or images x (n, ...), put into the file `store` for the processes that run it."""
+def own_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> OwnTask:
+    """A task of a user's rows or images, put into the file `store` for the processes that run it."""
+    x = data.x
     labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
     with store.open("wb") as file:
         np.savez(file, x=x, anomalous=labels)
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(labels).data)
+    digest.update(",".join(data.kinds or ()).encode())
     known = anomalous is not None
     return OwnTask(
         name=name,
@@ -140,6 +146,7 @@ def own_task(name: str, x: NDArray[Any], anomalous: NDArray[np.bool_] | None, st
         protocol="clean",
         split=protocols.share_of_normals if known else protocols.unlabelled_half,
         arguments={"normal": 0} if known else {},
+        kinds=data.kinds,
         store=store,
         digest=digest.hexdigest(),
     )

@@ -109,7 +109,7 @@ def compare(
     name = Path(data).name
     head = Head(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], _command(), names=found.files)
     with tempfile.TemporaryDirectory(dir=out, prefix=".data-") as store:
-        task = suites.own_task(name, found.x, anomalous, Path(store) / "data.npz")
+        task = suites.own_task(name, found, anomalous, Path(store) / "data.npz")
         todo = run.jobs([task], entries, seeds)
         scores = out / "scores" if anomalous is None else None
         lines = _run(todo, out, jobs=jobs, limit=limit, retry=retry, data_dir=None, quiet=as_json, keep_scores=scores)

@@ -14,7 +14,7 @@ BATCHES = 64  # of a part: about a million rows
 _ABOUT = "_about.json"  # what the scores are of: readers of tables leave out what begins so
 
 
-class Parts:
+class PartsFolder:
     """A folder of parts, for scores by one model of one source.
 
     Parameters
@@ -43,7 +43,7 @@ class Parts:
             raise EgbadError(f"The folder '{folder}' can't be made: {error.strerror}. Choose another.") from error
         file = folder / _ABOUT
         if file.exists():
-            if json.loads(file.read_text(encoding="utf-8")) != about:
+            if file.read_text(encoding="utf-8") != json.dumps(about):
                 raise InvalidInputError(
                     f"'{folder}' holds scores by another model, of other data or of another kind. Give another folder."
                 )
@@ -76,5 +76,8 @@ def flagged(path: Path) -> tuple[int, int]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    column = pq.read_table(path, columns=["anomaly"])["anomaly"]
+    from egbad.sources.tables import readable
+
+    with readable(path):
+        column = pq.read_table(path, columns=["anomaly"])["anomaly"]
     return len(column), pc.sum(column).as_py() or 0

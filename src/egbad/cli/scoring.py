@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,24 +89,15 @@ def score(
     """
     _check_rate("alpha", alpha)
     _check_rate("fdr", fdr)
-    if follow and (data is not None or out is not None or fdr is not None):
-        raise InvalidInputError(
-            "--follow reads standard input and answers on standard output: leave out DATA, --out and --fdr."
-        )
-    if not follow and data is None:
-        raise InvalidInputError("There must be DATA to score, or --follow to read rows from standard input.")
-    in_parts = out is not None and (out.is_dir() or not out.suffix)
-    if in_parts and fdr is not None:
-        raise InvalidInputError("--fdr looks at all rows at once: give --out a file, not a folder of parts.")
+    _check_asked(data, out, follow=follow, whole=fdr is not None, reasons=explain is not None)
     if out is not None:
         output.check_table(out)
     from egbad import calibration, load
 
     scorer = load(model)
     threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
-    if explain is not None and (scorer.kind_ != "rows" or not hasattr(scorer, "explain")):
-        what = "an exported graph scores" if scorer.kind_ == "rows" else "in images there are none"
-        raise InvalidInputError(f"--explain names columns of a table: {what}. Leave it out.")
+    if explain is not None:
+        _check_explains(scorer)
     if data is None:
         from egbad.cli.following import follow as answer
 
@@ -122,25 +113,14 @@ def score(
     stream = source.stream()
     summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
-    if in_parts and out is not None:
-        from egbad.cli.parts import Parts
+    told = Told(threshold, terms, explain)
+    if out is not None and _is_folder(out):
+        from egbad.cli.parts import PartsFolder
 
-        asked = {"data": data, "threshold": threshold, "terms": terms, "explain": explain, "label_column": label_column}
-        _write_parts(scorer, stream, Told(threshold, terms, explain), Parts(out, model, asked), summary)
+        asked = {"files": source.identity(), "label_column": label_column, "image_size": image_size}
+        _write_parts(scorer, stream, told, PartsFolder(out, model, asked | asdict(told)), summary)
     else:
-        batches = _scored(scorer, stream, Told(threshold, terms, explain))
-        if fdr is not None:
-            batches = iter([_with_discoveries(_joined(batches), fdr)])
-        to_stdout = out is None and not as_json
-        with output.table(out) if out or to_stdout else nullcontext() as table:
-            for columns in batches:
-                if table is not None:
-                    table.write(columns)
-                else:
-                    kept.append(columns)
-                _count(summary, len(columns["anomaly"]), int(columns["anomaly"].sum()))
-                if fdr is not None:
-                    summary["discoveries"] = int(columns["discovery"].sum())
+        kept = _write_table(scorer, stream, told, fdr, out, summary, keep=as_json and out is None)
     output.note_bad(bad)
     summary |= {"skipped": bad} if skip_bad else {}
     rows, flagged = summary["rows"], summary["flagged"]
@@ -172,6 +152,56 @@ def _write_parts(scorer: Any, stream: Any, told: Told, folder: Any, summary: dic
                     for data in batches:
                         table.write(_columns(scorer, data, told, advance))
             _count(summary, *flagged(path))
+
+
+def _is_folder(out: Path) -> bool:
+    """Whether scores go to a folder of parts."""
+    return out.is_dir() or not out.suffix
+
+
+def _check_asked(data: str | None, out: Path | None, *, follow: bool, whole: bool, reasons: bool) -> None:
+    """Refuse what does not go together; `whole` is what looks at all rows at once."""
+    if follow and (data is not None or out is not None or whole or reasons):
+        raise InvalidInputError(
+            "--follow reads standard input and answers on standard output: leave out DATA, --out, --fdr and --explain."
+        )
+    if not follow and data is None:
+        raise InvalidInputError("There must be DATA to score, or --follow to read rows from standard input.")
+    if out is not None and _is_folder(out) and whole:
+        raise InvalidInputError("--fdr looks at all rows at once: give --out a file, not a folder of parts.")
+
+
+def _check_explains(scorer: Any) -> None:
+    if scorer.kind_ != "rows" or not hasattr(scorer, "explain"):
+        what = "an exported graph scores" if scorer.kind_ == "rows" else "in images there are none"
+        raise InvalidInputError(f"--explain names columns of a table: {what}. Leave it out.")
+
+
+def _write_table(
+    scorer: Any,
+    stream: Any,
+    told: Told,
+    fdr: float | None,
+    out: Path | None,
+    summary: dict[str, Any],
+    *,
+    keep: bool,
+) -> list[Columns]:
+    """Score all and write it to a file or to stdout, or `keep` it and give it back."""
+    batches = _scored(scorer, stream, told)
+    if fdr is not None:
+        batches = iter([_with_discoveries(_joined(batches), fdr)])
+    kept: list[Columns] = []
+    with nullcontext() if keep else output.table(out) as table:
+        for columns in batches:
+            if table is None:
+                kept.append(columns)
+            else:
+                table.write(columns)
+            _count(summary, len(columns["anomaly"]), int(columns["anomaly"].sum()))
+            if fdr is not None:
+                summary["discoveries"] = int(columns["discovery"].sum())
+    return kept
 
 
 def _check_rate(name: str, value: float | None) -> None:

@@ -77,7 +77,7 @@ class MovingGAN(GANGame[Settings]):
         found = self.search(x)
         return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
             parts = [
                 model.G(self._members(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.rows_a_chunk)
             ]
-        return np.asarray(self.encoder_.decode(np.concatenate(parts)))
+        return self._in_users_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 
     def sample(self, n: int, random_state: int = 0) -> Floats:
         """n new rows or images G(z), z ~ p(z), from the members in turn."""
@@ -102,7 +102,8 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
         draws = Draws([random_state + member for member in range(self.members)], self.device_)
         with torch.no_grad():
             made = model.G(model.latent(-(-n // self.members), draws))  # (K, n / K, ...)
-        return np.asarray(self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy()))
+        decoded = self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
+        return self._in_users_units(np.asarray(decoded))
 
     @property
     def _n_features_out(self) -> int:

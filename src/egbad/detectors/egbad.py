@@ -143,7 +143,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
             l_d = self.l_d(f, f_hat)
         return {"residual": w * self.distance(x, x_hat, self.usual_x), "features": (1 - w) * l_d}
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The residual's parts, exactly; L_D's by how much its gradient makes of each |x - x_hat|."""
         w, x_hat = self.settings.residual_weight, self.reconstruct(x)
         point = x.clone().requires_grad_()
@@ -153,7 +153,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
         weights = (slope * (x - x_hat)).abs().flatten(2) + 1e-12
         of_features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
         own = w * self.distance_parts(x, x_hat)
-        return own + of_features.view_as(x), torch.zeros(x.shape[:2]), x_hat
+        return own + of_features.view_as(x), x_hat
 
     def distance_parts(self, a: Tensor, b: Tensor) -> Tensor:
         """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""

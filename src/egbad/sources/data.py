@@ -223,7 +223,8 @@ def _from_objects(x: Array, kinds: Sequence[str]) -> Data:
         if kind == CATEGORY:
             values, place = np.unique(numbers[:, j], return_inverse=True)
             codes = np.array([np.nan if np.isnan(v) else code_of(as_text(v)) for v in values.tolist()])
-            texts[j] = dict(zip(codes.tolist(), map(as_text, values.tolist()), strict=True))
+            known = ~np.isnan(values)
+            texts[j] = dict(zip(codes[known].tolist(), map(as_text, values[known].tolist()), strict=True))
             numbers[:, j] = codes[place]
     return Data(numbers, kinds=tuple(kinds), texts=texts)
 
