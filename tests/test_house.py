@@ -19,6 +19,7 @@ ORDER = [
         "metrics",
         "calibration",
         "explanation",
+        "causes",
         "columns",
         "blocks",
         "encoding",

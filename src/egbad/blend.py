@@ -6,7 +6,7 @@ they are not, so the blend has a threshold of its own. Parts and weights are fix
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -140,6 +140,7 @@ class Blend(Detector[BlendSettings]):
         for name, part in self.parts_.items():
             inner = outer.inner(name) if outer is not None else None
             part.fit_part(Data(x, self.columns_, kinds=self.kinds_, texts=self.texts_), inner)
+            part.examples_ = self.examples_
             if outer is not None and inner is not None:
                 outer.seconds += inner.seconds
 
@@ -189,15 +190,15 @@ class Blend(Detector[BlendSettings]):
             factor = np.divide(terms[name], scores[name], out=one, where=scores[name] != 0)
             shares += own.shares * factor.reshape(-1, *[1] * (shares.ndim - 1))
             base += np.where(scores[name] != 0, own.base * factor, terms[name])
-        methods = dict.fromkeys(own.method for own in found.values())
-        return Parts(shares, base, first.expected, ", ".join(methods))
+        methods = ", ".join(dict.fromkeys(own.method for own in found.values()))
+        return replace(first, shares=shares, base=base, method=methods, terms=terms, spread=_spread(terms))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the parts differ over each row or image: the standard deviation (n,) of what they add to its score.
 
         Where it is large beside the score, one part finds strange what others don't.
         """
-        return np.asarray(np.stack([*self.score_terms(X).values()]).std(axis=0))
+        return _spread(self.score_terms(X))
 
     def _blocks(self) -> Blocks | None:
         return next(iter(self.parts_.values()))._blocks()  # every part makes the same of a table
@@ -218,6 +219,7 @@ class Blend(Detector[BlendSettings]):
         manifests, arrays = {}, persistence.Arrays()
         for name, part in self.parts_.items():
             manifest, own = part.content()
+            own.pop("examples", None)  # the blend keeps them for all
             manifests[name] = manifest.model_dump()
             arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
         return {"parts": manifests, "weights": self.weights_}, arrays
@@ -229,4 +231,9 @@ class Blend(Detector[BlendSettings]):
             self.parts_[name] = METHODS[manifest.detector].from_file(
                 manifest, persistence.under(f"part.{name}.", arrays)
             )
+            self.parts_[name].examples_ = self.examples_
         self._make_tails()
+
+
+def _spread(terms: Mapping[str, Floats]) -> Floats:
+    return np.asarray(np.stack([*terms.values()]).std(axis=0))

@@ -106,6 +106,17 @@ class RowEncoder:
         u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
         return np.asarray(u, dtype=np.float32)
 
+    def range(self) -> tuple[Array, Array]:
+        """The least and the largest of each column in training (width,), in encoded units."""
+        edges = np.zeros(self.width), np.ones(self.width)
+        if self.scaling == "standard":
+            low, high = ((edge - self.mean) / self.scale for edge in edges)
+            return low, high
+        if self.scaling == "minmax":
+            return edges
+        low, high = (np.where(self.log, np.expm1(edge), edge) for edge in (self.low, self.low + self.span))
+        return low, high
+
     def unseen(self) -> Array:
         """Where a missing value lies in each column (width,), in encoded units, if none was missing in training."""
         if self.scaling == "standard":

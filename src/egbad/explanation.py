@@ -1,7 +1,7 @@
 """Why a row or an image has its score: what each column or pixel adds, and what was expected there."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,12 +23,19 @@ class Reason:
         What it adds to the score.
     found, expected
         The value that the row has, and what it would be in a normal row like this; None for what has no one value.
+    low, high : float, optional
+        Where the value of a number lies in 95 percent of normal rows like this.
+    tail : float, optional
+        The share of normal rows whose value is as far from what was expected, at most: a conformal p-value.
     """
 
     column: str
     share: float
     found: Any
     expected: Any
+    low: float | None = None
+    high: float | None = None
+    tail: float | None = None
 
 
 @dataclass(frozen=True)
@@ -48,8 +55,17 @@ class Explanation:
         Names, or positions, of the columns of a table.
     method : str
         "exact"; "residual exact, features by gradients"; "gradients", a path of them from what is expected, in two steps;
-        "differences", the score shared out by how far each value is from what is expected; or "occlusion", by how much the
-        score falls when a value is replaced by the mean.
+        "differences", the score shared out by how far each value is from what is expected; "nearest images", by how far
+        an image is from normal ones like it; or "occlusion", by how much the score falls when a value is replaced by the
+        mean.
+    terms : dict of str to array (n,)
+        What the score is made of, as `score_terms` has it.
+    spread : array (n,), optional
+        How far members, or the parts of a blend, differ over each score: their standard deviation.
+    kinds : tuple of str, optional
+        What columns hold, of `egbad.columns.KINDS`; None if all are numbers.
+    tail, low, high : array (n, d), optional
+        Of columns, as `Reason` has them.
     """
 
     score: Floats
@@ -59,39 +75,49 @@ class Explanation:
     expected: Array
     columns: tuple[str, ...]
     method: str
+    terms: Mapping[str, Floats] = field(default_factory=dict)
+    spread: Floats | None = None
+    kinds: tuple[str, ...] | None = None
+    tail: Floats | None = None
+    low: Floats | None = None
+    high: Floats | None = None
 
     def top(self, k: int = 3) -> list[list[Reason]]:
         """For each row of a table its k columns with the largest shares, largest first."""
         order = np.argsort(-self.shares, axis=1, kind="stable")[:, :k]
-        return [
-            [
-                Reason(self.columns[j], float(self.shares[i, j]), _plain(self.found[i, j]), _plain(self.expected[i, j]))
-                for j in own
-            ]
-            for i, own in enumerate(order.tolist())
-        ]
+        return [[self._reason(i, j) for j in own] for i, own in enumerate(order.tolist())]
+
+    def _reason(self, i: int, j: int) -> Reason:
+        more = (None if values is None else _plain(values[i, j]) for values in (self.low, self.high, self.tail))
+        found, expected = _plain(self.found[i, j]), _plain(self.expected[i, j])
+        return Reason(self.columns[j], float(self.shares[i, j]), found, expected, *more)
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What a method says of encoded rows or images (n, ...).
+    """What a method says of some rows or images (n, ...): first of encoded ones, then in the user's columns and units.
 
     Attributes
     ----------
     shares : array (n, ...)
-        What each encoded column or pixel adds.
+        What each column or pixel adds.
     base : array (n,)
         What is left of the score.
     expected : array (n, ...)
-        In encoded units.
-    method : str
-        As `Explanation` has it.
+        What a normal one like it would be.
+    method, terms, spread, tail, low, high
+        As `Explanation` has them.
     """
 
     shares: Floats
     base: Floats
     expected: Array
     method: str
+    terms: Mapping[str, Floats] = field(default_factory=dict)
+    spread: Floats | None = None
+    tail: Floats | None = None
+    low: Floats | None = None
+    high: Floats | None = None
 
 
 def shared_out(weights: Floats, total: Floats) -> Floats:
@@ -105,12 +131,14 @@ def shared_out(weights: Floats, total: Floats) -> Floats:
 
 def joined(parts: Sequence[Parts]) -> Parts:
     """Of several batches."""
-    return Parts(
-        np.concatenate([part.shares for part in parts]),
-        np.concatenate([part.base for part in parts]),
-        np.concatenate([part.expected for part in parts]),
-        parts[0].method,
-    )
+
+    def whole(name: str) -> Any:
+        values = [getattr(part, name) for part in parts]
+        return None if values[0] is None else np.concatenate(values)
+
+    arrays = {name: whole(name) for name in ("shares", "base", "expected", "spread", "tail", "low", "high")}
+    terms = {name: np.concatenate([part.terms[name] for part in parts]) for name in parts[0].terms}
+    return Parts(method=parts[0].method, terms=terms, **arrays)
 
 
 def _plain(value: Any) -> Any:

@@ -188,6 +188,40 @@ def flags(scores: ArrayLike, anomalous: ArrayLike, threshold: float) -> Flags:
     )
 
 
+def per_region_overlap(scores: ArrayLike, masks: ArrayLike, limit: float = 0.3) -> float:
+    """How much of each defect is covered, whatever its size: PRO (Bergmann et al., 2020, arXiv:1911.02357), in [0, 1].
+
+    For every threshold the share of each connected region's pixels that lie above it, averaged over regions; the area
+    under that curve over the share of sound pixels above the threshold, up to `limit`, divided by it. Chance is limit / 2.
+
+    scores (n, h, w) finite, masks (n, h, w) bool with pixels of both kinds, limit in (0, 1].
+
+    >>> per_region_overlap([[[0.0, 0.1, 0.9]]], [[[False, False, True]]])
+    1.0
+    """
+    from scipy.ndimage import label
+
+    if not 0 < limit <= 1:
+        raise InvalidInputError(f"limit must be in (0, 1], got {limit}.")
+    places = np.asarray(masks)
+    s, y = checked(np.asarray(scores).ravel(), places.ravel())
+    eight = np.ones((3, 3))  # pixels that touch at corners belong together
+    weights = np.zeros(places.shape)
+    regions = 0
+    for i, mask in enumerate(places):
+        labels, found = label(mask, eight)
+        sizes = np.bincount(labels.ravel(), minlength=found + 1)
+        weights[i][mask] = 1 / sizes[labels[mask]]
+        regions += found
+    order = np.argsort(-s, kind="stable")
+    last = np.r_[np.flatnonzero(np.diff(s[order])), len(s) - 1]  # of each group of ties
+    covered = np.r_[0, weights.ravel()[order].cumsum()[last] / regions]
+    false_alarms = np.r_[0, (~y[order]).cumsum()[last] / (~y).sum()]
+    end = float(np.interp(limit, false_alarms, covered))
+    inside = false_alarms < limit
+    return float(auc(np.r_[false_alarms[inside], limit], np.r_[covered[inside], end]) / limit)
+
+
 def checked(scores: ArrayLike, anomalous: ArrayLike) -> tuple[Floats, Bools]:
     """`scores` (n,) as float64 and `anomalous` (n,) as bool, or an error that says what is wrong with them."""
     s, y = np.asarray(scores, dtype=np.float64), _checked_labels(anomalous)

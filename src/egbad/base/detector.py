@@ -18,9 +18,12 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
+from egbad.base.examples import nearest_images, some_images, where_unlike
+from egbad.base.explaining import distances, explained
 from egbad.base.occlusion import occlusion
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
+from egbad.base.usual import ROWS, Usual
 from egbad.blocks import Blocks
 from egbad.checkpoints import Checkpoints
 from egbad.columns import Texts, from_plain, to_plain
@@ -94,6 +97,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         what 5 or 10 percent of anomalies cost the nearest neighbour; where there are none it loses what is rare.
     calibration_fraction : float
         Share of the rows given to `fit` that is held out of training to set the threshold, in (0, 1).
+    examples : int
+        How many training images, drawn at random, the model keeps, at most 4 MiB of them: for people to look at beside what
+        is flagged, and for methods that rebuild nothing to say where an image is strange. 0 keeps none.
     random_state : int, RandomState, Generator or None
         Seed of everything. None draws one, which `seed_` keeps.
     verbose : bool
@@ -126,6 +132,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     alpha: float = 0.01
     trim: float = 0.0
     calibration_fraction: float = 0.1
+    examples: int = 256
     random_state: Any = None
     verbose: bool = False
 
@@ -188,6 +195,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             raise InvalidInputError(f"calibration_fraction must be in (0, 1), got {self.calibration_fraction}.")
         if not 0 <= self.trim < 0.5:
             raise InvalidInputError(f"trim must be in [0, 0.5), got {self.trim}.")
+        if self.examples < 0:
+            raise InvalidInputError(f"examples must be at least 0, got {self.examples}.")
         data = self._check(X, fitting=True)
         n = len(data.x)
         if n < 2:
@@ -202,6 +211,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             plain = self.kind_ == "images" or (self.kinds_ is None and not np.isnan(x).any())
             numbers = x if plain else RowEncoder("minmax", kinds=self.kinds_).fit(x).encode(x)
             x = x[unremarkable(numbers, self.trim, self.seed_)]
+        self.examples_: Array | None = (
+            some_images(x, self.examples, self.seed_) if self.kind_ == "images" and self.examples else None
+        )
         self._learn_from(x, rng, Beside(watch, watch_every, checkpoints))
         self.calibrate(data.x[np.sort(order[:held_out])])
         self._end(started, checkpoints)
@@ -211,6 +223,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         """Learn from all rows or images, as a part of a detector that calibrates it by `calibrate`."""
         started = time.perf_counter()
         self._check(data, fitting=True)
+        self.examples_ = None
         self._learn_from(data.x, self._begin(data, checkpoints), Beside(checkpoints=checkpoints))
         self._end(started, checkpoints)
 
@@ -250,7 +263,16 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_ = len(scores)
         self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
+        self.usual_ = self._usual_distances(x)
         return scores
+
+    def _usual_distances(self, x: Array) -> Usual | None:
+        """How far some of the normal rows x (m, d) are from what is expected of them."""
+        if not isinstance(self.encoder_, RowEncoder):
+            return None
+        some = x[np.linspace(0, len(x) - 1, min(len(x), ROWS)).astype(np.intp)]
+        encoded = self.encoder_.encode(some)
+        return Usual.of(distances(self, encoded, self._expected(self._inside(encoded))))
 
     def _calibration_scores(self, x: Array) -> Floats:
         return each_once(self.score_checked, x)[0]
@@ -268,38 +290,55 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def explain(self, X: Any) -> Explanation:
         """Why each row or image has its score: what each column or pixel adds to it, and what was expected there."""
         data = self._check(X)
-        parts = [self._explained(data.x[start : start + _AT_ONCE]) for start in range(0, len(data.x), _AT_ONCE)]
-        whole = joined(parts)
-        names = self.columns_ or tuple(str(j) for j in range(self.n_features_in_ if self.kind_ == "rows" else 0))
+        whole = joined([self._explained(data.x[start : start + _AT_ONCE]) for start in range(0, len(data.x), _AT_ONCE)])
         return Explanation(
             score=whole.base + whole.shares.reshape(len(data.x), -1).sum(axis=1),
             base=whole.base,
             shares=whole.shares,
             found=self._in_users_units(data.x, data.texts),
             expected=self._in_users_units(whole.expected),
-            columns=names,
+            columns=self.columns_ or tuple(map(str, range(self.n_features_in_ if self.kind_ == "rows" else 0))),
             method=whole.method,
+            terms=whole.terms,
+            spread=whole.spread,
+            kinds=self.kinds_,
+            tail=whole.tail,
+            low=whole.low,
+            high=whole.high,
         )
+
+    def nearest_examples(self, X: Any, k: int = 3) -> Array:
+        """Of the kept training images the k that correlate best with each image of X -> (n, k, ...), the best first.
+
+        Raises
+        ------
+        InvalidInputError
+            When none are kept: for rows, or with examples=0.
+        """
+        x = self._check(X).x
+        if self.examples_ is None:
+            raise InvalidInputError(f"The model must have kept training images, it was fitted on {self.kind_} without.")
+        return nearest_images(x, self.examples_, k)
 
     def _explained(self, x: Array) -> Parts:
         """The same of checked rows or images x (n, ...), in the user's columns, pixels and units."""
-        encoded = self.encoder_.encode(x)
-        inside = self._inside(encoded)
-        parts = self._shares(inside)
-        shares = parts.shares
-        if self.guard_:
-            shares = shares + self.guard_["spread"].item() * np.abs(encoded.astype(np.float64) - inside)
-        if self.kind_ == "images":
-            shares = shares.sum(axis=1)
-        elif (blocks := self._blocks()) is not None:
-            shares = np.add.reduceat(shares, np.r_[0, blocks.stops[:-1]], axis=1)
-        return replace(parts, shares=shares, expected=self.encoder_.decode(parts.expected))
+        return explained(self, x)
 
     def _shares(self, x: Encoded) -> Parts:
-        """What encoded columns or pixels add to the score: by hiding them, where a method has no better way."""
+        """What encoded columns or pixels add to the score, where a method has no better way.
+
+        Of images by how they differ from normal ones like them, of rows and where no images are kept by hiding parts.
+        """
+        if self.examples_ is not None:
+            score = np.asarray(sum(self._terms(x).values()))
+            return where_unlike(x, self.encoder_.encode(self.examples_), score)
         blocks = self._blocks()
         groups = None if self.kind_ == "images" else np.arange(x.shape[1]) if blocks is None else blocks.source
         return occlusion(lambda rows: np.asarray(sum(self._terms(rows).values())), x, self._usual_input(), groups)
+
+    def _expected(self, x: Encoded) -> Array:
+        """What normal rows like the encoded x (n, d) would be."""
+        return np.broadcast_to(self._usual_input(), x.shape)
 
     def _usual_input(self) -> Encoded:
         """The mean of each encoded column, or the middle of the range of pixels."""
@@ -319,6 +358,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         state, arrays = self._state()
         arrays |= {f"encoder.{name}": array for name, array in self.encoder_.state().items()}
         arrays |= {f"guard.{name}": array for name, array in self.guard_.items()}
+        arrays |= {} if self.examples_ is None else {"examples": self.examples_}
+        arrays |= {f"usual.{name}": array for name, array in (self.usual_.state() if self.usual_ else {}).items()}
         arrays["calibration"] = self.calibration_scores_
         common = {
             "kind": self.kind_,
@@ -357,6 +398,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             detector.settings_ = cls.settings_type.model_validate(state["settings"])
             detector.encoder_ = detector._encoder(detector._raw_shape()).restore(persistence.under("encoder.", arrays))
             detector.guard_ = persistence.under("guard.", arrays)
+            detector.examples_ = arrays.get("examples")
+            usual = persistence.under("usual.", arrays)  # a file of an earlier release has none
+            detector.usual_ = Usual.restored(usual) if usual else None
             detector.calibration_scores_ = arrays["calibration"]
             detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
             detector.seed_, detector.threshold_ = state["seed"], state["threshold"]

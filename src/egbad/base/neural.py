@@ -151,6 +151,12 @@ def _rebuilds(detector: "TorchDetector[Any]") -> bool:
     return detector.model_type.reconstruct is not Model.reconstruct
 
 
+def _spread(parts: list[dict[str, Tensor]]) -> Floats:
+    """The standard deviation (n,) over members of scores in parts of terms (K, n)."""
+    scores = torch.cat([torch.stack([*terms.values()]).sum(0) for terms in parts], dim=1)
+    return np.asarray(scores.std(0, correction=1).cpu().numpy())
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class TorchDetector(Detector[T]):
     """A detector whose model is trained by `train`: building, members, chunks, weights in the file.
@@ -226,10 +232,8 @@ class TorchDetector(Detector[T]):
     @available_if(_rebuilds)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
-        data = self._check(X)
-        encoded = self.encoder_.encode(data.x)
-        parts = self._each_chunk(lambda chunk, n: self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy(), encoded)
-        return self._in_users_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
+        expected = self._expected(self.encoder_.encode(self._check(X).x))
+        return self._in_users_units(np.asarray(self.encoder_.decode(expected)))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the members differ over each row or image: the standard deviation (n,) of their scores.
@@ -245,9 +249,7 @@ class TorchDetector(Detector[T]):
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
 
         def spread(part: Array) -> Floats:
-            parts = self._by_member(self._inside(self.encoder_.encode(part)))
-            scores = torch.cat([torch.stack([*terms.values()]).sum(0) for terms in parts], dim=1)  # (K, n)
-            return scores.std(0, correction=1).cpu().numpy()
+            return _spread(self._by_member(self._inside(self.encoder_.encode(part))))
 
         return np.concatenate(self._each_part(spread, self._check(X).x))
 
@@ -454,9 +456,20 @@ class TorchDetector(Detector[T]):
             return Parts(shares, np.zeros(n), expected, self.model_.explains_by)
 
         parts = joined(self._each_chunk(mean_shares, x))
+        scored = self._by_member(x)
+        terms = {
+            name: torch.cat([part[name] for part in scored], dim=1).mean(0).cpu().numpy()  # (n,)
+            for name in scored[0]
+        }
         # What is not shared out: the score of what is expected, and what single precision rounds.
-        score = np.asarray(sum(self._terms(x).values()))
-        return replace(parts, base=score - parts.shares.reshape(len(x), -1).sum(axis=1))
+        base = np.asarray(sum(terms.values())) - parts.shares.reshape(len(x), -1).sum(axis=1)
+        return replace(parts, base=base, terms=terms, spread=_spread(scored) if self.members > 1 else None)
+
+    def _expected(self, x: Encoded) -> Array:
+        if not _rebuilds(self):
+            return super()._expected(x)
+        parts = self._each_chunk(lambda chunk, n: self.model_.reconstruct(chunk)[:, :n].mean(0).cpu().numpy(), x)
+        return np.concatenate(parts)
 
     def _by_member(self, x: Encoded) -> list[dict[str, Tensor]]:
         """Terms (K, n) of each member for encoded rows, in parts."""

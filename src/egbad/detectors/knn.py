@@ -1,14 +1,16 @@
 """Distance to the nearest normal rows (Ramaswamy et al., 2000): the neighbour that every network must beat."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
 from egbad import persistence
-from egbad.base import Encoded, Floats, Settings, ShallowDetector, flat
+from egbad.base import Array, Encoded, Floats, Settings, ShallowDetector, flat
 from egbad.explanation import Parts, joined
 
 _BY_PRODUCTS = ("euclidean", "correlation")
@@ -85,17 +87,24 @@ class KNN(ShallowDetector[KNNSettings]):
         if self.settings_.metric == "cosine":
             return super()._shares(x)
         parts = []
-        for start in range(0, len(x), self.rows_a_chunk):
-            rows = flat(x[start : start + self.rows_a_chunk])
-            own = self._compared(rows)
-            near = self._index.kneighbors(own, return_distance=False)
-            ways = np.abs(own[:, None] - self._rows[near])  # (n, k, d)
+        for rows, near in self._neighbours(x):
+            ways = np.abs(self._compared(rows)[:, None] - self._rows[near])  # (n, k, d)
             if self.settings_.metric != "manhattan":
                 lengths = np.linalg.norm(ways, axis=2, keepdims=True)
                 ways = np.divide(ways**2, lengths, out=np.zeros_like(ways), where=lengths > 0)
             parts.append(Parts(ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1), "exact"))
         whole = joined(parts)
         return replace(whole, shares=whole.shares.reshape(x.shape), expected=whole.expected.reshape(x.shape))
+
+    def _expected(self, x: Encoded) -> Array:
+        found = [self.learned_["rows"][near].mean(1) for _, near in self._neighbours(x)]
+        return np.concatenate(found).reshape(x.shape)
+
+    def _neighbours(self, x: Encoded) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
+        """Flat rows (n, d) of x in parts, and the places of their neighbours (n, k)."""
+        for start in range(0, len(x), self.rows_a_chunk):
+            rows = flat(x[start : start + self.rows_a_chunk])
+            yield rows, self._index.kneighbors(self._compared(rows), return_distance=False)
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._compared(x)

@@ -8,7 +8,7 @@ from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
 from egbad import persistence
-from egbad.base import Encoded, Floats, Settings, ShallowDetector, flat
+from egbad.base import Array, Encoded, Floats, Settings, ShallowDetector, flat
 from egbad.explanation import Parts
 
 
@@ -80,10 +80,14 @@ class PCA(ShallowDetector[PCASettings]):
         """Squared residuals; or of the likelihood the products of its quadratic form, and its constant."""
         a, rows = self.learned_, flat(x)
         centred = rows - a["mean"]
-        residual = centred - centred @ a["components"].T @ a["components"]
+        expected = self._expected(x)
         base = np.zeros(len(x))
-        shares = residual**2
+        shares = (rows - flat(expected)) ** 2
         if self.settings_.score_type == "likelihood":
             shares = 0.5 * (centred @ a["precision"]) * centred
             base += 0.5 * (rows.shape[1] * np.log(2 * np.pi) + a["log_det"].item())
-        return Parts(shares.reshape(x.shape), base, (rows - residual).reshape(x.shape), "exact")
+        return Parts(shares.reshape(x.shape), base, expected, "exact")
+
+    def _expected(self, x: Encoded) -> Array:
+        a = self.learned_
+        return np.asarray(a["mean"] + (flat(x) - a["mean"]) @ a["components"].T @ a["components"]).reshape(x.shape)

@@ -1,0 +1,59 @@
+"""From what a method says of encoded input to the user's own columns, pixels and units."""
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from egbad.columns import NUMBER
+from egbad.encoding import RowEncoder
+from egbad.explanation import Array, Floats, Parts
+
+if TYPE_CHECKING:
+    from egbad.base.detector import Detector
+
+
+def explained(detector: "Detector[Any]", x: Array) -> Parts:
+    """Why checked rows or images x (n, ...) have their scores."""
+    encoded = detector.encoder_.encode(x)
+    inside = detector._inside(encoded)
+    parts = detector._shares(inside)
+    shares, terms = parts.shares, parts.terms or detector._terms(inside)
+    if detector.guard_:
+        beyond = detector.guard_["spread"].item() * np.abs(encoded.astype(np.float64) - inside)
+        shares, terms = shares + beyond, {**terms, "beyond": beyond.sum(axis=1)}
+    if detector.kind_ == "images":
+        shares = shares.sum(axis=1)
+    else:
+        shares = by_column(detector, shares)
+        parts = _against_normal_rows(detector, encoded, parts)
+    return replace(parts, shares=shares, terms=terms, expected=detector.encoder_.decode(parts.expected))
+
+
+def distances(detector: "Detector[Any]", encoded: Array, expected: Array) -> Floats:
+    """How far encoded rows (n, width) are from what was expected, for each of the user's columns (n, d)."""
+    return by_column(detector, np.abs(encoded.astype(np.float64) - expected))
+
+
+def by_column(detector: "Detector[Any]", values: Floats) -> Floats:
+    """Values of encoded columns (n, width), added up for each of the user's columns (n, d)."""
+    blocks = detector._blocks()
+    return values if blocks is None else np.add.reduceat(values, np.r_[0, blocks.stops[:-1]], axis=1)
+
+
+def _against_normal_rows(detector: "Detector[Any]", encoded: Array, parts: Parts) -> Parts:
+    """With how unusual each value is among normal rows, and where it would usually lie."""
+    usual, encoder = detector.usual_, detector.encoder_
+    if usual is None or not isinstance(encoder, RowEncoder):
+        return parts
+    expected, reach, blocks = parts.expected, usual.reach(), detector._blocks()
+    if blocks is not None:  # the first column of a block is a number itself
+        spread = np.zeros(encoder.width)
+        spread[np.r_[0, blocks.stops[:-1]]] = reach
+        reach = spread
+    lowest, highest = encoder.range()
+    low, high = (encoder.decode(np.clip(u, lowest, highest)) for u in (expected - reach, expected + reach))
+    for j, kind in enumerate(detector.kinds_ or ()):
+        if kind != NUMBER:
+            low[:, j] = high[:, j] = np.nan
+    return replace(parts, tail=usual.tail(distances(detector, encoded, expected)), low=low, high=high)

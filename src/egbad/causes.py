@@ -1,0 +1,112 @@
+"""Many explanations as few causes: which columns, or which regions of images, flagged rows have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad.explanation import Explanation, Floats
+
+REGIONS = tuple(
+    f"{row} {column}".strip().replace("middle centre", "centre")
+    for row in ("upper", "middle", "lower")
+    for column in ("left", "centre", "right")
+)
+_ALIKE = 0.7  # cosine of two groups' mean shares, from which on they are one cause
+_MOST_COLUMNS = 3
+_HALF = 0.5  # of the excess is what the named columns make together
+
+
+@dataclass(frozen=True)
+class Cause:
+    """A group of flagged rows or images with one reason.
+
+    Attributes
+    ----------
+    names : tuple of str
+        The columns, or regions of the images, that make at least half of what is strange, at most three, largest first;
+        none for what is left over.
+    weights : tuple of float
+        What part of the shares each has, on average.
+    rows : array (m,)
+        Positions in the explanation.
+    found, expected : tuple
+        What these columns typically hold, and what would be expected: medians of numbers, else the most frequent value.
+    """
+
+    names: tuple[str, ...]
+    weights: tuple[float, ...]
+    rows: NDArray[np.intp]
+    found: tuple[Any, ...] = ()
+    expected: tuple[Any, ...] = ()
+
+
+def causes(explanation: Explanation, most: int = 5) -> list[Cause]:
+    """The causes of the given rows or images, the most frequent first; where there are more than `most`, the rest is one.
+
+    Rows are put together by the column with the largest share, and then groups whose shares look alike.
+    """
+    names, shares = _named(explanation)
+    leaders: list[Floats] = []
+    members: list[list[NDArray[np.intp]]] = []
+    first = shares.argmax(axis=1)
+    kinds, counts = np.unique(first, return_counts=True)
+    for kind in kinds[np.argsort(-counts, kind="stable")]:
+        rows = np.flatnonzero(first == kind)
+        mean = shares[rows].mean(axis=0)
+        place = next((i for i, leader in enumerate(leaders) if _cosine(mean, leader) >= _ALIKE), None)
+        if place is None:
+            leaders.append(mean)
+            members.append([rows])
+        else:
+            members[place].append(rows)
+    groups = sorted((np.sort(np.concatenate(parts)) for parts in members), key=len, reverse=True)
+    found = [_cause(explanation, names, shares, rows) for rows in groups[:most]]
+    if groups[most:]:
+        found.append(Cause((), (), np.sort(np.concatenate(groups[most:]))))
+    return found
+
+
+def _named(explanation: Explanation) -> tuple[Sequence[str], Floats]:
+    """Columns, or regions, and what part of what is strange each of them has (n, d)."""
+    shares = explanation.shares
+    names: Sequence[str] = explanation.columns
+    if shares.ndim == 3:
+        rows, columns = (np.array_split(np.arange(side), 3) for side in shares.shape[1:])
+        shares = np.stack([shares[:, r][:, :, c].sum(axis=(1, 2)) for r in rows for c in columns], axis=1)
+        names = REGIONS
+    strange = np.maximum(shares, 0)
+    sums = strange.sum(axis=1, keepdims=True)
+    even = np.full_like(strange, 1 / strange.shape[1])
+    return names, np.divide(strange, sums, out=even, where=sums > 0)
+
+
+def _cause(explanation: Explanation, names: Sequence[str], shares: Floats, rows: NDArray[np.intp]) -> Cause:
+    mean = shares[rows].mean(axis=0)
+    order = np.argsort(-mean, kind="stable")[:_MOST_COLUMNS]
+    enough = int(np.searchsorted(mean[order].cumsum(), _HALF)) + 1
+    chosen = order[:enough].tolist()
+    named, weights = tuple(names[j] for j in chosen), tuple(float(mean[j]) for j in chosen)
+    if explanation.shares.ndim == 3:
+        return Cause(named, weights, rows)
+    found, expected = (
+        tuple(_typical(values[rows, j]) for j in chosen) for values in (explanation.found, explanation.expected)
+    )
+    return Cause(named, weights, rows, found, expected)
+
+
+def _typical(values: NDArray[Any]) -> Any:
+    """The median of numbers, or the most frequent of other values; None where most are missing."""
+    plain = values.tolist()
+    known = [v for v in plain if v is not None and v == v]  # NaN differs from itself
+    if 2 * len(known) < len(plain):
+        return None
+    if all(isinstance(v, int | float) for v in known):
+        return float(np.sort(np.array(known, dtype=np.float64))[len(known) // 2])
+    return max(sorted(set(known), key=str), key=known.count)
+
+
+def _cosine(a: Floats, b: Floats) -> float:
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
