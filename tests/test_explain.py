@@ -6,9 +6,14 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
+from captum.attr import IntegratedGradients
 
+from egbad import load
 from egbad.base.occlusion import occlusion
+from egbad.base.usual import WITHIN, Usual
 from egbad.cli import main
+from egbad.errors import InvalidInputError
 from egbad.explanation import shared_out
 from egbad.registry import all_detectors, create
 
@@ -74,12 +79,57 @@ def test_shares_and_base_add_up_to_the_score(of_rows):
         assert np.abs(found.base).max() <= 1e-5 * np.abs(score).max(), "nothing is left over"
 
 
+def test_terms_are_those_of_the_score_and_members_differ(of_rows):
+    x, _ = faults()
+    found = of_rows.explain(x)
+    for name, values in of_rows.score_terms(x).items():
+        assert found.terms[name] == pytest.approx(values, rel=1e-9)
+    assert (found.spread is None) == (of_rows.name != "blend"), "one member differs from nobody"
+    two = create("egbad", members=2, steps=50, random_state=0, alpha=0.2).fit(scene(200, 0))
+    assert two.explain(x).spread == pytest.approx(two.score_spread(x))
+
+
+def test_normal_values_lie_where_they_are_said_to(of_rows):
+    fresh = of_rows.explain(scene(300, 5))
+    rounding = 1e-5  # some columns are rebuilt exactly
+    inside = (fresh.found >= fresh.low - rounding) & (fresh.found <= fresh.high + rounding)
+    edge = fresh.tail > 1 - WITHIN  # a value at the edge of training may be outside of a range that ends there
+    assert (inside | ~edge).mean() > 0.97 and 0.85 < edge.mean() < 0.99
+    x, where = faults()
+    strange = of_rows.explain(x).tail[np.arange(len(x)), where]
+    if of_rows.name != "pca":  # it rebuilds what is strange, too, and tells it by how likely that is
+        assert np.mean(strange < 0.1) > 0.6
+
+
+def test_reasons_are_the_same_from_a_file(of_images, tmp_path):
+    x = pictures(3, 1)
+    of_images.save(tmp_path / "m.egbad")
+    again = load(tmp_path / "m.egbad")
+    assert np.array_equal(again.explain(x).shares, of_images.explain(x).shares)
+    assert np.array_equal(again.nearest_examples(x, 2), of_images.nearest_examples(x, 2))
+
+
 def test_the_column_that_is_wrong_comes_first(of_rows):
     x, where = faults()
     first = [own[0] for own in of_rows.explain(x).top(1)]
     hits = np.mean([reason.column == str(j) for reason, j in zip(first, where, strict=True)])
     assert hits >= (0.3 if of_rows.name == "adgan" else 0.7)  # ADGAN's weights move towards what they search
     assert all(reason.found == x[i, int(reason.column)] for i, reason in enumerate(first))
+
+
+@pytest.mark.parametrize("name", ["vae", "dsebm", "bigan", "ganomaly", "f_anogan"])
+def test_two_steps_of_gradients_say_what_captum_says_by_many(name):
+    detector = create(name, random_state=0, alpha=0.2, **quick(name)).fit(scene(400, 0))
+    x = detector.encoder_.encode(faults()[0])
+    model = detector.model_.requires_grad_(False)
+
+    def score(rows):
+        return torch.stack([*model.score_terms(rows[None]).values()]).sum(0)[0]
+
+    rows = torch.from_numpy(x)
+    path = IntegratedGradients(score).attribute(rows, baselines=model.reconstruct(rows[None])[0], n_steps=64)
+    both = zip(path.numpy(), detector._shares(x).shares, strict=True)
+    assert np.median([np.corrcoef(a, b)[0, 1] for a, b in both]) > 0.98
 
 
 def test_reasons_are_a_rows_alone(of_rows):
@@ -110,6 +160,27 @@ def test_a_patch_that_is_wrong_has_most_of_a_heatmap(of_images):
     assert np.abs(found.shares[:, mask]).mean() > 3 * np.abs(found.shares[:, ~mask]).mean()
 
 
+def test_normal_images_most_like_one_are_shown():
+    x = pictures(40, 0)
+    detector = create("knn", random_state=0, alpha=0.2).fit(x)
+    kept = detector.examples_
+    assert np.array_equal(detector.nearest_examples(kept[:5] * 0.5, 2)[:, 0], kept[:5]), "light doesn't count"
+    few = create("knn", random_state=0, alpha=0.2, examples=3).fit(x)
+    assert few.examples_.shape == (3, 12, 12) and few.nearest_examples(x[:2]).shape == (2, 3, 12, 12)
+    none = create("knn", random_state=0, alpha=0.2, examples=0).fit(x)
+    with pytest.raises(InvalidInputError, match="must have kept training images"):
+        none.nearest_examples(x)
+    with pytest.raises(InvalidInputError, match="examples must be at least 0"):
+        create("knn", examples=-1).fit(x)
+    assert none.explain(x[:2]).shares.shape == (2, 12, 12)
+
+
+def test_large_images_are_kept_within_bounds():
+    x = np.random.default_rng(0).integers(0, 255, (120, 3, 128, 128)).astype(np.uint8)
+    detector = create("knn", random_state=0, alpha=0.2).fit(x)
+    assert detector.examples_.nbytes <= 2**22 and detector.examples_.dtype == np.uint8
+
+
 # -- tables of any kinds -----------------------------------------------------------------------------------------------
 
 
@@ -131,14 +202,14 @@ def test_the_command_line_gives_reasons_as_typed_columns(tmp_path, capsys):
     assert main(["fit", str(tmp_path / "t.parquet"), "--out", model, "--detector", "knn"]) == 0
     assert main(["score", model, str(tmp_path / "new.parquet"), "--explain", "2", "--out", out]) == 0
     schema = {field.name: str(field.type) for field in pq.read_schema(out)}
-    assert schema["reason_1"] == "string" and schema["reason_2_share"] == "double"
+    assert schema["reason_1"] == "string" and schema["reason_2_share"] == schema["reason_1_tail"] == "double"
     found = pd.read_parquet(out)
     last = found.iloc[-1]
     assert (last["reason_1"], last["reason_1_found"]) == ("protocol", "sctp")
     assert found["reason_1"].notna().equals(found["anomaly"]), "reasons for what is flagged"
     assert main(["export", model, "--out", str(tmp_path / "m.onnx")]) == 0
     assert main(["score", str(tmp_path / "m.onnx"), str(tmp_path / "t.parquet"), "--explain", "1"]) == 2
-    assert "--explain names columns of a table" in capsys.readouterr().err
+    assert "An exported graph gives no reasons" in capsys.readouterr().err
 
 
 # -- pieces ------------------------------------------------------------------------------------------------------------
@@ -168,3 +239,14 @@ def test_a_batch_of_reasons_costs_few_scores():
             detector.explain(new)
             ratios.append((time.perf_counter() - scored) / (scored - started))
         assert np.median(ratios) < most, name
+
+
+def test_a_tail_is_a_conformal_p_value():
+    distances = np.random.default_rng(0).exponential(size=(500, 2))
+    usual = Usual.of(distances)
+    tail = usual.tail(np.array([[1e9, 0.0], [distances[:, 0].max(), -1.0]]))
+    assert tail[0].tolist() == [1 / 501, 1.0] and tail[1, 0] <= 2 / 501
+    fresh = np.random.default_rng(1).exponential(size=(20_000, 2))
+    for alpha in (0.01, 0.1, 0.5):
+        assert (usual.tail(fresh) <= alpha).mean() == pytest.approx(alpha, rel=0.35)
+    assert (fresh < usual.reach()).mean() == pytest.approx(WITHIN, abs=0.03)

@@ -134,6 +134,10 @@ class Blocks:
         """Columns of all blocks."""
         return len(self.source)
 
+    def weights(self) -> Numbers:
+        """What each encoded column (width,) counts where each block counts the same: they add up to 1."""
+        return np.asarray([1 / (len(self.blocks) * self.blocks[j].width) for j in self.source])
+
     def expand(self, x: Numbers) -> Numbers:
         """x (n, d) -> (n, width)."""
         return np.hstack([block.expand(x[:, j]) for j, block in enumerate(self.blocks)])

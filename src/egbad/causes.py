@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.explanation import Explanation, Floats
+from egbad.explanation import Explanation, Floats, shared_out
 
 REGIONS = tuple(
     f"{row} {column}".strip().replace("middle centre", "centre")
@@ -55,7 +55,8 @@ def causes(explanation: Explanation, most: int = 5) -> list[Cause]:
     kinds, counts = np.unique(first, return_counts=True)
     for kind in kinds[np.argsort(-counts, kind="stable")]:
         rows = np.flatnonzero(first == kind)
-        mean = shares[rows].mean(axis=0)
+        # What a column or a region has beyond its part of the whole: what all have alike tells no causes apart.
+        mean = np.maximum(shares[rows].mean(axis=0) - 1 / shares.shape[1], 0)
         place = next((i for i, leader in enumerate(leaders) if _cosine(mean, leader) >= _ALIKE), None)
         if place is None:
             leaders.append(mean)
@@ -71,16 +72,21 @@ def causes(explanation: Explanation, most: int = 5) -> list[Cause]:
 
 def _named(explanation: Explanation) -> tuple[Sequence[str], Floats]:
     """Columns, or regions, and what part of what is strange each of them has (n, d)."""
-    shares = explanation.shares
-    names: Sequence[str] = explanation.columns
-    if shares.ndim == 3:
-        rows, columns = (np.array_split(np.arange(side), 3) for side in shares.shape[1:])
-        shares = np.stack([shares[:, r][:, :, c].sum(axis=(1, 2)) for r in rows for c in columns], axis=1)
-        names = REGIONS
+    if explanation.shares.ndim == 3:
+        return by_region(explanation.shares)
+    return explanation.columns, _parts(explanation.shares)
+
+
+def by_region(shares: Floats) -> tuple[Sequence[str], Floats]:
+    """Nine regions of images, and what part each has of what is strange, by shares of pixels (n, h, w) -> (n, 9)."""
+    rows, columns = (np.array_split(np.arange(side), 3) for side in shares.shape[1:])
+    sums = np.stack([shares[:, r][:, :, c].sum(axis=(1, 2)) for r in rows for c in columns], axis=1)
+    return REGIONS, _parts(sums)
+
+
+def _parts(shares: Floats) -> Floats:
     strange = np.maximum(shares, 0)
-    sums = strange.sum(axis=1, keepdims=True)
-    even = np.full_like(strange, 1 / strange.shape[1])
-    return names, np.divide(strange, sums, out=even, where=sums > 0)
+    return shared_out(strange, np.ones(len(strange)))
 
 
 def _cause(explanation: Explanation, names: Sequence[str], shares: Floats, rows: NDArray[np.intp]) -> Cause:
@@ -109,4 +115,5 @@ def _typical(values: NDArray[Any]) -> Any:
 
 
 def _cosine(a: Floats, b: Floats) -> float:
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    lengths = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / lengths) if lengths > 0 else 0.0

@@ -6,6 +6,7 @@ machine, whatever else a table holds.
 """
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ KINDS = (NUMBER, BOOLEAN, CATEGORY, TIME)
 WORDS = {NUMBER: "numbers", BOOLEAN: "true or false", CATEGORY: "categories", TIME: "times"}
 _DIGEST = 6  # bytes: below the 53 bits that a double holds, and enough that a million levels hardly ever meet
 
+_FOUR_DIGITS, _ALL_DIGITS = 1e4, 1e12  # between them all digits before the point are shown
 _TICKS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}  # of a second
 
 Texts = dict[float, str]  # of a category: code -> what it stands for
@@ -158,6 +160,26 @@ def as_text(value: Any) -> str:
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     return str(value)
+
+
+def in_words(kind: str, value: Any) -> str:
+    """A value that a column of this kind holds, as a sentence has it.
+
+    >>> in_words(NUMBER, 54540.0), in_words(NUMBER, 0.123456), in_words(BOOLEAN, 1.0), in_words(TIME, 0.0)
+    ('54,540', '0.1235', 'true', '1970-01-01 00:00:00 UTC')
+    """
+    if kind == TIME:
+        try:
+            return f"{datetime(1970, 1, 1) + timedelta(seconds=float(value)):%Y-%m-%d %H:%M:%S} UTC"
+        except OverflowError:  # before the year 1 or after 9999
+            return f"{value:,.0f} seconds after 1970"
+    if kind == BOOLEAN:
+        return "true" if value >= 0.5 else "false"
+    if kind == CATEGORY:
+        return f"'{value}'"
+    size = abs(value)
+    large = size >= _FOUR_DIGITS or float(value).is_integer()
+    return f"{value:,.0f}" if large and size < _ALL_DIGITS else f"{value:,.4g}"
 
 
 def to_plain(texts: Mapping[int, Texts]) -> dict[str, list[tuple[float, str]]]:

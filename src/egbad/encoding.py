@@ -17,7 +17,7 @@ SCALINGS = ("standard", "minmax", "none")
 _HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
 FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
 MOST = 1e18  # unscaled columns: its square is still a number in single precision
-UNSEEN = 8.0  # standard deviations: how far out a missing value lies where none was missing in training
+UNSEEN = 8.0  # standard deviations beyond the largest: where a missing value lies if none was missing in training
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 
@@ -118,11 +118,12 @@ class RowEncoder:
         return low, high
 
     def unseen(self) -> Array:
-        """Where a missing value lies in each column (width,), in encoded units, if none was missing in training."""
-        if self.scaling == "standard":
-            return np.full(self.width, UNSEEN)
-        u = self.mean + UNSEEN * self.scale
-        return np.asarray(u if self.scaling == "minmax" else self.low + self.span * u)
+        """Where a missing value lies in each column (width,), in encoded units, if none was missing in training.
+
+        Beyond all that was seen there: columns with heavy tails have values many deviations out.
+        """
+        deviation = {"standard": np.ones(self.width), "minmax": self.scale, "none": self.span * self.scale}
+        return np.asarray(self.range()[1] + UNSEEN * deviation[self.scaling])
 
     def _expanded(self, x: Array) -> Array:
         return x if self.blocks is None else self.blocks.expand(x.astype(np.float64))

@@ -1,7 +1,7 @@
 """Why a row or an image has its score: what each column or pixel adds, and what was expected there."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,6 +86,12 @@ class Explanation:
         """For each row of a table its k columns with the largest shares, largest first."""
         order = np.argsort(-self.shares, axis=1, kind="stable")[:, :k]
         return [[self._reason(i, j) for j in own] for i, own in enumerate(order.tolist())]
+
+    def part(self, rows: NDArray[np.intp]) -> "Explanation":
+        """Of some of the rows or images, by position."""
+        names = ("score", "base", "shares", "found", "expected", "spread", "tail", "low", "high")
+        own = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
+        return replace(self, **own, terms={name: values[rows] for name, values in self.terms.items()})
 
     def _reason(self, i: int, j: int) -> Reason:
         more = (None if values is None else _plain(values[i, j]) for values in (self.low, self.high, self.tail))

@@ -45,9 +45,9 @@ class Usual:
         return shares
 
     def reach(self) -> Floats:
-        """The distances (d,) that `WITHIN` of normal rows keep below."""
-        inside = int(np.searchsorted(self.ranks, max(1, (1 - WITHIN) * self.rows)))
-        return np.asarray(self.levels[min(inside, len(self.levels) - 1)])
+        """The distances (d,) that `WITHIN` of normal rows, or some more, don't exceed."""
+        rank = max(1, int((1 - WITHIN) * (self.rows + 1) + 1e-9))
+        return np.asarray(self.levels[np.searchsorted(self.ranks, rank, side="right") - 1])
 
     def state(self) -> dict[str, Array]:
         """As arrays."""

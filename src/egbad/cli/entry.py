@@ -11,7 +11,7 @@ from typing import Any
 
 import typer
 
-from egbad.cli import comparing, scoring, tuning  # noqa: F401, they add their commands to the app
+from egbad.cli import comparing, reporting, scoring, tuning  # noqa: F401, they add their commands to the app
 from egbad.cli.commands import app
 from egbad.cli.output import note, one_line
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, StoppedError

@@ -64,7 +64,9 @@ def score(
     explain: Annotated[
         int | None,
         typer.Option(
-            metavar="K", min=1, help="Add the K columns that made each flagged row's score, with what was expected."
+            metavar="K",
+            min=1,
+            help="Add the K columns, or regions of an image, that made each flagged score, with what was expected.",
         ),
     ] = None,
     alpha: Annotated[float | None, typer.Option(help="Flag at this false-alarm rate, not at the model's own.")] = None,
@@ -172,9 +174,8 @@ def _check_asked(data: str | None, out: Path | None, *, follow: bool, whole: boo
 
 
 def _check_explains(scorer: Any) -> None:
-    if scorer.kind_ != "rows" or not hasattr(scorer, "explain"):
-        what = "an exported graph scores" if scorer.kind_ == "rows" else "in images there are none"
-        raise InvalidInputError(f"--explain names columns of a table: {what}. Leave it out.")
+    if not hasattr(scorer, "explain"):
+        raise InvalidInputError("An exported graph gives no reasons: score with the model, or leave out --explain.")
 
 
 def _write_table(
@@ -238,23 +239,40 @@ def _columns(scorer: Any, data: "Data", told: Told, advance: Any) -> Columns:
 
 
 def _reasons(scorer: Any, data: "Data", flagged: Any, k: int) -> Columns:
-    """For each of the k columns that made a flagged row's score: its name, what it added, what is there and was expected."""
+    """For each of the k columns, or regions, that made a flagged row's score: its name, what it added, and of columns more.
+
+    What is there and was expected as text, where a number usually lies, and the share of normal rows as far off.
+    """
     import numpy as np
 
+    from egbad.causes import by_region
     from egbad.sources import part_of
 
+    rows = np.flatnonzero(flagged)
+    texts = ("", "_found", "_expected") if scorer.kind_ == "rows" else ("",)
+    numbers = ("_share", "_low", "_high", "_tail") if scorer.kind_ == "rows" else ("_share",)
     found: Columns = {}
     for i in range(1, k + 1):
-        found |= {f"reason_{i}": np.full(len(flagged), None, dtype=object)}
-        found |= {f"reason_{i}_share": np.full(len(flagged), np.nan)}
-        found |= {f"reason_{i}_{what}": np.full(len(flagged), None, dtype=object) for what in ("found", "expected")}
-    if flagged.any():
-        explained = scorer.explain(part_of(data, np.flatnonzero(flagged))).top(k)
-        for row, reasons in zip(np.flatnonzero(flagged), explained, strict=True):
-            for i, reason in enumerate(reasons, 1):
-                found[f"reason_{i}"][row], found[f"reason_{i}_share"][row] = reason.column, reason.share
-                found[f"reason_{i}_found"][row] = output.in_words(reason.found)
-                found[f"reason_{i}_expected"][row] = output.in_words(reason.expected)
+        found |= {f"reason_{i}{what}": np.full(len(flagged), None, dtype=object) for what in texts}
+        found |= {f"reason_{i}{what}": np.full(len(flagged), np.nan) for what in numbers}
+    if not len(rows):
+        return found
+    explained = scorer.explain(part_of(data, rows))
+    if scorer.kind_ == "images":
+        names, weights = by_region(explained.shares)
+        order = np.argsort(-weights, axis=1, kind="stable")
+        for i in range(min(k, len(names))):
+            found[f"reason_{i + 1}"][rows] = [names[j] for j in order[:, i]]
+            found[f"reason_{i + 1}_share"][rows] = np.take_along_axis(weights, order, axis=1)[:, i]
+        return found
+    for row, reasons in zip(rows, explained.top(k), strict=True):
+        for i, reason in enumerate(reasons, 1):
+            found[f"reason_{i}"][row] = reason.column
+            for what in ("found", "expected"):
+                found[f"reason_{i}_{what}"][row] = output.in_words(getattr(reason, what))
+            for what in ("share", "low", "high", "tail"):
+                value = getattr(reason, what)
+                found[f"reason_{i}_{what}"][row] = np.nan if value is None else value
     return found
 
 

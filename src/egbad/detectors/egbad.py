@@ -11,7 +11,8 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
 - training ends where what was held out of it is rebuilt hardly better than 500 steps before, or 200 on images, so that a
   longer run is not a worse one (`keep="best"`, `least_gain`);
 - on rows, residuals and features are measured against their normal size, column by column (`distance="relative"`), so
-  that columns which are always reconstructed badly do not drown the others;
+  that columns which are always reconstructed badly do not drown the others, and all columns that a category or a time
+  becomes count as one;
 - on images, residuals are measured by correlation (`distance="correlation"`), so that how much of an image is inked or lit
   does not count, and L_D is what E notices: how far E(x) lies from all that is remembered of normal images
   (`discrimination="memory"`).
@@ -27,7 +28,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.base import Encoded
+from egbad.base import Encoded, Model
 from egbad.games import (
     BiGANGame,
     BiGANSettings,
@@ -46,13 +47,14 @@ _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were th
 # -- the paper's formulas ----------------------------------------------------------------------------------------------
 
 
-def relative_distance(a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
+def relative_distance(a: Tensor, b: Tensor, usual: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean over units of log(1 + |a - b| / usual), a and b (K, B, ...), usual (K, 1, ...) -> (K, B).
 
     Counts how many units are off and by how many times their usual distance: the log-likelihood of a heavy-tailed
-    residual with a scale per unit, up to constants.
+    residual with a scale per unit, up to constants. With `weights` (d,), which add up to 1, some units count more.
     """
-    return torch.log1p((a - b).abs() / usual).flatten(2).mean(2)
+    parts = torch.log1p((a - b).abs() / usual).flatten(2)
+    return parts.mean(2) if weights is None else (parts * weights).sum(2)
 
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -101,12 +103,15 @@ class ScoredBiGAN(BiGANGame[Settings]):
     explains_by: ClassVar = "residual exact, features by gradients"
     usual_x: Tensor
     usual_f: Tensor
+    weights: Tensor | None
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
         # How far off a normal x and its features usually are, for the relative distance: `settle` learns it.
         self.register_buffer("usual_x", torch.ones(len(draws), 1, *shape))
         self.register_buffer("usual_f", torch.ones(len(draws), 1, self.D.n_features))
+        # So that what a category or a time becomes counts as one column: what each encoded column counts, not all the same.
+        self.register_buffer("weights", None)
         if settings.discrimination == "memory":
             self.memory = Memory(draws, settings.memory, settings.n_latent)
 
@@ -141,7 +146,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
         else:
             x_hat, f, f_hat = self.forward_pass(x)
             l_d = self.l_d(f, f_hat)
-        return {"residual": w * self.distance(x, x_hat, self.usual_x), "features": (1 - w) * l_d}
+        return {"residual": w * self.distance(x, x_hat, self.usual_x, self.weights), "features": (1 - w) * l_d}
 
     def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """The residual's parts, exactly; L_D's by how much its gradient makes of each |x - x_hat|."""
@@ -159,7 +164,8 @@ class ScoredBiGAN(BiGANGame[Settings]):
         """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""
         s = self.settings
         if s.distance == "relative":
-            return torch.log1p((a - b).abs() / self.usual_x) / prod(self.shape)
+            parts = torch.log1p((a - b).abs() / self.usual_x)
+            return parts / prod(self.shape) if self.weights is None else parts * self.weights
         if s.distance == "correlation":
             a, b = (centred(t) for t in (a, b))
             return (0.5 * (a - b) ** 2).view(*a.shape[:2], *self.shape)
@@ -175,10 +181,10 @@ class ScoredBiGAN(BiGANGame[Settings]):
             return cross_entropy_real(self.D.logit(f if self.settings.sigma_pair == "paper" else f_hat))
         return self.distance(f, f_hat, self.usual_f)
 
-    def distance(self, a: Tensor, b: Tensor, usual: Tensor) -> Tensor:
+    def distance(self, a: Tensor, b: Tensor, usual: Tensor, weights: Tensor | None = None) -> Tensor:
         """L_G or L_D by the chosen distance, (K, B)."""
         if self.settings.distance == "relative":
-            return relative_distance(a, b, usual)
+            return relative_distance(a, b, usual, weights)
         if self.settings.distance == "correlation":
             return correlation_distance(a, b)
         return norm_distance(a, b, self.settings.degree)
@@ -248,6 +254,12 @@ class EGBAD(GameDetector[Settings]):
     sigma_pair: str | None = None
     memory: int | None = None
     residual_weight: float | None = None
+
+    def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[Settings]:
+        model = super()._build(shape, draws)
+        if (blocks := self._blocks()) is not None and isinstance(model, ScoredBiGAN):
+            model.register_buffer("weights", torch.from_numpy(blocks.weights()).float(), persistent=False)
+        return model
 
     def _settle(self, x: Encoded) -> None:
         super()._settle(some(x, self.seed_) if self.settings_.discrimination == "memory" else x)

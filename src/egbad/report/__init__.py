@@ -1,5 +1,8 @@
-"""What was measured, as a value, and three ways to write it down: JSON for machines, Markdown, one page of HTML."""
+"""What was measured or found, as a value, and three ways to write it down: JSON for machines, Markdown, one page of HTML."""
 
+from egbad.report.findings import Finding, Findings, findings
+from egbad.report.findings import to_json as findings_to_json
+from egbad.report.findings_page import findings_to_html, findings_to_markdown
 from egbad.report.markdown import to_markdown
 from egbad.report.page import document, figure, picture_table, to_html
 from egbad.report.pictures import Pictures, draw, from_quiet_to_loud
@@ -7,6 +10,8 @@ from egbad.report.value import Curve, Histogram, Losses, Measures, Report, curve
 
 __all__ = [
     "Curve",
+    "Finding",
+    "Findings",
     "Histogram",
     "Losses",
     "Measures",
@@ -17,6 +22,10 @@ __all__ = [
     "draw",
     "evaluation_report",
     "figure",
+    "findings",
+    "findings_to_html",
+    "findings_to_json",
+    "findings_to_markdown",
     "from_quiet_to_loud",
     "picture_table",
     "plain",

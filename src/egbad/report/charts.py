@@ -121,7 +121,15 @@ def rate_chart(title: str, curve: Curve, x_label: str, y_label: str, chance: Cur
     return frame(title, x, y, x_label, y_label, body)
 
 
-def histogram_chart(title: str, histogram: Histogram, threshold: float) -> str:
+def histogram_chart(
+    title: str,
+    histogram: Histogram,
+    threshold: float,
+    *,
+    x_label: str = "anomaly score",
+    y_label: str = "share of its kind",
+    mark: str = "threshold",
+) -> str:
     """Shares of normals and of anomalies per bin of the score, and the threshold."""
     edges = histogram.edges
     shares = [[count / max(sum(counts), 1) for count in counts] for counts in (histogram.normals, histogram.anomalies)]
@@ -139,17 +147,19 @@ def histogram_chart(title: str, histogram: Histogram, threshold: float) -> str:
         body.append(
             f'<line class="threshold" x1="{place:.1f}" x2="{place:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
             f'<text class="tick" x="{place + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">'
-            f"threshold {short(threshold)}</text>"
+            f"{escape(mark)} {short(threshold)}</text>"
         )
-    return frame(title, x, y, "anomaly score", "share of its kind", body)
+    return frame(title, x, y, x_label, y_label, body)
 
 
-def loss_chart(title: str, losses: Losses, name: str) -> str:
+def loss_chart(title: str, losses: Losses, name: str, *, x_label: str = "step", y_label: str | None = None) -> str:
     """One loss over the steps, a line per member."""
     members = losses.values[name]
     finite = [v for member in members for v in member if v is not None] or [0.0]
     x, y = horizontal(0, losses.steps[-1]), vertical(min(0.0, *finite), max(finite))
-    return frame(title, x, y, "step", f"loss of {name}", [path(x, y, losses.steps, m, "main") for m in members])
+    return frame(
+        title, x, y, x_label, y_label or f"loss of {name}", [path(x, y, losses.steps, m, "main") for m in members]
+    )
 
 
 # -- several detectors in one chart --------------------------------------------------------------------------------------

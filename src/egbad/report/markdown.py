@@ -1,6 +1,21 @@
 """A report as Markdown: the table, the health and what is needed to make it again."""
 
+from collections.abc import Mapping
+from typing import Any, Protocol
+
 from egbad.report.value import Report
+
+
+class Told(Protocol):
+    """What every kind of report tells of the model and of the data."""
+
+    @property
+    def about(self) -> Mapping[str, Any]:
+        """`Detector.describe()`."""
+
+    @property
+    def data(self) -> Mapping[str, Any]:
+        """Which data this was."""
 
 
 def measure_rows(report: Report) -> list[tuple[str, str]]:
@@ -20,27 +35,28 @@ def measure_rows(report: Report) -> list[tuple[str, str]]:
     return rows
 
 
-def health(report: Report) -> list[str]:
+def health(report: Told) -> list[str]:
     """What went wrong in training, a sentence each."""
     return [str(sentence) for sentence in report.about.get("health") or ()]
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
+    """Text that stays in its cell of a table."""
     return text.replace("|", "\\|").replace("\n", " ")
 
 
 def to_markdown(report: Report) -> str:
     """The report as Markdown, for a commit or a chat."""
-    lines = [f"# {_cell(report.title)}", "", report.lead, "", "| | |", "| --- | --- |"]
-    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in measure_rows(report)]
+    lines = [f"# {cell(report.title)}", "", report.lead, "", "| | |", "| --- | --- |"]
+    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in measure_rows(report)]
     lines += ["", "Training ended well." if not health(report) else "", *[f"- {s}" for s in health(report)]]
     lines += ["", "| setting | value |", "| --- | --- |"]
-    lines += [f"| {_cell(name)} | {_cell(value)} |" for name, value in facts(report)]
+    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in facts(report)]
     lines += ["", "Made with:", "", f"    {report.command}", ""]
     return "\n".join(lines)
 
 
-def facts(report: Report) -> list[tuple[str, str]]:
+def facts(report: Told) -> list[tuple[str, str]]:
     """All that was set, seeded and installed, flat: ("settings: n_latent", "32")."""
     rows: list[tuple[str, str]] = []
     for section, value in {**report.data, **report.about}.items():

@@ -10,40 +10,44 @@ from egbad.report.markdown import facts, health, measure_rows
 from egbad.report.pictures import Drawn, Pictures, Triple, draw
 from egbad.report.value import Curve, Report
 
+WELL = "Training ended well: no collapse, no discriminator that has won."
+
 
 def to_html(report: Report) -> str:
     """The report as one HTML page: pictures, table and charts, with nothing to load from anywhere."""
-    body = _template("page.html").substitute(
+    body = template("page.html").substitute(
         title=escape(report.title),
         lead=escape(report.lead),
-        measures=_table(measure_rows(report)),
-        health=_health(report),
+        measures=table(measure_rows(report)),
+        health=health_list(health(report), WELL),
         pictures=_pictures(report.pictures) if report.pictures is not None else "",
         charts="\n".join(_charts(report)),
-        facts=_table(facts(report)),
+        facts=table(facts(report)),
         command=escape(report.command),
     )
     return document(report.title, body)
 
 
-def document(title: str, body: str) -> str:
+def document(title: str, body: str, language: str = "en") -> str:
     """A whole page around a body of HTML, with the style of all our pages in it."""
     style = files("egbad.report").joinpath("style.css").read_text(encoding="utf-8")
-    return _template("shell.html").substitute(title=escape(title), style=style, body=body)
+    return template("shell.html").substitute(title=escape(title), style=style, body=body, language=language)
 
 
-def _template(name: str) -> Template:
+def template(name: str) -> Template:
+    """A piece of HTML with places to fill."""
     return Template(files("egbad.report").joinpath(name).read_text(encoding="utf-8"))
 
 
-def _table(rows: Sequence[tuple[str, str]]) -> str:
+def table(rows: Sequence[tuple[str, str]]) -> str:
+    """Rows of a table of two columns."""
     return "\n".join(f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in rows)
 
 
-def _health(report: Report) -> str:
-    sentences = health(report)
+def health_list(sentences: Sequence[str], well: str) -> str:
+    """What went wrong in training; `well` where nothing did."""
     if not sentences:
-        return '<p class="well">Training ended well: no collapse, no discriminator that has won.</p>'
+        return f'<p class="well">{escape(well)}</p>'
     items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
     return f'<ul class="ill">{items}</ul>'
 

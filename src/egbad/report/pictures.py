@@ -87,8 +87,8 @@ class Drawn:
 
 def draw(pictures: Pictures) -> Drawn:
     """Turn arrays into PNG data URIs. Reconstructions are clipped to the range of the originals."""
-    normal, normal_hat = _floats(pictures.normal), _floats(pictures.normal_rebuilt)
-    anomaly, anomaly_hat = _floats(pictures.anomaly), _floats(pictures.anomaly_rebuilt)
+    normal, normal_hat = as_floats(pictures.normal), as_floats(pictures.normal_rebuilt)
+    anomaly, anomaly_hat = as_floats(pictures.anomaly), as_floats(pictures.anomaly_rebuilt)
     values = np.concatenate([normal.ravel(), anomaly.ravel()])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
     gaps = [abs(normal - normal_hat).mean(1), abs(anomaly - anomaly_hat).mean(1)]  # each (m, h, w)
@@ -98,7 +98,7 @@ def draw(pictures: Pictures) -> Drawn:
         x: NDArray[np.float64], x_hat: NDArray[np.float64], gap: NDArray[np.float64], scores: NDArray[np.generic]
     ) -> tuple[Triple, ...]:
         return tuple(
-            Triple(png(_pixels(a, low, high)), png(_pixels(b, low, high)), png(magma(d / reach)), float(s))
+            Triple(png(as_pixels(a, low, high)), png(as_pixels(b, low, high)), png(magma(d / reach)), float(s))
             for a, b, d, s in zip(x, x_hat, gap, np.asarray(scores, dtype=np.float64), strict=True)
         )
 
@@ -127,13 +127,13 @@ def png(pixels: NDArray[np.uint8]) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def _floats(x: NDArray[np.generic]) -> NDArray[np.float64]:
+def as_floats(x: NDArray[np.generic]) -> NDArray[np.float64]:
     """(m, h, w) or (m, c, h, w) -> (m, c, h, w), finite."""
     floats = np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     return floats[:, None] if floats.ndim == 3 else floats
 
 
-def _pixels(image: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+def as_pixels(image: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
     """One image (c, h, w) -> grey (h, w), or colour (h, w, 3) where c is 3; other channels are averaged."""
     shown = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
     scaled = (shown - low) / ((high - low) or 1.0)

@@ -124,10 +124,10 @@ def evaluation_report(
         title=title,
         lead=lead,
         measures=_measures(s, y, threshold, seconds),
-        histogram=_histogram(s, y),
+        histogram=histogram_of(s, y),
         precision_recall=precision_recall,
         roc=roc,
-        losses=_losses(history),
+        losses=losses_of(history),
         about=plain(about),
         data=plain(data),
         seconds=plain(seconds),
@@ -144,7 +144,7 @@ def curves_of(scores: ArrayLike, anomalous: ArrayLike, points: int = 100) -> dic
         name: {"x": [round(v, 4) for v in curve.x], "y": [round(v, 4) for v in curve.y]}
         for name, curve in (("roc", roc), ("precision_recall", precision_recall))
     }
-    histogram = plain(_histogram(s, y))
+    histogram = plain(histogram_of(s, y))
     return rates | {"histogram": histogram | {"edges": [float(f"{edge:.6g}") for edge in histogram["edges"]]}}
 
 
@@ -221,7 +221,8 @@ def _thinned(x: NDArray[np.float64], y: NDArray[np.float64], points: int) -> Cur
     return Curve(tuple(x.tolist()), tuple(y.tolist()))
 
 
-def _histogram(s: NDArray[np.float64], y: NDArray[np.bool_]) -> Histogram:
+def histogram_of(s: NDArray[np.float64], y: NDArray[np.bool_]) -> Histogram:
+    """How many rows of each kind lie in each bin of the scores s (n,); y (n,) is True for an anomaly."""
     low, high = float(s.min()), float(s.max())
     # Scores of gross anomalies may lie decades above the rest, which a linear axis would press into one bin.
     log = low > 0 and high > 30 * float(np.median(s))
@@ -233,7 +234,8 @@ def _histogram(s: NDArray[np.float64], y: NDArray[np.bool_]) -> Histogram:
     return Histogram(tuple(edges.tolist()), tuple(normals.tolist()), tuple(anomalies.tolist()), log)
 
 
-def _losses(history: Mapping[str, ArrayLike]) -> Losses:
+def losses_of(history: Mapping[str, ArrayLike]) -> Losses:
+    """Losses over training, thinned, from a detector's `history_`."""
     curves = {name: np.asarray(values, dtype=np.float64) for name, values in history.items() if name != "step"}
     n = min((len(values) for values in curves.values()), default=0)
     steps = np.asarray(history.get("step", np.arange(n)), dtype=np.float64)
