@@ -5,11 +5,16 @@
 One to three columns of a normal row are moved out by four to ten standard deviations, take the value of another row, or are
 given to each other. One JSON line per data set, detector and kind of fault: the share of rows that is flagged, and of these
 the share in which a faulty column stands first, or among the first three; and what a batch of reasons costs, in scores.
+
+With `--others` the same of two ways that know nothing of the detector but its score, on some of the flagged rows: a column's
+part is how much the score falls on average when it is given the values of normal rows (permutation), and SHAP's kernel
+method (Lundberg and Lee, 2017), which needs `pip install shap`.
 """
 
 import argparse
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -26,6 +31,7 @@ SETS = (
 )
 FAULTS = ("moved out", "another row's", "exchanged")
 ROWS = 1000
+FEW, NORMAL = 60, 20  # rows that the slow ways explain, and normal rows that they take values from
 Array = NDArray[np.float64]
 
 
@@ -44,7 +50,36 @@ def spoiled(x: Array, spread: Array, kind: str, rng: np.random.Generator) -> tup
     return y, y != x
 
 
-def measure(suite: str, name: str, detector: str, seed: int) -> list[dict[str, Any]]:
+def by_permutation(score: Callable[[Array], Array], x: Array, normal: Array) -> Array:
+    """How much each row's score falls when a column has the values of normal rows instead, (n, d)."""
+    whole, shares = score(x), np.empty(x.shape)
+    for j in range(x.shape[1]):
+        changed = np.repeat(x, len(normal), axis=0)
+        changed[:, j] = np.tile(normal[:, j], len(x))
+        shares[:, j] = whole - score(changed).reshape(len(x), -1).mean(axis=1)
+    return shares
+
+
+def by_shap(score: Callable[[Array], Array], x: Array, normal: Array) -> Array:
+    """Shapley values of the score (n, d), by samples of coalitions."""
+    import shap
+
+    return np.asarray(shap.KernelExplainer(score, normal).shap_values(x, silent=True))
+
+
+OTHERS = {"permutation": by_permutation, "shap": by_shap}
+
+
+def right(shares: Array, faulty: NDArray[np.bool_]) -> dict[str, float | None]:
+    """The share of rows in which a faulty column stands first, and among the first three."""
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :3]
+    hits = np.take_along_axis(faulty, order, axis=1)
+    if not len(hits):
+        return {"first": None, "of_three": None}
+    return {"first": float(hits[:, 0].mean()), "of_three": float(hits.any(axis=1).mean())}
+
+
+def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) -> list[dict[str, Any]]:
     task = next(t for t in suites.find(suite, "clean").tasks("clean", None) if t.name == name)
     split, _ = task.load(seed)
     fitted = create(detector, random_state=seed).fit(split.x_train)
@@ -57,40 +92,42 @@ def measure(suite: str, name: str, detector: str, seed: int) -> list[dict[str, A
         fitted.anomaly_score(normal)
         scored = time.perf_counter()
         fitted.explain(normal)
-        costs.append((time.perf_counter() - scored) / (scored - started))
+        once = scored - started
+        costs.append((time.perf_counter() - scored) / once)
     lines = []
     for kind in FAULTS:
         x, faulty = spoiled(normal, split.x_train.std(axis=0), kind, rng)
         x, faulty = x[faulty.any(axis=1)], faulty[faulty.any(axis=1)]
         flagged = fitted.predict(x) < 0
         found = fitted.explain(x[flagged])
-        order = np.argsort(-found.shares, axis=1)[:, :3]
-        right = np.take_along_axis(faulty[flagged], order, axis=1)
-        lines.append(
-            {
-                "task": name,
-                "detector": detector,
-                "seed": seed,
-                "fault": kind,
-                "flagged": float(flagged.mean()),
-                "first": float(right[:, 0].mean()) if len(right) else None,
-                "of_three": float(right.any(axis=1).mean()) if len(right) else None,
-                "method": found.method,
-                "batch_costs_scores": median(costs),
-            }
-        )
+        common = {"task": name, "detector": detector, "seed": seed, "fault": kind, "flagged": float(flagged.mean())}
+        own = right(found.shares, faulty[flagged])
+        lines.append(common | own | {"method": found.method, "batch_costs_scores": median(costs)})
+        few = np.flatnonzero(flagged)[:FEW]
+        for method, explain in OTHERS.items() if others and len(few) else ():
+            started = time.perf_counter()
+            shares = explain(fitted.anomaly_score, x[few], normal[:NORMAL])
+            seconds = (time.perf_counter() - started) / len(few)
+            ours = right(fitted.explain(x[few]).shares, faulty[few])
+            lines.append(
+                common
+                | right(shares, faulty[few])
+                | {"method": method, "rows": len(few), "ours_first": ours["first"], "ours_of_three": ours["of_three"]}
+                | {"costs_scores": seconds / (once / len(normal))}
+            )
     return lines
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["egbad", "blend"])
+    parser.add_argument("--others", action="store_true")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/reasons.jsonl"))
     options = parser.parse_args()
     with options.out.open("w", encoding="utf-8") as file:
         for suite, name in SETS:
             for detector in options.detectors:
-                for line in measure(suite, name, detector, 0):
+                for line in measure(suite, name, detector, 0, others=options.others):
                     print(json.dumps(line), flush=True)
                     file.write(json.dumps(line) + "\n")
 
