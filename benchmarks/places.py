@@ -23,7 +23,9 @@ from egbad.registry import create
 def measure(name: str, seed: int) -> dict[str, Any]:
     (task,) = suites.find("magnetic_tile", "clean").tasks("clean", None)
     split, digest = task.load(seed)
-    assert split.anomalous is not None and split.masks is not None and split.kinds is not None
+    assert split.anomalous is not None
+    assert split.masks is not None
+    assert split.kinds is not None
     detector = create(name, random_state=seed).fit(split.x_train)
     costs, x, masks = [], split.x_test, split.masks
     for _ in range(3):
