@@ -2,17 +2,13 @@
 
 import hashlib
 import os
-import platform
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from importlib.metadata import version
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
 import numpy as np
-import sklearn
-import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
@@ -20,15 +16,17 @@ from sklearn.utils.validation import check_is_fitted
 from egbad import calibration, persistence
 from egbad.base.examples import nearest_images, some_images, where_unlike
 from egbad.base.explaining import distances, explained
+from egbad.base.filing import content, restored
 from egbad.base.occlusion import occlusion
+from egbad.base.provenance import plain, seed_of, versions
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
 from egbad.base.usual import ROWS, Usual
 from egbad.blocks import Blocks
 from egbad.checkpoints import Checkpoints
-from egbad.columns import Texts, from_plain, to_plain
+from egbad.columns import Texts
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
-from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.errors import InvalidInputError
 from egbad.explanation import Explanation, Parts, joined
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
@@ -229,7 +227,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _begin(self, data: Data, checkpoints: Checkpoints | None) -> np.random.Generator:
         """The seed, and checkpoints ready, for a fit on checked data."""
-        self.seed_ = _seed(self.random_state)
+        self.seed_ = seed_of(self.random_state)
         if checkpoints is not None:
             checkpoints.open(self._run_on(data))
             if checkpoints.newest is not None:
@@ -355,60 +353,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def content(self) -> tuple[persistence.Manifest, persistence.Arrays]:
         """What a model file holds: for `save`, and for a detector that this one is a part of."""
-        state, arrays = self._state()
-        arrays |= {f"encoder.{name}": array for name, array in self.encoder_.state().items()}
-        arrays |= {f"guard.{name}": array for name, array in self.guard_.items()}
-        arrays |= {} if self.examples_ is None else {"examples": self.examples_}
-        arrays |= {f"usual.{name}": array for name, array in (self.usual_.state() if self.usual_ else {}).items()}
-        arrays["calibration"] = self.calibration_scores_
-        common = {
-            "kind": self.kind_,
-            "shape": list(self.shape_),
-            "columns": list(self.columns_) if self.columns_ is not None else None,
-            "kinds": list(self.kinds_) if self.kinds_ is not None else None,
-            "texts": to_plain(self.kept_texts()),
-            "settings": self.settings_.model_dump(),  # a later release's defaults must not change what a file scores
-            "seed": self.seed_,
-            "n_train": self.n_train_,
-            "threshold": self.threshold_,
-            "fit_seconds": self.fit_seconds_,
-            "versions": self.fit_versions_,
-        }
-        manifest = persistence.Manifest(
-            library=version("egbad"),
-            detector=self.name,
-            parameters=self._plain_parameters(),
-            state=common | {"method": state},
-        )
-        return manifest, arrays
+        return content(self)
 
     @classmethod
     def from_file(cls, manifest: persistence.Manifest, arrays: persistence.Arrays) -> Self:
         """The detector that a model file holds, once `persistence.read` has checked it."""
-        state = manifest.state
-        try:
-            detector = cls(**manifest.parameters)
-            detector.kind_, detector.shape_ = state["kind"], tuple(state["shape"])
-            detector._remember(
-                tuple(state["columns"]) if state["columns"] is not None else None,
-                tuple(state["kinds"]) if state.get("kinds") is not None else None,
-                from_plain(state.get("texts", {})),
-            )
-            detector._prepare()  # are the parameters ones that could be fitted with again?
-            detector.settings_ = cls.settings_type.model_validate(state["settings"])
-            detector.encoder_ = detector._encoder(detector._raw_shape()).restore(persistence.under("encoder.", arrays))
-            detector.guard_ = persistence.under("guard.", arrays)
-            detector.examples_ = arrays.get("examples")
-            usual = persistence.under("usual.", arrays)  # a file of an earlier release has none
-            detector.usual_ = Usual.restored(usual) if usual else None
-            detector.calibration_scores_ = arrays["calibration"]
-            detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
-            detector.seed_, detector.threshold_ = state["seed"], state["threshold"]
-            detector.fit_seconds_, detector.fit_versions_ = state["fit_seconds"], state["versions"]
-            detector._restore(state["method"], arrays)
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UnreadableFileError(f"The model file doesn't fit {cls.__name__}: {error}. Fit again.") from error
-        return detector
+        return restored(cls, manifest, arrays)
 
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
@@ -474,7 +424,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         given = self.get_params(deep=False)
         if not isinstance(self.random_state, int | np.integer | None):
             given["random_state"] = None  # a generator's state is no setting; `seed_` has what it gave
-        return {name: _plain(value) for name, value in given.items()}
+        return {name: plain(value) for name, value in given.items()}
 
     def score_checked(self, x: Array) -> Floats:
         """The scores (n,) of rows or images x (n, ...) that are known to fit."""
@@ -565,36 +515,3 @@ def _parameters(doc: str) -> str:
 
 
 Detector._own_parameters = _parameters(Detector.__doc__ or "")
-
-
-def _plain(value: Any) -> Any:
-    """A parameter as JSON gives it back."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
-
-
-def _seed(random_state: Any) -> int:
-    """One seed from an int, a RandomState or nothing; numpy's global state is neither read nor moved."""
-    if random_state is None:
-        return int(np.random.SeedSequence().generate_state(1)[0])
-    if isinstance(random_state, np.random.RandomState):
-        return int(random_state.randint(2**31))
-    if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(2**31))
-    if isinstance(random_state, int | np.integer) and random_state >= 0:
-        return int(random_state)
-    raise InvalidInputError(
-        f"random_state must be a non-negative int, a numpy generator or None, got {random_state!r}."
-    )
-
-
-def versions() -> dict[str, str]:
-    """The releases that a score depends on."""
-    return {
-        "egbad": version("egbad"),
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "scikit-learn": sklearn.__version__,
-    }

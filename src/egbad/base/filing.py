@@ -1,0 +1,72 @@
+"""A detector as what a model file holds, and the way back."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from egbad import persistence
+from egbad.base.usual import Usual
+from egbad.columns import from_plain, to_plain
+from egbad.errors import UnreadableFileError
+
+if TYPE_CHECKING:
+    from egbad.base.detector import Detector
+
+D = TypeVar("D", bound="Detector[Any]")
+
+
+def content(detector: "Detector[Any]") -> tuple[persistence.Manifest, persistence.Arrays]:
+    """What a model file holds: for `save`, and for a detector that this one is a part of."""
+    state, arrays = detector._state()
+    arrays |= {f"encoder.{name}": array for name, array in detector.encoder_.state().items()}
+    arrays |= {f"guard.{name}": array for name, array in detector.guard_.items()}
+    arrays |= {} if detector.examples_ is None else {"examples": detector.examples_}
+    arrays |= {f"usual.{name}": array for name, array in (detector.usual_.state() if detector.usual_ else {}).items()}
+    arrays["calibration"] = detector.calibration_scores_
+    common = {
+        "kind": detector.kind_,
+        "shape": list(detector.shape_),
+        "columns": list(detector.columns_) if detector.columns_ is not None else None,
+        "kinds": list(detector.kinds_) if detector.kinds_ is not None else None,
+        "texts": to_plain(detector.kept_texts()),
+        "settings": detector.settings_.model_dump(),  # a later release's defaults must not change what a file scores
+        "seed": detector.seed_,
+        "n_train": detector.n_train_,
+        "threshold": detector.threshold_,
+        "fit_seconds": detector.fit_seconds_,
+        "versions": detector.fit_versions_,
+    }
+    manifest = persistence.Manifest(
+        library=version("egbad"),
+        detector=detector.name,
+        parameters=detector._plain_parameters(),
+        state=common | {"method": state},
+    )
+    return manifest, arrays
+
+
+def restored(cls: type[D], manifest: persistence.Manifest, arrays: persistence.Arrays) -> D:
+    """The detector that a model file holds, once `persistence.read` has checked it."""
+    state = manifest.state
+    try:
+        detector = cls(**manifest.parameters)
+        detector.kind_, detector.shape_ = state["kind"], tuple(state["shape"])
+        detector._remember(
+            tuple(state["columns"]) if state["columns"] is not None else None,
+            tuple(state["kinds"]) if state.get("kinds") is not None else None,
+            from_plain(state.get("texts", {})),
+        )
+        detector._prepare()  # are the parameters ones that could be fitted with again?
+        detector.settings_ = cls.settings_type.model_validate(state["settings"])
+        detector.encoder_ = detector._encoder(detector._raw_shape()).restore(persistence.under("encoder.", arrays))
+        detector.guard_ = persistence.under("guard.", arrays)
+        detector.examples_ = arrays.get("examples")
+        usual = persistence.under("usual.", arrays)  # a file of an earlier release has none
+        detector.usual_ = Usual.restored(usual) if usual else None
+        detector.calibration_scores_ = arrays["calibration"]
+        detector.n_train_, detector.n_calibration_ = state["n_train"], len(arrays["calibration"])
+        detector.seed_, detector.threshold_ = state["seed"], state["threshold"]
+        detector.fit_seconds_, detector.fit_versions_ = state["fit_seconds"], state["versions"]
+        detector._restore(state["method"], arrays)
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise UnreadableFileError(f"The model file doesn't fit {cls.__name__}: {error}. Fit again.") from error
+    return detector
