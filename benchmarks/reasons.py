@@ -79,6 +79,17 @@ def right(shares: Array, faulty: NDArray[np.bool_]) -> dict[str, float | None]:
     return {"first": float(hits[:, 0].mean()), "of_three": float(hits.any(axis=1).mean())}
 
 
+def seconds(work: Callable[[Array], object], x: Array, repeats: int = 5) -> float:
+    """The median of some calls."""
+    work(x)
+    took = []
+    for _ in range(repeats):
+        started = time.perf_counter()
+        work(x)
+        took.append(time.perf_counter() - started)
+    return median(took)
+
+
 def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) -> list[dict[str, Any]]:
     task = next(t for t in suites.find(suite, "clean").tasks("clean", None) if t.name == name)
     split, _ = task.load(seed)
@@ -86,14 +97,9 @@ def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) ->
     rng = np.random.default_rng(seed)
     normal = split.x_test[~split.anomalous]
     normal = normal[rng.permutation(len(normal))[:ROWS]]
-    costs = []
-    for _ in range(5):
-        started = time.perf_counter()
-        fitted.anomaly_score(normal)
-        scored = time.perf_counter()
-        fitted.explain(normal)
-        once = scored - started
-        costs.append((time.perf_counter() - scored) / once)
+    once, batch = seconds(fitted.anomaly_score, normal), seconds(fitted.explain, normal)
+    row = seconds(fitted.explain, normal[:1], 20) / seconds(fitted.anomaly_score, normal[:1], 20)
+    costs = {"batch_costs_scores": batch / once, "row_costs_scores": row}
     lines = []
     for kind in FAULTS:
         x, faulty = spoiled(normal, split.x_train.std(axis=0), kind, rng)
@@ -102,18 +108,18 @@ def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) ->
         found = fitted.explain(x[flagged])
         common = {"task": name, "detector": detector, "seed": seed, "fault": kind, "flagged": float(flagged.mean())}
         own = right(found.shares, faulty[flagged])
-        lines.append(common | own | {"method": found.method, "batch_costs_scores": median(costs)})
+        lines.append(common | own | {"method": found.method} | costs)
         few = np.flatnonzero(flagged)[:FEW]
         for method, explain in OTHERS.items() if others and len(few) else ():
             started = time.perf_counter()
             shares = explain(fitted.anomaly_score, x[few], normal[:NORMAL])
-            seconds = (time.perf_counter() - started) / len(few)
+            each = (time.perf_counter() - started) / len(few)
             ours = right(fitted.explain(x[few]).shares, faulty[few])
             lines.append(
                 common
                 | right(shares, faulty[few])
                 | {"method": method, "rows": len(few), "ours_first": ours["first"], "ours_of_three": ours["of_three"]}
-                | {"costs_scores": seconds / (once / len(normal))}
+                | {"costs_scores": each / (once / len(normal))}
             )
     return lines
 

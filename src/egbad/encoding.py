@@ -94,9 +94,12 @@ class RowEncoder:
         x = u.astype(np.float64)
         if self.scaling != "none":
             if self.scaling == "standard":
-                x = x * self.scale + self.mean
-            x = x * self.span + self.low
-            x = np.where(self.log, np.expm1(np.where(self.log, x, 0)), x)
+                x *= self.scale  # in place, as when encoding
+                x += self.mean
+            x *= self.span
+            x += self.low
+            if self.log.any():
+                x[:, self.log] = np.expm1(x[:, self.log])
         return x if self.blocks is None else self.blocks.contract(x)
 
     def usual(self) -> NDArray[np.float32]:

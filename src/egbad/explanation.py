@@ -137,6 +137,8 @@ def shared_out(weights: Floats, total: Floats) -> Floats:
 
 def joined(parts: Sequence[Parts]) -> Parts:
     """Of several batches."""
+    if len(parts) == 1:
+        return parts[0]
 
     def whole(name: str) -> Any:
         values = [getattr(part, name) for part in parts]

@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from egbad.base import Model, TorchDetector, TrainingSettings
+from egbad.base import Model, Shares, TorchDetector, TrainingSettings, total
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
 from egbad.networks import (
@@ -89,13 +89,12 @@ def loss_against_d(real: Tensor | None, fake: Tensor) -> Tensor:
     return loss if real is None else loss + softplus(real).mean(1)
 
 
-def shares_by_difference(model: Model[Any], x: Tensor) -> tuple[Tensor, Tensor]:
+def shares_by_difference(model: Model[Any], x: Tensor) -> Shares:
     """`Model.shares` for methods that search: the score, shared out by |x - reconstruction|."""
-    score = torch.stack([*model.score_terms(x).values()]).sum(0)
-    expected = model.reconstruct(x)
+    terms, expected = model.score_terms(x), model.reconstruct(x)
     ways = (model.seen(x) - expected).abs() + 1e-12
     whole = ways.flatten(2).sum(2)
-    return ways * (score / whole).view(*whole.shape, *[1] * (x.dim() - 2)), expected
+    return Shares(ways * (total(terms) / whole).view(*whole.shape, *[1] * (x.dim() - 2)), expected, terms)
 
 
 # -- networks of the released code, which several methods share ----------------------------------------------------------

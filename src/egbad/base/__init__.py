@@ -1,7 +1,7 @@
 """What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
 from egbad.base.detector import Array, Beside, Detector, Encoded, Watch
-from egbad.base.neural import FAR, Model, TorchDetector
+from egbad.base.neural import FAR, Model, Shares, TorchDetector, total
 from egbad.base.provenance import versions
 from egbad.base.settings import Recipe, Settings, TrainingSettings
 from egbad.base.shallow import ShallowDetector, flat
@@ -18,9 +18,11 @@ __all__ = [
     "Recipe",
     "Settings",
     "ShallowDetector",
+    "Shares",
     "TorchDetector",
     "TrainingSettings",
     "Watch",
     "flat",
+    "total",
     "versions",
 ]

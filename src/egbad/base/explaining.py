@@ -52,7 +52,8 @@ def _against_normal_rows(detector: "Detector[Any]", encoded: Array, parts: Parts
         spread[np.r_[0, blocks.stops[:-1]]] = reach
         reach = spread
     lowest, highest = encoder.range()
-    low, high = (encoder.decode(np.clip(u, lowest, highest)) for u in (expected - reach, expected + reach))
+    edges = np.concatenate([expected - reach, expected + reach])
+    low, high = np.split(encoder.decode(np.clip(edges, lowest, highest)), 2)
     for j, kind in enumerate(detector.kinds_ or ()):
         if kind != NUMBER:
             low[:, j] = high[:, j] = np.nan

@@ -2,9 +2,9 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
-from egbad.explanation import Parts, joined
+from egbad.explanation import Parts
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
@@ -37,6 +37,19 @@ _TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
 _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
 FAR = 8.0  # standard deviations: how far out networks see a column
+
+
+class Shares(NamedTuple):
+    """What a model says of x (K, B, ...): what each column or pixel adds to A(x), what was expected, and the terms (K, B)."""
+
+    shares: Tensor
+    expected: Tensor
+    terms: dict[str, Tensor]
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """A(x) (K, B), of its terms."""
+    return torch.stack([*terms.values()]).sum(0)
 
 
 class Model(nn.Module, Generic[T]):
@@ -97,26 +110,23 @@ class Model(nn.Module, Generic[T]):
         """x (K, B, ...) -> what the members make of it (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} does not reconstruct.")
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there, both (K, B, ...).
+    def shares(self, x: Tensor) -> Shares:
+        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
 
-        Gradients at two points of the way from the reconstruction to x, times that way (integrated gradients: Sundararajan
-        et al., 2017, arXiv:1703.01365); what the two points miss is shared out by size.
+        The gradient half way from the reconstruction to x, times that way (integrated gradients: Sundararajan et al., 2017,
+        arXiv:1703.01365); what the one point misses is shared out by size.
         """
         with torch.no_grad():
             expected = self.reconstruct(x)
-            total, base = (torch.stack([*self.score_terms(t).values()]).sum(0) for t in (x, expected))
+            terms, base = self.score_terms(x), total(self.score_terms(expected))
         way = x - expected
-        raw = torch.zeros_like(x)
-        for share in (0.25, 0.75):
-            point = (expected + share * way).requires_grad_()
-            with torch.enable_grad():
-                (slope,) = torch.autograd.grad(torch.stack([*self.score_terms(point).values()]).sum(), point)
-            raw = raw + 0.5 * slope * way
-        flat = raw.flatten(2)
-        missed = (total - base - flat.sum(2)).unsqueeze(2)
-        sizes = flat.abs() + 1e-12
-        return (flat + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected
+        point = (expected + 0.5 * way).requires_grad_()
+        with torch.enable_grad():
+            (slope,) = torch.autograd.grad(total(self.score_terms(point)).sum(), point)
+        raw = (slope * way).flatten(2)
+        missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
+        sizes = raw.abs() + 1e-12
+        return Shares((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
@@ -153,7 +163,7 @@ def _rebuilds(detector: "TorchDetector[Any]") -> bool:
 
 def _spread(parts: list[dict[str, Tensor]]) -> Floats:
     """The standard deviation (n,) over members of scores in parts of terms (K, n)."""
-    scores = torch.cat([torch.stack([*terms.values()]).sum(0) for terms in parts], dim=1)
+    scores = torch.cat([total(terms) for terms in parts], dim=1)
     return np.asarray(scores.std(0, correction=1).cpu().numpy())
 
 
@@ -449,21 +459,24 @@ class TorchDetector(Detector[T]):
         if not _rebuilds(self):
             return super()._shares(x)
 
-        def mean_shares(chunk: Tensor, n: int) -> Parts:
+        def mean_shares(chunk: Tensor, n: int) -> tuple[Array, Array, dict[str, Tensor]]:
+            found = self.model_.shares(chunk)
             shares, expected = (
-                values[:, :n].detach().double().mean(0).cpu().numpy() for values in self.model_.shares(chunk)
+                v[:, :n].detach().double().mean(0).cpu().numpy() for v in (found.shares, found.expected)
             )
-            return Parts(shares, np.zeros(n), expected, self.model_.explains_by)
+            return shares, expected, {name: v.detach().double()[:, :n] for name, v in found.terms.items()}
 
-        parts = joined(self._each_chunk(mean_shares, x))
-        scored = self._by_member(x)
+        parts = self._each_chunk(mean_shares, x)
+        shares, expected = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
+        scored = [part[2] for part in parts]
         terms = {
             name: torch.cat([part[name] for part in scored], dim=1).mean(0).cpu().numpy()  # (n,)
             for name in scored[0]
         }
         # What is not shared out: the score of what is expected, and what single precision rounds.
-        base = np.asarray(sum(terms.values())) - parts.shares.reshape(len(x), -1).sum(axis=1)
-        return replace(parts, base=base, terms=terms, spread=_spread(scored) if self.members > 1 else None)
+        base = np.asarray(sum(terms.values())) - shares.reshape(len(x), -1).sum(axis=1)
+        spread = _spread(scored) if self.members > 1 else None
+        return Parts(shares, base, expected, self.model_.explains_by, terms, spread)
 
     def _expected(self, x: Encoded) -> Array:
         if not _rebuilds(self):

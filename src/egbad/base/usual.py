@@ -9,6 +9,7 @@ from egbad.explanation import Array, Floats
 
 ROWS = 512  # held-out normal rows that are looked at: a share is told to that
 _LEVELS = 48  # that are kept of each column, closer together among the largest
+_FEW = 32  # rows: with so few, comparing all at once is sooner done than searching column by column
 WITHIN = 0.95  # of normal rows lie in the range that is told
 
 
@@ -39,10 +40,12 @@ class Usual:
 
     def tail(self, distances: Floats) -> Floats:
         """Shares (n, d) of normal rows with distances as large as these (n, d), at most, in (0, 1]: a conformal p-value."""
-        shares = np.ones(distances.shape)
-        for rank, level in zip(self.ranks[::-1], self.levels[::-1], strict=True):
-            shares = np.where(distances > level, rank / (self.rows + 1), shares)
-        return shares
+        if len(distances) <= _FEW:
+            below = (distances > self.levels[:, None]).sum(axis=0)
+        else:
+            columns = zip(self.levels[::-1].T.copy(), distances.T.copy(), strict=True)
+            below = np.stack([levels.searchsorted(own) for levels, own in columns], axis=1)
+        return np.asarray(np.r_[1.0, self.ranks[::-1] / (self.rows + 1)][below])
 
     def reach(self) -> Floats:
         """The distances (d,) that `WITHIN` of normal rows, or some more, don't exceed."""

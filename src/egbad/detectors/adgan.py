@@ -13,6 +13,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import functional_call
 
+from egbad.base import Shares
 from egbad.games import GameDetector, GameSettings, GANGame, gan_default, mean_squares, shares_by_difference
 from egbad.networks import Draws
 
@@ -77,7 +78,7 @@ class MovingGAN(GANGame[Settings]):
         found = self.search(x)
         return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def shares(self, x: Tensor) -> Shares:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from egbad.base import Shares
 from egbad.games import (
     GameDetector,
     GameSettings,
@@ -95,7 +96,7 @@ class SearchedGAN(GANGame[Settings]):
         """A(x) = (1 - lambda) L_R(x, z) + lambda L_D(x, z) at the end of the search, section 2.3."""
         return self.losses(x, self.search(x), self.D.features(self.seen(x)))
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def shares(self, x: Tensor) -> Shares:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.base import Encoded, Model
+from egbad.base import Encoded, Model, Shares
 from egbad.games import (
     BiGANGame,
     BiGANSettings,
@@ -139,6 +139,10 @@ class ScoredBiGAN(BiGANGame[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper; w is its alpha."""
+        return self.terms_and_rebuilt(x)[0]
+
+    def terms_and_rebuilt(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """The terms (K, B) of A(x), and G(E(x))."""
         w = self.settings.residual_weight
         if self.settings.discrimination == "memory":
             z = self.E(self.seen(x))
@@ -146,19 +150,20 @@ class ScoredBiGAN(BiGANGame[Settings]):
         else:
             x_hat, f, f_hat = self.forward_pass(x)
             l_d = self.l_d(f, f_hat)
-        return {"residual": w * self.distance(x, x_hat, self.usual_x, self.weights), "features": (1 - w) * l_d}
+        residual = self.distance(x, x_hat, self.usual_x, self.weights)
+        return {"residual": w * residual, "features": (1 - w) * l_d}, x_hat
 
-    def shares(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def shares(self, x: Tensor) -> Shares:
         """The residual's parts, exactly; L_D's by how much its gradient makes of each |x - x_hat|."""
-        w, x_hat = self.settings.residual_weight, self.reconstruct(x)
         point = x.clone().requires_grad_()
         with torch.enable_grad():
-            terms = self.score_terms(point)
+            terms, x_hat = self.terms_and_rebuilt(point)
             (slope,) = torch.autograd.grad(terms["features"].sum(), point)
+        x_hat = x_hat.detach()
         weights = (slope * (x - x_hat)).abs().flatten(2) + 1e-12
         of_features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
-        own = w * self.distance_parts(x, x_hat)
-        return own + of_features.view_as(x), x_hat
+        own = self.settings.residual_weight * self.distance_parts(x, x_hat)
+        return Shares(own + of_features.view_as(x), x_hat, terms)
 
     def distance_parts(self, a: Tensor, b: Tensor) -> Tensor:
         """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""
