@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from captum.attr import IntegratedGradients
+from captum.attr import FeatureAblation, IntegratedGradients
 
 from egbad import load
 from egbad.base.occlusion import occlusion
@@ -118,7 +118,7 @@ def test_the_column_that_is_wrong_comes_first(of_rows):
 
 
 @pytest.mark.parametrize("name", ["vae", "dsebm", "bigan", "ganomaly", "f_anogan"])
-def test_two_steps_of_gradients_say_what_captum_says_by_many(name):
+def test_half_way_gradients_say_what_captum_says_by_many(name):
     detector = create(name, random_state=0, alpha=0.2, **quick(name)).fit(scene(400, 0))
     x = detector.encoder_.encode(faults()[0])
     model = detector.model_.requires_grad_(False)
@@ -130,6 +130,23 @@ def test_two_steps_of_gradients_say_what_captum_says_by_many(name):
     path = IntegratedGradients(score).attribute(rows, baselines=model.reconstruct(rows[None])[0], n_steps=64)
     both = zip(path.numpy(), detector._shares(x).shares, strict=True)
     assert np.median([np.corrcoef(a, b)[0, 1] for a, b in both]) > 0.98
+
+
+def test_hidden_columns_count_as_captum_has_it():
+    detector = create("egbad", random_state=0, alpha=0.2, steps=150).fit(scene(400, 0))
+    x = torch.from_numpy(detector.encoder_.encode(faults()[0]))
+    model = detector.model_.requires_grad_(False)
+    found = model.shares(x[None])
+    expected = model.reconstruct(x[None])[0]
+    own = model.settings.residual_weight * model.distance_parts(x[None], expected[None])[0]
+    assert own.sum(1).numpy() == pytest.approx(found.terms["residual"][0].numpy(), rel=1e-5), "exactly the residual's"
+    falls = FeatureAblation(lambda rows: sum(model.score_terms(rows[None]).values())[0]).attribute(
+        x, baselines=expected
+    )
+    three = torch.zeros_like(own).scatter(1, own.topk(3).indices, 1.0)
+    falls = (falls * three).clamp(min=0)
+    parts = (found.shares[0] - own) / found.terms["features"][0][:, None]
+    assert parts.numpy() == pytest.approx((falls / falls.sum(1, keepdim=True)).numpy(), abs=1e-4)
 
 
 def test_reasons_are_a_rows_alone(of_rows):

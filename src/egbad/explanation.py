@@ -1,7 +1,8 @@
 """Why a row or an image has its score: what each column or pixel adds, and what was expected there."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -54,18 +55,18 @@ class Explanation:
     columns : tuple of str
         Names, or positions, of the columns of a table.
     method : str
-        "exact"; "residual exact, features by gradients"; "gradients", a path of them from what is expected, in two steps;
-        "differences", the score shared out by how far each value is from what is expected; "nearest images", by how far
-        an image is from normal ones like it; or "occlusion", by how much the score falls when a value is replaced by the
-        mean.
+        "exact"; "residual exact, features by hiding columns" or "by gradients"; "gradients", that half way from what is
+        expected, times the way; "differences", the score shared out by how far each value is from what is expected; "nearest
+        images", by how far an image is from normal ones like it; or "occlusion", by how much the score falls when a value is
+        replaced by the mean.
     terms : dict of str to array (n,)
         What the score is made of, as `score_terms` has it.
     spread : array (n,), optional
         How far members, or the parts of a blend, differ over each score: their standard deviation.
     kinds : tuple of str, optional
         What columns hold, of `egbad.columns.KINDS`; None if all are numbers.
-    tail, low, high : array (n, d), optional
-        Of columns, as `Reason` has them.
+    beside : Beside, optional
+        For `tail`, `low` and `high` (n, d): of the columns of a table, as `Reason` has them.
     """
 
     score: Floats
@@ -78,9 +79,26 @@ class Explanation:
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
     kinds: tuple[str, ...] | None = None
-    tail: Floats | None = None
-    low: Floats | None = None
-    high: Floats | None = None
+    beside: "Beside | None" = None
+
+    @cached_property
+    def _told(self) -> tuple[Floats, Floats, Floats] | tuple[None, None, None]:
+        return (None, None, None) if self.beside is None else self.beside()
+
+    @property
+    def tail(self) -> Floats | None:
+        """The share of normal rows with a value as far from what was expected, at most (n, d)."""
+        return self._told[0]
+
+    @property
+    def low(self) -> Floats | None:
+        """Where the value of a number begins to lie in 95 percent of normal rows like this (n, d)."""
+        return self._told[1]
+
+    @property
+    def high(self) -> Floats | None:
+        """Where that ends (n, d)."""
+        return self._told[2]
 
     def top(self, k: int = 3) -> list[list[Reason]]:
         """For each row of a table its k columns with the largest shares, largest first."""
@@ -89,14 +107,40 @@ class Explanation:
 
     def part(self, rows: NDArray[np.intp]) -> "Explanation":
         """Of some of the rows or images, by position."""
-        names = ("score", "base", "shares", "found", "expected", "spread", "tail", "low", "high")
+        names = ("score", "base", "shares", "found", "expected", "spread")
         own = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
-        return replace(self, **own, terms={name: values[rows] for name, values in self.terms.items()})
+        terms = {name: values[rows] for name, values in self.terms.items()}
+        return replace(self, **own, terms=terms, beside=self.beside and self.beside.part(rows))
 
     def _reason(self, i: int, j: int) -> Reason:
         more = (None if values is None else _plain(values[i, j]) for values in (self.low, self.high, self.tail))
         found, expected = _plain(self.found[i, j]), _plain(self.expected[i, j])
         return Reason(self.columns[j], float(self.shares[i, j]), found, expected, *more)
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Rows beside normal ones, compared once somebody asks.
+
+    Attributes
+    ----------
+    encoded, expected : array (n, width)
+        What rows have, and what was expected of them.
+    compare : callable
+        Both -> tail, low and high (n, d), as `Explanation` has them.
+    """
+
+    encoded: Array
+    expected: Array
+    compare: Callable[[Array, Array], tuple[Floats, Floats, Floats]]
+
+    def __call__(self) -> tuple[Floats, Floats, Floats]:
+        """Compare."""
+        return self.compare(self.encoded, self.expected)
+
+    def part(self, rows: NDArray[np.intp]) -> "Beside":
+        """Some of the rows, by position."""
+        return Beside(self.encoded[rows], self.expected[rows], self.compare)
 
 
 @dataclass(frozen=True)
@@ -111,7 +155,7 @@ class Parts:
         What is left of the score.
     expected : array (n, ...)
         What a normal one like it would be.
-    method, terms, spread, tail, low, high
+    method, terms, spread, beside
         As `Explanation` has them.
     """
 
@@ -121,9 +165,7 @@ class Parts:
     method: str
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
-    tail: Floats | None = None
-    low: Floats | None = None
-    high: Floats | None = None
+    beside: Beside | None = None
 
 
 def shared_out(weights: Floats, total: Floats) -> Floats:
@@ -144,9 +186,16 @@ def joined(parts: Sequence[Parts]) -> Parts:
         values = [getattr(part, name) for part in parts]
         return None if values[0] is None else np.concatenate(values)
 
-    arrays = {name: whole(name) for name in ("shares", "base", "expected", "spread", "tail", "low", "high")}
+    arrays = {name: whole(name) for name in ("shares", "base", "expected", "spread")}
     terms = {name: np.concatenate([part.terms[name] for part in parts]) for name in parts[0].terms}
-    return Parts(method=parts[0].method, terms=terms, **arrays)
+    besides = [part.beside for part in parts if part.beside is not None]
+    beside = None
+    if besides:
+        encoded, expected = (
+            np.concatenate([getattr(one, name) for one in besides]) for name in ("encoded", "expected")
+        )
+        beside = replace(besides[0], encoded=encoded, expected=expected)
+    return Parts(method=parts[0].method, terms=terms, beside=beside, **arrays)
 
 
 def _plain(value: Any) -> Any:

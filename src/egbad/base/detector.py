@@ -300,9 +300,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             terms=whole.terms,
             spread=whole.spread,
             kinds=self.kinds_,
-            tail=whole.tail,
-            low=whole.low,
-            high=whole.high,
+            beside=whole.beside,
         )
 
     def nearest_examples(self, X: Any, k: int = 3) -> Array:

@@ -1,13 +1,14 @@
 """From what a method says of encoded input to the user's own columns, pixels and units."""
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from egbad.columns import NUMBER
 from egbad.encoding import RowEncoder
-from egbad.explanation import Array, Floats, Parts
+from egbad.explanation import Array, Beside, Floats, Parts
 
 if TYPE_CHECKING:
     from egbad.base.detector import Detector
@@ -26,7 +27,8 @@ def explained(detector: "Detector[Any]", x: Array) -> Parts:
         shares = shares.sum(axis=1)
     else:
         shares = by_column(detector, shares)
-        parts = _against_normal_rows(detector, encoded, parts)
+        beside = None if detector.usual_ is None else Beside(encoded, parts.expected, partial(compared, detector))
+        parts = replace(parts, beside=beside)
     return replace(parts, shares=shares, terms=terms, expected=detector.encoder_.decode(parts.expected))
 
 
@@ -41,12 +43,12 @@ def by_column(detector: "Detector[Any]", values: Floats) -> Floats:
     return values if blocks is None else np.add.reduceat(values, np.r_[0, blocks.stops[:-1]], axis=1)
 
 
-def _against_normal_rows(detector: "Detector[Any]", encoded: Array, parts: Parts) -> Parts:
-    """With how unusual each value is among normal rows, and where it would usually lie."""
-    usual, encoder = detector.usual_, detector.encoder_
-    if usual is None or not isinstance(encoder, RowEncoder):
-        return parts
-    expected, reach, blocks = parts.expected, usual.reach(), detector._blocks()
+def compared(detector: "Detector[Any]", encoded: Array, expected: Array) -> tuple[Floats, Floats, Floats]:
+    """How rare values so far from what was expected are among normal rows, and where they usually lie, (n, d) each."""
+    usual, encoder, blocks = detector.usual_, detector.encoder_, detector._blocks()
+    assert usual is not None
+    assert isinstance(encoder, RowEncoder)
+    reach = usual.reach()
     if blocks is not None:  # the first column of a block is a number itself
         spread = np.zeros(encoder.width)
         spread[np.r_[0, blocks.stops[:-1]]] = reach
@@ -57,4 +59,4 @@ def _against_normal_rows(detector: "Detector[Any]", encoded: Array, parts: Parts
     for j, kind in enumerate(detector.kinds_ or ()):
         if kind != NUMBER:
             low[:, j] = high[:, j] = np.nan
-    return replace(parts, tail=usual.tail(distances(detector, encoded, expected)), low=low, high=high)
+    return usual.tail(distances(detector, encoded, expected)), low, high

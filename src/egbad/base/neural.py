@@ -68,7 +68,7 @@ class Model(nn.Module, Generic[T]):
     one_by_one: ClassVar[bool] = (
         False  # whether scoring borrows the networks, so that no other chunk may meet them then
     )
-    explains_by: ClassVar[str] = "gradients"  # of the methods that `egbad.explanation.Explanation` has
+    explains_by: str = "gradients"  # of the methods that `egbad.explanation.Explanation` has
     rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
     images_a_chunk: int = 32
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.

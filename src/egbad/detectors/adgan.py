@@ -30,7 +30,7 @@ class Settings(GameSettings):
 class MovingGAN(GANGame[Settings]):
     """A GAN, and the search for z and for weights around those of G."""
 
-    explains_by: ClassVar = "differences"
+    explains_by = "differences"
 
     one_by_one = True  # `functional_call` puts other weights into G
     other_rows = other_images = ()  # to find out about them would take as long as to score

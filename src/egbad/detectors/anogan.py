@@ -48,7 +48,7 @@ def search_rate(step: int, settings: Settings) -> float:
 class SearchedGAN(GANGame[Settings]):
     """A GAN, and the search for z."""
 
-    explains_by: ClassVar = "differences"
+    explains_by = "differences"
 
     other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.base import Encoded, Model, Shares
+from egbad.base import Encoded, Model, Shares, total
 from egbad.games import (
     BiGANGame,
     BiGANSettings,
@@ -41,6 +41,7 @@ from egbad.games import (
 from egbad.memory import Memory, some
 from egbad.networks import Draws
 
+_HIDDEN = 3  # columns are hidden for an explanation, one at a time: more find little more, and cost a score each
 _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were this far off, in encoded units
 
 
@@ -100,10 +101,10 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 class ScoredBiGAN(BiGANGame[Settings]):
     """A BiGAN and the score A(x)."""
 
-    explains_by: ClassVar = "residual exact, features by gradients"
     usual_x: Tensor
     usual_f: Tensor
     weights: Tensor | None
+    groups: Tensor | None
 
     def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
         super().__init__(shape, settings, draws)
@@ -112,6 +113,8 @@ class ScoredBiGAN(BiGANGame[Settings]):
         self.register_buffer("usual_f", torch.ones(len(draws), 1, self.D.n_features))
         # So that what a category or a time becomes counts as one column: what each encoded column counts, not all the same.
         self.register_buffer("weights", None)
+        self.register_buffer("groups", None)
+        self.explains_by = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
         if settings.discrimination == "memory":
             self.memory = Memory(draws, settings.memory, settings.n_latent)
 
@@ -154,7 +157,31 @@ class ScoredBiGAN(BiGANGame[Settings]):
         return {"residual": w * residual, "features": (1 - w) * l_d}, x_hat
 
     def shares(self, x: Tensor) -> Shares:
-        """The residual's parts, exactly; L_D's by how much its gradient makes of each |x - x_hat|."""
+        """The residual's parts, exactly; L_D's by what A(x) loses when one has what was expected, or by its gradient."""
+        if len(self.shape) == 3:
+            return self._shares_by_gradient(x)
+        with torch.no_grad():
+            terms, x_hat = self.terms_and_rebuilt(x)
+            own = self.settings.residual_weight * self.distance_parts(x, x_hat)
+            return Shares(own + terms["features"].unsqueeze(2) * self._falls(x, x_hat, own, total(terms)), x_hat, terms)
+
+    def _falls(self, x: Tensor, x_hat: Tensor, own: Tensor, score: Tensor) -> Tensor:
+        """How A(x) falls when one of the columns with the largest residuals has x_hat instead, (K, B, d), as parts of 1.
+
+        By the whole of A(x), not by L_D alone: what is strange spoils the residuals and features of others, too.
+        """
+        groups = torch.arange(x.shape[2], device=x.device) if self.groups is None else self.groups
+        of_group = x.new_zeros(*x.shape[:2], int(groups.max()) + 1).index_add(2, groups, own)
+        falls = torch.zeros_like(x)
+        for candidate in of_group.topk(min(_HIDDEN, of_group.shape[2]), dim=2).indices.unbind(2):
+            hidden = groups == candidate.unsqueeze(2)
+            fall = score - total(self.score_terms(torch.where(hidden, x_hat, x)))
+            within = own * hidden / (own * hidden).sum(2, keepdim=True).clamp(min=1e-30)
+            falls = falls + fall.clamp(min=0).unsqueeze(2) * within
+        falls = torch.where(falls.sum(2, keepdim=True) > 0, falls, own + 1e-12)
+        return falls / falls.sum(2, keepdim=True)
+
+    def _shares_by_gradient(self, x: Tensor) -> Shares:
         point = x.clone().requires_grad_()
         with torch.enable_grad():
             terms, x_hat = self.terms_and_rebuilt(point)
@@ -264,6 +291,7 @@ class EGBAD(GameDetector[Settings]):
         model = super()._build(shape, draws)
         if (blocks := self._blocks()) is not None and isinstance(model, ScoredBiGAN):
             model.register_buffer("weights", torch.from_numpy(blocks.weights()).float(), persistent=False)
+            model.register_buffer("groups", torch.from_numpy(blocks.source), persistent=False)
         return model
 
     def _settle(self, x: Encoded) -> None:
