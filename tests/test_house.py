@@ -41,6 +41,8 @@ ORDER = [
         "tuning",
         "export",
         "loading",
+        "jobs",
+        "distributed",
     ),
     *("report", "benchmark", "demo", "cli"),
 ]

@@ -22,8 +22,8 @@ EGBAD = [str(Path(sys.executable).with_name("egbad"))]
 SMALL = [
     sys.executable,
     "-c",
-    "import sys, egbad.cli.parts, egbad.sources.data\n"
-    "egbad.cli.parts.BATCHES, egbad.sources.data.AT_ONCE = 2, 250\n"
+    "import sys, egbad.sources.data\n"
+    "egbad.sources.data.BATCHES, egbad.sources.data.AT_ONCE = 2, 250\n"
     "from egbad.cli import main\n"
     "sys.exit(main(sys.argv[1:]))",
 ]

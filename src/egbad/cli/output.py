@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from egbad.jobs import ParquetTable
+
 Columns = Mapping[str, "NDArray[np.generic]"]
 
 TABLES = (".csv", ".parquet", ".jsonl")
@@ -174,28 +176,8 @@ class Table:
         self.begun = True
 
 
-class ParquetTable:
-    """The same as a Parquet file."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.writer: Any = None
-
-    def write(self, columns: Columns) -> None:
-        """The next rows."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        batch = pa.table(dict(columns))
-        if self.writer is None:
-            # A column with nothing in it yet may have text later.
-            fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]
-            self.writer = pq.ParquetWriter(self.path, pa.schema(fields))
-        self.writer.write_table(batch.cast(self.writer.schema))
-
-
 @contextmanager
-def table(path: Path | None) -> Iterator[Table | ParquetTable]:
+def table(path: Path | None) -> "Iterator[Table | ParquetTable]":
     """A table to write to: a .csv, .parquet or .jsonl file, which is there once all is written, or stdout as CSV."""
     from egbad.persistence import replacing
 
@@ -205,12 +187,10 @@ def table(path: Path | None) -> Iterator[Table | ParquetTable]:
         return
     with replacing(path) as draft:
         if path.suffix.lower() == ".parquet":
-            written = ParquetTable(draft)
-            try:
+            from egbad.jobs import ParquetTable
+
+            with ParquetTable(draft) as written:
                 yield written
-            finally:
-                if written.writer is not None:
-                    written.writer.close()
         else:
             with draft.open("w", encoding="utf-8", newline="") as file:
                 yield Table(file, path.suffix.lower())

@@ -4,7 +4,7 @@ import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,24 +22,13 @@ from egbad.cli.commands import (
     SkipBad,
     app,
 )
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, unknown
 
 if TYPE_CHECKING:
-    from egbad.sources import Data
+    from egbad.jobs import Told
 
 Columns = dict[str, Any]  # of a table of scores, each (n,)
-
-
-@dataclass(frozen=True)
-class Told:
-    """What is told of each row: whether its score is above a threshold, what it is made of, and so many reasons."""
-
-    threshold: float
-    terms: bool
-    reasons: int | None
-
-
-_PIECE = 4096  # rows that are scored between two looks at the clock
+_ENGINES = ("local", "ray")
 
 
 # -- score -------------------------------------------------------------------------------------------------------------
@@ -80,6 +69,12 @@ def score(
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
     skip_bad: SkipBad = False,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: score parts on Ray's workers, here or on a cluster.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of --engine ray (default: as many as there are cores).")
+    ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -92,9 +87,11 @@ def score(
     _check_rate("alpha", alpha)
     _check_rate("fdr", fdr)
     _check_asked(data, out, follow=follow, whole=fdr is not None, reasons=explain is not None)
+    _check_engine(engine, out)
     if out is not None:
         output.check_table(out)
     from egbad import calibration, load
+    from egbad.jobs import PartsFolder, Told
 
     scorer = load(model)
     threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
@@ -113,14 +110,18 @@ def score(
         bad=bad if skip_bad else None,
     )
     stream = source.stream()
+    if engine == "ray" and stream.pieces is None:
+        raise InvalidInputError("With --engine ray DATA must be Parquet files or images. Score other files without it.")
     summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
     told = Told(threshold, terms, explain)
     if out is not None and _is_folder(out):
-        from egbad.cli.parts import PartsFolder
-
         asked = {"files": source.identity(), "label_column": label_column, "image_size": image_size}
-        _write_parts(scorer, stream, told, PartsFolder(out, model, asked | asdict(told)), summary)
+        folder = PartsFolder(out, model, asked | asdict(told))
+        if engine == "ray":
+            _write_by_ray(model, stream, told, folder, workers, summary)
+        else:
+            _write_parts(scorer, stream, told, folder, summary)
     else:
         kept = _write_table(scorer, stream, told, fdr, out, summary, keep=as_json and out is None)
     output.note_bad(bad)
@@ -139,21 +140,38 @@ def _count(summary: dict[str, Any], rows: int, flagged: int) -> None:
     summary["flagged"] += flagged
 
 
-def _write_parts(scorer: Any, stream: Any, told: Told, folder: Any, summary: dict[str, Any]) -> None:
+def _write_parts(scorer: Any, stream: Any, told: "Told", folder: Any, summary: dict[str, Any]) -> None:
     """Score what is in none of the parts that are there."""
-    from egbad.cli.parts import flagged
+    from egbad.jobs import counts_of, write_part
     from egbad.progress import progress
 
     with progress("Scoring", stream.rows, unit="rows") as advance:
-        for path, there, batches in folder.each(stream.batches):
+        for path, batches in folder.each(stream):
+            there = path.exists()
+            if not there:
+                write_part(path, scorer, batches, told, advance)
+            counts = counts_of(path)
             if there:
-                for data in batches:
-                    advance(len(data.x))
-            else:
-                with output.table(path) as table:
-                    for data in batches:
-                        table.write(_columns(scorer, data, told, advance))
-            _count(summary, *flagged(path))
+                advance(counts[0])
+            _count(summary, *counts)
+
+
+def _write_by_ray(
+    model: Path, stream: Any, told: "Told", folder: Any, workers: int | None, summary: dict[str, Any]
+) -> None:
+    """The same by workers of Ray."""
+    from egbad.distributed import score_pieces
+    from egbad.jobs import counts_of
+    from egbad.progress import progress
+
+    paths = [folder.path(number) for number in range(len(stream.pieces))]
+    todo = [(path, piece) for path, piece in zip(paths, stream.pieces, strict=True) if not path.exists()]
+    with progress("Scoring", stream.rows, unit="rows") as advance:
+        advance(stream.rows - sum(piece.rows for _, piece in todo))
+        for rows in score_pieces(model, todo, told, workers):
+            advance(rows)
+    for path in paths:
+        _count(summary, *counts_of(path))
 
 
 def _is_folder(out: Path) -> bool:
@@ -173,6 +191,13 @@ def _check_asked(data: str | None, out: Path | None, *, follow: bool, whole: boo
         raise InvalidInputError("--fdr looks at all rows at once: give --out a file, not a folder of parts.")
 
 
+def _check_engine(engine: str, out: Path | None) -> None:
+    if engine not in _ENGINES:
+        raise unknown("engine", engine, _ENGINES)
+    if engine == "ray" and (out is None or not _is_folder(out)):
+        raise InvalidInputError("Ray's workers write parts: give --out a folder.")
+
+
 def _check_explains(scorer: Any) -> None:
     if not hasattr(scorer, "explain"):
         raise InvalidInputError("An exported graph gives no reasons: score with the model, or leave out --explain.")
@@ -181,7 +206,7 @@ def _check_explains(scorer: Any) -> None:
 def _write_table(
     scorer: Any,
     stream: Any,
-    told: Told,
+    told: "Told",
     fdr: float | None,
     out: Path | None,
     summary: dict[str, Any],
@@ -210,82 +235,14 @@ def _check_rate(name: str, value: float | None) -> None:
         raise InvalidInputError(f"{name} must be in (0, 1), got {value}.")
 
 
-def _scored(scorer: Any, stream: Any, told: Told) -> Iterator[Columns]:
+def _scored(scorer: Any, stream: Any, told: "Told") -> Iterator[Columns]:
     """The table of scores, a batch at a time, with progress."""
+    from egbad.jobs import columns_of
     from egbad.progress import progress
 
     with progress("Scoring", stream.rows, unit="rows") as advance:
         for data in stream.batches:
-            yield _columns(scorer, data, told, advance)
-
-
-def _columns(scorer: Any, data: "Data", told: Told, advance: Any) -> Columns:
-    """The scores of a batch, and what is told beside them."""
-    import numpy as np
-
-    from egbad import calibration
-
-    parts = _score_terms(scorer, data, advance)
-    scores = np.asarray(sum(parts.values()))
-    place: Columns = {"row": data.first_row + np.arange(len(scores))}
-    if data.files:
-        place = {"file": np.array(data.files)}
-    elif data.source:
-        place = {"file": np.repeat(data.source, len(scores))} | place
-    p = calibration.p_values(scorer.calibration_scores_, scores)
-    flagged = scores > told.threshold
-    reasons = _reasons(scorer, data, flagged, told.reasons) if told.reasons else {}
-    return place | {"score": scores, "p_value": p, "anomaly": flagged} | (parts if told.terms else {}) | reasons
-
-
-def _reasons(scorer: Any, data: "Data", flagged: Any, k: int) -> Columns:
-    """For each of the k columns, or regions, that made a flagged row's score: its name, what it added, and of columns more.
-
-    What is there and was expected as text, where a number usually lies, and the share of normal rows as far off.
-    """
-    import numpy as np
-
-    from egbad.causes import by_region
-    from egbad.sources import part_of
-
-    rows = np.flatnonzero(flagged)
-    texts = ("", "_found", "_expected") if scorer.kind_ == "rows" else ("",)
-    numbers = ("_share", "_low", "_high", "_tail") if scorer.kind_ == "rows" else ("_share",)
-    found: Columns = {}
-    for i in range(1, k + 1):
-        found |= {f"reason_{i}{what}": np.full(len(flagged), None, dtype=object) for what in texts}
-        found |= {f"reason_{i}{what}": np.full(len(flagged), np.nan) for what in numbers}
-    if not len(rows):
-        return found
-    explained = scorer.explain(part_of(data, rows))
-    if scorer.kind_ == "images":
-        names, weights = by_region(explained.shares)
-        order = np.argsort(-weights, axis=1, kind="stable")
-        for i in range(min(k, len(names))):
-            found[f"reason_{i + 1}"][rows] = [names[j] for j in order[:, i]]
-            found[f"reason_{i + 1}_share"][rows] = np.take_along_axis(weights, order, axis=1)[:, i]
-        return found
-    for row, reasons in zip(rows, explained.top(k), strict=True):
-        for i, reason in enumerate(reasons, 1):
-            found[f"reason_{i}"][row] = reason.column
-            for what in ("found", "expected"):
-                found[f"reason_{i}_{what}"][row] = output.in_words(getattr(reason, what))
-            for what in ("share", "low", "high", "tail"):
-                value = getattr(reason, what)
-                found[f"reason_{i}_{what}"][row] = np.nan if value is None else value
-    return found
-
-
-def _score_terms(scorer: Any, data: "Data", advance: Any) -> Columns:
-    """The terms (n,) of every row's score."""
-    import numpy as np
-
-    parts = []
-    for start in range(0, len(data.x), _PIECE):
-        x = data.x[start : start + _PIECE]
-        parts.append(scorer.score_terms(replace(data, x=x, files=None, labels=None, first_row=data.first_row + start)))
-        advance(len(x))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            yield columns_of(scorer, data, told, advance)
 
 
 def _joined(batches: Iterator[Columns]) -> Columns:
@@ -330,6 +287,7 @@ def evaluate(
     import time
 
     from egbad import load, metrics
+    from egbad.jobs import terms_of
     from egbad.progress import progress
 
     scorer = load(model)
@@ -339,7 +297,7 @@ def evaluate(
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:
-        scores = sum(_score_terms(scorer, found, advance).values())
+        scores = sum(terms_of(scorer, found, advance).values())
     seconds = time.perf_counter() - started
     flags = metrics.flags(scores, anomalous, scorer.threshold_)
     measured: dict[str, Any] = {

@@ -4,7 +4,7 @@ Read are `.npz`, `.npy`, `.csv` and `.parquet` files, folders of tables and of i
 and polars frames, Arrow tables and whatever else speaks Arrow's stream interface.
 """
 
-from egbad.sources.data import Data, Kinds, Stream, as_data, check_numbers, in_batches, names_message, part_of
+from egbad.sources.data import Data, Kinds, Piece, Stream, as_data, check_numbers, in_batches, names_message, part_of
 from egbad.sources.files import Options, read, stream
 from egbad.sources.sampling import sample
 
@@ -12,6 +12,7 @@ __all__ = [
     "Data",
     "Kinds",
     "Options",
+    "Piece",
     "Stream",
     "as_data",
     "check_numbers",

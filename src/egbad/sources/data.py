@@ -1,6 +1,6 @@
 """What a user has in memory -> rows or images as numbers, with the names and kinds of columns that came with them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ Array = NDArray[Any]
 Kinds = Mapping[str, str] | Sequence[str]  # of columns by their names, of some or all; or of all in their order
 
 AT_ONCE = 16_384  # rows of a batch
+BATCHES = 64  # of a piece: about a million rows
 MIN_SIDE, MAX_SIDE = 8, 128  # pixels
 
 
@@ -55,6 +56,22 @@ class Data:
 
 
 @dataclass(frozen=True)
+class Piece:
+    """So many consecutive rows or images of a stream that they are worth a worker's while.
+
+    Attributes
+    ----------
+    rows : int
+        How many, where all can be read.
+    read : callable
+        Gives them in batches; it can be pickled.
+    """
+
+    rows: int
+    read: Callable[[], Iterator[Data]]
+
+
+@dataclass(frozen=True)
 class Stream:
     """Rows or images in batches, read as they are asked for.
 
@@ -64,10 +81,19 @@ class Stream:
         How many there are in all, where that is known before they are read.
     batches : iterator of Data
         In order, each with the place of its first row.
+    pieces : tuple of Piece, optional
+        The same in pieces that can be read by themselves, where the files are such that this is no more work.
     """
 
     rows: int | None
     batches: Iterator[Data]
+    pieces: tuple[Piece, ...] | None = None
+
+    @classmethod
+    def of(cls, pieces: Sequence[Piece]) -> "Stream":
+        """A stream of pieces."""
+        whole = (batch for piece in pieces for batch in piece.read())
+        return cls(sum(piece.rows for piece in pieces), whole, tuple(pieces))
 
 
 def part_of(data: Data, rows: Array) -> Data:

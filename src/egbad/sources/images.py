@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from egbad.errors import InvalidInputError, UnreadableFileError
-from egbad.sources.data import MAX_SIDE, MIN_SIDE, Array, Data, Stream
+from egbad.sources import data as memory
+from egbad.sources.data import MAX_SIDE, MIN_SIDE, Array, Data, Piece, Stream
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -79,17 +81,36 @@ def stream_images(folder: Path, label_column: str | None, wanted: Wanted) -> Str
     size = wanted.size or _common_size([(h, w) for _, (h, w, _) in found])
     colour = any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour
     usable = [path for path, _ in found]
-    return Stream(len(usable), _batches(folder, usable, size, colour, label_column, wanted))
+    whole = memory.BATCHES * AT_ONCE
+    pieces = [usable[start : start + whole] for start in range(0, len(usable), whole)]
+    options = (size, colour, label_column, wanted)
+    read = [partial(_batches, folder, own, *options, i * whole) for i, own in enumerate(pieces)]
+    stream = Stream.of([Piece(len(own), one) for own, one in zip(pieces, read, strict=True)])
+    return replace(stream, batches=_some(stream.batches, folder, paths))
+
+
+def _some(batches: Iterator[Data], folder: Path, paths: Sequence[Path]) -> Iterator[Data]:
+    """The batches, of which there must be one."""
+    first = next(batches, None)
+    if first is None:
+        raise _none_readable(folder, paths)
+    yield first
+    yield from batches
 
 
 def _batches(
-    folder: Path, paths: Sequence[Path], size: tuple[int, int], colour: bool, label_column: str | None, wanted: Wanted
+    folder: Path,
+    paths: Sequence[Path],
+    size: tuple[int, int],
+    colour: bool,
+    label_column: str | None,
+    wanted: Wanted,
+    row: int,
 ) -> Iterator[Data]:
     def one(path: Path) -> Array | None:
         pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size, colour), wanted)
         return pixels
 
-    row = 0
     with ThreadPoolExecutor() as pool:  # files are decoded and resized without Python's lock
         for start in range(0, len(paths), AT_ONCE):
             own = paths[start : start + AT_ONCE]
@@ -101,8 +122,6 @@ def _batches(
                 x = np.stack([a.astype(np.uint16) for a in arrays] if deep else arrays)
                 yield Data(x, files=tuple(str(p.relative_to(folder)) for p, _ in read), labels=labels, first_row=row)
                 row += len(read)
-    if row == 0:
-        raise _none_readable(folder, paths)
 
 
 def _none_readable(folder: Path, paths: Sequence[Path]) -> InvalidInputError:

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from glob import glob
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from egbad.columns import CATEGORY, NUMBER, WORDS, code_of
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.sources import data as memory
-from egbad.sources.data import Data, Kinds, Stream, table_data
+from egbad.sources.data import Data, Kinds, Piece, Stream, table_data
 
 SUFFIXES = (".csv", ".parquet")
 _BLOCK = 16 * 2**20  # bytes of a .csv file that make one
@@ -58,6 +59,8 @@ def read_tables(files: Sequence[Path], label_column: str | None, kinds: Kinds | 
 
 def stream_tables(files: Sequence[Path], label_column: str | None, kinds: Kinds | None) -> Stream:
     """The same in batches; where there are several files each says which it is from, and counts rows in that."""
+    if all(file.suffix.lower() == ".parquet" for file in files):
+        return Stream.of(_pieces(files, label_column, kinds))
     streams = [(_stream_csv if f.suffix.lower() == ".csv" else _stream_parquet)(f, label_column, kinds) for f in files]
     if len(files) == 1:
         return streams[0]
@@ -150,16 +153,90 @@ def _read_table(path: Path, label_column: str | None, kinds: Kinds | None) -> Da
     return _with_keys(path, not_empty(path, table_data(table, label_column, kinds)))
 
 
-def _stream_parquet(path: Path, label_column: str | None, kinds: Kinds | None) -> Stream:
+@dataclass(frozen=True)
+class _Rows:
+    """Some rows of a Parquet file."""
+
+    file: Path
+    start: int
+    stop: int
+
+
+def _pieces(files: Sequence[Path], label_column: str | None, kinds: Kinds | None) -> list[Piece]:
+    """Parquet files in pieces of whole batches, which may reach over several files."""
+    batches = [
+        _Rows(file, start, min(start + memory.AT_ONCE, rows))
+        for file, rows in ((file, _rows_in(file)) for file in files)
+        for start in range(0, rows, memory.AT_ONCE)
+    ]
+    several = files[0] if len(files) > 1 else None
+    found = []
+    for start in range(0, len(batches), memory.BATCHES):
+        spans: list[_Rows] = []
+        for one in batches[start : start + memory.BATCHES]:
+            if spans and spans[-1].file == one.file:
+                spans[-1] = replace(spans[-1], stop=one.stop)
+            else:
+                spans.append(one)
+        rows = sum(span.stop - span.start for span in spans)
+        found.append(Piece(rows, partial(_read_rows, tuple(spans), several, label_column, kinds, memory.AT_ONCE)))
+    return found
+
+
+def _read_rows(
+    spans: Sequence[_Rows], several: Path | None, label_column: str | None, kinds: Kinds | None, size: int
+) -> Iterator[Data]:
+    """Rows of Parquet files in batches; where there are several files, as the first of all has them."""
+    first: Data | None = None
+    for span in spans:
+        for data in _from_batches(span.file, _batches_of(span, size), label_column, kinds, span.start):
+            if several is None:
+                yield data
+                continue
+            if first is None and span.file != several:
+                begin = _batches_of(_Rows(several, 0, size), size)
+                first = next(_from_batches(several, begin, label_column, kinds, 0))
+            first = first or data
+            yield replace(_alike(several, first, span.file, data), source=str(span.file))
+
+
+def _batches_of(span: _Rows, size: int) -> Iterator[Any]:
+    """Arrow batches of `size` rows from the start on, however the file's row groups are cut."""
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    file = pa.parquet.ParquetFile(span.file, pre_buffer=False)
+    ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+    groups = [int(i) for i in np.flatnonzero((ends > span.start) & (np.r_[0, ends[:-1]] < span.stop))]
+    row = int(np.r_[0, ends][groups[0]]) if groups else 0
+    kept: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(size, row_groups=groups):
+        inside = batch.slice(max(0, span.start - row), max(0, span.stop - max(row, span.start)))
+        row += batch.num_rows
+        kept.append(inside)
+        while sum(one.num_rows for one in kept) >= size:
+            whole = pa.Table.from_batches(kept).combine_chunks()
+            yield whole.slice(0, size).to_batches()[0]
+            kept = whole.slice(size).to_batches()
+        if row >= span.stop:
+            break
+    if sum(one.num_rows for one in kept):
+        yield pa.Table.from_batches(kept).combine_chunks().to_batches()[0]
+
+
+def _rows_in(path: Path) -> int:
     import pyarrow as pa
     import pyarrow.parquet
 
     with readable(path):
-        file = pa.parquet.ParquetFile(path, pre_buffer=False)
-    rows = file.metadata.num_rows
+        rows: int = pa.parquet.ParquetFile(path, pre_buffer=False).metadata.num_rows
     if rows == 0:
         raise InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
-    return Stream(rows, _from_batches(path, file.iter_batches(memory.AT_ONCE), label_column, kinds))
+    return rows
+
+
+def _stream_parquet(path: Path, label_column: str | None, kinds: Kinds | None) -> Stream:
+    return Stream.of(_pieces([path], label_column, kinds))
 
 
 def _stream_csv(path: Path, label_column: str | None, kinds: Kinds | None) -> Stream:
@@ -192,11 +269,13 @@ def _as_kinds(kinds: Kinds | None, types: Mapping[str, Any]) -> Any:
     )
 
 
-def _from_batches(path: Path, batches: Iterable[Any], label_column: str | None, kinds: Kinds | None) -> Iterator[Data]:
-    """Arrow's record batches as data."""
+def _from_batches(
+    path: Path, batches: Iterable[Any], label_column: str | None, kinds: Kinds | None, row: int = 0
+) -> Iterator[Data]:
+    """Arrow's record batches as data, from row number `row` of the file on."""
     import pyarrow as pa
 
-    row, iterator = 0, iter(batches)
+    iterator = iter(batches)
     while True:
         with readable(path):
             batch = next(iterator, None)
