@@ -18,7 +18,7 @@ from egbad.blocks import Blocks
 from egbad.calibration import Tail
 from egbad.detectors import METHODS
 from egbad.encoding import AsIs
-from egbad.errors import unknown
+from egbad.errors import InvalidInputError, unknown
 from egbad.explanation import Parts
 from egbad.sources import Data
 
@@ -139,10 +139,23 @@ class Blend(Detector[BlendSettings]):
             outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
         for name, part in self.parts_.items():
             inner = outer.inner(name) if outer is not None else None
-            part.fit_part(Data(x, self.columns_, kinds=self.kinds_, texts=self.texts_), inner)
+            earlier = (
+                beside.start.parts_[name] if isinstance(beside.start, Blend) and hasattr(part, "partial_fit") else None
+            )
+            part.fit_part(Data(x, self.columns_, kinds=self.kinds_, texts=self.texts_), inner, earlier)
             part.examples_ = self.examples_
             if outer is not None and inner is not None:
                 outer.seconds += inner.seconds
+
+    def _check_start(self, start: Detector[Any] | None) -> None:
+        """Parts that are trained begin with the weights of the same parts."""
+        if start is not None and (not isinstance(start, Blend) or not hasattr(start, "parts_")):
+            raise InvalidInputError(f"start must be a fitted Blend, got {start!r}.")
+        wanted = self.parts or (start.settings_.parts if isinstance(start, Blend) else ())
+        if isinstance(start, Blend) and tuple(wanted) != start.settings_.parts:
+            raise InvalidInputError(
+                f"start must have the parts {', '.join(wanted)}, has {', '.join(start.settings_.parts)}."
+            )
 
     def _part(self, name: str, seed: int) -> Detector[Any]:
         """A part, not fitted."""

@@ -1,6 +1,7 @@
 """The scikit-learn side of every detector: input, sign, threshold, seeds, file."""
 
 import hashlib
+import json
 import os
 import time
 from abc import abstractmethod
@@ -55,11 +56,12 @@ def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
 
 @dataclass(frozen=True)
 class Beside:
-    """What goes on beside learning, and changes none of its bits."""
+    """What goes on beside learning, and where that begins."""
 
     watch: Watch | None = None
     watch_every: int = 1000
     checkpoints: Checkpoints | None = None
+    start: "Detector[Any] | None" = None  # unlike the others it does change bits: whose weights to begin with
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -170,19 +172,22 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         watch: Watch | None = None,
         watch_every: int = 1000,
         checkpoints: Checkpoints | None = None,
+        start: "Detector[Any] | None" = None,
     ) -> Self:
         """Learn from normal rows (n, d) or images (n, h, w), (n, c, h, w); y is ignored.
 
         A share `calibration_fraction` of the rows is held out of training and sets the threshold. Where a detector is
         trained in steps, `watch(step)` is called after every `watch_every` of them, and the detector then scores as it
         would if training ended there. With `checkpoints` it leaves its state now and then, and a fit that was killed goes
-        on from there and ends with the same bits; clear them once the detector is saved.
+        on from there and ends with the same bits; clear them once the detector is saved. With `start`, a fitted detector of the
+        same kind, networks begin with its weights, as when there is more data than there was: where training ends by itself, it
+        ends sooner.
 
         Raises
         ------
         InvalidInputError
-            When X is no table of finite numbers or no stack of images, has fewer than two rows, or a parameter is out
-            of its range.
+            When X is no table of finite numbers or no stack of images, has fewer than two rows, a parameter is out of its
+            range, or `start` has networks of another shape, or none.
         TrainingError
             When training ends without usable weights.
         """
@@ -195,13 +200,17 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             raise InvalidInputError(f"trim must be in [0, 0.5), got {self.trim}.")
         if self.examples < 0:
             raise InvalidInputError(f"examples must be at least 0, got {self.examples}.")
-        data = self._check(X, fitting=True)
+        self._check_start(start)
+        return self._fit(self._check(X, fitting=True), Beside(watch, watch_every, checkpoints, start), started)
+
+    def _fit(self, data: Data, beside: Beside, started: float, encoder: Encoder | None = None) -> Self:
+        """Hold rows of checked data out, learn from the others, and set the threshold."""
         n = len(data.x)
         if n < 2:
             raise InvalidInputError(
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
-        rng = self._begin(data, checkpoints)
+        rng = self._begin(data, beside)
         order = rng.permutation(n)
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
         x = data.x[np.sort(order[held_out:])]
@@ -212,24 +221,34 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         self.examples_: Array | None = (
             some_images(x, self.examples, self.seed_) if self.kind_ == "images" and self.examples else None
         )
-        self._learn_from(x, rng, Beside(watch, watch_every, checkpoints))
+        self._learn_from(x, rng, beside, encoder)
         self.calibrate(data.x[np.sort(order[:held_out])])
-        self._end(started, checkpoints)
+        self._end(started, beside.checkpoints)
         return self
 
-    def fit_part(self, data: Data, checkpoints: Checkpoints | None = None) -> None:
+    def _check_start(self, start: "Detector[Any] | None") -> None:
+        """Refuse a detector to start from that has nothing to give; a method with weights knows better."""
+        if start is not None:
+            raise InvalidInputError(f"{type(self).__name__} has no weights to start with. Fit without start.")
+
+    def fit_part(
+        self, data: Data, checkpoints: Checkpoints | None = None, start: "Detector[Any] | None" = None
+    ) -> None:
         """Learn from all rows or images, as a part of a detector that calibrates it by `calibrate`."""
         started = time.perf_counter()
         self._check(data, fitting=True)
         self.examples_ = None
-        self._learn_from(data.x, self._begin(data, checkpoints), Beside(checkpoints=checkpoints))
+        beside = Beside(checkpoints=checkpoints, start=start)
+        self._learn_from(data.x, self._begin(data, beside), beside)
         self._end(started, checkpoints)
 
-    def _begin(self, data: Data, checkpoints: Checkpoints | None) -> np.random.Generator:
+    def _begin(self, data: Data, beside: Beside) -> np.random.Generator:
         """The seed, and checkpoints ready, for a fit on checked data."""
+        checkpoints = beside.checkpoints
+        run = self._run_on(data, beside.start) if checkpoints is not None else None
         self.seed_ = seed_of(self.random_state)
-        if checkpoints is not None:
-            checkpoints.open(self._run_on(data))
+        if checkpoints is not None and run is not None:
+            checkpoints.open(run)
             if checkpoints.newest is not None:
                 self.seed_ = int(checkpoints.newest.about["seed"])
         return np.random.default_rng(self.seed_)
@@ -238,12 +257,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         self.fit_versions_ = versions()
         self.fit_seconds_ = time.perf_counter() - started + (checkpoints.seconds if checkpoints else 0.0)
 
-    def _learn_from(self, x: Array, rng: np.random.Generator, beside: Beside) -> None:
-        """Learn from checked normal rows or images x (n, ...), none of which is held out."""
-        encoder = self._prepare()
+    def _learn_from(self, x: Array, rng: np.random.Generator, beside: Beside, encoder: Encoder | None = None) -> None:
+        """Learn from checked normal rows or images x (n, ...), none of which is held out, by a fitted encoder or a new one."""
+        fresh = self._prepare()
         if self.settings_.distinct and self.kind_ == "rows":
             x = x[distinct_rows(x)]
-        self.encoder_, self.n_train_ = encoder.fit(x), len(x)
+        self.encoder_, self.n_train_ = encoder or fresh.fit(x), len(x)
         self._decide(self._encoded_shape())  # what is encoded may have more columns
         encoded = self.encoder_.encode(x)
 
@@ -381,12 +400,21 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
-    def _run_on(self, data: Data) -> dict[str, Any]:
+    def _run_on(self, data: Data, start: "Detector[Any] | None" = None) -> dict[str, Any]:
         """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
         digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns, data.kinds)).encode())
         digest.update(np.ascontiguousarray(data.x).data)
         parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
-        return {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
+        run = {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
+        return run if start is None else run | {"start": start.digest()}
+
+    def digest(self) -> str:
+        """Of all that was learned."""
+        manifest, arrays = self.content()
+        found = hashlib.sha256(json.dumps(manifest.state, sort_keys=True).encode())
+        for name in sorted(arrays):
+            found.update(np.ascontiguousarray(arrays[name]).data)
+        return found.hexdigest()
 
     def _prepare(self) -> Encoder:
         """Decide the settings by the parameters, and the encoder by them."""

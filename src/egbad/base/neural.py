@@ -1,14 +1,16 @@
 """The torch side of every detector whose networks are trained: `Model`, and the `TorchDetector` around it."""
 
+import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar
 
 import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 from egbad import persistence
@@ -16,6 +18,7 @@ from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
 from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
+from egbad.checkpoints import Checkpoints
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.explanation import Parts
@@ -167,6 +170,19 @@ def _spread(parts: list[dict[str, Tensor]]) -> Floats:
     return np.asarray(scores.std(0, correction=1).cpu().numpy())
 
 
+def _take_weights(model: Model[Any], weights: Mapping[str, Tensor]) -> None:
+    """Begin with the weights of another model of the same shape."""
+    own = model.state_dict()
+    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
+    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    if odd:
+        raise InvalidInputError(
+            "start must have networks of the same shape: as many members, the same settings, and data that is encoded to as "
+            f"many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
+        )
+    model.load_state_dict(weights)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class TorchDetector(Detector[T]):
     """A detector whose model is trained by `train`: building, members, chunks, weights in the file.
@@ -239,6 +255,30 @@ class TorchDetector(Detector[T]):
         """How to train on n rows, for each stage."""
         return (self.settings_.schedule(n),)
 
+    def partial_fit(self, X: Any, y: None = None, *, checkpoints: Checkpoints | None = None) -> Self:
+        """Go on from the weights there are and learn from new normal rows or images X; y is ignored.
+
+        Columns are scaled as before. A share of X is held out and sets the threshold, since scores change with the weights;
+        what was learned from earlier rows fades where new ones contradict it. A detector that isn't fitted is.
+
+        Raises
+        ------
+        InvalidInputError
+            When X doesn't fit what the detector was fitted on, or has fewer than two rows.
+        TrainingError
+            When training ends without usable weights.
+        """
+        if not hasattr(self, "model_"):
+            return self.fit(X, checkpoints=checkpoints)
+        started = time.perf_counter()
+        return self._fit(self._check(X), Beside(checkpoints=checkpoints, start=self), started, self.encoder_)
+
+    def _check_start(self, start: Detector[Any] | None) -> None:
+        if start is not None and type(start) is not type(self):
+            raise InvalidInputError(f"start must be a fitted {type(self).__name__}, got {start!r}.")
+        if start is not None:
+            check_is_fitted(start)
+
     @available_if(_rebuilds)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
@@ -284,12 +324,19 @@ class TorchDetector(Detector[T]):
         return sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_)
 
     def _train(
-        self, seeds: Sequence[int], train_on: Encoded, validation: Encoded | None, beside: Beside
+        self,
+        seeds: Sequence[int],
+        train_on: Encoded,
+        validation: Encoded | None,
+        beside: Beside,
+        weights: Mapping[str, Tensor] | None = None,
     ) -> list[History]:
-        """Build a member for each seed and train them, stage by stage."""
+        """Build a member for each seed and train them, stage by stage, from fresh weights or from these."""
         self.seeds_ = tuple(seeds)
         draws = Draws(self.seeds_, self.device_)
         self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device_)
+        if weights is not None:
+            _take_weights(self.model_, weights)
         rows = torch.from_numpy(train_on).to(self.device_)
         self.model_.prepare(rows)
         schedules = self._schedules(len(rows))
@@ -338,7 +385,8 @@ class TorchDetector(Detector[T]):
         train_on, validation = self._validation(x, rng)
         # The others' seeds come last, so that the first member is the same alone and among others.
         seeds = [int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1))]
-        parts = self._train(seeds, train_on, validation, beside)
+        weights = None if beside.start is None else {k: v.clone() for k, v in beside.start.model_.state_dict().items()}
+        parts = self._train(seeds, train_on, validation, beside, weights)
         for again in range(1, _RESTARTS + 1):
             ill = sorted({m for s, members in at_the_end(parts).items() if s.restart for m in members})
             if not ill:

@@ -105,6 +105,10 @@ def fit(
     image_size: ImageSize = None,
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
+    start: Annotated[
+        Path | None,
+        typer.Option(metavar="MODEL", help="Begin with the weights of an earlier model, when there is more data."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a fit that was stopped or killed.")] = False,
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How often to leave what --resume goes on from.")
@@ -123,13 +127,18 @@ def fit(
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
+    earlier = None
+    if start is not None:
+        from egbad import registry
+
+        earlier = registry.load(start)
     schema = inputs.read_schema(columns)
     bad: list[str] = []
     source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
     rows = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
     inputs.check_names(schema, rows)
     output.note_bad(bad)
-    _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume))
+    _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume), earlier)
     about = learner.describe()
     if as_json:
         output.show_json({"model": str(out), "rows": len(rows.x)} | about)
@@ -148,12 +157,12 @@ def fit(
             output.show_rows("Columns", ("name", "holds"), list(kinds.items()))
 
 
-def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any) -> None:
+def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any, start: Any) -> None:
     """Learn and save, so that what is interrupted can go on."""
     if checkpoints.any() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
-        learner.fit(rows, checkpoints=checkpoints)
+        learner.fit(rows, checkpoints=checkpoints, start=start)
     except KeyboardInterrupt:
         if not checkpoints.any():
             raise
