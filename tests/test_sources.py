@@ -1,5 +1,6 @@
 """Every kind of input, and one sentence for each that can't be read."""
 
+import pickle
 from contextlib import nullcontext
 
 import numpy as np
@@ -9,12 +10,15 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from egbad import sources
 from egbad.columns import code_of
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
-from egbad.sources import as_data, read, sample
+from egbad.sources import as_data, read, sample, stream
+from egbad.sources import data as memory
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 2.5], "ok": [True, False, True]})
 NUMBERS = np.array([[1, 0.5, 1], [2, np.nan, 0], [3, 2.5, 1]])
@@ -406,3 +410,31 @@ def test_a_sample_of_what_is_wanted_alone():
     assert seen == 50 and data.x[:, 0].tolist() == [*range(0, 100, 2)]
     with pytest.raises(InvalidInputError, match="at least one row"):
         sample(sources.in_batches(sources.Data(np.zeros((3, 1)))), 0)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    group=st.integers(1, 17),
+    at_once=st.integers(1, 12),
+    together=st.integers(1, 5),
+)
+@settings(max_examples=30, deadline=None)
+def test_pieces_are_the_whole_however_files_are_cut(tmp_path_factory, sizes, group, at_once, together):
+    folder = tmp_path_factory.mktemp("pieces")
+    for i, n in enumerate(sizes):
+        values = {"a": np.arange(n) + 100.0 * i, "b": [f"level {j % 3}" for j in range(n)]}
+        pq.write_table(pa.table(values), folder / f"{i}.parquet", row_group_size=group)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(memory, "AT_ONCE", at_once)
+        patched.setattr(memory, "BATCHES", together)
+        found = stream(folder)
+        assert found.pieces is not None
+        parts = [[*piece.read()] for piece in pickle.loads(pickle.dumps(found.pieces))]
+    assert np.array_equal(np.concatenate([data.x for part in parts for data in part]), read(folder).x)
+    assert [sum(len(data.x) for data in part) for part in parts] == [piece.rows for piece in found.pieces]
+    assert all(len(part) <= together and all(len(data.x) <= at_once for data in part) for part in parts)
+    rows = [(data.source, data.first_row + i) for part in parts for data in part for i in range(len(data.x))]
+    several = len(sizes) > 1
+    assert rows == [
+        (str(folder / f"{i}.parquet") if several else None, j) for i, n in enumerate(sizes) for j in range(n)
+    ]
