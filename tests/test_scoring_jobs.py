@@ -117,6 +117,16 @@ def test_parts_of_data_that_changed_are_refused(folder, tmp_path, capsys):
     assert "of other data" in capsys.readouterr().err
 
 
+def test_scores_do_not_go_into_what_is_scored(folder, tmp_path, capsys):
+    data = tmp_path / "data"
+    data.mkdir()
+    table(300, 1).to_parquet(data / "b.parquet")
+    for out in (data / "scores", data):
+        assert main(["score", str(folder / "m.egbad"), str(data), "--out", str(out)]) == 2
+        assert "Give a folder beside it" in capsys.readouterr().err
+    assert [path.name for path in data.iterdir()] == ["b.parquet"]
+
+
 # -- line by line ------------------------------------------------------------------------------------------------------
 
 

@@ -30,7 +30,7 @@ class Block:
     gaps : bool
         Whether it had missing values in training: then it has a column that says where, the last one.
     fill : float
-        What stands for a missing number: the median.
+        The median of a number; NaN where all were missing.
     levels : array
         Codes of the levels with columns of their own, ascending.
     seen : array
@@ -53,7 +53,7 @@ class Block:
         none = np.empty(0)
         gaps = len(known) < len(x)
         if kind != CATEGORY:
-            return cls(kind, gaps, float(np.median(known)) if len(known) else 0.0, none, none, 0)
+            return cls(kind, gaps, float(np.median(known)) if len(known) else np.nan, none, none, 0)
         codes, counts = np.unique(known, return_counts=True)
         often = np.sort(codes[np.argsort(-counts, kind="stable")[:MOST_LEVELS]])
         seen = codes if len(codes) <= REMEMBERED else none
@@ -65,14 +65,23 @@ class Block:
         own = {CATEGORY: len(self.levels) + self.buckets + 1, TIME: 2 * len(PERIODS)}.get(self.kind, 1)
         return own + self.gaps
 
+    @property
+    def stand_in(self) -> float:
+        """For a missing number."""
+        return 0.0 if np.isnan(self.fill) else self.fill
+
     def in_words(self) -> str:
         """For a table of columns.
 
         >>> Block.of("number", np.array([1.0, np.nan])).in_words()
         'number, some missing'
+        >>> Block.of("number", np.array([np.nan, np.nan])).in_words()
+        'number, all missing'
         """
         levels = f", {len(self.seen) or f'more than {REMEMBERED:,}'} levels" if self.kind == CATEGORY else ""
-        return f"{self.kind}{levels}{', some missing' if self.gaps else ''}"
+        nothing = not len(self.levels) if self.kind == CATEGORY else np.isnan(self.fill)
+        gaps = f", {'all' if nothing else 'some'} missing" if self.gaps else ""
+        return f"{self.kind}{levels if not nothing else ''}{gaps}"
 
     def expand(self, x: Numbers) -> Numbers:
         """x (n,) -> (n, width). What is missing though nothing was in training stays NaN, or is like a level never seen."""
@@ -84,7 +93,7 @@ class Block:
             turns = np.stack([2 * np.pi * (x % period) / period for period in PERIODS], axis=1)
             parts = np.hstack([np.sin(turns), np.cos(turns)])
             return np.hstack([np.nan_to_num(parts), *flag]) if self.gaps else parts
-        return np.hstack([np.where(missing, self.fill, x)[:, None], *flag]) if self.gaps else x[:, None]
+        return np.hstack([np.where(missing, self.stand_in, x)[:, None], *flag]) if self.gaps else x[:, None]
 
     def _levels(self, x: Numbers, missing: NDArray[np.bool_]) -> Numbers:
         """A column for each level, for each bucket, and for what was never seen."""

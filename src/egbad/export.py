@@ -88,7 +88,7 @@ class ExpandedRows(nn.Module):
                 [torch.sin(turns), torch.sin(turns + pi / 2)], dim=1
             )  # not every runtime has cos in double
             return [torch.where(missing, torch.zeros_like(parts) if block.gaps else torch.nan, parts), *flag]
-        return [torch.where(missing, torch.full_like(v, block.fill), v) if block.gaps else v, *flag]
+        return [torch.where(missing, torch.full_like(v, block.stand_in), v) if block.gaps else v, *flag]
 
     def _levels(self, j: int, block: Block, v: Tensor, missing: Tensor) -> list[Tensor]:
         def found(codes: Tensor) -> Tensor:

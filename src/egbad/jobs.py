@@ -114,17 +114,23 @@ class PartsFolder:
         The file that scores.
     asked : dict
         All else that the scores depend on, JSON-able.
+    source : Path, optional
+        What is scored, where it is a folder.
 
     Raises
     ------
     InvalidInputError
-        When the folder holds other things, or scores of something else.
+        When the folder holds other things, scores of something else, or is within what is scored.
     EgbadError
         When it can't be made.
     """
 
-    def __init__(self, folder: Path, model: Path, asked: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, model: Path, asked: dict[str, Any], source: Path | None = None) -> None:
         self.folder = folder
+        if source is not None and source.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise InvalidInputError(
+                f"The scores must not go into '{source}', which is scored. Give a folder beside it."
+            )
         about = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **asked}
         try:
             folder.mkdir(parents=True, exist_ok=True)

@@ -117,7 +117,7 @@ def score(
     told = Told(threshold, terms, explain)
     if out is not None and _is_folder(out):
         asked = {"files": source.identity(), "label_column": label_column, "image_size": image_size}
-        folder = PartsFolder(out, model, asked | asdict(told))
+        folder = PartsFolder(out, model, asked | asdict(told), Path(data) if Path(data).is_dir() else None)
         if engine == "ray":
             _write_by_ray(model, stream, told, folder, workers, summary)
         else:
