@@ -296,6 +296,7 @@ def _prepared(detector, x):
     fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
     detector.kind_, detector.shape_, detector.seed_ = "rows", fitted.shape_, 0
     detector.columns_ = detector.kinds_ = None
+    detector.encoder_ = fitted.encoder_
     detector.device_ = "cpu"
     detector._prepare()
     order = np.random.default_rng(0).permutation(len(x))
