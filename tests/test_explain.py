@@ -10,7 +10,7 @@ import torch
 from captum.attr import FeatureAblation, IntegratedGradients
 
 from egbad import load
-from egbad.base.occlusion import occlusion
+from egbad.base.occlusion import farthest, occlusion
 from egbad.base.usual import WITHIN, Usual
 from egbad.cli import main
 from egbad.errors import InvalidInputError
@@ -239,8 +239,12 @@ def test_a_total_is_shared_out_by_weights():
 def test_occlusion_of_a_sum_is_exact():
     weights = np.array([1.0, 2.0, 3.0])
     x = np.array([[1.0, 1.0, 2.0], [0.0, 0.0, 1.0]])
-    found = occlusion(lambda rows: rows @ weights, x, np.zeros(3), np.arange(3))
+    found = occlusion(lambda rows: rows @ weights, x, np.zeros(3), x @ weights, np.arange(3))
     assert found.shares.tolist() == [[1, 2, 6], [0, 0, 3]] and found.base.tolist() == [0, 0]
+    some = farthest(x, np.zeros(3), np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1]), 1)
+    assert some.tolist() == [[0], [1]]
+    found = occlusion(lambda rows: rows @ weights, x, np.zeros(3), x @ weights, np.array([0, 0, 1]), some)
+    assert found.shares.tolist() == [[4.5, 4.5, 0], [0, 0, 3]]
 
 
 def test_a_batch_of_reasons_costs_few_scores():

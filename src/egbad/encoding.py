@@ -125,8 +125,12 @@ class RowEncoder:
 
         Beyond all that was seen there: columns with heavy tails have values many deviations out.
         """
-        deviation = {"standard": np.ones(self.width), "minmax": self.scale, "none": self.span * self.scale}
-        return np.asarray(self.range()[1] + UNSEEN * deviation[self.scaling])
+        return np.asarray(self.range()[1] + UNSEEN * self.deviation())
+
+    def deviation(self) -> Array:
+        """The standard deviation of each column in training (width,), in encoded units."""
+        of = {"standard": np.ones(self.width), "minmax": self.scale, "none": self.span * self.scale}
+        return np.asarray(of[self.scaling])
 
     def _expanded(self, x: Array) -> Array:
         return x if self.blocks is None else self.blocks.expand(x.astype(np.float64))

@@ -58,7 +58,7 @@ class Explanation:
         "exact"; "residual exact, features by hiding columns" or "by gradients"; "gradients", that half way from what is
         expected, times the way; "differences", the score shared out by how far each value is from what is expected; "nearest
         images", by how far an image is from normal ones like it; or "occlusion", by how much the score falls when a value is
-        replaced by the mean.
+        replaced by the mean, of the three columns that are farthest from it.
     terms : dict of str to array (n,)
         What the score is made of, as `score_terms` has it.
     spread : array (n,), optional

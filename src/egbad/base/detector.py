@@ -18,7 +18,7 @@ from egbad import calibration, persistence
 from egbad.base.examples import nearest_images, some_images, where_unlike
 from egbad.base.explaining import distances, explained
 from egbad.base.filing import content, restored
-from egbad.base.occlusion import occlusion
+from egbad.base.occlusion import farthest, occlusion
 from egbad.base.provenance import plain, seed_of, versions
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
@@ -37,6 +37,8 @@ Array = NDArray[Any]
 Watch = Callable[[int], None]
 
 _AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
+
+_HIDDEN = 3  # columns are hidden for an explanation, one at a time: each costs a score
 
 A = TypeVar("A")
 
@@ -342,14 +344,21 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def _shares(self, x: Encoded) -> Parts:
         """What encoded columns or pixels add to the score, where a method has no better way.
 
-        Of images by how they differ from normal ones like them, of rows and where no images are kept by hiding parts.
+        Of images by how they differ from normal ones like them, or by hiding patches where none are kept; of rows by hiding the
+        columns that are farthest from the mean.
         """
+        terms = self._terms(x)
+        score = np.asarray(sum(terms.values()))
         if self.examples_ is not None:
-            score = np.asarray(sum(self._terms(x).values()))
-            return where_unlike(x, self.encoder_.encode(self.examples_), score)
-        blocks = self._blocks()
-        groups = None if self.kind_ == "images" else np.arange(x.shape[1]) if blocks is None else blocks.source
-        return occlusion(lambda rows: np.asarray(sum(self._terms(rows).values())), x, self._usual_input(), groups)
+            return replace(where_unlike(x, self.encoder_.encode(self.examples_), score), terms=terms)
+        groups = hidden = None
+        usual = self._usual_input()
+        if isinstance(self.encoder_, RowEncoder):
+            blocks = self._blocks()
+            groups = np.arange(x.shape[1]) if blocks is None else blocks.source
+            hidden = farthest(x, usual, self.encoder_.deviation(), groups, _HIDDEN)
+        found = occlusion(lambda rows: np.asarray(sum(self._terms(rows).values())), x, usual, score, groups, hidden)
+        return replace(found, terms=terms)
 
     def _expected(self, x: Encoded) -> Array:
         """What normal rows like the encoded x (n, d) would be."""

@@ -12,9 +12,14 @@ _AT_ONCE = 4096  # rows or images with something hidden that are scored together
 
 
 def occlusion(
-    score: Callable[[Array], Floats], x: Array, usual: Array, groups: NDArray[np.intp] | None = None
+    score: Callable[[Array], Floats],
+    x: Array,
+    usual: Array,
+    whole: Floats,
+    groups: NDArray[np.intp] | None = None,
+    hidden: NDArray[np.intp] | None = None,
 ) -> Parts:
-    """Shares of what a score exceeds that of the mean by, after hiding each group of columns, or each patch of an image.
+    """Shares of what a score exceeds that of the mean by, after hiding groups of columns, or patches of an image.
 
     Parameters
     ----------
@@ -24,25 +29,37 @@ def occlusion(
         Encoded rows or images.
     usual : array (...)
         What is put in the place of what is hidden.
+    whole : array (n,)
+        The scores of x.
     groups : array (d,), optional
         The group of each encoded column; of images patches are made.
+    hidden : array (n, m), optional
+        Which groups of each row are hidden, one at a time; by default all.
     """
-    own = _patches(x.shape[1:]) if groups is None else groups
+    own = np.broadcast_to(_patches(x.shape[1:]) if groups is None else groups, x.shape[1:])
     n, g = len(x), int(own.max()) + 1
-    hidden = np.broadcast_to(own, x.shape[1:])[None] == np.arange(g).reshape(-1, *[1] * (x.ndim - 1))  # (g, ...)
-    falls = np.empty((n, g))
-    whole = score(x)
-    size = max(1, _AT_ONCE // g)
+    if hidden is None:
+        hidden = np.broadcast_to(np.arange(g), (n, g))
+    falls = np.zeros((n, g))
+    size = max(1, _AT_ONCE // hidden.shape[1])
     for start in range(0, n, size):
-        part = x[start : start + size]
-        variants = np.where(hidden[None], usual, part[:, None]).astype(x.dtype)  # (b, g, ...)
-        scores = score(variants.reshape(-1, *x.shape[1:])).reshape(len(part), g)
-        falls[start : start + size] = whole[start : start + size, None] - scores
+        part, which = x[start : start + size], hidden[start : start + size]
+        hide = own[None, None] == which.reshape(*which.shape, *[1] * (x.ndim - 1))  # (b, m, ...)
+        variants = np.where(hide, usual, part[:, None]).astype(x.dtype)
+        scores = score(variants.reshape(-1, *x.shape[1:])).reshape(which.shape)
+        np.put_along_axis(falls[start : start + size], which, whole[start : start + size, None] - scores, axis=1)
     base = np.repeat(score(usual[None].astype(x.dtype)), n)
     by_group = shared_out(np.maximum(falls, 0), whole - base)
-    counts = np.bincount(np.broadcast_to(own, x.shape[1:]).ravel(), minlength=g)
-    shares = (by_group / counts)[:, np.broadcast_to(own, x.shape[1:])]
+    counts = np.bincount(own.ravel(), minlength=g)
+    shares = (by_group / counts)[:, own]
     return Parts(shares, base, np.broadcast_to(usual, x.shape).copy(), "occlusion")
+
+
+def farthest(x: Array, usual: Array, deviation: Array, groups: NDArray[np.intp], most: int) -> NDArray[np.intp]:
+    """The groups of columns (n, most) in which rows x (n, d) are farthest from the mean, in standard deviations."""
+    far = np.abs(x - usual) / deviation
+    by_group = np.maximum.reduceat(far, np.flatnonzero(np.diff(groups, prepend=-1)), axis=1)
+    return np.argsort(-by_group, axis=1, kind="stable")[:, :most]
 
 
 def _patches(shape: tuple[int, ...]) -> NDArray[np.intp]:
