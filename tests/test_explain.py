@@ -118,7 +118,7 @@ def test_the_column_that_is_wrong_comes_first(of_rows):
 
 
 @pytest.mark.parametrize("name", ["vae", "dsebm", "bigan", "ganomaly", "f_anogan"])
-def test_half_way_gradients_say_what_captum_says_by_many(name):
+def test_a_gradient_says_what_captum_says_by_many(name):
     detector = create(name, random_state=0, alpha=0.2, **quick(name)).fit(scene(400, 0))
     x = detector.encoder_.encode(faults()[0])
     model = detector.model_.requires_grad_(False)

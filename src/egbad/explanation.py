@@ -55,8 +55,8 @@ class Explanation:
     columns : tuple of str
         Names, or positions, of the columns of a table.
     method : str
-        "exact"; "residual exact, features by hiding columns" or "by gradients"; "gradients", that half way from what is
-        expected, times the way; "differences", the score shared out by how far each value is from what is expected; "nearest
+        "exact"; "residual exact, features by hiding columns" or "by gradients"; "gradients", times the way from what
+        is expected; "differences", the score shared out by how far each value is from what is expected; "nearest
         images", by how far an image is from normal ones like it; or "occlusion", by how much the score falls when a value is
         replaced by the mean, of the three columns that are farthest from it.
     terms : dict of str to array (n,)

@@ -116,17 +116,18 @@ class Model(nn.Module, Generic[T]):
     def shares(self, x: Tensor) -> Shares:
         """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
 
-        The gradient half way from the reconstruction to x, times that way (integrated gradients: Sundararajan et al., 2017,
-        arXiv:1703.01365); what the one point misses is shared out by size.
+        The gradient times the way from the reconstruction to x (Shrikumar et al., 2016, arXiv:1605.01713), made to add up: what
+        it misses is shared out by size. A path of gradients (Sundararajan et al., 2017) says nearly the same, for as many scores.
         """
+        point = x.clone().requires_grad_()
+        with torch.enable_grad():
+            terms = self.score_terms(point)
+            (slope,) = torch.autograd.grad(total(terms).sum(), point)
+        terms = {name: values.detach() for name, values in terms.items()}
         with torch.no_grad():
             expected = self.reconstruct(x)
-            terms, base = self.score_terms(x), total(self.score_terms(expected))
-        way = x - expected
-        point = (expected + 0.5 * way).requires_grad_()
-        with torch.enable_grad():
-            (slope,) = torch.autograd.grad(total(self.score_terms(point)).sum(), point)
-        raw = (slope * way).flatten(2)
+            base = total(self.score_terms(expected))
+        raw = (slope * (x - expected)).flatten(2)
         missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
         sizes = raw.abs() + 1e-12
         return Shares((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
