@@ -36,7 +36,7 @@ def occlusion(
     hidden : array (n, m), optional
         Which groups of each row are hidden, one at a time; by default all.
     """
-    own = np.broadcast_to(_patches(x.shape[1:]) if groups is None else groups, x.shape[1:])
+    own = np.broadcast_to(_patches(x.shape[1:]) if groups is None else groups, x.shape[1:]).astype(np.int32)
     n, g = len(x), int(own.max()) + 1
     if hidden is None:
         hidden = np.broadcast_to(np.arange(g), (n, g))
@@ -44,8 +44,8 @@ def occlusion(
     size = max(1, _AT_ONCE // hidden.shape[1])
     for start in range(0, n, size):
         part, which = x[start : start + size], hidden[start : start + size]
-        hide = own[None, None] == which.reshape(*which.shape, *[1] * (x.ndim - 1))  # (b, m, ...)
-        variants = np.where(hide, usual, part[:, None]).astype(x.dtype)
+        hide = own[None, None] == which.astype(np.int32).reshape(*which.shape, *[1] * (x.ndim - 1))  # (b, m, ...)
+        variants = np.where(hide, usual, part[:, None]).astype(x.dtype, copy=False)
         scores = score(variants.reshape(-1, *x.shape[1:])).reshape(which.shape)
         np.put_along_axis(falls[start : start + size], which, whole[start : start + size, None] - scores, axis=1)
     base = np.repeat(score(usual[None].astype(x.dtype)), n)
@@ -59,7 +59,9 @@ def farthest(x: Array, usual: Array, deviation: Array, groups: NDArray[np.intp],
     """The groups of columns (n, most) in which rows x (n, d) are farthest from the mean, in standard deviations."""
     far = np.abs(x - usual) / deviation
     by_group = np.maximum.reduceat(far, np.flatnonzero(np.diff(groups, prepend=-1)), axis=1)
-    return np.argsort(-by_group, axis=1, kind="stable")[:, :most]
+    if most >= by_group.shape[1]:
+        return np.broadcast_to(np.arange(by_group.shape[1]), by_group.shape)
+    return np.argpartition(-by_group, most - 1, axis=1)[:, :most]
 
 
 def _patches(shape: tuple[int, ...]) -> NDArray[np.intp]:
