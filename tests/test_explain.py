@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import torch
-from captum.attr import FeatureAblation, IntegratedGradients
+from captum.attr import FeatureAblation, IntegratedGradients, Saliency
 
 from egbad import load
 from egbad.base.occlusion import farthest, occlusion
@@ -147,6 +147,23 @@ def test_hidden_columns_count_as_captum_has_it():
     falls = (falls * three).clamp(min=0)
     parts = (found.shares[0] - own) / found.terms["features"][0][:, None]
     assert parts.numpy() == pytest.approx((falls / falls.sum(1, keepdim=True)).numpy(), abs=1e-4)
+
+
+def test_what_memory_notices_in_images_lies_where_captum_has_it():
+    detector = create("egbad", random_state=0, alpha=0.2, steps=30).fit(pictures(120, 0))
+    x = torch.from_numpy(detector.encoder_.encode(pictures(4, 1)))
+    model = detector.model_.requires_grad_(False)
+    assert model.settings.discrimination == "memory"
+    found = model.shares(x[None])
+    own = model.settings.residual_weight * model.distance_parts(x[None], found.expected)[0]
+    terms = {name: values[0].detach().numpy() for name, values in found.terms.items()}
+    assert own.flatten(1).sum(1).numpy() == pytest.approx(terms["residual"], rel=1e-4)
+    slope = Saliency(lambda images: model.score_terms(images[None])["features"][0]).attribute(
+        x.clone().requires_grad_()
+    )
+    wanted = (slope * (x - found.expected[0]).abs()).flatten(1)
+    parts = (found.shares[0] - own).flatten(1) / torch.from_numpy(terms["features"])[:, None]
+    assert parts.numpy() == pytest.approx((wanted / wanted.sum(1, keepdim=True)).numpy(), abs=1e-4)
 
 
 def test_reasons_are_a_rows_alone(of_rows):
