@@ -149,13 +149,13 @@ class Blend(Detector[BlendSettings]):
 
     def _check_start(self, start: Detector[Any] | None) -> None:
         """Parts that are trained begin with the weights of the same parts."""
-        if start is not None and (not isinstance(start, Blend) or not hasattr(start, "parts_")):
+        if start is None:
+            return
+        if not isinstance(start, Blend) or not hasattr(start, "parts_"):
             raise InvalidInputError(f"start must be a fitted Blend, got {start!r}.")
-        wanted = self.parts or (start.settings_.parts if isinstance(start, Blend) else ())
-        if isinstance(start, Blend) and tuple(wanted) != start.settings_.parts:
-            raise InvalidInputError(
-                f"start must have the parts {', '.join(wanted)}, has {', '.join(start.settings_.parts)}."
-            )
+        wanted = tuple(self.parts or start.parts_)
+        if wanted != tuple(start.parts_):
+            raise InvalidInputError(f"start must have the parts {', '.join(wanted)}, has {', '.join(start.parts_)}.")
 
     def _part(self, name: str, seed: int) -> Detector[Any]:
         """A part, not fitted."""
