@@ -1,17 +1,13 @@
 """What a detector found: the same in JSON, Markdown and HTML, in two languages, and a page that a browser shows."""
 
 import json
-import os
 import re
-import shutil
-import subprocess
 from html.parser import HTMLParser
 from string import Formatter
 
 import numpy as np
 import pandas as pd
 import pytest
-from PIL import Image
 
 from egbad.columns import NUMBER
 from egbad.explanation import Reason
@@ -173,19 +169,5 @@ def test_an_interval_holds_its_share():
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1280])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_browser_shows_it(rows, tmp_path, width, language):
-    browser = shutil.which("chromium")
-    if browser is None:
-        pytest.skip("chromium isn't installed")
-    (tmp_path / "report.html").write_text(findings_to_html(rows, language), encoding="utf-8")
-    flags = "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    command = [browser, *flags.split(), f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"]
-    shot = tmp_path / "shot.png"
-    subprocess.run(
-        [*command, f"--screenshot={shot}", (tmp_path / "report.html").as_uri()],
-        check=True,
-        capture_output=True,
-        env=os.environ | {"HOME": str(tmp_path)},
-        timeout=120,
-    )
-    assert len(np.unique(np.asarray(Image.open(shot).convert("L")))) > 20
+def test_a_browser_shows_it(rows, greys, width, language):
+    assert greys(findings_to_html(rows, language), width) > 20
