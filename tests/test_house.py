@@ -15,6 +15,7 @@ ORDER = [
         "progress",
         "health",
         "networks",
+        "gpu",
         "training",
         "metrics",
         "calibration",

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.encoding import distinct_rows
+from egbad.gpu import precisely
 from egbad.networks import Draws, products
 
 SEEN = 20_000  # training images that a memory is made of, at most
@@ -57,7 +58,8 @@ class Memory(nn.Module):
 
     def forward(self, f: Tensor) -> Tensor:
         """How far features f (K, B, m) lie from all that is remembered, by cosine, (K, B)."""
-        return nearest(F.normalize(f, dim=2), self.remembered)
+        with precisely("float32", f.device.type):  # coarse products miss the nearest
+            return nearest(F.normalize(f.float(), dim=2), self.remembered)
 
 
 def some(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:

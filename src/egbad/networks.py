@@ -10,6 +10,7 @@ from itertools import pairwise
 from math import log2, prod, sqrt
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -33,13 +34,15 @@ class Draws:
     seeds : sequence of int
         One seed per member. The global generator is neither read nor set.
     device : torch.device or str
-        Where the numbers are wanted. They are drawn on the CPU, so that they do not depend on the device.
+        Where the numbers are wanted. They are drawn on the CPU, so that they do not depend on the device, but for those
+        that are drawn `on_device`.
     """
 
     def __init__(self, seeds: Sequence[int], device: torch.device | str = "cpu") -> None:
         self.seeds = tuple(int(seed) for seed in seeds)
         self.device = torch.device(device)
         self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
+        self.common: torch.Generator | None = None  # of all members, while numbers are drawn on the device
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -56,10 +59,31 @@ class Draws:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Let numbers be drawn that change none of those drawn later."""
-        states = [generator.get_state() for generator in self.generators]
+        states = [generator.get_state() for generator in self.in_use()]
         yield
-        for generator, state in zip(self.generators, states, strict=True):
+        for generator, state in zip(self.in_use(), states, strict=True):
             generator.set_state(state)
+
+    @contextmanager
+    def on_device(self) -> Iterator[None]:
+        """Let numbers be drawn on the device itself: a GPU would wait for the CPU's most of the time.
+
+        All members' come from one generator there, so that a member is another one alone than it is among others.
+        """
+        if self.device.type == "cpu":
+            yield
+            return
+        ours = [int(torch.randint(2**31, (), generator=generator)) for generator in self.generators]
+        seed = int(np.random.SeedSequence(ours).generate_state(1)[0])
+        self.common = torch.Generator(self.device).manual_seed(seed)
+        try:
+            yield
+        finally:
+            self.common = None
+
+    def in_use(self) -> list[torch.Generator]:
+        """All generators that numbers may come from now."""
+        return self.generators if self.common is None else [*self.generators, self.common]
 
     def apart(self) -> list["Draws"]:
         """Each member's generator, this very one, as if it were alone: for draws whose number differs by member."""
@@ -72,14 +96,20 @@ class Draws:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers -> (K, *shape)."""
+        if self.common is not None:
+            return torch.randn((len(self), *shape), generator=self.common, device=self.device)
         return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers from U[0, 1) -> (K, *shape)."""
+        if self.common is not None:
+            return torch.rand((len(self), *shape), generator=self.common, device=self.device)
         return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
 
     def permutations(self, n: int) -> Tensor:
-        """One order of n rows per member -> (K, n), on the CPU."""
+        """One order of n rows per member -> (K, n), where numbers are drawn."""
+        if self.common is not None:
+            return self.uniform(n).argsort(1)
         return torch.stack([torch.randperm(n, generator=g) for g in self.generators])
 
 
@@ -110,7 +140,7 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """start + x weight, for start (K, 1, b) or (K, B, b), x (K, B, a) and weight (K, a, b)."""
     a, b = weight.shape[1:]
     x, start, weight = _whole(x, a), _whole(start, b), _whole(weight, b, a)
-    if max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
+    if x.is_cuda or max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
         y = torch.baddbmm(start, x, weight)
     else:
         y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(start, x, weight, strict=True)])
@@ -120,9 +150,9 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 def _whole(x: Tensor, *sizes: int) -> Tensor:
     """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each.
 
-    Not in an exported graph: what runs it, on one thread, rounds products alike in any place.
+    Not on a GPU, nor in an exported graph: what runs these rounds products alike in any place of a chunk.
     """
-    if torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
+    if x.is_cuda or torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
         return x
     return F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)])
 
@@ -157,8 +187,22 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         move = F.conv_transpose2d if self.up else F.conv2d
+        if x.is_cuda and len(x) > 1:  # a third of the time
+            weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
+            y = move(_as_channels(x), weight, bias, stride=self.stride, padding=self.padding, groups=len(x))
+            return _as_members(y, len(x))
         members = zip(x, self.weight, self.bias, strict=True)
         return torch.stack([move(m, w, b, stride=self.stride, padding=self.padding) for m, w, b in members])
+
+
+def _as_channels(x: Tensor) -> Tensor:
+    """Members as so many more channels: x (K, B, c, ...) -> (B, K c, ...)."""
+    return x.transpose(0, 1).flatten(1, 2)
+
+
+def _as_members(x: Tensor, members: int) -> Tensor:
+    """And back: x (B, K c, ...) -> (K, B, c, ...)."""
+    return x.reshape(len(x), members, -1, *x.shape[2:]).transpose(0, 1)
 
 
 class BatchNorm(nn.Module):
@@ -177,12 +221,16 @@ class BatchNorm(nn.Module):
         self.tracking = True
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.stack([self._one(k, member) for k, member in enumerate(x)])
+        values = (self.weight, self.bias, self.running_mean, self.running_var)
+        if x.is_cuda and len(x) > 1:
+            return _as_members(self._one(_as_channels(x), *(value.view(-1) for value in values)), len(x))
+        return torch.stack([self._one(*member) for member in zip(x, *values, strict=True)])
 
-    def _one(self, k: int, x: Tensor) -> Tensor:
+    def _one(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         keep = self.tracking or not self.training
-        mean, var = (self.running_mean[k], self.running_var[k]) if keep else (None, None)
-        return F.batch_norm(x, mean, var, self.weight[k], self.bias[k], self.training, self.momentum, eps=1e-3)
+        return F.batch_norm(
+            x, mean if keep else None, var if keep else None, weight, bias, self.training, self.momentum, eps=1e-3
+        )
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
+from egbad.gpu import Recorded
 from egbad.health import BROKEN, SLOWER, TRIES, WORSE, Event, Symptom, treatment
 from egbad.networks import Draws
 
@@ -108,6 +110,7 @@ class Keep:
     leasts: list[Tensor] = field(default_factory=list)  # (K,) after each look that patience reaches back to
     best_step: list[int] = field(default_factory=list)
     best: dict[str, Tensor] = field(default_factory=dict)
+    over: bool = False  # whether all members are done
 
     def look(self, model: Trainable, step: int) -> None:
         """Take the weights of every member that has never been better."""
@@ -126,6 +129,7 @@ class Keep:
             for name, value in state.items():
                 self.best[name] = torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, self.best[name])
             self.best_step = [step if b else s for b, s in zip(better.tolist(), self.best_step, strict=True)]
+            self.over = bool(self._done().all())
 
     def _done(self) -> Tensor:
         """Which members have gained too little for too long: (K,) bool."""
@@ -133,10 +137,6 @@ class Keep:
         if self.patience is None or len(self.leasts) <= self.patience:
             return torch.zeros_like(least, dtype=torch.bool)
         return before - least <= self.least_gain * before.abs()
-
-    def over(self) -> bool:
-        """Whether all members are done."""
-        return bool(self.leasts) and bool(self._done().all())
 
     def restore(self, model: Trainable) -> None:
         """Give the model its best weights back."""
@@ -171,6 +171,7 @@ class Keep:
         self.last, self.leasts = state["last"].to(device), [*state["leasts"].to(device)]
         self.best_step = state["best_step"].tolist()
         self.best = {n.removeprefix("best."): t.to(device) for n, t in state.items() if n.startswith("best.")}
+        self.over = bool(self._done().all())
 
 
 @dataclass
@@ -198,11 +199,11 @@ class Batches:
 
     def __init__(self, x: Tensor, size: int, draws: Draws) -> None:
         self.x, self.size, self.draws = x, min(size, len(x)), draws
-        self.order, self.place = torch.empty(0, dtype=torch.int64), len(x)
+        self.order, self.place = torch.empty(0, dtype=torch.int64, device=x.device), len(x)
 
     def __next__(self) -> Tensor:
         if self.place + self.size > len(self.x):
-            self.order, self.place = self.draws.permutations(len(self.x)), 0
+            self.order, self.place = self.draws.permutations(len(self.x)).to(self.x.device), 0
         rows = self.order[:, self.place : self.place + self.size]
         self.place += self.size
         return self.x[rows]
@@ -244,23 +245,26 @@ def train(
     Once an epoch (at least twenty and at most forty times in all) it looks after its members: one whose loss is no
     number, or that shows another symptom, goes on more slowly, and where that helps from where it was last well. One that
     breaks down time and again stays where it was last well, and the history's symptoms say so.
-    """
-    loop = _Loop(model, turns, x, schedule, draws, keep)
-    if saver is not None and (state := saver.found()) is not None:
-        loop.load(state)
-        advance(loop.step)
 
-    model.train()
-    while loop.step < schedule.steps and not (keep is not None and keep.over()):
-        loop.move()
-        advance(1)
-        if watch is not None and loop.step % watch_every == 0:
-            with loop.averages.shown(model):
-                watch(loop.step)
-        # At a look, where every member is as it was last well: that needn't be saved besides.
-        if saver is not None and loop.looks_now() and loop.step < schedule.steps and saver.due():
-            saver.save(loop.state())
-    return loop.end()
+    On a GPU all members' numbers are drawn there, and moves are recorded and played: `egbad.gpu`.
+    """
+    with draws.on_device():
+        loop = _Loop(model, turns, x, schedule, draws, keep)
+        if saver is not None and (state := saver.found()) is not None:
+            loop.load(state)
+            advance(loop.step)
+
+        model.train()
+        while loop.step < schedule.steps and not (keep is not None and keep.over):
+            loop.move()
+            advance(1)
+            if watch is not None and loop.step % watch_every == 0:
+                with loop.averages.shown(model):
+                    watch(loop.step)
+            # At a look, where every member is as it was last well: that needn't be saved besides.
+            if saver is not None and loop.looks_now() and loop.step < schedule.steps and saver.due():
+                saver.save(loop.state())
+        return loop.end()
 
 
 class _Loop:
@@ -270,10 +274,7 @@ class _Loop:
         self, model: Trainable, turns: tuple[Turn, ...], x: Tensor, schedule: Schedule, draws: Draws, keep: Keep | None
     ) -> None:
         self.model, self.turns, self.schedule, self.draws, self.keep = model, turns, schedule, draws, keep
-        betas = (schedule.beta1, schedule.beta2)
-        self.optimizers = [
-            torch.optim.Adam(turn.params, lr=schedule.learning_rate, betas=betas, foreach=True) for turn in turns
-        ]
+        self.optimizers = [_adam(turn, schedule) for turn in turns]
         self.streams = [Batches(x, schedule.batch_size, draws) for _ in turns]
         self.averages = _Averages([p for turn in turns for p in turn.params])
         self.history = History(tuple(turn.name for turn in turns))
@@ -284,16 +285,16 @@ class _Loop:
         self.pace = torch.ones(len(turns), len(draws), device=x.device)  # of each member, beside its turn's
         self.free: dict[str, list[bool]] = {}  # symptom -> which members were once without it
         self.well = self._snapshot()
+        self.moves = self._all_moves()
 
     def move(self) -> None:
         """One step: every player moves once, or as often as its turn says."""
         schedule = self.schedule
-        for i, (turn, optimizer, stream) in enumerate(zip(self.turns, self.optimizers, self.streams, strict=True)):
-            optimizer.param_groups[0]["lr"] = turn.pace * schedule.rate(self.step)
+        for turn, optimizer, stream, move in zip(self.turns, self.optimizers, self.streams, self.moves, strict=True):
+            _set_rate(optimizer, turn.pace * schedule.rate(self.step))
             for _ in range(turn.moves):
                 batch = next(stream)
-                with _slowed(turn.params, self.pace[i]):
-                    self.sums[i] += _move(turn, optimizer, batch) / turn.moves
+                move(batch)
         self.averages.update(schedule.decay(self.step))
         self.step, self.since = self.step + 1, self.since + 1
         if self.looks_now():
@@ -301,10 +302,20 @@ class _Loop:
         if self._due(200, self.since):
             self.history.steps.append(self.step)
             self.history.losses.append(self.sums / self.since)
-            self.sums, self.since = torch.zeros_like(self.sums), 0
+            self.sums.zero_()
+            self.since = 0
         if self.keep is not None and self._keeps_now(self.keep):
             with self.averages.shown(self.model):
                 self.keep.look(self.model, self.step)
+
+    def _all_moves(self) -> list[Callable[[Tensor], None]]:
+        """What each turn does with a batch, as members are paced now."""
+        moves = [
+            partial(_add_move, turn, optimizer, None if bool((pace == 1).all()) else pace, total)
+            for turn, optimizer, pace, total in zip(self.turns, self.optimizers, self.pace, self.sums, strict=True)
+        ]
+        common = self.draws.common
+        return [*moves] if common is None else [Recorded(move, common) for move in moves]
 
     def _keeps_now(self, keep: Keep) -> bool:
         """Whether the criterion is asked, after the step that was just made."""
@@ -353,6 +364,7 @@ class _Loop:
         for i, turn in enumerate(self.turns):
             if turn.name in symptom.slower or not symptom.slower:
                 self.pace[i, member] *= SLOWER if treated < TRIES else 0  # it stays where it was last well
+        self.moves = self._all_moves()
         if treated < TRIES:
             self.history.events.append(Event(self.step, member, symptom.words, treatment(symptom, back_to)))
 
@@ -376,6 +388,9 @@ class _Loop:
         """Leave the weights that count in the model, and say what happened."""
         self.averages.swap()
         self.model.eval()
+        for turn in self.turns:
+            for p in turn.params:
+                p.grad = None
         if self.keep is not None and self.keep.best:
             self.keep.restore(self.model)
             self.history.events += self.keep.events()
@@ -392,7 +407,7 @@ class _Loop:
         state: State = {"step": torch.tensor(self.step), "since": torch.tensor(self.since), "sums": self.sums}
         state |= {f"model.{name}": value for name, value in self.model.state_dict().items()}
         state |= {f"average.{i}": value for i, value in enumerate(self.averages.values)}
-        state |= {f"generator.{k}": g.get_state() for k, g in enumerate(self.draws.generators)}
+        state |= {f"generator.{k}": generator.get_state() for k, generator in enumerate(self.draws.in_use())}
         words = json.dumps({"events": [event.plain() for event in self.history.events], "free": self.free}).encode()
         state |= {"pace": self.pace, "words": torch.tensor([*words], dtype=torch.uint8)}
         state |= {"history.steps": torch.tensor(self.history.steps, dtype=torch.int64)}
@@ -414,7 +429,7 @@ class _Loop:
                 value.copy_(state[f"model.{name}"])
             for i, value in enumerate(self.averages.values):
                 value.copy_(state[f"average.{i}"])
-        for k, generator in enumerate(self.draws.generators):
+        for k, generator in enumerate(self.draws.in_use()):
             generator.set_state(state[f"generator.{k}"])
         self.history.steps = state["history.steps"].tolist()
         self.history.losses = [*state["history.losses"].to(self.sums)] if self.history.steps else []
@@ -425,11 +440,13 @@ class _Loop:
                 for j in whole["param_groups"][0]["params"]
             }
             optimizer.load_state_dict(whole)
-            stream.order, stream.place = state[f"stream.{i}.order"], int(state[f"stream.{i}.place"])
+            stream.order = state[f"stream.{i}.order"].to(stream.x.device)
+            stream.place = int(state[f"stream.{i}.place"])
         self.pace.copy_(state["pace"])
         words = json.loads(bytes(state["words"].tolist()))
         self.history.events, self.free = [Event(**event) for event in words["events"]], words["free"]
         self.well = self._snapshot()
+        self.moves = self._all_moves()
         if self.keep is not None:
             kept = {name.removeprefix("keep."): t for name, t in state.items() if name.startswith("keep.")}
             self.keep.load(kept, self.sums.device)
@@ -464,13 +481,37 @@ class _Averages:
         self.swap()
 
 
+def _adam(turn: Turn, schedule: Schedule) -> torch.optim.Adam:
+    """A turn's optimizer. On a GPU it reads its learning rate there, so that a step can be recorded."""
+    betas, device = (schedule.beta1, schedule.beta2), turn.params[0].device
+    if device.type == "cpu":
+        return torch.optim.Adam(turn.params, lr=schedule.learning_rate, betas=betas, foreach=True)
+    rate = torch.tensor(schedule.learning_rate, device=device)
+    return torch.optim.Adam(turn.params, lr=rate, betas=betas, fused=True, capturable=True)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let an optimizer learn so fast from here on."""
+    group = optimizer.param_groups[0]
+    if isinstance(group["lr"], Tensor):
+        group["lr"].fill_(rate)
+    else:
+        group["lr"] = rate
+
+
+def _add_move(turn: Turn, optimizer: torch.optim.Optimizer, pace: Tensor | None, losses: Tensor, batch: Tensor) -> None:
+    """Move one player, each member by its share `pace` (K,) of the way where that isn't all of it; add to `losses` (K,)."""
+    with nullcontext() if pace is None else _slowed(turn.params, pace):
+        losses += _move(turn, optimizer, batch) / turn.moves
+
+
 def _move(turn: Turn, optimizer: torch.optim.Optimizer, batch: Tensor) -> Tensor:
     """Move one player -> its losses (K,)."""
     losses = turn.loss(batch)
     # grad, not backward: a turn leaves no gradient behind in the other player. The sum over members keeps each alone.
     grads = torch.autograd.grad(losses.sum(), turn.params)
     for p, g in zip(turn.params, grads, strict=True):
-        p.grad = g
+        p.grad = g.contiguous()  # as the fused optimizer of a GPU asks
     optimizer.step()
     return losses.detach()
 
@@ -478,9 +519,6 @@ def _move(turn: Turn, optimizer: torch.optim.Optimizer, batch: Tensor) -> Tensor
 @contextmanager
 def _slowed(params: list[nn.Parameter], pace: Tensor) -> Iterator[None]:
     """Let every member move by a share `pace` (K,) of what it would: Adam knows one learning rate for all of them."""
-    if bool((pace == 1).all()):
-        yield
-        return
     before = [p.detach().clone() for p in params]
     yield
     with torch.no_grad():

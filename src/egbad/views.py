@@ -98,26 +98,27 @@ def spliced(x: Tensor, background: Tensor, draws: Draws) -> Tensor:
     )
 
 
-def _places(h: int, w: int) -> tuple[Tensor, Tensor]:
+def _places(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Rows and columns of pixels, from the middle."""
-    return torch.arange(h)[:, None] - (h - 1) / 2, torch.arange(w)[None] - (w - 1) / 2
+    rows, columns = (torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2 for n in (h, w))
+    return rows[:, None], columns[None]
 
 
 def _half_plane(draws: Draws, n: int, h: int, w: int, spread: float) -> Tensor:
     """A soft mask of all that lies beyond a random line near the middle -> (K, n, 1, h, w)."""
     angle = (2 * pi * draws.uniform(n))[..., None, None]
     offset = (spread * draws.normal(n))[..., None, None]
-    rows, columns = _places(h, w)
-    distance = torch.cos(angle) * columns.to(angle) + torch.sin(angle) * rows.to(angle) - offset
+    rows, columns = _places(h, w, angle.device)
+    distance = torch.cos(angle) * columns + torch.sin(angle) * rows - offset
     return torch.sigmoid(distance)[:, :, None]
 
 
 def _ellipse(draws: Draws, n: int, h: int, w: int) -> Tensor:
     """A soft mask of a random ellipse, its radii a tenth to a third of the sides -> (K, n, 1, h, w)."""
-    rows, columns = _places(h, w)
     centre = symmetric(draws, 0.29, n, 2)[..., None, None]
+    rows, columns = _places(h, w, centre.device)
     radius = (3 + 6 * draws.uniform(n, 2))[..., None, None] / 28
-    up = (rows.to(centre) / h - centre[:, :, 0]) / radius[:, :, 0]
-    across = (columns.to(centre) / w - centre[:, :, 1]) / radius[:, :, 1]
+    up = (rows / h - centre[:, :, 0]) / radius[:, :, 0]
+    across = (columns / w - centre[:, :, 1]) / radius[:, :, 1]
     inside = (1 - torch.sqrt(up**2 + across**2)) * radius.mean(2) * max(h, w)
     return torch.sigmoid(inside)[:, :, None]

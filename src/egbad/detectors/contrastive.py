@@ -42,8 +42,8 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
     n = z.shape[1] // 2
     alike = products(z, z) / temperature  # (K, 2 N, 2 N)
     alike = alike.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
-    partner = torch.arange(2 * n, device=z.device).roll(n)
-    found: Tensor = torch.logsumexp(alike, 2) - alike[:, torch.arange(2 * n), partner]
+    partner = torch.cat([alike.diagonal(offset, 1, 2) for offset in (n, -n)], dim=1)  # (K, 2 N)
+    found: Tensor = torch.logsumexp(alike, 2) - partner
     return found.mean(1)
 
 
@@ -101,14 +101,15 @@ class ToldApart(Model[Settings]):
         self.of_trunk = nn.ModuleList([Memory(draws, s.memory, s.n_features) for _ in range(TURNS)])
         self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
-        self.background = torch.zeros(members, shape[0])
+        self.background, self.has_background = torch.zeros(members, shape[0]), False
 
     def prepare(self, x: Tensor) -> None:
         """See whether images x (n, c, h, w) have a background: whether nearly all pixels at their edges are one value."""
         edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
         middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
-        self.framed.fill_(bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9))
-        fill = middle if self.framed.all() else x.mean((0, 2, 3))
+        self.has_background = bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9)
+        self.framed.fill_(self.has_background)
+        fill = middle if self.has_background else x.mean((0, 2, 3))
         self.background = fill.expand(len(self.draws), -1)
 
     def turns(self) -> tuple[Turn, ...]:
@@ -117,7 +118,7 @@ class ToldApart(Model[Settings]):
     def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
         s = self.settings
-        x = affine(x, self.background if self.framed.all() else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
+        x = affine(x, self.background if self.has_background else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
                    shift=s.shift)  # fmt: skip
         return thickness(x, self.draws, s.thickness) if strokes and s.thickness else x
 
@@ -136,11 +137,10 @@ class ToldApart(Model[Settings]):
             items = [*turned(self.view(kinds[0]))]
             halves.append(torch.cat([*items, *(self.view(kind, strokes=False) for kind in kinds[1:])], dim=1))
         h = self.trunk(self.shown(torch.cat(halves, dim=1)))  # (K, 2 N, m)
-        labels = torch.arange(len(halves[0][0]) // x.shape[1]).repeat_interleave(x.shape[1]).repeat(2)
-        logits = self.classify(h)[..., : int(labels.max()) + 1]
-        told = F.cross_entropy(
-            logits.flatten(0, 1), labels.repeat(len(x)).to(x.device), reduction="none"
-        ).view(len(x), -1)  # fmt: skip
+        n_kinds = halves[0].shape[1] // x.shape[1]
+        labels = torch.arange(n_kinds, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
+        logits = self.classify(h)[..., :n_kinds].flatten(0, 1)
+        told = F.cross_entropy(logits, labels, reduction="none").view(len(x), -1)
         return nt_xent(self.project(h), self.settings.temperature) + told.mean(1)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -217,7 +217,7 @@ class Parts(Model[Settings]):
         members, n, parts = *x.shape[:2], places.shape[1]
         flat = places.flatten(1)[:, None].expand(-1, n, -1)
         columns = x.gather(2, flat).view(members, n, parts, -1)
-        which = torch.eye(parts).to(x).expand(members, n, parts, parts)
+        which = torch.eye(parts, dtype=x.dtype, device=x.device).expand(members, n, parts, parts)
         return torch.cat([columns, which], dim=3).flatten(1, 2)
 
     def each(self, x: Tensor) -> Tensor:

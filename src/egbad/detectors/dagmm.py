@@ -43,16 +43,16 @@ def mixture(z: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     mu = (gamma[..., None] * z[:, :, None]).sum(1) / total[..., None]
     off = z[:, :, None] - mu[:, None]  # (K, B, M, D)
     cov = ((gamma[..., None] * off)[..., None] * off[..., None, :]).sum(1) / total[..., None, None]
-    return total / z.shape[1], mu, cov + _JITTER * torch.eye(z.shape[2]).to(z)
+    return total / z.shape[1], mu, cov + _JITTER * torch.eye(z.shape[2], dtype=z.dtype, device=z.device)
 
 
 def whitening(phi: Tensor, cov: Tensor) -> tuple[Tensor, Tensor]:
     """What log phi_m N(z; mu_m, cov_m) needs of phi (K, M) and cov (K, M, D, D) -> inverse roots of cov, and constants (K, M)."""
     d = cov.shape[-1]
     more = -d % 8  # dimensions of their own behind z's, so that no gradient has bits by where a matrix lies in memory
-    whole = F.pad(cov, (0, more, 0, more)) + F.pad(torch.ones(more), (d, 0)).diag().to(cov)
-    root = torch.linalg.cholesky(whole)
-    eye = torch.eye(d + more).to(cov).expand_as(whole)
+    whole = F.pad(cov, (0, more, 0, more)) + F.pad(cov.new_ones(more), (d, 0)).diag()
+    root = torch.linalg.cholesky_ex(whole).L  # what is no number stays none, and is seen to by who looks after members
+    eye = torch.eye(d + more, dtype=cov.dtype, device=cov.device).expand_as(whole)
     inverse: Tensor = torch.linalg.solve_triangular(root, eye, upper=False)[..., :d, :d]  # (K, M, D, D)
     log_det = 2 * root.diagonal(dim1=-2, dim2=-1).log().sum(-1)  # (K, M)
     constant: Tensor = torch.log(phi + 1e-12) - 0.5 * (log_det + d * log(2 * pi))

@@ -1,0 +1,162 @@
+"""What a GPU makes of it: steps a second, rows and images a second, and with --tables the paper's two tables in one go.
+
+    python benchmarks/speed/gpu.py --out benchmarks/results/gpu.jsonl
+    EGBAD_DATA=... python benchmarks/speed/gpu.py --tables runs --jobs 5 --out benchmarks/results/gpu.jsonl
+
+Rates of steps come from two lengths of one training, so that what is done once doesn't count; each is measured in turn
+with the others, several times, and the median is given with the least and the most. Work is counted as multiplications
+and additions of products and convolutions, by torch's own counter, beside what one large product of the card reaches.
+"""
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import numpy as np
+import torch
+from growth import drawn
+from torch.utils.flop_counter import FlopCounterMode
+
+from egbad import EGBAD
+from egbad.benchmark import run, suites
+from egbad.benchmark.suites import Entry
+from egbad.errors import CalibrationWarning, HealthWarning
+from egbad.gpu import precisely
+
+REPEATS = 3
+ROWS, IMAGES = (121,), (28, 28)
+Line = dict[str, Any]
+
+
+def pixels(n: int) -> np.ndarray:
+    """Images (n, 28, 28) of bytes."""
+    return (np.tanh(drawn(n, IMAGES)) * 127 + 128).astype(np.uint8)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    torch.cuda.synchronize()
+    started = time.perf_counter()
+    work()
+    torch.cuda.synchronize()
+    return time.perf_counter() - started
+
+
+def spread(values: list[float]) -> Line:
+    return {"median": median(values), "least": min(values), "most": max(values)}
+
+
+def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterator[Line]:
+    """Steps a second of each case, with fit(X) and all that `lengths` steps share taken out."""
+
+    def fit(n: int, case: Line) -> float:
+        # The memory of images is made after training, on the CPU: no matter of steps.
+        return seconds(lambda: EGBAD(steps=n, keep="last", discrimination="fm", random_state=0, **case).fit(x))
+
+    fit(50, cases[0])  # libraries wake up
+    few, many = lengths
+    found: list[list[float]] = [[] for _ in cases]
+    for _ in range(REPEATS):
+        for case, rates in zip(cases, found, strict=True):
+            rates.append((many - few) / (fit(many, case) - fit(few, case)))
+    for case, rates in zip(cases, found, strict=True):
+        yield case | {"steps a second": spread(rates)}
+
+
+def product_rate(precision: str) -> float:
+    """Operations a second of one large product."""
+    a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
+    with precisely("float32" if precision == "bf16" else precision, "cuda"):
+        for _ in range(3):
+            a @ a
+        return 10 * 2 * 8192**3 / seconds(lambda: [a @ a for _ in range(10)])
+
+
+def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
+    """Through the public call, and of the model alone on what lies on the card; how far scores are from float32's."""
+    detector = EGBAD(steps=300, keep="last", random_state=0).fit(fitted_on)
+    exact = detector.anomaly_score(x)
+    detector.precision = precision
+    scores = detector.anomaly_score(x)
+    public = [len(x) / seconds(lambda: detector.anomaly_score(x)) for _ in range(REPEATS)]
+    chunk = detector._usual(detector._encoded_shape())
+    rows = torch.from_numpy(detector.encoder_.encode(detector._check(x[:chunk]).x)).cuda()[None]
+    with torch.no_grad(), precisely(precision, "cuda"):
+        with FlopCounterMode(display=False) as counted:
+            detector.model_.score_terms(rows)
+
+        def again() -> None:
+            for _ in range(50):
+                detector.model_.score_terms(rows)
+
+        again()
+        alone = [50 * chunk / seconds(again) for _ in range(REPEATS)]
+    operations = counted.get_total_flops() / chunk
+    rate = product_rate(precision)
+    return {
+        "precision": precision,
+        "a second": spread(public),
+        "model alone": spread(alone),
+        "operations each": operations,
+        "share of a product's rate": median(alone) * operations / rate,
+        "product, TFLOP/s": rate / 1e12,
+        "largest change of a score": float((np.abs(scores - exact) / np.abs(exact)).max()),
+        "median change of a score": float(np.median(np.abs(scores - exact) / np.abs(exact))),
+    }
+
+
+def speeds() -> Iterator[Line]:
+    rows, images = drawn(100_000, ROWS), pixels(10_000)
+    yield from (
+        {"what": "training, rows"} | line for line in steps(rows, (300, 1500), [{"members": k} for k in (1, 10, 50)])
+    )
+    yield from (
+        {"what": "training, images"} | line for line in steps(images, (100, 300), [{"members": k} for k in (1, 10)])
+    )
+    coarse = [{"members": 10, "precision": p} for p in ("tf32", "bf16")]
+    yield from ({"what": "training, images"} | line for line in steps(images, (100, 300), coarse))
+    for what, few, many in (("rows", rows[:20_000], drawn(2_000_000, ROWS, 1)), ("images", images, pixels(60_000))):
+        for precision in ("float32", "tf32", "bf16"):
+            yield {"what": f"scoring, {what}"} | scoring(few, many, precision)
+
+
+def tables(folder: Path, jobs: int) -> Iterator[Line]:
+    """EGBAD's default: KDD99, ten seeds, and MNIST, each digit left out with three."""
+    started, entry = time.perf_counter(), [Entry("EGBAD", "egbad", {})]
+    todo = []
+    for suite, seeds in (("mnist", 3), ("kdd99", 10)):
+        todo += run.jobs(suites.find(suite, "clean").tasks("clean", None), entry, seeds)
+    runs = run.Runs(folder)
+    run.run(todo, runs, workers=jobs)
+    wall = time.perf_counter() - started
+    lines = [line for line in runs.lines.values() if line["status"] == "ok"]
+    for dataset, metric in (("kdd99", "f1"), ("mnist", "average_precision")):
+        own = [line for line in lines if line["dataset"] == dataset]
+        values = [line["metrics"]["top"]["f1"] if metric == "f1" else line["metrics"][metric] for line in own]
+        fits = [line["seconds"]["fit"] for line in own]
+        yield {"what": f"table, {dataset}", "runs": len(own), metric: mean(values), "spread": stdev(values),
+               "seconds to fit": spread(fits), "of": len(todo)}  # fmt: skip
+    yield {"what": "both tables, wall seconds", "seconds": wall, "jobs": jobs}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/gpu.jsonl"))
+    parser.add_argument("--tables", type=Path, help="run the tables, into this folder, instead of the speeds")
+    parser.add_argument("--jobs", type=int, default=5)
+    options = parser.parse_args()
+    for quiet in (HealthWarning, CalibrationWarning):
+        warnings.simplefilter("ignore", quiet)
+    here = {"card": torch.cuda.get_device_name(), "torch": torch.__version__}
+    for line in tables(options.tables, options.jobs) if options.tables else speeds():
+        print(json.dumps(line), flush=True)
+        with options.out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(here | line) + "\n")
+
+
+if __name__ == "__main__":
+    main()
