@@ -16,6 +16,7 @@ ORDER = [
         "health",
         "networks",
         "gpu",
+        "ranks",
         "training",
         "metrics",
         "calibration",

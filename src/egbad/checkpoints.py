@@ -11,6 +11,7 @@ from typing import Any
 
 from egbad.errors import EgbadError, HealthWarning, InvalidInputError, UnreadableFileError
 from egbad.persistence import Arrays, Manifest, read, write
+from egbad.ranks import current
 
 _PATTERN = "step-*.checkpoint"
 _KEPT = 2
@@ -70,7 +71,7 @@ class Checkpoints:
         self._last = self._opened
         if not self.resume:
             self.clear()
-        self.newest = self._find()
+        self.newest = self._find() if self.resume else None
         self.seconds = self.newest.about["seconds"] if self.newest else 0.0
 
     def _find(self) -> Checkpoint | None:
@@ -103,8 +104,8 @@ class Checkpoints:
         return sorted(self.folder.glob(_PATTERN))
 
     def due(self) -> bool:
-        """Whether the last one is `every` seconds old."""
-        return time.monotonic() - self._last >= self.every
+        """Whether the last one is `every` seconds old; of processes that learn together only the first writes any."""
+        return current().first and time.monotonic() - self._last >= self.every
 
     def save(self, step: int, about: Mapping[str, Any], arrays: Arrays) -> None:
         """Write a checkpoint after `step` steps, and remove what is older than the newest two."""
@@ -122,6 +123,8 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Remove all of them, those of parts too, and what a killed run left half written; folders if nothing else is in them."""
+        if not current().first:
+            return
         for path in [*self.folder.rglob(_PATTERN), *self.folder.rglob(f".{_PATTERN}.*")]:
             path.unlink()
         for folder in [*(path for path in self.folder.glob("*") if path.is_dir()), self.folder]:

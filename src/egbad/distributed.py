@@ -1,21 +1,111 @@
-"""The same scores on more than one machine: Ray's actors, each with the model, read, score and write parts by themselves.
+"""The same fit and the same scores on more than one machine.
 
-A part has one name and is there as a whole or not at all, so a worker that dies loses nothing that counts: another scores its
-part again, into the same file.
+Fitting: processes that torchrun or Ray Train started hold the same data each and learn one model together (`together`).
+Scoring: Ray's actors, each with the model, read, score and write parts by themselves. A part has one name and is there as a
+whole or not at all, so a worker that dies loses nothing that counts: another scores its part again, into the same file.
 """
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+
+import torch
 
 from egbad.errors import EgbadError
 from egbad.jobs import Told, write_part
+from egbad.ranks import ALONE, Ranks, learning
 from egbad.sources import Piece
 
 _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # an actor has one core
+
+
+# -- fitting -----------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def together() -> Iterator[Ranks]:
+    """Let every `fit` in here be one fit of all processes that torchrun or Ray Train started, each with the same data.
+
+    Where a detector has at least as many members as there are processes, each trains some of them: the outcome has the bits
+    that one process gives. Else each takes a part of every batch, and all move by the mean gradient. In the end every process
+    has the whole detector. Without such processes it is a fit like any other.
+
+    Yields
+    ------
+    Ranks
+        Which of the processes this is: the one that `first` names should write the model.
+    """
+    distributed = torch.distributed
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if not distributed.is_available() or (world == 1 and not distributed.is_initialized()):
+        yield ALONE
+        return
+    started = not distributed.is_initialized()
+    if started:
+        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
+    try:
+        with learning(Ranks(distributed.get_rank(), distributed.get_world_size())) as ranks:
+            yield ranks
+    finally:
+        if started:
+            distributed.destroy_process_group()
+
+
+def run_together(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:
+    """Run a command on Ray Train's workers, together: the first of them writes what it writes.
+
+    Joins the cluster that Ray finds (RAY_ADDRESS), or starts one on this machine. Data and output must lie where all workers
+    reach them, at the same path.
+
+    Parameters
+    ----------
+    main : callable
+        What runs a command -> its exit code.
+    command : sequence of str
+        Without what says that Ray runs it.
+    workers : int, optional
+        By default as many as there are cores, or GPUs.
+
+    Raises
+    ------
+    EgbadError
+        When Ray isn't installed, or the command fails on a worker.
+    """
+    ray = _ray("train.torch", "Fitting")
+    with _cluster(ray) as resources, TemporaryDirectory() as folder:
+        gpus = int(resources.get("GPU", 0))
+        count = workers or max(1, gpus or int(resources.get("CPU", os.cpu_count() or 1)))
+        trainer = ray.train.torch.TorchTrainer(
+            _run_here,
+            train_loop_config={"main": main, "command": [*command], "folder": os.getcwd()},
+            scaling_config=ray.train.ScalingConfig(num_workers=count, use_gpu=gpus >= count),
+            run_config=ray.train.RunConfig(storage_path=folder),
+        )
+        try:
+            trainer.fit()
+        except Exception as error:
+            raise EgbadError(f"The fit failed on a worker: {_cause(error)}") from error
+
+
+def _run_here(config: dict[str, Any]) -> None:
+    """What each worker does."""
+    os.chdir(config["folder"])
+    said = StringIO()
+    with redirect_stderr(said):
+        code = config["main"](config["command"])
+    if code:
+        raise EgbadError(said.getvalue().strip().splitlines()[-1])
+
+
+# -- scoring -----------------------------------------------------------------------------------------------------------
 
 
 class _Worker:
@@ -59,13 +149,44 @@ def score_pieces(
     """
     if not pieces:
         return
+    ray = _ray("data", "Scoring")
+    with _cluster(ray) as resources:
+        ray.data.DataContext.get_current().enable_progress_bars = False
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        count = workers or max(1, int(resources.get("CPU", os.cpu_count() or 1)))
+        whole = [(path.resolve(), piece) for path, piece in pieces]
+        numbers = [{"number": number} for number in range(len(whole))]
+        try:
+            done = ray.data.from_items(numbers, override_num_blocks=len(numbers)).map(
+                _Worker,
+                fn_constructor_args=(model.resolve(), whole, told),
+                compute=ray.data.ActorPoolStrategy(size=min(count, len(numbers))),
+                num_cpus=1,
+            )
+            for row in done.iter_rows():
+                yield int(row["rows"])
+        except ray.exceptions.RayError as error:
+            raise EgbadError(f"A part could not be scored: {_cause(error)}") from error
+
+
+# -- Ray ---------------------------------------------------------------------------------------------------------------
+
+
+def _ray(part: str, what: str) -> Any:
+    """Ray, with a part of it imported."""
     try:
-        ray: Any = import_module("ray")
-        import_module("ray.data")
+        ray = import_module("ray")
+        import_module(f"ray.{part}")
     except ImportError as error:
         raise EgbadError(
-            "Scoring on workers needs Ray, which isn't installed. Install it with: pip install 'egbad[ray]'"
+            f"{what} on workers needs Ray, which isn't installed. Install it with: pip install 'egbad[ray]'"
         ) from error
+    return ray
+
+
+@contextmanager
+def _cluster(ray: Any) -> Iterator[dict[str, float]]:
+    """A cluster, started here unless there is one already: what it has."""
     started = not ray.is_initialized()
     if started:
         environment = dict.fromkeys(_LIMITS, "1")
@@ -75,22 +196,8 @@ def score_pieces(
             log_to_driver=False,
             runtime_env={"env_vars": environment},
         )
-    ray.data.DataContext.get_current().enable_progress_bars = False
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
-        count = workers or max(1, int(ray.cluster_resources().get("CPU", os.cpu_count() or 1)))
-        whole = [(path.resolve(), piece) for path, piece in pieces]
-        numbers = [{"number": number} for number in range(len(whole))]
-        done = ray.data.from_items(numbers, override_num_blocks=len(numbers)).map(
-            _Worker,
-            fn_constructor_args=(model.resolve(), whole, told),
-            compute=ray.data.ActorPoolStrategy(size=min(count, len(numbers))),
-            num_cpus=1,
-        )
-        for row in done.iter_rows():
-            yield int(row["rows"])
-    except ray.exceptions.RayError as error:
-        raise EgbadError(f"A part could not be scored: {_cause(error)}") from error
+        yield ray.cluster_resources()
     finally:
         if started:
             ray.shutdown()
@@ -101,4 +208,4 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     inner = getattr(error, "cause", None)
-    return str(inner or error).strip().splitlines()[-1]
+    return str(inner or error).strip().splitlines()[-1].removeprefix(f"{EgbadError.__module__}.{EgbadError.__name__}: ")

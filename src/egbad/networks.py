@@ -43,6 +43,7 @@ class Draws:
         self.device = torch.device(device)
         self.generators = [torch.Generator().manual_seed(seed) for seed in self.seeds]
         self.common: torch.Generator | None = None  # of all members, while numbers are drawn on the device
+        self.part: tuple[slice, int] | None = None  # of how many rows which are wanted, while others want the rest
 
     def __len__(self) -> int:
         return len(self.seeds)
@@ -63,6 +64,13 @@ class Draws:
         yield
         for generator, state in zip(self.in_use(), states, strict=True):
             generator.set_state(state)
+
+    @contextmanager
+    def part_of(self, part: slice, n: int) -> Iterator[None]:
+        """Let what is drawn for as many rows as `part` has be that part of what is drawn for n rows."""
+        self.part = (part, n) if part.stop - part.start < n else None
+        yield
+        self.part = None
 
     @contextmanager
     def on_device(self) -> Iterator[None]:
@@ -96,15 +104,22 @@ class Draws:
 
     def normal(self, *shape: int) -> Tensor:
         """Standard normal numbers -> (K, *shape)."""
-        if self.common is not None:
-            return torch.randn((len(self), *shape), generator=self.common, device=self.device)
-        return torch.stack([torch.randn(shape, generator=g) for g in self.generators]).to(self.device)
+        return self._drawn(torch.randn, shape)
 
     def uniform(self, *shape: int) -> Tensor:
         """Numbers from U[0, 1) -> (K, *shape)."""
+        return self._drawn(torch.rand, shape)
+
+    def _drawn(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
+        if self.part is not None and shape[0] == self.part[0].stop - self.part[0].start:
+            part, n = self.part
+            self.part = None
+            whole = self._drawn(draw, (n, *shape[1:]))
+            self.part = (part, n)
+            return whole[:, part]
         if self.common is not None:
-            return torch.rand((len(self), *shape), generator=self.common, device=self.device)
-        return torch.stack([torch.rand(shape, generator=g) for g in self.generators]).to(self.device)
+            return draw((len(self), *shape), generator=self.common, device=self.device)
+        return torch.stack([draw(shape, generator=g) for g in self.generators]).to(self.device)
 
     def permutations(self, n: int) -> Tensor:
         """One order of n rows per member -> (K, n), where numbers are drawn."""

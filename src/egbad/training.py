@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from egbad.gpu import Recorded
 from egbad.health import BROKEN, SLOWER, TRIES, WORSE, Event, Symptom, treatment
 from egbad.networks import Draws
+from egbad.ranks import Ranks, current
 
 State = dict[str, Tensor]  # of a loop, by name
 
@@ -115,7 +116,7 @@ class Keep:
     def look(self, model: Trainable, step: int) -> None:
         """Take the weights of every member that has never been better."""
         with torch.no_grad():
-            now = self.criterion()
+            now = current().agree(self.criterion())
             state = model.state_dict()
             if self.last is None:
                 self.last, self.leasts = now, [now]
@@ -194,11 +195,11 @@ class History:
 class Batches:
     """Endless batches (K, size, ...), each member in its own order, every row once before any comes again.
 
-    What is left over at the end of a pass is dropped, as the reference code does.
+    What is left over at the end of a pass is dropped, as the reference code does. Their size is a multiple of `parts`.
     """
 
-    def __init__(self, x: Tensor, size: int, draws: Draws) -> None:
-        self.x, self.size, self.draws = x, min(size, len(x)), draws
+    def __init__(self, x: Tensor, size: int, draws: Draws, parts: int = 1) -> None:
+        self.x, self.size, self.draws = x, max(parts, min(size, len(x)) // parts * parts), draws
         self.order, self.place = torch.empty(0, dtype=torch.int64, device=x.device), len(x)
 
     def __next__(self) -> Tensor:
@@ -246,7 +247,10 @@ def train(
     number, or that shows another symptom, goes on more slowly, and where that helps from where it was last well. One that
     breaks down time and again stays where it was last well, and the history's symptoms say so.
 
-    On a GPU all members' numbers are drawn there, and moves are recorded and played: `egbad.gpu`.
+    On a GPU all members' numbers are drawn there, and moves are recorded and played: `egbad.gpu`. Processes that learn
+    together (`egbad.ranks`) draw the same batches, take a part of each, and move by the mean of their gradients: where the
+    loss is a mean over rows all that comes of it is as from one process, within what floats round. What normalises or
+    contrasts within a batch does so within its part.
     """
     with draws.on_device():
         loop = _Loop(model, turns, x, schedule, draws, keep)
@@ -275,7 +279,8 @@ class _Loop:
     ) -> None:
         self.model, self.turns, self.schedule, self.draws, self.keep = model, turns, schedule, draws, keep
         self.optimizers = [_adam(turn, schedule) for turn in turns]
-        self.streams = [Batches(x, schedule.batch_size, draws) for _ in turns]
+        self.ranks = current()
+        self.streams = [Batches(x, schedule.batch_size, draws, self.ranks.world) for _ in turns]
         self.averages = _Averages([p for turn in turns for p in turn.params])
         self.history = History(tuple(turn.name for turn in turns))
         self.sums = torch.zeros(len(turns), len(draws), device=x.device)  # of losses since the last record
@@ -311,11 +316,22 @@ class _Loop:
     def _all_moves(self) -> list[Callable[[Tensor], None]]:
         """What each turn does with a batch, as members are paced now."""
         moves = [
-            partial(_add_move, turn, optimizer, None if bool((pace == 1).all()) else pace, total)
+            partial(_add_move, turn, optimizer, self.ranks, None if bool((pace == 1).all()) else pace, total)
             for turn, optimizer, pace, total in zip(self.turns, self.optimizers, self.pace, self.sums, strict=True)
         ]
+        if self.ranks.world > 1:
+            return [partial(self._move_part, move) for move in moves]
         common = self.draws.common
         return [*moves] if common is None else [Recorded(move, common) for move in moves]
+
+    def _move_part(self, move: Callable[[Tensor], None], batch: Tensor) -> None:
+        """Make a move on this process's part of a batch, and share what it leaves besides weights."""
+        part = self.ranks.part(batch.shape[1])
+        with self.draws.part_of(part, batch.shape[1]):
+            move(batch[:, part])
+        moments = [v for name, v in self.model.state_dict().items() if name.rpartition(".")[2].startswith("running_")]
+        for value, mean in zip(moments, self.ranks.average(moments), strict=True):
+            value.copy_(mean)
 
     def _keeps_now(self, keep: Keep) -> bool:
         """Whether the criterion is asked, after the step that was just made."""
@@ -334,6 +350,7 @@ class _Loop:
             found = {BROKEN: broken} | {s: ill & ~broken for s, ill in self.model.symptoms(batch).items()}
         self.model.train()
         for symptom, ill in found.items():
+            ill = self.ranks.agree(ill)
             # What was never otherwise is how training begins: an untrained generator hardly moves.
             free = self.free.setdefault(symptom.words, [symptom is BROKEN] * len(self.draws))
             for member, sick in enumerate(ill.tolist()):
@@ -499,21 +516,24 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
-def _add_move(turn: Turn, optimizer: torch.optim.Optimizer, pace: Tensor | None, losses: Tensor, batch: Tensor) -> None:
+def _add_move(
+    turn: Turn, optimizer: torch.optim.Optimizer, ranks: Ranks, pace: Tensor | None, losses: Tensor, batch: Tensor
+) -> None:
     """Move one player, each member by its share `pace` (K,) of the way where that isn't all of it; add to `losses` (K,)."""
     with nullcontext() if pace is None else _slowed(turn.params, pace):
-        losses += _move(turn, optimizer, batch) / turn.moves
+        losses += _move(turn, optimizer, ranks, batch) / turn.moves
 
 
-def _move(turn: Turn, optimizer: torch.optim.Optimizer, batch: Tensor) -> Tensor:
+def _move(turn: Turn, optimizer: torch.optim.Optimizer, ranks: Ranks, batch: Tensor) -> Tensor:
     """Move one player -> its losses (K,)."""
     losses = turn.loss(batch)
     # grad, not backward: a turn leaves no gradient behind in the other player. The sum over members keeps each alone.
-    grads = torch.autograd.grad(losses.sum(), turn.params)
+    found = [losses.detach(), *torch.autograd.grad(losses.sum(), turn.params)]
+    shared, *grads = ranks.average(found)
     for p, g in zip(turn.params, grads, strict=True):
         p.grad = g.contiguous()  # as the fused optimizer of a GPU asks
     optimizer.step()
-    return losses.detach()
+    return shared
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from egbad.columns import Texts
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 from egbad.explanation import Explanation, Parts, joined
+from egbad.ranks import current
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
 
@@ -253,6 +254,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             checkpoints.open(run)
             if checkpoints.newest is not None:
                 self.seed_ = int(checkpoints.newest.about["seed"])
+        self.seed_ = current().everybody(self.seed_)[0]  # processes that learn together draw alike
         return np.random.default_rng(self.seed_)
 
     def _end(self, started: float, checkpoints: Checkpoints | None) -> None:

@@ -106,6 +106,18 @@ def sentences(parts: Sequence[History], members: int) -> tuple[list[str], list[s
     return done, left
 
 
+def together(found: Sequence[tuple[Sequence[int], Sequence[History]]], members: int) -> list[History]:
+    """The histories of stages of all members, of those that some `members` each have."""
+    whole = []
+    for stages in zip(*(parts for _, parts in found), strict=True):
+        longest = max(stages, key=lambda part: len(part.steps))
+        nothing = [torch.full((len(longest.names), members), torch.nan) for _ in longest.steps]
+        whole.append(History(longest.names, longest.steps, nothing))
+    for own, parts in found:
+        merge(whole, parts, own)
+    return whole
+
+
 def merge(parts: Sequence[History], again: Sequence[History], members: Sequence[int]) -> None:
     """Put what came of training `members` again into the histories of all, in place."""
     wrong = at_the_end(parts)

@@ -3,7 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
 
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from egbad import persistence
 from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
-from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences
+from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences, together
 from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
 from egbad.checkpoints import Checkpoints
@@ -26,6 +26,7 @@ from egbad.gpu import Precision, precisely
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.networks import Draws
 from egbad.progress import progress
+from egbad.ranks import ALONE, Ranks, current, learning
 from egbad.scoring import Floats
 from egbad.training import History, Keep, Schedule, Turn, train
 
@@ -379,7 +380,7 @@ class TorchDetector(Detector[T]):
                 beside.watch(done + step)
 
         total = sum(schedule.steps for schedule in schedules)
-        with progress("Training", total=total, unit="steps", enabled=self.verbose) as advance:
+        with progress("Training", total=total, unit="steps", enabled=self.verbose and current().first) as advance:
             advance(done)
             for turns, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
                 history = train(
@@ -412,6 +413,39 @@ class TorchDetector(Detector[T]):
         # The others' seeds come last, so that the first member is the same alone and among others.
         seeds = [int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1))]
         weights = None if beside.start is None else {k: v.clone() for k, v in beside.start.model_.state_dict().items()}
+        ranks = current()
+        if 1 < ranks.world <= self.members and not (beside.checkpoints and beside.checkpoints.newest):
+            mine = [*range(self.members)[ranks.rank :: ranks.world]]
+            own = None if weights is None else {name: value[mine] for name, value in weights.items()}
+            with learning(ALONE):
+                apart = replace(beside, checkpoints=None)
+                parts = self._train_well([seeds[m] for m in mine], train_on, validation, apart, own)
+            parts = self._gather(ranks, mine, parts, train_on.shape[1:])
+        else:
+            parts = self._train_well(seeds, train_on, validation, beside, weights)
+        self._remember_training(parts)
+
+    def _gather(self, ranks: Ranks, mine: list[int], parts: list[History], shape: tuple[int, ...]) -> list[History]:
+        """All members, and their histories, from the processes that trained some each."""
+        state = {name: value.cpu() for name, value in self.model_.state_dict().items()}
+        found = ranks.everybody((mine, self.seeds_, state, parts))
+        order = np.argsort([m for members, *_ in found for m in members])
+        self.seeds_ = tuple(int(seed) for seed in np.concatenate([seeds for _, seeds, *_ in found])[order])
+        self.model_ = self._build(shape, Draws(self.seeds_, self.device_)).to(self.device_).eval()
+        self.model_.load_state_dict(
+            {name: torch.cat([theirs[name] for _, _, theirs, _ in found])[torch.from_numpy(order)] for name in state}
+        )
+        return together([(members, theirs) for members, _, _, theirs in found], self.members)
+
+    def _train_well(
+        self,
+        seeds: list[int],
+        train_on: Encoded,
+        validation: Encoded | None,
+        beside: Beside,
+        weights: Mapping[str, Tensor] | None,
+    ) -> list[History]:
+        """Train members, those that end worthless anew from other seeds -> the histories of the stages."""
         parts = self._train(seeds, train_on, validation, beside, weights)
         for again in range(1, _RESTARTS + 1):
             ill = sorted({m for s, members in at_the_end(parts).items() if s.restart for m in members})
@@ -426,7 +460,7 @@ class TorchDetector(Detector[T]):
             for member, seed in zip(ill, new_seeds, strict=True):
                 seeds[member] = seed
             self.model_, self.seeds_ = model, tuple(seeds)
-        self._remember_training(parts)
+        return parts
 
     def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
         """The rows to train on, and those by which the best weights are told."""

@@ -1,5 +1,7 @@
 """The commands. Each imports what it needs when it runs, so that `--help` answers at once."""
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -48,6 +50,7 @@ ImageSize = Annotated[
     ),
 ]
 SkipBad = Annotated[bool, typer.Option("--skip-bad", help="Leave out images that can't be read, and name them.")]
+ENGINES = ("local", "ray")
 DataDir = Annotated[Path | None, typer.Option(help="A local copy of the public data sets (or set EGBAD_DATA).")]
 
 
@@ -84,6 +87,7 @@ def _help_if_bare(context: typer.Context) -> None:
 
 @app.command()
 def fit(
+    context: typer.Context,
     data: DataSource,
     out: Annotated[Path, typer.Option(help="The model file to write.", show_default=False)],
     detector: Annotated[
@@ -113,6 +117,12 @@ def fit(
     checkpoint_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="How often to leave what --resume goes on from.")
     ] = 60.0,
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: learn together on Ray Train's workers, here or on a cluster.")
+    ] = "local",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Of --engine ray (default: as many as there are cores, or GPUs).")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress and no table.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,32 +130,56 @@ def fit(
 
     All rows are taken for normal, or with --normal LABEL those with that label. The label column is never learned from.
     A fit that was killed goes on where it was with the same command and --resume, and ends with the same bits.
+    Processes that torchrun starts with this command learn one model together.
     """
     output.check_target(out)
-    from egbad.checkpoints import Checkpoints
-
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
     learner = inputs.make_detector(detector, chosen)
-    earlier = None
-    if start is not None:
-        from egbad import registry
-
-        earlier = registry.load(start)
     schema = inputs.read_schema(columns)
-    bad: list[str] = []
+    if engine == "ray":
+        from egbad.cli import main
+        from egbad.distributed import run_together
+
+        run_together(main, _as_typed(context, without=("engine", "workers")), workers)
+        learned = _load(out)
+        rows = learned.n_train_ + learned.n_calibration_
+        _show_learned(learned, rows, data, out, quiet=quiet, as_json=as_json)
+        return
+    from egbad.checkpoints import Checkpoints
+    from egbad.distributed import together
+
+    earlier, bad = None if start is None else _load(start), list[str]()
     source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
-    rows = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
-    inputs.check_names(schema, rows)
-    output.note_bad(bad)
-    _fit(learner, rows, out, Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume), earlier)
+    with together() as ranks, nullcontext() if ranks.first else output.silence():
+        found = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
+        inputs.check_names(schema, found)
+        output.note_bad(bad)
+        checkpoints = Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume)
+        _fit(learner, found, checkpoints, earlier)
+        if ranks.first:
+            learner.save(out)
+            checkpoints.clear()
+            _show_learned(learner, len(found.x), data, out, quiet=quiet, as_json=as_json)
+
+
+def _load(path: Path) -> Any:
+    from egbad import registry
+
+    return registry.load(path)
+
+
+def _show_learned(learner: Any, rows: int, data: str, out: Path, *, quiet: bool, as_json: bool) -> None:
+    """What was learned, as a table or JSON."""
     about = learner.describe()
     if as_json:
-        output.show_json({"model": str(out), "rows": len(rows.x)} | about)
+        output.show_json({"model": str(out), "rows": rows} | about)
     elif not quiet:
-        pixels = {} if rows.x.ndim == 2 else {"pixels": f"{rows.x.shape[-2]} x {rows.x.shape[-1]}"}
+        pixels = {} if learner.kind_ == "rows" else {"pixels": f"{learner.shape_[-2]} x {learner.shape_[-1]}"}
         values = {
-            "rows": len(rows.x),
+            "rows": rows,
             **pixels,
             "calibration rows": about["calibration_rows"],
             "threshold": about["threshold"],
@@ -157,8 +191,8 @@ def fit(
             output.show_rows("Columns", ("name", "holds"), list(kinds.items()))
 
 
-def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any, start: Any) -> None:
-    """Learn and save, so that what is interrupted can go on."""
+def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:
+    """Learn, so that what is interrupted can go on."""
     if checkpoints.any() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
@@ -169,8 +203,23 @@ def _fit(learner: Any, rows: Any, out: Path, checkpoints: Any, start: Any) -> No
         raise StoppedError(
             f"Interrupted: no model was written. The same command with --resume goes on from '{checkpoints.folder}'."
         ) from None
-    learner.save(out)
-    checkpoints.clear()
+
+
+def _as_typed(context: typer.Context, without: Sequence[str]) -> list[str]:
+    """A command as it was typed, without some of its options."""
+    words = [str(context.info_name)]
+    for parameter in context.command.params:
+        value = context.params.get(str(parameter.name))
+        if parameter.name in without or value is None or value is False:
+            continue
+        if parameter.param_type_name == "argument":
+            words.append(str(value))
+        elif value is True:
+            words.append(parameter.opts[0])
+        else:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for one in values for word in (parameter.opts[0], str(one))]
+    return words
 
 
 def _rows_to_learn(stream: Any, normal: str | None, most: int | None, seed: int, *, enabled: bool) -> Any:

@@ -12,6 +12,7 @@ import typer
 
 from egbad.cli import inputs, output
 from egbad.cli.commands import (
+    ENGINES,
     AsJson,
     DataDir,
     DataSource,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from egbad.jobs import Told
 
 Columns = dict[str, Any]  # of a table of scores, each (n,)
-_ENGINES = ("local", "ray")
 
 
 # -- score -------------------------------------------------------------------------------------------------------------
@@ -192,8 +192,8 @@ def _check_asked(data: str | None, out: Path | None, *, follow: bool, whole: boo
 
 
 def _check_engine(engine: str, out: Path | None) -> None:
-    if engine not in _ENGINES:
-        raise unknown("engine", engine, _ENGINES)
+    if engine not in ENGINES:
+        raise unknown("engine", engine, ENGINES)
     if engine == "ray" and (out is None or not _is_folder(out)):
         raise InvalidInputError("Ray's workers write parts: give --out a folder.")
 
