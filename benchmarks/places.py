@@ -1,6 +1,7 @@
 """Where a tile is defective: heatmaps beside the masks of the defects, which were seen by no detector.
 
     python benchmarks/places.py
+    python benchmarks/places.py --tile 32 --overlap 0.75 --detectors knn egbad --out benchmarks/results/places_tiled.jsonl
 
 One JSON line per detector: over the pixels of all test tiles AUROC and PRO up to a false-alarm rate of 0.3, AUROC over those
 of each kind of defect, and what the heatmaps cost, in scores.
@@ -18,15 +19,24 @@ import numpy as np
 from egbad import metrics
 from egbad.benchmark import suites
 from egbad.registry import create
+from egbad.tiled import Tiled
 
 
-def measure(name: str, seed: int) -> dict[str, Any]:
+def made(name: str, seed: int, tile: int | None, overlap: float) -> Any:
+    """The detector as it is, or of patches."""
+    if tile is None:
+        return create(name, random_state=seed)
+    nearest = {"n_neighbors": 1, "metric": "correlation"} if name == "knn" else None
+    return Tiled(part=name, part_parameters=nearest, size=tile, overlap=overlap, random_state=seed)
+
+
+def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5) -> dict[str, Any]:
     (task,) = suites.find("magnetic_tile", "clean").tasks("clean", None)
     split, digest = task.load(seed)
     assert split.anomalous is not None
     assert split.masks is not None
     assert split.kinds is not None
-    detector = create(name, random_state=seed).fit(split.x_train)
+    detector = made(name, seed, tile, overlap).fit(split.x_train)
     costs, x, masks = [], split.x_test, split.masks
     for _ in range(3):
         started = time.perf_counter()
@@ -39,6 +49,8 @@ def measure(name: str, seed: int) -> dict[str, Any]:
     return {
         "detector": name,
         "seed": seed,
+        "tile": tile,
+        "overlap": overlap if tile else None,
         "digest": digest,
         "method": found.method,
         "auroc": metrics.auroc(scores, split.anomalous),
@@ -57,12 +69,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["pca", "egbad", "blend"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--tile", type=int, help="patches of so many pixels instead of whole tiles")
+    parser.add_argument("--overlap", type=float, default=0.5)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/places.jsonl"))
     options = parser.parse_args()
     with options.out.open("w", encoding="utf-8") as file:
         for seed in range(options.seeds):
             for name in options.detectors:
-                line = json.dumps(measure(name, seed))
+                line = json.dumps(measure(name, seed, options.tile, options.overlap))
                 print(line, flush=True)
                 file.write(line + "\n")
 

@@ -1,5 +1,6 @@
 """Scores by Ray's workers: the same bytes as without, also when one of them is killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import egbad.distributed
 from egbad.cli import main
@@ -81,6 +83,23 @@ def test_a_killed_worker_is_replaced_and_nothing_is_lost_or_doubled(folder, tmp_
     assert killed
     assert content(tmp_path / "ray") == local
     assert "15,000 rows" in said
+
+
+def test_images_that_workers_leave_out_are_named(tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "data").mkdir()
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 255, (16, 16), dtype=np.uint8)).save(tmp_path / "data" / f"{i:02}.png")
+    create("pca", random_state=0, alpha=0.3).fit(rng.integers(0, 255, (40, 16, 16))).save(tmp_path / "m.egbad")
+    damaged = tmp_path / "data" / "07.png"
+    damaged.write_bytes(damaged.read_bytes()[:-60])  # its head is whole
+    given = ["score", str(tmp_path / "m.egbad"), str(tmp_path / "data"), "--skip-bad", "--json"]
+    environment = os.environ | {"RAY_worker_niceness": "0"}
+    command = [*SMALL, *given, "--out", str(tmp_path / "ray"), "--engine", "ray", "--workers", "1"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert said["rows"] == 39 and said["skipped"] == [str(damaged)]
 
 
 def test_what_workers_cannot_do_is_refused(folder, tmp_path, capsys, monkeypatch):

@@ -39,6 +39,7 @@ ORDER = [
         "games",
         "detectors",
         "blend",
+        "tiled",
         "registry",
         "tuning",
         "export",

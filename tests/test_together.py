@@ -177,7 +177,19 @@ def test_workers_are_given_what_was_typed(tmp_path, monkeypatch):
     monkeypatch.setattr(
         egbad.distributed, "run_together", lambda run, command, workers: given.append((command, workers))
     )
-    typed = ["fit", "digits", "--detector", "egbad", "--set", "steps=5", "--set", "width=8", "--quiet", "--members", "3"]
+    typed = [
+        "fit",
+        "digits",
+        "--detector",
+        "egbad",
+        "--set",
+        "steps=5",
+        "--set",
+        "width=8",
+        "--quiet",
+        "--members",
+        "3",
+    ]
     out = ["--out", str(tmp_path / "m.egbad")]
     assert main([*typed, *out, "--engine", "ray", "--workers", "4"]) == 2  # nobody wrote the model
     ((command, workers),) = given

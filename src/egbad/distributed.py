@@ -119,15 +119,16 @@ class _Worker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Write the part of a piece, unless it is there."""
         path, piece = self.pieces[row["number"]]
+        before = len(piece.bad or ())
         if not path.exists():
             write_part(path, self.scorer, piece.read(), self.told)
-        return {"rows": piece.rows}
+        return {"rows": piece.rows, "bad": "\n".join((piece.bad or [])[before:])}
 
 
 def score_pieces(
     model: Path, pieces: Sequence[tuple[Path, Piece]], told: Told, workers: int | None = None
 ) -> Iterator[int]:
-    """Score pieces on Ray, each into its file -> rows of those that are done, as they are.
+    """Score pieces on Ray, each into its file -> rows of those that are done, as they are; what was left out is named as here.
 
     Joins the cluster that Ray finds (RAY_ADDRESS), or starts one on this machine. Model, data and output must lie where all
     workers reach them. The scores are those of this process, bit for bit, on processors of one kind.
@@ -164,6 +165,8 @@ def score_pieces(
                 num_cpus=1,
             )
             for row in done.iter_rows():
+                if (bad := pieces[0][1].bad) is not None:  # the one list of all pieces
+                    bad += filter(None, row["bad"].split("\n"))
                 yield int(row["rows"])
         except ray.exceptions.RayError as error:
             raise EgbadError(f"A part could not be scored: {_cause(error)}") from error

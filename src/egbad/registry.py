@@ -8,13 +8,14 @@ from egbad.base import Detector
 from egbad.blend import Blend
 from egbad.detectors import METHODS
 from egbad.errors import UnreadableFileError, unknown
+from egbad.tiled import Tiled
 
 AUTO = "auto"  # what suits the input
 
 
 def all_detectors() -> dict[str, type[Detector[Any]]]:
-    """Methods, and their blend."""
-    return {**METHODS, Blend.name: Blend}
+    """Methods, their blend, and what learns images by patches."""
+    return {**METHODS, Blend.name: Blend, Tiled.name: Tiled}
 
 
 def create(name: str, **options: Any) -> Detector[Any]:
@@ -27,7 +28,7 @@ def create(name: str, **options: Any) -> Detector[Any]:
     """
     kind = _find(Blend.name if name == AUTO else name)
     if kind is None:
-        raise unknown("detector", name, [*METHODS, Blend.name, AUTO])
+        raise unknown("detector", name, [*METHODS, Blend.name, Tiled.name, AUTO])
     known = kind().get_params(deep=False)
     for option in options:
         if option not in known:
@@ -54,4 +55,4 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
 
 def _find(name: str) -> type[Detector[Any]] | None:
     """A detector by name; the others are not imported."""
-    return Blend if name == Blend.name else METHODS.get(name)
+    return {Blend.name: Blend, Tiled.name: Tiled}.get(name) or METHODS.get(name)

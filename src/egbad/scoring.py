@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from egbad import calibration
 from egbad.columns import BOOLEAN, NUMBER, Texts, wrong_kind
 from egbad.errors import InvalidInputError
-from egbad.sources import Data, Kinds, as_data, check_numbers, names_message
+from egbad.sources import MAX_SIDE, Data, Kinds, as_data, check_numbers, names_message
 
 Floats = NDArray[np.float64]
 
@@ -48,6 +48,7 @@ class Scorer(ABC):
     texts_: dict[int, Texts]
     calibration_scores_: Floats
     threshold_: float
+    max_side: ClassVar[int] = MAX_SIDE  # of the images that it takes
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:
@@ -112,7 +113,7 @@ class Scorer(ABC):
     def _known(self, X: Any, name: str) -> Data:
         """X as checked numbers that fit what the scorer called `name` was fitted on."""
         data = as_data(X, self._kinds_for(X))
-        check_numbers(data)
+        check_numbers(data, self.max_side)
         shape = data.x.shape[1:]
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)

@@ -508,7 +508,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             check_is_fitted(self)
             return self._known(X, type(self).__name__)
         data = as_data(X)
-        check_numbers(data)
+        check_numbers(data, self.max_side)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = tuple(int(s) for s in data.x.shape[1:])
         self._remember(data.columns, data.kinds, data.texts)

@@ -107,6 +107,13 @@ def fit(
         typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 128 MiB hold)."),
     ] = None,
     image_size: ImageSize = None,
+    tile: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Learn images at their full size by overlapping patches, so high and wide; the worst patch scores.",
+        ),
+    ] = None,
     skip_bad: SkipBad = False,
     data_dir: DataDir = None,
     start: Annotated[
@@ -137,7 +144,7 @@ def fit(
         raise unknown("engine", engine, ENGINES)
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
-    learner = inputs.make_detector(detector, chosen)
+    learner = inputs.make_detector(detector, chosen) if tile is None else inputs.make_tiled(detector, chosen, tile)
     schema = inputs.read_schema(columns)
     if engine == "ray":
         from egbad.cli import main
@@ -152,10 +159,14 @@ def fit(
     from egbad.distributed import together
 
     earlier, bad = None if start is None else _load(start), list[str]()
-    source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None)
+    source = inputs.Source(
+        data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None, full=tile is not None
+    )
     with together() as ranks, nullcontext() if ranks.first else output.silence():
         found = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
         inputs.check_names(schema, found)
+        if tile is not None and found.x.ndim == 2:
+            raise InvalidInputError("--tile is for images, DATA holds rows. Leave it out.")
         output.note_bad(bad)
         checkpoints = Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume)
         _fit(learner, found, checkpoints, earlier)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from egbad.base import Detector
     from egbad.sources import Data, Kinds, Options, Stream
 
+_OF_PATCHES = {"recipe", "scaling", "distinct", "guard", "log_columns"}  # parameters that both have, and the part uses
 _LABELS_NAMED = 20  # different labels that an error lists
 
 
@@ -37,6 +38,8 @@ class Source:
         Shape of the images (h, w), (c, h, w) that these are brought to, where no size was asked for.
     bad : list of str, optional
         Where given, images that can't be read are left out and added to it.
+    full : bool
+        Whether images keep their median size, however large.
     """
 
     given: str
@@ -46,6 +49,7 @@ class Source:
     kinds: "Kinds | None" = None
     like: tuple[int, ...] | None = None
     bad: list[str] | None = None
+    full: bool = False
 
     def read(self) -> "Data":
         """All of it.
@@ -88,6 +92,7 @@ class Source:
             "image_size": size,
             "colour": colour,
             "bad": self.bad,
+            "full": self.full,
             "kinds": self.kinds,
         }
 
@@ -253,6 +258,20 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
         if kind:
             raise InvalidInputError(f"{option} must be {kind}, got {json.dumps(value)}.")
     return detector
+
+
+def make_tiled(name: str, settings: dict[str, Any], size: int) -> "Detector[Any]":
+    """The same detector for patches of `size` pixels; alpha and seed are the whole image's."""
+    from egbad.blend import Blend
+    from egbad.registry import AUTO
+    from egbad.tiled import Tiled
+
+    part = Blend.name if name == AUTO else name
+    make_detector(part, settings)  # refuses what doesn't exist
+    own = set(Tiled().get_params(deep=False)) - _OF_PATCHES
+    shared = {option: value for option, value in settings.items() if option in own}
+    others = {option: value for option, value in settings.items() if option not in own}
+    return Tiled(part=part, part_parameters=others or None, size=size, **shared)
 
 
 def _kind_wanted(default: Any, value: Any) -> str | None:

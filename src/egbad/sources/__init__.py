@@ -4,11 +4,25 @@ Read are `.npz`, `.npy`, `.csv` and `.parquet` files, folders of tables and of i
 and polars frames, Arrow tables and whatever else speaks Arrow's stream interface.
 """
 
-from egbad.sources.data import Data, Kinds, Piece, Stream, as_data, check_numbers, in_batches, names_message, part_of
+from egbad.sources.data import (
+    MAX_SIDE,
+    MIN_SIDE,
+    Data,
+    Kinds,
+    Piece,
+    Stream,
+    as_data,
+    check_numbers,
+    in_batches,
+    names_message,
+    part_of,
+)
 from egbad.sources.files import Options, read, stream
 from egbad.sources.sampling import sample
 
 __all__ = [
+    "MAX_SIDE",
+    "MIN_SIDE",
     "Data",
     "Kinds",
     "Options",

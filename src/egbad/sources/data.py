@@ -65,10 +65,13 @@ class Piece:
         How many, where all can be read.
     read : callable
         Gives them in batches; it can be pickled.
+    bad : list of str, optional
+        Where files that can't be read are left out: what `read` adds them to.
     """
 
     rows: int
     read: Callable[[], Iterator[Data]]
+    bad: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -274,10 +277,10 @@ def _listed(names: list[str]) -> list[str]:
     return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
 
 
-def check_numbers(data: Data) -> None:
+def check_numbers(data: Data, max_side: int = MAX_SIDE) -> None:
     """Refuse what no detector can take: wrong axes or sizes, nothing at all, infinity, and NaN in images, the first named.
 
-    NaN in a table is a missing value.
+    NaN in a table is a missing value. Images may be `max_side` pixels high and wide.
     """
     x = data.x
     if x.ndim not in (2, 3, 4):
@@ -291,9 +294,10 @@ def check_numbers(data: Data) -> None:
         raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     if len(x) == 0:
         raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= MAX_SIDE:
+    if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
         raise InvalidInputError(
-            f"Images must be {MIN_SIDE} to {MAX_SIDE} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them."
+            f"Images must be {MIN_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them, "
+            "or learn them by patches (Tiled, or --tile)."
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)

@@ -31,6 +31,8 @@ class Options(TypedDict, total=False):
     kinds : mapping or sequence of str, optional
         What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
         default what their types say.
+    full : bool, optional
+        Whether images of a folder keep their median size however large it is, for a detector that looks at patches.
     """
 
     label_column: str | None
@@ -38,6 +40,7 @@ class Options(TypedDict, total=False):
     colour: bool | None
     bad: list[str] | None
     kinds: Kinds | None
+    full: bool
 
 
 def read(path: str | os.PathLike[str], **options: Unpack[Options]) -> Data:
@@ -91,7 +94,7 @@ def stream(path: str | os.PathLike[str], **options: Unpack[Options]) -> Stream:
 
 
 def _wanted(options: Options) -> Wanted:
-    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"))
+    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"), options.get("full", False))
 
 
 def _tables(path: Path) -> tuple[Path, ...] | None:

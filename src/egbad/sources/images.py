@@ -34,11 +34,14 @@ class Wanted:
         Whether they come in colour; by default if any of them does.
     bad : list of str, optional
         Where given, files that can't be read are left out and added to it.
+    full : bool
+        Whether the median may be larger than what a detector takes that looks at an image as a whole.
     """
 
     size: tuple[int, int] | None = None
     colour: bool | None = None
     bad: list[str] | None = None
+    full: bool = False
 
 
 def holds_images(folder: Path) -> bool:
@@ -78,14 +81,14 @@ def stream_images(folder: Path, label_column: str | None, wanted: Wanted) -> Str
     found = [(path, head) for path, head in zip(paths, heads, strict=True) if head is not None]
     if not found:
         raise _none_readable(folder, paths)
-    size = wanted.size or _common_size([(h, w) for _, (h, w, _) in found])
+    size = wanted.size or _common_size([(h, w) for _, (h, w, _) in found], full=wanted.full)
     colour = any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour
     usable = [path for path, _ in found]
     whole = memory.BATCHES * AT_ONCE
     pieces = [usable[start : start + whole] for start in range(0, len(usable), whole)]
     options = (size, colour, label_column, wanted)
     read = [partial(_batches, folder, own, *options, i * whole) for i, own in enumerate(pieces)]
-    stream = Stream.of([Piece(len(own), one) for own, one in zip(pieces, read, strict=True)])
+    stream = Stream.of([Piece(len(own), one, wanted.bad) for own, one in zip(pieces, read, strict=True)])
     return replace(stream, batches=_some(stream.batches, folder, paths))
 
 
@@ -154,10 +157,10 @@ def _is_deep(image: "Image") -> bool:
     return image.mode.startswith("I;16") or image.mode == "I"
 
 
-def _common_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """What images of these sizes are brought to: the median, no larger and no smaller than detectors take."""
+def _common_size(sizes: Sequence[tuple[int, int]], *, full: bool) -> tuple[int, int]:
+    """What images of these sizes are brought to: the median, no larger, unless in `full`, and no smaller than detectors take."""
     h, w = (median(side) for side in zip(*sizes, strict=True))
-    factor = min(1.0, MAX_SIDE / max(h, w))
+    factor = 1.0 if full else min(1.0, MAX_SIDE / max(h, w))
     return max(MIN_SIDE, round(factor * h)), max(MIN_SIDE, round(factor * w))
 
 

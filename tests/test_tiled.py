@@ -1,0 +1,122 @@
+"""Images by patches: what is cut comes together again, the worst patch scores, and a small fault in a large image is found."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from egbad import load
+from egbad.cli import main
+from egbad.errors import InvalidInputError
+from egbad.registry import create
+from egbad.tiled import Tiled, starts
+
+
+def images(n, seed, side=(96, 80)):
+    """Smooth surfaces with some noise."""
+    rng = np.random.default_rng(seed)
+    waves = np.sin(np.arange(side[0])[:, None] / 7 + rng.uniform(0, 6, (n, 1, 1))) * np.cos(np.arange(side[1]) / 9)
+    return (waves + 0.05 * rng.normal(size=(n, *side))).astype(np.float32)
+
+
+def scratched(x):
+    faulty = x.copy()
+    faulty[:, 50:54, 30:44] += 1.5
+    return faulty
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return Tiled(part="pca", size=16, alpha=0.1, random_state=0).fit(images(400, 0))
+
+
+@given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
+def test_patches_cover_a_side_from_edge_to_edge(side, size, overlap):
+    size = min(size, side)
+    found = starts(side, size, overlap)
+    assert found[0] == 0 and found[-1] == side - size
+    steps = np.diff(found)
+    assert (steps > 0).all() and (steps <= max(1, int((1 - overlap) * size))).all()
+
+
+def test_what_is_cut_is_put_together_again(fitted):
+    x = images(3, 1)
+    patches = fitted._patches(x)
+    assert patches.shape == (3 * len(fitted._places()), 16, 16)
+    np.testing.assert_allclose(fitted._stitched(patches, 3), x, rtol=1e-6)
+
+
+def test_the_score_is_that_of_the_worst_patch(fitted):
+    x = scratched(images(4, 1))
+    by_patch = fitted.part_.anomaly_score(fitted._patches(x)).reshape(4, -1)
+    assert np.array_equal(fitted.anomaly_score(x), by_patch.max(axis=1))
+    assert np.array_equal(fitted.anomaly_score(x[2:3]), by_patch[2:3].max(axis=1))
+
+
+def test_a_small_fault_in_a_large_image_is_flagged_and_shown(fitted):
+    fine, faulty = images(200, 1), scratched(images(20, 2))
+    assert (fitted.predict(faulty) == -1).all()
+    assert (fitted.predict(fine) == -1).mean() < 0.25
+    found = fitted.explain(faulty)
+    assert found.shares.shape == found.expected.shape == faulty.shape
+    np.testing.assert_allclose(found.base + found.shares.sum((1, 2)), fitted.anomaly_score(faulty), rtol=1e-5)
+    inside = found.shares[:, 50:54, 30:44].mean((1, 2))
+    assert (inside > 20 * np.median(found.shares, axis=(1, 2))).all()
+
+
+def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
+    x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
+    with pytest.raises(InvalidInputError, match="learn them by patches"):
+        create("pca").fit(x)
+    detector = Tiled(part="pca", size=64, overlap=0.0, most_patches=60, alpha=0.4, random_state=0).fit(x)
+    detector.save(tmp_path / "m.egbad")
+    again = load(tmp_path / "m.egbad")
+    assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))
+    assert again.explain(x[:2]).expected.shape == (2, 3, 140, 130)
+
+
+def test_a_blend_of_patches_is_on_a_scale_that_its_own_images_did_not_make():
+    detector = Tiled(size=16, part_parameters={"steps": 30}, alpha=0.2, random_state=0).fit(images(60, 0))
+    assert detector.part_.name == "blend"
+    assert (detector.predict(images(100, 5)) == -1).mean() < 0.5
+    assert set(detector.score_terms(images(2, 1))) == set(detector.part_.parts_)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"size": 90}, "size must be no more than the image's shorter side, 80, got 90"),
+        ({"size": 4}, "size: input should be greater than or equal to 8, got 4"),
+        ({"part": "pac"}, "There is no part 'pac'. Did you mean 'pca'?"),
+        (
+            {"part": "pca", "part_parameters": {"n_component": 3}},
+            "There is no option 'n_component'. Did you mean 'n_components'?",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(options, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        Tiled(**options).fit(images(20, 0))
+
+
+def test_the_command_line_learns_a_folder_at_its_full_size(tmp_path, capsys):
+    for name, x in (("good", images(30, 0, (160, 140))), ("new", scratched(images(5, 9, (160, 140))))):
+        (tmp_path / name).mkdir()
+        for i, one in enumerate(x):
+            Image.fromarray((60 * one + 128).clip(0, 255).astype(np.uint8)).save(tmp_path / name / f"{i:02}.png")
+    model = str(tmp_path / "m.egbad")
+    given = ["fit", str(tmp_path / "good"), "--tile", "32", "--detector", "pca", "--alpha", "0.3", "--out", model]
+    assert main([*given, "--set", "n_components=5", "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["input"]["shape"] == [160, 140] and about["part"]["settings"]["n_components"] == 5
+    assert main(["score", model, str(tmp_path / "new"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["flagged"] == 5
+    assert main(["report", model, str(tmp_path / "new"), "--out", str(tmp_path / "r.html")]) == 0
+    assert main(["fit", "digits", "--tile", "9000", "--out", model]) == 2
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
+    capsys.readouterr()
+    assert main(["fit", str(tmp_path / "t.csv"), "--tile", "32", "--out", model]) == 2
+    assert capsys.readouterr().err.strip() == "--tile is for images, DATA holds rows. Leave it out."
