@@ -1,12 +1,15 @@
 """Ten million rows of KDD99's shape: seconds and memory of `egbad fit`, and of `egbad score` from Parquet to Parquet.
 
-    python benchmarks/speed/large.py --rows 10000000
+    python benchmarks/speed/large.py --rows 10000000 --curve docs/images/memory.png
 
 The rows are KDD99's, each column moved by a little noise, written once to the folder of temporary files.
 """
 
 import argparse
 import json
+import resource
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -14,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from check import peak
 
 from egbad import datasets, load
 from egbad.benchmark import protocols
 
 A_PART = 100_000  # rows that are made, and written, at once
+EVERY = 0.2  # seconds between two looks at how much memory a process has
+Curve = list[tuple[float, float]]  # seconds since the start, GiB
 
 
 def write(path: Path, known: np.ndarray, n: int) -> None:
@@ -33,10 +37,46 @@ def write(path: Path, known: np.ndarray, n: int) -> None:
             writer.write_table(pa.table(dict(zip(names, x.T, strict=True))))
 
 
+def followed(arguments: list[str]) -> Curve:
+    """Run an `egbad` command, and see how much memory it has."""
+    found: Curve = []
+    page, started = resource.getpagesize(), time.perf_counter()
+    process = subprocess.Popen([str(Path(sys.executable).with_name("egbad")), *arguments], stderr=subprocess.DEVNULL)
+    while process.poll() is None:
+        resident = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * page
+        found.append((time.perf_counter() - started, resident / 2**30))
+        time.sleep(EVERY)
+    if process.returncode:
+        raise SystemExit(f"egbad {arguments[0]} ended with {process.returncode}.")
+    return found
+
+
+def peak(curve: Curve) -> float:
+    return max(gib for _, gib in curve)
+
+
+def draw(path: Path, curves: dict[str, dict[int, Curve]]) -> None:
+    """Memory over time, by command, for each number of rows."""
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, len(curves), figsize=(9, 3), sharey=True, layout="constrained")
+    for axis, (command, by_rows) in zip(axes, curves.items(), strict=True):
+        for (n, curve), style in zip(by_rows.items(), ("--", "-"), strict=True):
+            axis.plot(*zip(*curve, strict=True), style, color="#1f5fa8", label=f"{n / 1e6:g} million rows")
+        axis.set(title=command, xlabel="seconds", ylim=(0, 1.6))
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.axhline(1.5 if "fit" in command else 1.2, color="#b0552b", linewidth=1)
+    axes[0].set_ylabel("memory, GiB")
+    axes[0].legend(frameon=False, loc="lower right")
+    figure.savefig(path, dpi=110)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--curve", type=Path, help="a .png of memory over time")
     options = parser.parse_args()
+    curves: dict[str, dict[int, Curve]] = {"egbad fit": {}, "egbad score": {}}
     split = protocols.kdd99(datasets.load("kdd99"))
     known = split.x_train[:20_000]
     with tempfile.TemporaryDirectory() as name:
@@ -45,11 +85,12 @@ def main() -> None:
             data, out = folder / "rows.parquet", folder / "scores.parquet"
             write(data, known, n)
             started = time.perf_counter()
-            learning = peak(["fit", str(data), "--out", str(folder / "m.egbad"), "--detector", "egbad", "--quiet"])
+            fitting = followed(["fit", str(data), "--out", str(folder / "m.egbad"), "--detector", "egbad", "--quiet"])
             learned = time.perf_counter() - started
             started = time.perf_counter()
-            bytes_ = peak(["score", str(folder / "m.egbad"), str(data), "--out", str(out)])
+            scoring = followed(["score", str(folder / "m.egbad"), str(data), "--out", str(out)])
             took = time.perf_counter() - started
+            curves["egbad fit"][n], curves["egbad score"][n] = fitting, scoring
             first = pq.ParquetFile(data).read_row_group(0).to_pandas()
             scores = pq.read_table(out)["score"].to_numpy()
             assert len(scores) == n
@@ -59,12 +100,14 @@ def main() -> None:
                 "rows": n,
                 "data_gib": data.stat().st_size / 2**30,
                 "fit_seconds": learned,
-                "fit_peak_gib": learning / 2**30,
+                "fit_peak_gib": peak(fitting),
                 "seconds": took,
                 "rows_per_second": n / took,
-                "peak_gib": bytes_ / 2**30,
+                "peak_gib": peak(scoring),
             }
             print(json.dumps(line), flush=True)
+    if options.curve is not None:
+        draw(options.curve, curves)
 
 
 if __name__ == "__main__":
