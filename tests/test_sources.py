@@ -438,3 +438,20 @@ def test_pieces_are_the_whole_however_files_are_cut(tmp_path_factory, sizes, gro
     assert rows == [
         (str(folder / f"{i}.parquet") if several else None, j) for i, n in enumerate(sizes) for j in range(n)
     ]
+
+
+def test_images_that_are_too_many_are_drawn_from_by_chance(tmp_path, monkeypatch):
+    for i in range(30):
+        Image.fromarray(np.full((8, 8), i, dtype=np.uint8)).save(tmp_path / f"{i:02}.png")
+    whole, seen = sources.sample(sources.stream(tmp_path))
+    assert seen == 30 and whole.x[:, 0, 0].tolist() == [*range(30)]
+    found = {}
+    for at_once in (3, 1000):
+        monkeypatch.setattr("egbad.sources.images.AT_ONCE", at_once)
+        some, seen = sources.sample(sources.stream(tmp_path), 7, seed=1)
+        assert seen == 30
+        found[at_once] = some.x[:, 0, 0].tolist()
+    assert found[3] == found[1000] == sorted(found[3]) and len(set(found[3])) == 7
+    monkeypatch.setattr("egbad.sources.sampling.IMAGE_BYTES", 64 * 12)
+    monkeypatch.setattr("egbad.sources.sampling._FEWEST_IMAGES", 5)
+    assert len(sources.sample(sources.stream(tmp_path))[0].x) == 12

@@ -104,7 +104,7 @@ def fit(
     columns: Columns = None,
     most_rows: Annotated[
         int | None,
-        typer.Option(min=2, help="Learn from so many rows of a table, chosen by chance (default: what 128 MiB hold)."),
+        typer.Option(min=2, help="Learn from so many rows or images, chosen by chance (default: what 128 MiB hold, 512 MiB of images)."),
     ] = None,
     image_size: ImageSize = None,
     tile: Annotated[

@@ -1,6 +1,5 @@
-"""A table larger than memory -> as many of its rows as memory holds, each as likely as any other."""
+"""Rows or images that are more than memory holds -> as many of them as it does, each as likely as any other."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,7 +11,8 @@ from egbad.errors import InvalidInputError
 from egbad.sources.data import Array, Data, Stream
 
 BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
-_FEWEST = 10_000
+IMAGE_BYTES = 2**29  # the same for images, as they were read
+_FEWEST, _FEWEST_IMAGES = 10_000, 1_000
 
 
 def sample(
@@ -31,9 +31,9 @@ def sample(
     Parameters
     ----------
     stream : Stream
-        Rows of a table.
+        Rows of a table, or images.
     most : int, optional
-        How many rows stay at most. By default as many as take 128 MiB.
+        How many stay at most. By default as many as take 128 MiB, images 512.
     seed : int
         Of the numbers that are drawn.
     wanted : callable, optional
@@ -74,8 +74,10 @@ def sample(
 
 
 def _most_of(data: Data) -> int:
-    """How many rows stay where nobody says so: of images all, since those are in memory already."""
-    return max(_FEWEST, BYTES // (8 * max(1, data.x.shape[1]))) if data.x.ndim == 2 else sys.maxsize
+    """How many rows or images stay where nobody says so."""
+    if data.x.ndim > 2:
+        return max(_FEWEST_IMAGES, IMAGE_BYTES // max(1, data.x[:1].nbytes))
+    return max(_FEWEST, BYTES // (8 * max(1, data.x.shape[1])))
 
 
 def _least(
