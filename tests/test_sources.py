@@ -455,3 +455,31 @@ def test_images_that_are_too_many_are_drawn_from_by_chance(tmp_path, monkeypatch
     monkeypatch.setattr("egbad.sources.sampling.IMAGE_BYTES", 64 * 12)
     monkeypatch.setattr("egbad.sources.sampling._FEWEST_IMAGES", 5)
     assert len(sources.sample(sources.stream(tmp_path))[0].x) == 12
+
+
+# -- paths of images ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for name, grey in (("a/1.png", 10), ("a/2.png", 20), ("b/3.png", 30)):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.fromarray(np.full((9, 8), grey, dtype=np.uint8)).save(tmp_path / name)
+    (tmp_path / "a" / "labels.csv").write_text("x\n1\n")
+    return tmp_path
+
+
+def test_images_come_from_a_list_a_pattern_or_one_file(photos):
+    listed = read([photos / "b" / "3.png", str(photos / "a" / "1.png")])
+    assert listed.x[:, 0, 0].tolist() == [30, 10] and listed.files == ("b/3.png", "a/1.png")
+    pattern = read(photos / "*" / "*.png")
+    assert pattern.x[:, 0, 0].tolist() == [10, 20, 30] and pattern.files == ("a/1.png", "a/2.png", "b/3.png")
+    assert read(photos / "a" / "2.png").files == ("2.png",)
+    assert [batch.x.shape for batch in stream([photos / "a" / "2.png"]).batches] == [(1, 9, 8)]
+    assert read(photos / "*" / "*.png", label_column="folder").labels.tolist() == ["a", "a", "b"]
+
+
+def test_a_list_of_something_else_is_refused(photos):
+    for paths in ([photos / "a" / "1.png", photos / "a" / "labels.csv"], []):
+        with pytest.raises(InvalidInputError, match="A list of paths must be of images"):
+            read(paths)

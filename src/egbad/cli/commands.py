@@ -104,7 +104,10 @@ def fit(
     columns: Columns = None,
     most_rows: Annotated[
         int | None,
-        typer.Option(min=2, help="Learn from so many rows or images, chosen by chance (default: what 128 MiB hold, 512 MiB of images)."),
+        typer.Option(
+            min=2,
+            help="Learn from so many rows or images, by chance (default: what 128 MiB hold, or 512 of images).",
+        ),
     ] = None,
     image_size: ImageSize = None,
     tile: Annotated[

@@ -73,11 +73,10 @@ class Source:
 
     def identity(self) -> list[tuple[str, int, int]]:
         """Of every file that is read its path, size and time of change: if they are the same, so is what is read."""
-        from egbad.sources.tables import files_of
+        from egbad.sources.files import files_at
 
-        path = Path(self.given)
-        files = sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else files_of(path) or [path]
-        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files if file.exists()]
+        files = files_at(self.given) if self._is_path() else []
+        return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
     def _is_path(self) -> bool:
         """Whether it is a path, or a pattern of paths, and not the name of a data set."""

@@ -1,16 +1,19 @@
 """A path -> rows or images as numbers: which reader reads it."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypedDict, Unpack
 
-from egbad.errors import UnreadableFileError
+from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.sources.arrays import read_npy, read_npz
 from egbad.sources.data import Data, Kinds, Stream, in_batches
-from egbad.sources.images import Wanted, holds_images, read_images, stream_images
+from egbad.sources.images import SUFFIXES as IMAGES
+from egbad.sources.images import Images, Wanted, images_at, read_images, stream_images
 from egbad.sources.tables import SUFFIXES as TABLES
 from egbad.sources.tables import files_of, read_tables, stream_tables
+
+PathLike = str | os.PathLike[str]
 
 
 class Options(TypedDict, total=False):
@@ -43,15 +46,15 @@ class Options(TypedDict, total=False):
     full: bool
 
 
-def read(path: str | os.PathLike[str], **options: Unpack[Options]) -> Data:
+def read(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> Data:
     """Read tables, a stack of images or a folder of images.
 
     Parameters
     ----------
     path : path
         A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, a folder, at
-        any depth, of tables or of images, or a pattern of tables as in "days/*.parquet". What folders are named, as in
-        day=2024-05-01, are columns of the tables in them.
+        any depth, of tables or of images, an image, or a pattern as in "days/*.parquet" or "photos/*.png". What folders are
+        named, as in day=2024-05-01, are columns of the tables in them. Or a list of paths of images.
     options
         See `Options`.
 
@@ -62,22 +65,22 @@ def read(path: str | os.PathLike[str], **options: Unpack[Options]) -> Data:
     InvalidInputError
         When it has no rows, a column that can't hold what `kinds` says, or no such label column.
     """
-    path, labels = Path(path), options.get("label_column")
-    if (files := _tables(path)) is not None:
-        return read_tables(files, labels, options.get("kinds"))
-    if path.is_dir():
-        return read_images(path, labels, _wanted(options))
+    labels, found = options.get("label_column"), _found(path)
+    if isinstance(found, Images):
+        return read_images(found, labels, _wanted(options))
+    if isinstance(found, tuple):
+        return read_tables(found, labels, options.get("kinds"))
     readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": read_npz, ".npy": read_npy}
-    reader = readers.get(path.suffix.lower())
+    reader = readers.get(found.suffix.lower())
     if reader is None:
         known = ", ".join([*readers, *TABLES])
         raise UnreadableFileError(
-            f"Files that can be read end in {known}, or are folders of tables or images, got '{path.name}'."
+            f"Files that can be read end in {known}, or are folders of tables or images, got '{found.name}'."
         )
-    return reader(path, labels)
+    return reader(found, labels)
 
 
-def stream(path: str | os.PathLike[str], **options: Unpack[Options]) -> Stream:
+def stream(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> Stream:
     """What `read` reads, in batches: tables and folders of images are never in memory as a whole.
 
     Raises
@@ -85,11 +88,11 @@ def stream(path: str | os.PathLike[str], **options: Unpack[Options]) -> Stream:
     UnreadableFileError, InvalidInputError
         As `read` does, of what is in a batch when that is asked for.
     """
-    path, labels = Path(path), options.get("label_column")
-    if (files := _tables(path)) is not None:
-        return stream_tables(files, labels, options.get("kinds"))
-    if path.is_dir():
-        return stream_images(path, labels, _wanted(options))
+    labels, found = options.get("label_column"), _found(path)
+    if isinstance(found, Images):
+        return stream_images(found, labels, _wanted(options))
+    if isinstance(found, tuple):
+        return stream_tables(found, labels, options.get("kinds"))
     return in_batches(read(path, **options))
 
 
@@ -97,9 +100,29 @@ def _wanted(options: Options) -> Wanted:
     return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"), options.get("full", False))
 
 
-def _tables(path: Path) -> tuple[Path, ...] | None:
-    """The tables at a path, or None where something else is there."""
-    files = files_of(path)
-    if files is None and not path.exists():
-        raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
-    return None if path.is_dir() and holds_images(path) else files  # a table beside images tells of them
+def _found(given: PathLike | Sequence[PathLike]) -> Images | tuple[Path, ...] | Path:
+    """Images, tables, or another file at a path; images of a list of paths."""
+    if not isinstance(given, str | os.PathLike):
+        images = images_at([Path(one) for one in given])
+        assert images is not None
+        return images
+    path = Path(given)
+    images, tables = images_at(path), files_of(path)
+    if images is None and tables is None:
+        if not path.exists():
+            raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
+        if path.is_dir():
+            kinds = f"tables ({', '.join(TABLES)}) or images ({', '.join(IMAGES)})"
+            raise InvalidInputError(f"'{path}' must hold {kinds}, got none.")
+        return path
+    # A table beside the images of a folder tells of them.
+    return images if images is not None and (path.is_dir() or tables is None) else tables or path
+
+
+def files_at(path: PathLike) -> list[Path]:
+    """The files that are read at a path, and all that lie beside them in a folder."""
+    path = Path(path)
+    if path.is_dir():
+        return sorted(one for one in path.rglob("*") if one.is_file())
+    found = _found(path)
+    return [*found.paths] if isinstance(found, Images) else [*found] if isinstance(found, tuple) else [found]

@@ -1,9 +1,11 @@
 """Images in files: any size, brought to one; grey, or in colour if any of them is."""
 
+import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
+from glob import glob
 from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
@@ -44,26 +46,57 @@ class Wanted:
     full: bool = False
 
 
-def holds_images(folder: Path) -> bool:
-    """Whether there is an image in a folder, at any depth."""
-    return any(p.suffix.lower() in SUFFIXES for p in folder.rglob("*"))
+@dataclass(frozen=True)
+class Images:
+    """Files of images, in the order in which they are read, and the folder that they are named from."""
+
+    folder: Path
+    paths: tuple[Path, ...]
 
 
-def read_images(folder: Path, label_column: str | None, wanted: Wanted) -> Data:
-    """All images of a folder, at any depth, in the order of their paths."""
-    parts = [*stream_images(folder, label_column, wanted).batches]
+def images_at(given: Path | Sequence[Path]) -> Images | None:
+    """The images at a path: all in a folder at any depth, a file, or what a pattern with * or ? matches; or those of a list.
+
+    None where there are none.
+
+    Raises
+    ------
+    InvalidInputError
+        For a list with something else in it.
+    """
+    if not isinstance(given, Path):
+        others = [path for path in given if path.suffix.lower() not in SUFFIXES]
+        if others or not given:
+            what = f"'{others[0]}'" if others else "none"
+            raise InvalidInputError(f"A list of paths must be of images ({', '.join(SUFFIXES)}), got {what}.")
+        return Images(Path(os.path.commonpath([path.absolute().parent for path in given])), tuple(given))
+    folder = given
+    if given.is_dir():
+        found = [path for path in given.rglob("*") if path.is_file()]
+    elif given.is_file():
+        folder, found = given.parent, [given]
+    else:
+        found = [Path(name) for name in glob(str(given), recursive=True) if Path(name).is_file()]
+        folder = Path(os.path.commonpath([path.parent for path in found])) if found else given
+    own = tuple(sorted(path for path in found if path.suffix.lower() in SUFFIXES))
+    return Images(folder, own) if own else None
+
+
+def read_images(images: Images, label_column: str | None, wanted: Wanted) -> Data:
+    """All of some images, in their order."""
+    parts = [*stream_images(images, label_column, wanted).batches]
     files = tuple(file for part in parts for file in part.files or ())
     labels = np.concatenate([part.labels for part in parts if part.labels is not None]) if label_column else None
     return Data(np.concatenate([part.x for part in parts]), files=files, labels=labels)
 
 
-def stream_images(folder: Path, label_column: str | None, wanted: Wanted) -> Stream:
+def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> Stream:
     """The same in batches. What sizes there are is known from the beginning of each file.
 
     Raises
     ------
     InvalidInputError
-        When there is no image, or none that can be read.
+        When there is none that can be read.
     UnreadableFileError
         For a file that can't be read, unless such are left out.
     """
@@ -72,11 +105,7 @@ def stream_images(folder: Path, label_column: str | None, wanted: Wanted) -> Str
             f"A folder of images has the label column '{FOLDER_LABELS}' only, the name of each image's folder, "
             f"got '{label_column}'."
         )
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not paths:
-        raise InvalidInputError(
-            f"'{folder}' must hold tables (.csv, .parquet) or images ({', '.join(SUFFIXES)}), got none."
-        )
+    folder, paths = images.folder, images.paths
     heads = [_or_bad(path, _head, wanted) for path in paths]
     found = [(path, head) for path, head in zip(paths, heads, strict=True) if head is not None]
     if not found:
@@ -123,7 +152,8 @@ def _batches(
                 deep = any(a.dtype == np.uint16 for a in arrays)
                 labels = np.array([path.parent.name for path, _ in read]) if label_column else None
                 x = np.stack([a.astype(np.uint16) for a in arrays] if deep else arrays)
-                yield Data(x, files=tuple(str(p.relative_to(folder)) for p, _ in read), labels=labels, first_row=row)
+                names = tuple(os.path.relpath(path, folder) for path, _ in read)
+                yield Data(x, files=names, labels=labels, first_row=row)
                 row += len(read)
 
 

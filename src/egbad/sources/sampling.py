@@ -76,8 +76,8 @@ def sample(
 def _most_of(data: Data) -> int:
     """How many rows or images stay where nobody says so."""
     if data.x.ndim > 2:
-        return max(_FEWEST_IMAGES, IMAGE_BYTES // max(1, data.x[:1].nbytes))
-    return max(_FEWEST, BYTES // (8 * max(1, data.x.shape[1])))
+        return max(_FEWEST_IMAGES, IMAGE_BYTES // int(data.x[0].nbytes))
+    return max(_FEWEST, BYTES // (8 * max(1, int(data.x.shape[1]))))
 
 
 def _least(
