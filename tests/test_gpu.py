@@ -8,9 +8,10 @@ import torch
 
 from egbad import EGBAD, load, training
 from egbad.base import TorchDetector
+from egbad.draws import Draws
 from egbad.errors import CalibrationWarning, HealthWarning, InvalidInputError
 from egbad.gpu import precisely
-from egbad.networks import BatchNorm, Conv, Draws
+from egbad.networks import BatchNorm, Conv
 from egbad.registry import all_detectors
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

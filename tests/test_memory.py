@@ -6,8 +6,8 @@ import torch
 from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
+from egbad.draws import Draws
 from egbad.memory import SEEN, Memory, centres, nearest, some
-from egbad.networks import Draws
 
 
 def test_the_nearest_is_scikit_learns():

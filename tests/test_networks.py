@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from egbad.draws import Draws
 from egbad.networks import (
     BatchNorm,
     Conv,
-    Draws,
     Dropout,
     Linear,
     encoder,

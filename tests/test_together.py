@@ -14,7 +14,7 @@ import torch
 import egbad.distributed
 from egbad import load
 from egbad.cli import main
-from egbad.networks import Draws
+from egbad.draws import Draws
 from egbad.ranks import ALONE, Ranks, current, learning
 
 BIN = Path(sys.executable).parent

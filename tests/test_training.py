@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from egbad.draws import Draws
 from egbad.health import BROKEN, TRIES, Symptom
-from egbad.networks import Draws, Linear
-from egbad.training import Batches, Keep, Schedule, Turn, train
+from egbad.keeping import Keep
+from egbad.networks import Linear
+from egbad.training import Batches, Schedule, Turn, train
 
 NEVER, SECOND = Symptom("it never is", ""), Symptom("it is the second", "")
 

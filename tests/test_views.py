@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from egbad.networks import Draws
+from egbad.draws import Draws
 from egbad.views import affine, spliced, thickness, turned
 
 STILL = {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}

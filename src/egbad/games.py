@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from egbad.base import Model, Shares, TorchDetector, TrainingSettings, total
+from egbad.draws import Draws
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
 from egbad.networks import (
     BatchNorm,
     Conv,
     Discriminator,
-    Draws,
     Dropout,
     Linear,
     PadSame,

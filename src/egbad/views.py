@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 
 def symmetric(draws: Draws, reach: float, *shape: int) -> Tensor:

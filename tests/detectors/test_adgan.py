@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from egbad.detectors.adgan import MovingGAN, Settings, gan_default
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 
 def model(shape, **given):

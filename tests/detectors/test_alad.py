@@ -6,8 +6,8 @@ import torch
 from torch.nn.utils.parametrize import is_parametrized
 
 from egbad.detectors.alad import ALAD, CyclicBiGAN, Settings, default, pair, paper
+from egbad.draws import Draws
 from egbad.errors import InvalidInputError
-from egbad.networks import Draws
 
 DRAW = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 6, 5, generator=DRAW)

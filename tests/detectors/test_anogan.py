@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from egbad.detectors.anogan import AnoGAN, SearchedGAN, Settings, gan_default, released, search_rate
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 

@@ -7,7 +7,7 @@ from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
 from egbad.detectors.contrastive import Contrastive, Parts, Settings, ToldApart, default, nt_xent
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 
 def model(shape, **given):

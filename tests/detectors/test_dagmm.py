@@ -16,7 +16,7 @@ from egbad.detectors.dagmm import (
     reconstruction_features,
     whitening,
 )
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 DRAW = torch.Generator().manual_seed(0)
 

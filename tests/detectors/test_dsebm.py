@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egbad.detectors.dsebm import Energy, Settings, default
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 

@@ -8,6 +8,7 @@ from torch import nn
 
 from egbad import EGBAD, load
 from egbad.detectors.egbad import ScoredBiGAN, Settings, correlation_distance, default, paper, relative_distance
+from egbad.draws import Draws
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.games import (
     COLLAPSED,
@@ -20,7 +21,12 @@ from egbad.games import (
     paper_mnist_pairs,
 )
 from egbad.health import Symptom
-from egbad.networks import Draws, Dropout, encoder, generator, pair_discriminator
+from egbad.networks import (
+    Dropout,
+    encoder,
+    generator,
+    pair_discriminator,
+)
 
 
 def settings(shape, name="default", **given):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from egbad.detectors.ganomaly import GANomaly, Settings, TwoEncoders, default, paper
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 

@@ -6,7 +6,7 @@ import torch
 from torch.distributions import Normal, kl_divergence
 
 from egbad.detectors.vae import VAE, Autoencoder, Settings, default, kl_to_prior, log_likelihood
-from egbad.networks import Draws
+from egbad.draws import Draws
 
 DRAW = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 6, 5, generator=DRAW)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from egbad import persistence
 from egbad.checkpoints import Checkpoints
 from egbad.health import Event, Symptom
-from egbad.training import History, State
+from egbad.keeping import State
+from egbad.training import History
 
 Curves = dict[str, NDArray[Any]]
 

@@ -1,34 +1,36 @@
-"""The torch side of every detector whose networks are trained: `Model`, and the `TorchDetector` around it."""
+"""`TorchDetector`: what every detector does whose networks are trained, around its `Model`."""
 
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, prod
-from typing import Any, ClassVar, Generic, NamedTuple, Self, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar, get_args
 
 import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from torch import Tensor
 
 from egbad import persistence
 from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
 from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences, together
+from egbad.base.model import Model, total
 from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
 from egbad.checkpoints import Checkpoints
+from egbad.draws import Draws
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError, unknown
 from egbad.explanation import Parts
 from egbad.gpu import Precision, precisely
 from egbad.health import BROKEN, TIED, Symptom
-from egbad.networks import Draws
+from egbad.keeping import Keep
 from egbad.progress import progress
 from egbad.ranks import ALONE, Ranks, current, learning
 from egbad.scoring import Floats
-from egbad.training import History, Keep, Schedule, Turn, train
+from egbad.training import History, Schedule, train
 
 C = TypeVar("C")
 
@@ -43,102 +45,6 @@ _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
 _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
 _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
-FAR = 8.0  # standard deviations: how far out networks see a column
-
-
-class Shares(NamedTuple):
-    """What a model says of x (K, B, ...): what each column or pixel adds to A(x), what was expected, and the terms (K, B)."""
-
-    shares: Tensor
-    expected: Tensor
-    terms: dict[str, Tensor]
-
-
-def total(terms: dict[str, Tensor]) -> Tensor:
-    """A(x) (K, B), of its terms."""
-    return torch.stack([*terms.values()]).sum(0)
-
-
-class Model(nn.Module, Generic[T]):
-    """K members of a method: networks, turns, score. Knows no data set, no optimizer, no epoch.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Of one encoded row (d,) or image (c, h, w).
-    settings : TrainingSettings
-        Every value decided.
-    draws : Draws
-        A generator per member.
-    """
-
-    one_by_one: ClassVar[bool] = (
-        False  # whether scoring borrows the networks, so that no other chunk may meet them then
-    )
-    explains_by: str = "gradients"  # of the methods that `egbad.explanation.Explanation` has
-    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
-    images_a_chunk: int = 32
-    # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
-    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 1024)
-    other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
-
-    def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
-        super().__init__()
-        self.shape, self.settings, self.draws = shape, settings, draws
-        self.clips = len(shape) == 1 and settings.scaling == "standard"
-
-    def turns(self) -> tuple[Turn, ...]:
-        """The players, in the order in which they move."""
-        raise TypeError(f"{type(self).__name__} defines no turns.")
-
-    def stages(self) -> tuple[tuple[Turn, ...], ...]:
-        """Players of each stage of training: most methods have one."""
-        return (self.turns(),)
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """x (K, B, ...) -> terms (K, B) which add up to A(x), higher is more anomalous."""
-        raise TypeError(f"{type(self).__name__} defines no score_terms.")
-
-    def prepare(self, x: Tensor) -> None:
-        """Look at all training rows x (n, ...) once before training, at what is not learned by it."""
-
-    def settle(self, chunks: Iterator[Tensor]) -> None:
-        """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
-
-    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        """What may be wrong -> (K,) bool, seen on a training batch x (K, B, ...), with the model in eval mode."""
-        return {}
-
-    def criterion(self, x: Tensor) -> Tensor:
-        """How well normal rows x (K, B, ...) held out of training are known -> (K, B), lower is better. Uses no label."""
-        raise InvalidInputError(f"{type(self).__name__} has no criterion to keep its best weights by: use keep='last'.")
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """x (K, B, ...) -> what the members make of it (K, B, ...)."""
-        raise TypeError(f"{type(self).__name__} does not reconstruct.")
-
-    def shares(self, x: Tensor) -> Shares:
-        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
-
-        The gradient times the way from the reconstruction to x (Shrikumar et al., 2016, arXiv:1605.01713), made to add up: what
-        it misses is shared out by size. A path of gradients (Sundararajan et al., 2017) says nearly the same, for as many scores.
-        """
-        point = x.clone().requires_grad_()
-        with torch.enable_grad():
-            terms = self.score_terms(point)
-            (slope,) = torch.autograd.grad(total(terms).sum(), point)
-        terms = {name: values.detach() for name, values in terms.items()}
-        with torch.no_grad():
-            expected = self.reconstruct(x)
-            base = total(self.score_terms(expected))
-        raw = (slope * (x - expected)).flatten(2)
-        missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
-        sizes = raw.abs() + 1e-12
-        return Shares((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
-
-    def seen(self, x: Tensor) -> Tensor:
-        """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
-        return x.clamp(-FAR, FAR) if self.clips else x
 
 
 def _chosen(device: str) -> str:

@@ -14,8 +14,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from egbad.base import Shares
+from egbad.draws import Draws
 from egbad.games import GameDetector, GameSettings, GANGame, gan_default, mean_squares, shares_by_difference
-from egbad.networks import Draws
 
 
 class Settings(GameSettings):

@@ -13,6 +13,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from egbad.draws import Draws
 from egbad.games import (
     Game,
     GameDetector,
@@ -27,7 +28,6 @@ from egbad.games import (
 from egbad.networks import (
     BatchNorm,
     Discriminator,
-    Draws,
     Dropout,
     Linear,
     PairDiscriminator,

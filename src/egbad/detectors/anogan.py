@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from egbad.base import Shares
+from egbad.draws import Draws
 from egbad.games import (
     GameDetector,
     GameSettings,
@@ -22,7 +23,6 @@ from egbad.games import (
     released,
     shares_by_difference,
 )
-from egbad.networks import Draws
 
 
 class Settings(GameSettings):

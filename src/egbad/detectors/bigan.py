@@ -14,9 +14,9 @@ from torch import Tensor
 
 from egbad.base import Floats
 from egbad.base.detector import chunks
+from egbad.draws import Draws
 from egbad.errors import InvalidInputError
 from egbad.games import BiGANGame, BiGANSettings, GameDetector, bigan_default, norm_distance, released
-from egbad.networks import Draws
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -21,8 +21,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
+from egbad.draws import Draws
 from egbad.memory import Memory, some
-from egbad.networks import BatchNorm, Conv, Draws, Linear, Reshape, leaky, mlp, products
+from egbad.networks import (
+    BatchNorm,
+    Conv,
+    Linear,
+    Reshape,
+    leaky,
+    mlp,
+    products,
+)
 from egbad.training import Turn
 from egbad.views import affine, spliced, thickness, turned
 

@@ -17,7 +17,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.networks import Draws, Dropout, Linear, encoder, generator, mlp
+from egbad.draws import Draws
+from egbad.networks import (
+    Dropout,
+    Linear,
+    encoder,
+    generator,
+    mlp,
+)
 from egbad.training import Turn
 
 _JITTER = 1e-6  # on the diagonal of a covariance

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.networks import Draws, encoder
+from egbad.draws import Draws
+from egbad.networks import encoder
 from egbad.training import Turn
 
 

@@ -29,6 +29,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, Shares, total
+from egbad.draws import Draws
 from egbad.games import (
     BiGANGame,
     BiGANSettings,
@@ -39,7 +40,6 @@ from egbad.games import (
     released,
 )
 from egbad.memory import Memory, some
-from egbad.networks import Draws
 
 _HIDDEN = 3  # columns are hidden for an explanation, one at a time: more find little more, and cost a score each
 _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were this far off, in encoded units

@@ -11,9 +11,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from egbad.draws import Draws
 from egbad.games import COLLAPSED, DIED, Game, GameDetector, GameSettings, gan_default, mean_squares
 from egbad.health import Symptom
-from egbad.networks import Draws, discriminator, encoder, frozen, generator
+from egbad.networks import (
+    discriminator,
+    encoder,
+    frozen,
+    generator,
+)
 from egbad.training import Schedule, Turn
 
 

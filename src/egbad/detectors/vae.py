@@ -13,8 +13,9 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from egbad.base import Model, TorchDetector, TrainingSettings
+from egbad.draws import Draws
 from egbad.games import row_width
-from egbad.networks import Draws, conv_generator, encoder, mlp
+from egbad.networks import conv_generator, encoder, mlp
 from egbad.training import Turn
 
 

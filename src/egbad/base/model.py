@@ -1,0 +1,110 @@
+"""The torch side of a method: `Model`, its members' networks, how they learn, and their score."""
+
+from collections.abc import Iterator
+from typing import ClassVar, Generic, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from egbad.base.settings import T
+from egbad.draws import Draws
+from egbad.errors import InvalidInputError
+from egbad.health import Symptom
+from egbad.training import Turn
+
+FAR = 8.0  # standard deviations: how far out networks see a column
+
+
+class Shares(NamedTuple):
+    """What a model says of x (K, B, ...): what each column or pixel adds to A(x), what was expected, and the terms (K, B)."""
+
+    shares: Tensor
+    expected: Tensor
+    terms: dict[str, Tensor]
+
+
+def total(terms: dict[str, Tensor]) -> Tensor:
+    """A(x) (K, B), of its terms."""
+    return torch.stack([*terms.values()]).sum(0)
+
+
+class Model(nn.Module, Generic[T]):
+    """K members of a method: networks, turns, score. Knows no data set, no optimizer, no epoch.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of one encoded row (d,) or image (c, h, w).
+    settings : TrainingSettings
+        Every value decided.
+    draws : Draws
+        A generator per member.
+    """
+
+    one_by_one: ClassVar[bool] = (
+        False  # whether scoring borrows the networks, so that no other chunk may meet them then
+    )
+    explains_by: str = "gradients"  # of the methods that `egbad.explanation.Explanation` has
+    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
+    images_a_chunk: int = 32
+    # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
+    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 1024)
+    other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
+
+    def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
+        super().__init__()
+        self.shape, self.settings, self.draws = shape, settings, draws
+        self.clips = len(shape) == 1 and settings.scaling == "standard"
+
+    def turns(self) -> tuple[Turn, ...]:
+        """The players, in the order in which they move."""
+        raise TypeError(f"{type(self).__name__} defines no turns.")
+
+    def stages(self) -> tuple[tuple[Turn, ...], ...]:
+        """Players of each stage of training: most methods have one."""
+        return (self.turns(),)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """x (K, B, ...) -> terms (K, B) which add up to A(x), higher is more anomalous."""
+        raise TypeError(f"{type(self).__name__} defines no score_terms.")
+
+    def prepare(self, x: Tensor) -> None:
+        """Look at all training rows x (n, ...) once before training, at what is not learned by it."""
+
+    def settle(self, chunks: Iterator[Tensor]) -> None:
+        """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
+
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """What may be wrong -> (K,) bool, seen on a training batch x (K, B, ...), with the model in eval mode."""
+        return {}
+
+    def criterion(self, x: Tensor) -> Tensor:
+        """How well normal rows x (K, B, ...) held out of training are known -> (K, B), lower is better. Uses no label."""
+        raise InvalidInputError(f"{type(self).__name__} has no criterion to keep its best weights by: use keep='last'.")
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """x (K, B, ...) -> what the members make of it (K, B, ...)."""
+        raise TypeError(f"{type(self).__name__} does not reconstruct.")
+
+    def shares(self, x: Tensor) -> Shares:
+        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
+
+        The gradient times the way from the reconstruction to x (Shrikumar et al., 2016, arXiv:1605.01713), made to add up: what
+        it misses is shared out by size. A path of gradients (Sundararajan et al., 2017) says nearly the same, for as many scores.
+        """
+        point = x.clone().requires_grad_()
+        with torch.enable_grad():
+            terms = self.score_terms(point)
+            (slope,) = torch.autograd.grad(total(terms).sum(), point)
+        terms = {name: values.detach() for name, values in terms.items()}
+        with torch.no_grad():
+            expected = self.reconstruct(x)
+            base = total(self.score_terms(expected))
+        raw = (slope * (x - expected)).flatten(2)
+        missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
+        sizes = raw.abs() + 1e-12
+        return Shares((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
+
+    def seen(self, x: Tensor) -> Tensor:
+        """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
+        return x.clamp(-FAR, FAR) if self.clips else x
