@@ -31,6 +31,15 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def counted(n: int, what: str) -> str:
+    """A number of things.
+
+    >>> counted(1, "row"), counted(1200, "row")
+    ('1 row', '1,200 rows')
+    """
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
 @contextmanager
 def silence() -> Iterator[None]:
     """Say nothing for a while: another process says it."""

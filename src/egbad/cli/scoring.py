@@ -132,7 +132,7 @@ def score(
         output.show_json(summary | ({"scores": list(output.rows(_joined(iter(kept))))} if kept else {}))
         return
     where = f", written to {out}" if out else ""
-    output.note(f"{rows:,} rows, {flagged:,} flagged ({flagged / rows:.2%}){where}.")
+    output.note(f"{output.counted(rows, 'row')}, {flagged:,} flagged ({flagged / rows:.2%}){where}.")
 
 
 def _count(summary: dict[str, Any], rows: int, flagged: int) -> None:
