@@ -1,12 +1,15 @@
 """A GPU: numbers drawn there, moves recorded and played, scores that a CPU gives, too. Without one, what can be had without."""
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from time import sleep
 
 import numpy as np
 import pytest
 import torch
 
-from egbad import EGBAD, load, training
+from egbad import EGBAD, gpu, load, training
 from egbad.base import TorchDetector
 from egbad.draws import Draws
 from egbad.errors import CalibrationWarning, HealthWarning, InvalidInputError
@@ -79,6 +82,34 @@ def test_bf16_learns_and_scores_nearly_as_float32_does():
 def test_an_unknown_precision_is_refused():
     with pytest.raises(InvalidInputError, match="There is no precision 'fp16'. Did you mean 'bf16'"):
         EGBAD(precision="fp16").fit(rows(50, 0))
+
+
+def test_threads_share_one_precision_and_wait_for_another():
+    products = gpu._Products()
+    before = products._now()
+    order, together = [], Barrier(2, timeout=10)
+
+    def same(name):
+        with products.are("tf32"):
+            together.wait()  # both are in here at once
+            order.append((name, *products._now()[0]))
+            with products.are("ieee"):
+                assert products._now() == (["ieee", "ieee"], True)
+
+    def other():
+        with products.are("ieee"):
+            order.append(("other", *products._now()[0]))
+
+    with ThreadPoolExecutor(3) as pool:
+        first = [pool.submit(same, name) for name in "ab"]
+        while products.inside < 2 and not any(work.done() for work in first):
+            sleep(0.001)
+        last = pool.submit(other)
+        for work in (*first, last):
+            work.result(timeout=10)
+    assert {name for name, *_ in order[:2]} == {"a", "b"}
+    assert order[2] == ("other", "ieee", "ieee")
+    assert products._now() == before
 
 
 # -- with one ------------------------------------------------------------------------------------------------------------

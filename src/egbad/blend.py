@@ -20,11 +20,12 @@ from egbad.detectors import METHODS
 from egbad.encoding import AsIs
 from egbad.errors import InvalidInputError, unknown
 from egbad.explanation import Parts
+from egbad.gpu import Precision
 from egbad.sources import Data
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
 _SMALL = 16  # pixels: in smaller images single pixels count, and a view that is moved by one is another image
-_SHARED = ("scaling", "distinct", "guard", "log_columns", "alpha", "verbose", "members", "steps", "device")
+_SHARED = ("scaling", "distinct", "guard", "log_columns", "alpha", "verbose", "members", "steps", "device", "precision")
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class Blend(Detector[BlendSettings]):
         Of each part that is trained.
     device : str
         Where these are trained and scored: "cpu", "cuda" or "auto".
+    precision : {"float32", "tf32", "bf16"}
+        Of their matrix products and convolutions.
 
     Attributes
     ----------
@@ -127,6 +130,7 @@ class Blend(Detector[BlendSettings]):
     members: int = 1
     steps: int | None = None
     device: str = "auto"
+    precision: Precision = "float32"
 
     def _encoder(self, shape: tuple[int, ...]) -> AsIs:
         return AsIs()

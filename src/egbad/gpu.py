@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from threading import RLock
-from typing import Literal
+from threading import Condition, local
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -65,25 +65,67 @@ def precisely(precision: Precision, device: str) -> Iterator[None]:
             half = torch.autocast(kind, torch.bfloat16, enabled=precision == "bf16", cache_enabled=False)
             stack.enter_context(half)
         if kind == "cuda":
-            stack.enter_context(_on_gpu("ieee" if precision == "float32" else "tf32"))
+            stack.enter_context(_products.are("ieee" if precision == "float32" else "tf32"))
         yield
 
 
-_process_wide = RLock()
+class _Products:
+    """How precise products are on a GPU, which is the whole process's: threads that want the same share it, others wait."""
 
+    def __init__(self) -> None:
+        self.free = Condition()
+        self.inside = 0  # threads
+        self.wanted: str | None = None
+        self.own = local()
+        self.before: tuple[list[str], bool] = ([], False)
 
-@contextmanager
-def _on_gpu(products: Literal["ieee", "tf32"]) -> Iterator[None]:
-    """What the whole process has on a GPU, set for a while by one thread at a time."""
-    cudnn, places = torch.backends.cudnn, (torch.backends.cuda.matmul, torch.backends.cudnn.conv)  # type: ignore[attr-defined]
-    with _process_wide:
-        before, repeats = [place.fp32_precision for place in places], cudnn.deterministic
-        for place in places:
-            place.fp32_precision = products
-        cudnn.deterministic = True
+    @contextmanager
+    def are(self, wanted: Literal["ieee", "tf32"]) -> Iterator[None]:
+        """Let them be so, and the same ones give the same bits."""
+        if outer := getattr(
+            self.own, "wanted", None
+        ):  # within what this thread asked for before: nobody else to wait for
+            self._set(wanted)
+            self.own.wanted = wanted
+            try:
+                yield
+            finally:
+                self._set(outer)
+                self.own.wanted = outer
+            return
+        with self.free:
+            self.free.wait_for(lambda: not self.inside or self.wanted == wanted)
+            if not self.inside:
+                self.wanted, self.before = wanted, self._now()
+                self._set(wanted)
+            self.inside += 1
+        self.own.wanted = wanted
         try:
             yield
         finally:
-            for place, was in zip(places, before, strict=True):
-                place.fp32_precision = was
-            cudnn.deterministic = repeats
+            self.own.wanted = None
+            with self.free:
+                self.inside -= 1
+                if not self.inside:
+                    self._restore()
+                    self.free.notify_all()
+
+    def _now(self) -> tuple[list[str], bool]:
+        return [place.fp32_precision for place in _places()], torch.backends.cudnn.deterministic
+
+    def _set(self, wanted: str) -> None:
+        for place in _places():
+            place.fp32_precision = wanted
+        torch.backends.cudnn.deterministic = True
+
+    def _restore(self) -> None:
+        for place, was in zip(_places(), self.before[0], strict=True):
+            place.fp32_precision = was
+        torch.backends.cudnn.deterministic = self.before[1]
+
+
+def _places() -> tuple[Any, Any]:
+    return torch.backends.cuda.matmul, torch.backends.cudnn.conv  # type: ignore[attr-defined]
+
+
+_products = _Products()

@@ -55,4 +55,5 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
 
 def _find(name: str) -> type[Detector[Any]] | None:
     """A detector by name; the others are not imported."""
-    return {Blend.name: Blend, Tiled.name: Tiled}.get(name) or METHODS.get(name)
+    composed: dict[str, type[Detector[Any]]] = {Blend.name: Blend, Tiled.name: Tiled}
+    return composed.get(name) or METHODS.get(name)

@@ -309,7 +309,7 @@ class _Loop:
             with torch.no_grad():
                 found = self.model.symptoms(next(self.streams[0]))
             broken = (self.pace == 0).any(0)
-            found = {BROKEN: broken} | {symptom: ill & ~broken for symptom, ill in found.items()}
+            found = {BROKEN: broken} | {symptom: self.ranks.agree(ill & ~broken) for symptom, ill in found.items()}
             self.history.symptoms = {s: ill.nonzero().flatten().tolist() for s, ill in found.items() if ill.any()}
         return self.history
 

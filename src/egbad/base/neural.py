@@ -305,7 +305,7 @@ class TorchDetector(Detector[T]):
                 done += schedule.steps
         self._settle(train_on)
         if total:
-            parts[-1].symptoms |= self._tied(train_on)
+            parts[-1].symptoms |= current().everybody(self._tied(train_on))[0]
         return parts
 
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:

@@ -34,7 +34,9 @@ def follow(scorer: Any, threshold: float, *, terms: bool) -> None:
             except (EgbadError, ValueError) as error:
                 told, wrong = {"error": " ".join(str(error).split())}, wrong + 1
             answer(told)
-    output.note(f"{output.counted(rows, 'row')}, {flagged:,} flagged, {output.counted(wrong, 'line')} that could not be scored.")
+    output.note(
+        f"{output.counted(rows, 'row')}, {flagged:,} flagged, {output.counted(wrong, 'line')} that could not be scored."
+    )
 
 
 def _scored(scorer: Any, values: Any, threshold: float, terms: bool) -> dict[str, Any]:
