@@ -44,7 +44,7 @@ def taught(name, **options):
     """A detector with those of the options that it has."""
     known = all_detectors()[name]().get_params()
     return all_detectors()[name](
-        **{k: v for k, v in {"random_state": 0, "alpha": 0.05, **options}.items() if k in known}
+        **{k: v for k, v in {"random_state": 0, "alpha": 0.05, "part": "pca", **options}.items() if k in known}
     )
 
 

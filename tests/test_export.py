@@ -18,7 +18,7 @@ from egbad.export import EncodedRows
 from egbad.registry import all_detectors, create
 from egbad.runtime import KEY, OnnxScorer
 
-REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca"}
+REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca", "tiled"}
 EXPORTED = sorted(set(all_detectors()) - REFUSED)
 QUICK = {"steps": 20, "encoder_steps": 20, "members": 2, "search_steps": 2}
 

@@ -71,7 +71,7 @@ def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
     x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
     with pytest.raises(InvalidInputError, match="learn them by patches"):
         create("pca").fit(x)
-    detector = Tiled(part="pca", size=64, overlap=0.0, most_patches=60, alpha=0.4, random_state=0).fit(x)
+    detector = Tiled(part="pca", size=24, overlap=0.0, most_patches=300, alpha=0.4, random_state=0).fit(x)
     detector.save(tmp_path / "m.egbad")
     again = load(tmp_path / "m.egbad")
     assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))

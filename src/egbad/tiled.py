@@ -92,6 +92,7 @@ class Tiled(Detector[TiledSettings]):
     name: ClassVar[str] = "tiled"
     settings_type: ClassVar = TiledSettings
     recipes: ClassVar = {"default": default}
+    tunable_on_images: ClassVar = {"size": (16, 24), "overlap": (0.25, 0.75)}
     max_side: ClassVar[int] = 2**15
 
     part: str | None = None
