@@ -44,13 +44,13 @@ def seconds(work: Callable[[], object]) -> float:
     return median(times)
 
 
-def training(x: np.ndarray, **options: Any) -> float:
-    """Seconds of a step: a run less one half as long, by its steps."""
+def training(x: np.ndarray, n: int = STEPS, **options: Any) -> float:
+    """Seconds of a step: a run of 2 n less one half as long, by its steps."""
     one, two = (
         seconds(lambda: EGBAD(steps=steps, keep="last", random_state=0, alpha=0.1, **options).fit(x))  # noqa: B023
-        for steps in (STEPS, 2 * STEPS)
+        for steps in (n, 2 * n)
     )
-    return (two - one) / STEPS
+    return (two - one) / n
 
 
 def scoring(x: np.ndarray, y: np.ndarray, **options: Any) -> float:
@@ -79,7 +79,7 @@ def measured() -> dict[str, tuple[Sequence[int], Callable[[int], float]]]:
         ),
         "a step, columns": ((10, 50, 200, 1000, 2000), lambda d: training(drawn(2000, (d,)))),
         "scoring, side": ((16, 32, 64, 128), lambda side: scoring(images[side], images[side])),
-        "a step, side": ((16, 32, 64, 128), lambda side: training(images[side])),
+        "a step, side": ((16, 32, 64, 128), lambda side: training(images[side], max(6, 960 // side))),
         "scoring, members": ((1, 2, 4, 8, 16, 32), lambda k: scoring(few, drawn(20_000, (121,), 1), members=k)),
         "a step, members": ((1, 2, 4, 8, 16, 32), lambda k: training(few, members=k)),
         "scoring, threads": ((1, 2), threads),
