@@ -140,14 +140,10 @@ class Tuned:
 class _Folds:
     """Normal data in parts, with what each is told from."""
 
+    whole: Data  # in the user's order: what is fitted in the end is what `fit` makes of it
     normal: tuple[Data, ...]
     strange: tuple[Data, ...]  # for each fold: made of it, or all labelled anomalies
     labelled: bool
-
-    @property
-    def whole(self) -> Data:
-        """All normal rows or images."""
-        return replace(self.normal[0], x=np.concatenate([part.x for part in self.normal]))
 
     def without(self, i: int) -> Data:
         """All but those of fold i."""
@@ -294,12 +290,12 @@ def _split(X: Any, anomalies: Any, folds: int, seed: int) -> _Folds:
             raise InvalidInputError(
                 "Rows or images must differ, for anomalies to be made of them; these are all alike."
             )
-        return _Folds(normal, strange, labelled=False)
+        return _Folds(bare, normal, strange, labelled=False)
     known = as_data(anomalies)
     check_numbers(known)
     if len(known.x) < 2:
         raise InvalidInputError(f"There must be at least two labelled anomalies, got {len(known.x)}.")
-    return _Folds(normal, (replace(known, files=None, labels=None),) * folds, labelled=True)
+    return _Folds(bare, normal, (replace(known, files=None, labels=None),) * folds, labelled=True)
 
 
 def _auroc(normal: Floats, anomalous: Floats) -> float:
