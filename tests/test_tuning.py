@@ -129,7 +129,7 @@ def test_it_finds_what_suits_and_fits_with_it():
     own = {name: getattr(tuned.detector, name) for name in tuned.chosen.parameters}
     assert own == tuned.chosen.parameters
     assert tuned.detector.n_train_ + tuned.detector.n_calibration_ == 400
-    plain = create("pca", random_state=0, **own).fit(x)
+    plain = create("pca", random_state=0, alpha=0.1, **own).fit(x)
     assert np.array_equal(plain.anomaly_score(x), tuned.detector.anomaly_score(x)), "it is what fit makes of x"
     # a row whose columns don't go together is what PCA's small components see
     assert tuned.detector.anomaly_score([[1.0, -1.0, 0.0]]) > tuned.detector.anomaly_score([[1.0, 1.0, 0.0]])
