@@ -59,10 +59,14 @@ def measure(task: Any, name: str, way: str, seed: int, trials: int) -> Line:
 
 
 def table(lines: list[Line]) -> None:
-    """Means over tables, and how often something was chosen."""
+    """Means over the tables that all ways have, and how often something was chosen."""
     for name in dict.fromkeys(line["detector"] for line in lines):
-        for way in WAYS:
-            own = [line for line in lines if (line["detector"], line["way"]) == (name, way)]
+        by_way = [[line for line in lines if (line["detector"], line["way"]) == (name, way)] for way in WAYS]
+        whole = set.intersection(*({(line["table"], line["seed"]) for line in own} for own in by_way))
+        for way, of_way in zip(WAYS, by_way, strict=True):
+            own = [line for line in of_way if (line["table"], line["seed"]) in whole]
+            if not own:
+                continue
             values = (mean(line[metric] for line in own) for metric in ("average_precision", "auroc"))
             changed = sum(bool(line["chosen"]) for line in own)
             print(f"| {name} | {way} | {' | '.join(f'{v:.3f}' for v in values)} | {changed} of {len(own)} |")
