@@ -169,7 +169,7 @@ def test_what_goes_wrong_on_a_worker_is_one_sentence(folder, tmp_path):
     ]
     done = subprocess.run(command, env=QUIET, capture_output=True, text=True)
     assert done.returncode == 2
-    assert done.stderr.startswith("The fit failed on a worker: X must have at least 2 rows")
+    assert done.stderr.startswith("The fit failed on a worker: fit needs at least two rows")
 
 
 def test_workers_are_given_what_was_typed(tmp_path, monkeypatch):
