@@ -232,3 +232,9 @@ def test_parts_of_what_is_drawn_make_up_the_whole():
             parts.append(draws.normal(3, 3))
         assert torch.equal(draws.uniform(5), after)
     assert torch.equal(torch.cat(parts, dim=1), wanted)
+
+
+def test_a_process_that_nobody_launched_learns_alone(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")  # of a batch system, say
+    with egbad.distributed.together() as ranks:
+        assert ranks is ALONE

@@ -22,6 +22,7 @@ from egbad.jobs import Told, write_part
 from egbad.ranks import ALONE, Ranks, learning
 from egbad.sources import Piece
 
+_LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
 _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # an actor has one core
 
 
@@ -42,8 +43,8 @@ def together() -> Iterator[Ranks]:
         Which of the processes this is: the one that `first` names should write the model.
     """
     distributed = torch.distributed
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    if not distributed.is_available() or (world == 1 and not distributed.is_initialized()):
+    launched = os.environ.keys() >= _LAUNCHED and int(os.environ["WORLD_SIZE"]) > 1
+    if not distributed.is_available() or not (launched or distributed.is_initialized()):
         yield ALONE
         return
     started = not distributed.is_initialized()
