@@ -109,9 +109,12 @@ def test_the_command_line_learns_a_folder_at_its_full_size(tmp_path, capsys):
             Image.fromarray((60 * one + 128).clip(0, 255).astype(np.uint8)).save(tmp_path / name / f"{i:02}.png")
     model = str(tmp_path / "m.egbad")
     given = ["fit", str(tmp_path / "good"), "--tile", "32", "--detector", "pca", "--alpha", "0.3", "--out", model]
-    assert main([*given, "--set", "n_components=5", "--json"]) == 0
+    assert main([*given, "--set", "n_components=5", "--set", "overlap=0.25", "--json"]) == 0
     about = json.loads(capsys.readouterr().out)
     assert about["input"]["shape"] == [160, 140] and about["part"]["settings"]["n_components"] == 5
+    assert about["settings"]["overlap"] == 0.25
+    assert main([*given, "--set", "n_component=5"]) == 2
+    assert "Did you mean 'n_components'?" in capsys.readouterr().err
     assert main(["score", model, str(tmp_path / "new"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["flagged"] == 5
     assert main(["report", model, str(tmp_path / "new"), "--out", str(tmp_path / "r.html")]) == 0

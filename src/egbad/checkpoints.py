@@ -109,6 +109,8 @@ class Checkpoints:
 
     def save(self, step: int, about: Mapping[str, Any], arrays: Arrays) -> None:
         """Write a checkpoint after `step` steps, and remove what is older than the newest two."""
+        if not current().first:
+            return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

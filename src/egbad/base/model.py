@@ -47,6 +47,7 @@ class Model(nn.Module, Generic[T]):
     explains_by: str = "gradients"  # of the methods that `egbad.explanation.Explanation` has
     rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
     images_a_chunk: int = 32
+    on_gpu: ClassVar[int] = 128  # usual chunks that a GPU takes at once, shared by the members: bounds its memory
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
     other_rows: ClassVar[tuple[int, ...]] = (4, 32, 1024)
     other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)

@@ -37,8 +37,7 @@ C = TypeVar("C")
 _CHUNKS_A_PART = 16  # that are encoded together, at most
 _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
 _PIXELS = 2**18  # of a large chunk of images, at most: bounds memory
-_ON_GPU = 128  # usual chunks at once, shared by the members; for images a power of two, of so many pixels at most:
-_PIXELS_ON_GPU = 2**22
+_PIXELS_ON_GPU = 2**22  # the same there
 _COMPARED = 8  # images by which chunks of two sizes are compared
 _HELD_OUT = 4096  # rows that tell the best weights, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
@@ -252,17 +251,6 @@ class TorchDetector(Detector[T]):
         weights: Mapping[str, Tensor] | None = None,
     ) -> list[History]:
         """Build a member for each seed and train them, stage by stage, from fresh weights or from these."""
-        with precisely(self.precision, self.device_):
-            return self._train_stages(seeds, train_on, validation, beside, weights)
-
-    def _train_stages(
-        self,
-        seeds: Sequence[int],
-        train_on: Encoded,
-        validation: Encoded | None,
-        beside: Beside,
-        weights: Mapping[str, Tensor] | None,
-    ) -> list[History]:
         self.seeds_ = tuple(seeds)
         draws = Draws(self.seeds_, self.device_)
         self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device_)
@@ -352,20 +340,21 @@ class TorchDetector(Detector[T]):
         weights: Mapping[str, Tensor] | None,
     ) -> list[History]:
         """Train members, those that end worthless anew from other seeds -> the histories of the stages."""
-        parts = self._train(seeds, train_on, validation, beside, weights)
-        for again in range(1, _RESTARTS + 1):
-            ill = sorted({m for s, members in at_the_end(parts).items() if s.restart for m in members})
-            if not ill:
-                break
-            model = self.model_
-            new_seeds = [int(np.random.SeedSequence([seeds[m], again]).generate_state(1)[0]) for m in ill]
-            anew = self._train(new_seeds, train_on, validation, Beside())
-            for name, value in model.state_dict().items():
-                value[ill] = self.model_.state_dict()[name]
-            merge(parts, anew, ill)
-            for member, seed in zip(ill, new_seeds, strict=True):
-                seeds[member] = seed
-            self.model_, self.seeds_ = model, tuple(seeds)
+        with precisely(self.precision, self.device_):
+            parts = self._train(seeds, train_on, validation, beside, weights)
+            for again in range(1, _RESTARTS + 1):
+                ill = sorted({m for s, members in at_the_end(parts).items() if s.restart for m in members})
+                if not ill:
+                    break
+                model = self.model_
+                new_seeds = [int(np.random.SeedSequence([seeds[m], again]).generate_state(1)[0]) for m in ill]
+                anew = self._train(new_seeds, train_on, validation, Beside())
+                for name, value in model.state_dict().items():
+                    value[ill] = self.model_.state_dict()[name]
+                merge(parts, anew, ill)
+                for member, seed in zip(ill, new_seeds, strict=True):
+                    seeds[member] = seed
+                self.model_, self.seeds_ = model, tuple(seeds)
         return parts
 
     def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
@@ -428,7 +417,7 @@ class TorchDetector(Detector[T]):
         usual = self.model_.rows_a_chunk if len(shape) == 1 else self.model_.images_a_chunk
         if self.device_ == "cpu":
             return usual
-        most = _ON_GPU * usual // len(self.seeds_)
+        most = self.model_.on_gpu * usual // len(self.seeds_)
         if len(shape) == 3:
             most = min(most, _PIXELS_ON_GPU // prod(shape))
         return max(usual, 1 << (max(1, most).bit_length() - 1))

@@ -266,11 +266,11 @@ def make_tiled(name: str, settings: dict[str, Any], size: int) -> "Detector[Any]
     from egbad.tiled import Tiled
 
     part = Blend.name if name == AUTO else name
-    make_detector(part, settings)  # refuses what doesn't exist
     own = set(Tiled().get_params(deep=False)) - _OF_PATCHES
     shared = {option: value for option, value in settings.items() if option in own}
     others = {option: value for option, value in settings.items() if option not in own}
-    return Tiled(part=part, part_parameters=others or None, size=size, **shared)
+    make_detector(part, others)  # refuses what doesn't exist
+    return make_detector(Tiled.name, {"part": part, "part_parameters": others or None, "size": size} | shared)
 
 
 def _kind_wanted(default: Any, value: Any) -> str | None:

@@ -33,6 +33,7 @@ class MovingGAN(GANGame[Settings]):
     explains_by = "differences"
 
     one_by_one = True  # `functional_call` puts other weights into G
+    on_gpu = 1  # each row has copies of G
     other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 

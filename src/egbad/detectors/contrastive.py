@@ -194,6 +194,7 @@ class Parts(Model[Settings]):
     """Rows: a network for a part of the columns, one for the rest, and the parts."""
 
     other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
+    on_gpu = 8
     part: Tensor
     rest: Tensor
 

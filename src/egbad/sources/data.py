@@ -295,9 +295,10 @@ def check_numbers(data: Data, max_side: int = MAX_SIDE) -> None:
     if len(x) == 0:
         raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
     if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
+        patches = ", or learn them by patches (Tiled, or --tile)" if max_side == MAX_SIDE < max(x.shape[-2:]) else ""
         raise InvalidInputError(
-            f"Images must be {MIN_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. Resize them, "
-            "or learn them by patches (Tiled, or --tile)."
+            f"Images must be {MIN_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. "
+            f"Resize them{patches}."
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         bad = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
