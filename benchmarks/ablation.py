@@ -27,7 +27,7 @@ EVERYWHERE: Changes = {
     "without cycle consistency": {"cycle_weight": 0.0},
     "without noise on what D sees": {"input_noise": 0.0},
     "without averaged weights": {"average": 0.0},
-    "without a falling learning rate": {"learning_rate_decay": False},
+    "with a falling learning rate": {"learning_rate_decay": True},
     "the last weights kept": {"keep": "last"},
     "the residual alone": {"residual_weight": 1.0},
     "what D or E notices alone": {"residual_weight": 0.0},
@@ -94,7 +94,7 @@ class BriefRuns(run.Runs):
 
     def add(self, job: Job, line: Line) -> Line:
         """Write down a finished run, without curves and pictures."""
-        names = ("status", "reason", "digest", "seconds", "health", "versions", "threads")
+        names = ("status", "reason", "digest", "training_steps", "seconds", "health", "versions", "threads")
         kept: Line = {name: line[name] for name in names if name in line}
         if measured := line.get("metrics"):
             kept |= {"average_precision": measured["average_precision"], "auroc": measured["auroc"],

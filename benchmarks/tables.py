@@ -248,18 +248,21 @@ SUITES = {
 
 def length() -> None:
     """Mean average precision (F1 on KDD99) of runs of three lengths, and the steps that were taken."""
-    runs = defaultdict(lambda: defaultdict(dict))
+    runs, steps = defaultdict(lambda: defaultdict(dict)), defaultdict(list)
     for line in lines("length/runs.jsonl"):
         if line["status"] == "ok":
             data = next(words for start, words in SUITES.items() if line["dataset"].startswith(start))
             measure = "f1" if line["task"] == "kdd99" else "average_precision"
             runs[data][line["task"], line["seed"]][line["label"]] = line[measure]
-    print("| data | runs | as it is | twice as long | five times as long | largest change of a run |")
-    print("| --- | --- | --- | --- | --- | --- |")
+            steps[data] += [line["training_steps"]] if line["label"] == "5 x" else []
+    print("| data | runs | as it is | twice as long | five times as long | largest change of a run | steps taken |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for data, found in runs.items():
-        whole = [[of["1 x"], of["2 x"], of["5 x"]] for of in found.values() if len(of) == 3]
+        whole = [[of.get(n, of["5 x"]) for n in ("1 x", "2 x", "5 x")] for of in found.values()]
         cells = [f"{mean(of[i] for of in whole):.4f}" for i in range(3)]
-        print(f"| {data} | {len(whole)} | {' | '.join(cells)} | {max(max(of) - min(of) for of in whole):.4f} |")
+        change = max(max(of) - min(of) for of in whole)
+        taken = f"{min(steps[data]):,} to {max(steps[data]):,}"
+        print(f"| {data} | {len(whole)} | {' | '.join(cells)} | {change:.4f} | {taken} |")
 
 
 EXTRA = {

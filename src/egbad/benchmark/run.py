@@ -97,6 +97,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
         "training_rows": len(split.x_train),
         "test_rows": len(split.x_test),
         "training_rows_used": detector.n_train_,
+        "training_steps": int(steps[-1]) if len(steps := getattr(detector, "history_", {}).get("step", ())) else None,
         "seconds": {"load": loaded, "fit": detector.fit_seconds_, "score": seconds},
         "scored_per_second": scored / seconds,
         "flagged": {alpha: float(rows.mean()) for alpha, rows in flagged.items()},
