@@ -10,6 +10,7 @@ from statistics import median
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -185,13 +186,33 @@ def test_what_does_not_go_with_following_is_said(folder, tmp_path, capsys):
 # -- learning from more rows than memory holds -------------------------------------------------------------------------
 
 
+def test_a_level_in_one_row_of_all_is_not_told_as_never_seen(tmp_path, capsys):
+    words = np.array(["tcp", "udp"] * 2000)
+    words[3210] = "arp"
+    amounts = pa.array([None if i == 77 else float(i % 50) for i in range(4000)])
+    pq.write_table(pa.table({"protocol": words, "amount": amounts}), tmp_path / "t.parquet")
+    out = tmp_path / "m.egbad"
+    given = ["fit", str(tmp_path / "t.parquet"), "--out", str(out), "--detector", "knn", "--most-rows", "200"]
+    assert main([*given, "--set", "n_neighbors=1"]) == 0
+    told = capsys.readouterr().err
+    assert "and 2 that show a level, a gap or an end of a column which these don't" in told
+    kinds = load(out).describe()["input"]["kinds"]
+    assert kinds == {"protocol": "category, 3 levels", "amount": "number, some missing"}
+    rows = pa.table({"protocol": ["arp", "sctp", "tcp"], "amount": [10.0, 10.0, 10.0]})
+    known, never, usual = load(out).anomaly_score(rows)
+    assert usual <= known < never
+
+
 def test_fit_learns_from_as_many_rows_as_it_is_told(folder, tmp_path, capsys):
     out = tmp_path / "m.egbad"
     given = ["fit", str(folder / "*.parquet"), "--out", str(out), "--detector", "knn", "--most-rows", "1000"]
     assert main(given) == 0
     assert "Learning from 1,000 of 8,000 rows, chosen by chance" in capsys.readouterr().err
     first = out.read_bytes()
-    assert load(out).describe()["training_rows"] == 900
+    about = load(out).describe()
+    assert about["calibration_rows"] == 100 and about["training_rows"] >= 900, (
+        "what shows what these don't is learned too"
+    )
     assert main(given) == 0 and load(out).anomaly_score(table(9, 5)).tolist() == _scores_of(first, tmp_path)
     capsys.readouterr()
     assert main([*given[:-1], "9000"]) == 0

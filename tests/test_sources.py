@@ -413,6 +413,65 @@ def test_a_sample_of_what_is_wanted_alone():
 
 
 @given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 80),
+    most=st.integers(4, 40),
+    at_once=st.sampled_from([1, 7, 100]),
+)
+@settings(max_examples=40, deadline=None)
+def test_what_a_sample_does_not_show_is_shown_beside_it(seed, n, most, at_once):
+    rng = np.random.default_rng(seed)
+    x = np.column_stack([rng.normal(size=n), rng.integers(0, 4, n), rng.zipf(2.5, n)]).astype(float)
+    x[rng.random((n, 3)) < 0.1] = np.nan
+    kinds = ("number", "category", "number")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(memory, "AT_ONCE", at_once)
+        patched.setattr("egbad.sources.sampling._COVERED", 100)  # room for all there is to show
+        found, seen = sample(sources.in_batches(sources.Data(x, kinds=kinds)), most, seed)
+    if seen <= most:
+        assert found.cover is None
+        return
+    whole = np.concatenate([found.x, found.cover])
+    for j, kind in enumerate(kinds):
+        own, of_all = whole[:, j], x[:, j]
+        assert np.isnan(own).any() == np.isnan(of_all).any()
+        own, of_all = own[~np.isnan(own)], of_all[~np.isnan(of_all)]
+        if kind == "category":
+            assert set(own) == set(of_all)
+        elif len(of_all):
+            assert (own.min(), own.max()) == (of_all.min(), of_all.max())
+    again, _ = sample(sources.in_batches(sources.Data(x, kinds=kinds)), most, seed)
+    assert np.array_equal(again.x, found.x, equal_nan=True), "what is drawn does not depend on it"
+
+
+def test_what_is_shown_beside_a_sample_has_bounds():
+    x = np.column_stack([np.arange(1000.0), np.arange(1000.0)])
+    found, _ = sample(sources.in_batches(sources.Data(x, kinds=("category", "number"))), 40)
+    assert len(found.cover) <= 10, "a quarter as many rows"
+
+
+def test_the_texts_of_an_identity_are_forgotten_with_its_rows(monkeypatch):
+    monkeypatch.setattr("egbad.sources.sampling.REMEMBERED", 50)
+    codes = np.arange(5000.0)
+    batches = iter(
+        sources.Data(
+            codes[i : i + 100, None], ("id",), kinds=("category",), texts={0: {c: f"{c:g}" for c in codes[i : i + 100]}}
+        )
+        for i in range(0, 5000, 100)
+    )
+    found, seen = sample(sources.Stream(5000, batches), 100)
+    assert seen == 5000 and len(found.texts[0]) < 400
+    assert all(found.texts[0][code] == f"{code:g}" for code in np.concatenate([found.x, found.cover])[:, 0])
+
+
+def test_infinity_is_named_by_its_place_in_the_file():
+    x = np.arange(20.0)[:, None]
+    x[3] = x[17] = np.inf
+    with pytest.raises(InvalidInputError, match="infinity in row 17, column 0"):
+        sample(sources.in_batches(sources.Data(x)), 5, wanted=lambda data: np.arange(20) != 3)
+
+
+@given(
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=4),
     group=st.integers(1, 17),
     at_once=st.integers(1, 12),

@@ -217,6 +217,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         order = rng.permutation(n)
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
         x = data.x[np.sort(order[held_out:])]
+        if data.cover is not None:
+            x = np.concatenate([x, data.cover])
         if self.trim:
             plain = self.kind_ == "images" or (self.kinds_ is None and not np.isnan(x).any())
             numbers = x if plain else RowEncoder("minmax", kinds=self.kinds_).fit(x).encode(x)
@@ -414,7 +416,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def _run_on(self, data: Data, start: "Detector[Any] | None" = None) -> dict[str, Any]:
         """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
         digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns, data.kinds)).encode())
-        digest.update(np.ascontiguousarray(data.x).data)
+        for x in (data.x, *(() if data.cover is None else (data.cover,))):
+            digest.update(np.ascontiguousarray(x).data)
         parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
         run = {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
         return run if start is None else run | {"start": start.digest()}

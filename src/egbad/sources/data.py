@@ -43,6 +43,8 @@ class Data:
         For the positions of categories what their numbers stand for.
     source : str, optional
         The file that rows are from, of several.
+    cover : array (m, d), optional
+        Of a sample: rows that show what it doesn't. They are learned from, and set no threshold.
     """
 
     x: Array
@@ -53,6 +55,7 @@ class Data:
     kinds: tuple[str, ...] | None = None
     texts: dict[int, Texts] = field(default_factory=dict)
     source: str | None = None
+    cover: Array | None = None
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,21 @@
 """Rows or images that are more than memory holds -> as many of them as it does, each as likely as any other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.blocks import REMEMBERED
 from egbad.columns import Texts
 from egbad.errors import InvalidInputError
-from egbad.sources.data import Array, Data, Stream
+from egbad.sources.covering import Cover
+from egbad.sources.data import Array, Data, Stream, check_numbers
 
 BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
 IMAGE_BYTES = 2**29  # the same for images, as they were read
 _FEWEST, _FEWEST_IMAGES = 10_000, 1_000
+_COVERED = 0.25  # of as many rows as there are in a sample: what may be beside it at most
 
 
 def sample(
@@ -26,7 +29,8 @@ def sample(
     """A random sample of a stream's rows, in their order, and how many it was drawn from.
 
     Every row draws a number; the rows with the least numbers stay. So the sample does not depend on how the stream is cut
-    into batches, and all rows stay where they are no more than wanted.
+    into batches, and all rows stay where they are no more than wanted. Of a table that is larger, `Data.cover` has rows that
+    show what no row of the sample does: a level of a category, a gap, the least or the largest of a column.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ def sample(
     Raises
     ------
     InvalidInputError
-        When `most` is less than one, or the stream has no rows.
+        When `most` is less than one, the stream has no rows, or a row that is wanted has infinity in it.
     """
     if most is not None and most < 1:
         raise InvalidInputError(f"There must be at least one row to learn from, got a limit of {most}.")
@@ -53,12 +57,18 @@ def sample(
     lots: list[NDArray[np.float64]] = []
     texts: dict[int, Texts] = {}
     first: Data | None = None
+    cover: Cover | None = None
     seen = held = 0
     for data in stream.batches:
         advance(len(data.x))
         first = first or data
         most = most or _most_of(data)
-        x = data.x if wanted is None else data.x[wanted(data)]
+        which = None if wanted is None else wanted(data)
+        x = data.x if which is None else data.x[which]
+        if x.ndim == 2:
+            _check(data, x, which)
+            cover = cover or Cover(data.kinds, x.shape[1], max(1, int(_COVERED * most)))
+            cover.add(x)
         kept.append(x)
         lots.append(rng.random(len(x)))
         seen, held = seen + len(x), held + len(x)
@@ -67,10 +77,29 @@ def sample(
         if held > most + most // 4:
             kept, lots = _least(kept, lots, most)
             held = most
+            texts = {
+                j: _in_use(j, own, [*kept, *([] if cover is None else cover.rows.values())]) for j, own in texts.items()
+            }
     if first is None or most is None:
         raise InvalidInputError("There must be at least one row to learn from, got none.")
     (x,), _ = _least(kept, lots, most)
-    return replace(first, x=x, files=None, labels=None, texts=texts, first_row=0, source=None), seen
+    beside = cover.beside(x) if cover is not None and len(x) < seen else None
+    return replace(first, x=x, cover=beside, files=None, labels=None, texts=texts, first_row=0, source=None), seen
+
+
+def _check(data: Data, x: Array, wanted: NDArray[np.bool_] | None) -> None:
+    """Refuse rows x of a batch with infinity in them, by the place that they have in the file."""
+    if np.isinf(x).any():
+        whole = data.x if wanted is None else np.where(wanted[:, None], data.x, 0)
+        check_numbers(replace(data, x=whole))
+
+
+def _in_use(j: int, texts: Texts, rows: Sequence[Array]) -> Texts:
+    """The texts of column j, of codes in these rows alone where they are many: of most levels of an identity no row stays."""
+    if len(texts) <= 2 * REMEMBERED:
+        return texts
+    codes = np.unique(np.concatenate([np.atleast_2d(part)[:, j] for part in rows]))
+    return {code: texts[code] for code in codes[~np.isnan(codes)].tolist()}
 
 
 def _most_of(data: Data) -> int:
