@@ -1,5 +1,6 @@
 """Reasons add up to the score, name the right column, and are each row's alone, for every detector."""
 
+import json
 import time
 
 import numpy as np
@@ -240,6 +241,13 @@ def test_the_command_line_gives_reasons_as_typed_columns(tmp_path, capsys):
     last = found.iloc[-1]
     assert (last["reason_1"], last["reason_1_found"]) == ("protocol", "sctp")
     assert found["reason_1"].notna().equals(found["anomaly"]), "reasons for what is flagged"
+    capsys.readouterr()
+    lines = tmp_path / "s.jsonl"
+    assert main(["score", model, str(tmp_path / "t.parquet"), "--explain", "1", "--out", str(lines)]) == 0
+    assert main(["score", model, str(tmp_path / "t.parquet"), "--explain", "1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out, parse_constant=pytest.fail)["scores"]
+    assert rows == [json.loads(line, parse_constant=pytest.fail) for line in lines.read_text().splitlines()]
+    assert all((row["reason_1_share"] is not None) == row["anomaly"] for row in rows), "no reason is null"
     assert main(["export", model, "--out", str(tmp_path / "m.onnx")]) == 0
     assert main(["score", str(tmp_path / "m.onnx"), str(tmp_path / "t.parquet"), "--explain", "1"]) == 2
     assert "An exported graph gives no reasons" in capsys.readouterr().err

@@ -22,6 +22,7 @@ ORDER = [
         "training",
         "metrics",
         "calibration",
+        "ragged",
         "explanation",
         "causes",
         "columns",

@@ -72,16 +72,20 @@ def causes(explanation: Explanation, most: int = 5) -> list[Cause]:
 
 def _named(explanation: Explanation) -> tuple[Sequence[str], Floats]:
     """Columns, or regions, and what part of what is strange each of them has (n, d)."""
-    if explanation.shares.ndim == 3:
-        return by_region(explanation.shares)
-    return explanation.columns, _parts(explanation.shares)
+    if explanation.shares.ndim == 2:
+        return explanation.columns, _parts(explanation.shares)
+    return by_region(explanation.shares)
 
 
 def by_region(shares: Floats) -> tuple[Sequence[str], Floats]:
     """Nine regions of images, and what part each has of what is strange, by shares of pixels (n, h, w) -> (n, 9)."""
-    rows, columns = (np.array_split(np.arange(side), 3) for side in shares.shape[1:])
-    sums = np.stack([shares[:, r][:, :, c].sum(axis=(1, 2)) for r in rows for c in columns], axis=1)
-    return REGIONS, _parts(sums)
+    return REGIONS, _parts(np.stack([_of_regions(image) for image in shares]))
+
+
+def _of_regions(shares: Floats) -> Floats:
+    """The sums of shares (h, w) in the nine regions (9,)."""
+    strips = (strip for rows in np.array_split(shares, 3, axis=0) for strip in np.array_split(rows, 3, axis=1))
+    return np.array([strip.sum() for strip in strips])
 
 
 def _parts(shares: Floats) -> Floats:
@@ -95,7 +99,7 @@ def _cause(explanation: Explanation, names: Sequence[str], shares: Floats, rows:
     enough = int(np.searchsorted(mean[order].cumsum(), _HALF)) + 1
     chosen = order[:enough].tolist()
     named, weights = tuple(names[j] for j in chosen), tuple(float(mean[j]) for j in chosen)
-    if explanation.shares.ndim == 3:
+    if explanation.shares.ndim != 2:
         return Cause(named, weights, rows)
     found, expected = (
         tuple(_typical(values[rows, j]) for j in chosen) for values in (explanation.found, explanation.expected)

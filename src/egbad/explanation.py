@@ -49,7 +49,8 @@ class Explanation:
     base : array (n,)
         The score of what is expected, for methods that tell only why a score differs from that; else 0.
     shares : array (n, d) or (n, h, w)
-        What each column, or each pixel over all channels, adds.
+        What each column, or each pixel over all channels, adds. Of images of different sizes (n,), as `egbad.ragged` has
+        them, and so are `found` and `expected`.
     found, expected : array (n, d), or images
         The input, and what the detector would expect there, in the user's units.
     columns : tuple of str

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from egbad import calibration
 from egbad.columns import BOOLEAN, NUMBER, Texts, wrong_kind
 from egbad.errors import InvalidInputError
+from egbad.ragged import in_words
 from egbad.sources import MAX_SIDE, Data, Kinds, as_data, check_numbers, names_message
 
 Floats = NDArray[np.float64]
@@ -49,6 +50,7 @@ class Scorer(ABC):
     calibration_scores_: Floats
     threshold_: float
     max_side: ClassVar[int] = MAX_SIDE  # of the images that it takes
+    any_size: ClassVar[bool] = False  # whether these may be of different sizes
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:
@@ -94,6 +96,11 @@ class Scorer(ABC):
         return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
     @property
+    def patch_of_any_size(self) -> int | None:
+        """Pixels of a side of the patches by which it looks at images of any size; None where it doesn't."""
+        return None
+
+    @property
     def wanted_kinds(self) -> Kinds | None:
         """What columns must hold to be scored, for `egbad.sources`; None if all are numbers."""
         if self.kinds_ is None or self.columns_ is None:
@@ -113,16 +120,20 @@ class Scorer(ABC):
     def _known(self, X: Any, name: str) -> Data:
         """X as checked numbers that fit what the scorer called `name` was fitted on."""
         data = as_data(X, self._kinds_for(X))
-        check_numbers(data, self.max_side)
-        shape = data.x.shape[1:]
+        check_numbers(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)
-        elif shape != self.shape_:
+        else:
+            self._check_shape(data.x, name)
+        return data
+
+    def _check_shape(self, x: NDArray[Any], name: str) -> None:
+        """Refuse images, or rows for a detector of images, of another shape."""
+        if x.shape[1:] != self.shape_:
             raise InvalidInputError(
-                f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {tuple(shape)}. "
+                f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {in_words(x)}. "
                 "Bring them to that shape first (image_size does so when a folder is read)."
             )
-        return data
 
     def _kinds_for(self, X: Any) -> Kinds | None:
         """The kinds by name where X has the names that the scorer knows, so that what is wrong with names is said first."""

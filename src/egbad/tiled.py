@@ -5,7 +5,7 @@ image is not lost in it, and its threshold is set by whole normal images: with m
 """
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -21,6 +21,7 @@ from egbad.detectors import METHODS
 from egbad.encoding import AsIs
 from egbad.errors import CalibrationWarning, InvalidInputError, unknown
 from egbad.explanation import Parts, joined
+from egbad.ragged import in_words, is_ragged, ragged, shape_of, sums
 from egbad.sources import MAX_SIDE, MIN_SIDE, Data
 
 _AT_ONCE = 4096  # patches that are scored together: bounds memory
@@ -51,11 +52,31 @@ def starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
     return np.round(np.linspace(0, side - size, -(-(side - size) // step) + 1)).astype(np.int64)
 
 
+class _Stitched:
+    """Images (n, ..., h, w), put together of patches: the mean where these overlap."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.sums, self.times = np.zeros(shape), np.zeros(shape[-2:])
+
+    def add(self, patches: Array, places: Sequence[tuple[int, int]]) -> None:
+        """Patches (n P, ..., size, size), image by image, that begin at these places."""
+        by_image = patches.reshape(len(self.sums), len(places), *patches.shape[1:])
+        for k, (i, j) in enumerate(places):
+            own = (..., slice(i, i + patches.shape[-2]), slice(j, j + patches.shape[-1]))
+            self.sums[own] += by_image[:, k]
+            self.times[own] += 1
+
+    def mean(self) -> Floats:
+        """The images."""
+        return np.asarray(self.sums / self.times)
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class Tiled(Detector[TiledSettings]):
     """A detector of patches, for images of more than 128 pixels a side, or for what is small in smaller ones.
 
-    Learns from images (n, h, w) or (n, c, h, w) of any size; what isn't an image is given to the detector of patches as it is.
+    Learns from images (n, h, w) or (n, c, h, w) of any size, or from a list of images of different sizes: then it scores images
+    of any size that a patch fits into. What isn't an image is given to the detector of patches as it is.
 
     Parameters
     ----------
@@ -64,7 +85,7 @@ class Tiled(Detector[TiledSettings]):
     part_parameters : mapping, optional
         Its parameters, by name.
     size : int, optional
-        Pixels of a patch, high and wide, 8 to 128. Default half the shorter side, at most 64.
+        Pixels of a patch, high and wide, 8 to 128. Default half the shorter side of the smallest image, at most 64.
     overlap : float, optional
         Share of a patch that the next one covers at least, in [0, 1). More finds better where something is, and costs more.
     most_patches : int, optional
@@ -94,6 +115,7 @@ class Tiled(Detector[TiledSettings]):
     recipes: ClassVar = {"default": default}
     tunable_on_images: ClassVar = {"size": (16, 24), "overlap": (0.25, 0.75)}
     max_side: ClassVar[int] = 2**15
+    any_size: ClassVar[bool] = True
 
     part: str | None = None
     part_parameters: Mapping[str, Any] | None = None
@@ -104,23 +126,42 @@ class Tiled(Detector[TiledSettings]):
     def _encoder(self, shape: tuple[int, ...]) -> AsIs:
         return AsIs()
 
-    def _places(self) -> list[tuple[int, int]]:
-        """Where patches begin: (row, column) of each."""
-        s, (h, w) = self.settings_, self.shape_[-2:]
+    # -- patches -----------------------------------------------------------------------------------------------------
+
+    def _places(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Where patches of an image of this shape begin: (row, column) of each. A row (d,) is one patch."""
+        if self.kind_ == "rows":
+            return [(0, 0)]
+        s, (h, w) = self.settings_, shape[-2:]
         return [(int(i), int(j)) for i in starts(h, s.size, s.overlap) for j in starts(w, s.size, s.overlap)]
 
-    def _patches(self, x: Array) -> Array:
-        """All patches (n P, ...) of images x (n, ...), image by image; rows are one patch each."""
-        if self.kind_ == "rows":
-            return x
-        size = self.settings_.size
-        cut = [x[..., i : i + size, j : j + size] for i, j in self._places()]
+    def _cut(self, image: Array, place: tuple[int, int]) -> Array:
+        """The patch (..., size, size) of images (..., h, w) that begins at a place."""
+        size, (i, j) = self.settings_.size, place
+        return image if self.kind_ == "rows" else image[..., i : i + size, j : j + size]
+
+    def _patches(self, x: Array, places: Sequence[tuple[int, int]]) -> Array:
+        """Patches (n P, ...) of images x (n, ...) of one size, image by image."""
+        cut = [self._cut(x, place) for place in places]
         return np.stack(cut, axis=1).reshape(-1, *cut[0].shape[1:])
 
     def _few(self, x: Array) -> Iterator[Array]:
-        """Images in parts that have not too many patches."""
-        n = max(1, _AT_ONCE // (1 if self.kind_ == "rows" else len(self._places())))
-        return (x[start : start + n] for start in range(0, len(x), n))
+        """Images x (n, ...) in stacks of one size, in their order, that have not too many patches."""
+        start = 0
+        while start < len(x):
+            shape = x[start].shape
+            stop = start + max(1, _AT_ONCE // len(self._places(shape)))
+            few = x[start:stop]
+            if is_ragged(x):
+                same = next((i for i, image in enumerate(few) if image.shape != shape), len(few))
+                few = np.stack([*few[:same]])
+            yield few
+            start += len(few)
+
+    def _parts_of(self, few: Array) -> Iterator[list[tuple[int, int]]]:
+        """The places of patches of a stack, as many at once as can be scored together."""
+        places, most = self._places(few.shape[1:]), max(1, _AT_ONCE // len(few))
+        return (places[start : start + most] for start in range(0, len(places), most))
 
     def _as_data(self, patches: Array) -> Data:
         return (
@@ -129,11 +170,29 @@ class Tiled(Detector[TiledSettings]):
             else Data(patches)
         )
 
+    def _some(self, x: Array, rng: np.random.Generator) -> Array:
+        """As many patches of images x (n, ...) as are learned from."""
+        most = self.settings_.most_patches
+        places = {shape: self._places(shape) for shape in {image.shape for image in x}}
+        ends = np.cumsum([len(places[image.shape]) for image in x])
+        total = int(ends[-1])
+        chosen = np.sort(rng.permutation(total)[:most]) if total > most else np.arange(total)
+        whose = np.searchsorted(ends, chosen, side="right")
+        return np.stack(
+            [
+                self._cut(x[i], places[x[i].shape][k - ends[i]])  # counted from the end of the image's own
+                for i, k in zip(whose.tolist(), chosen.tolist(), strict=True)
+            ]
+        )
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         if self.kind_ == "images" and self.settings_.size > min(self.shape_[-2:]):
             raise InvalidInputError(
                 f"size must be no more than the image's shorter side, {min(self.shape_[-2:])}, got {self.settings_.size}."
             )
+        self.any_size_ = is_ragged(x)
         self.part_ = self._fresh(int(rng.integers(2**31)))
         earlier = beside.start.part_ if isinstance(beside.start, Tiled) else None
         inner = beside.checkpoints.inner("part") if beside.checkpoints is not None else None
@@ -156,18 +215,6 @@ class Tiled(Detector[TiledSettings]):
                 raise unknown("option", option, known)
         return kind(**options)
 
-    def _some(self, x: Array, rng: np.random.Generator) -> Array:
-        """As many patches of images x as are learned from."""
-        most = self.settings_.most_patches
-        count = 1 if self.kind_ == "rows" else len(self._places())
-        chosen = rng.permutation(len(x) * count)[:most] if len(x) * count > most else np.arange(len(x) * count)
-        chosen.sort()
-        if self.kind_ == "rows":
-            return x[chosen]
-        places, size = self._places(), self.settings_.size
-        cut = [(x[k // count], places[k % count]) for k in chosen.tolist()]
-        return np.stack([image[..., i : i + size, j : j + size] for image, (i, j) in cut])
-
     def _check_start(self, start: Detector[Any] | None) -> None:
         if start is not None and not (isinstance(start, Tiled) and hasattr(start, "part_")):
             raise InvalidInputError(f"start must be a fitted Tiled, got {start!r}.")
@@ -188,40 +235,74 @@ class Tiled(Detector[TiledSettings]):
             warnings.simplefilter("ignore", CalibrationWarning)  # nobody asks for a patch's threshold
             self.part_.calibrate(patches)
 
-    def _terms(self, x: Encoded) -> dict[str, Floats]:
-        parts = [self._worst(self.part_._all_terms(self._patches(few)), len(few))[0] for few in self._few(x)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    # -- scoring -----------------------------------------------------------------------------------------------------
 
-    def _worst(self, terms: Mapping[str, Floats], n: int) -> tuple[dict[str, Floats], NDArray[np.int64]]:
-        """Of terms (n P,) of patches those of each image's worst, (n,), and which that is."""
-        by_image = {name: values.reshape(n, -1) for name, values in terms.items()}
-        worst = np.asarray(sum(by_image.values())).argmax(axis=1)
-        return {name: values[np.arange(n), worst] for name, values in by_image.items()}, worst
+    @property
+    def patch_of_any_size(self) -> int | None:
+        """Pixels of a side of the patches, where images of different sizes were learned."""
+        return self.settings_.size if self.any_size_ else None
+
+    def _check_shape(self, x: Array, name: str) -> None:
+        least = self.patch_of_any_size
+        if least is None:
+            super()._check_shape(x, name)
+            return
+        found = shape_of(x)
+        if len(found) != len(self.shape_) or found[:-2] != self.shape_[:-2] or min(found[-2:]) < least:
+            channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
+            raise InvalidInputError(
+                f"{name} takes images {channels}, of {least} pixels a side at least, the size of its patches, got {in_words(x)}."
+            )
+
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        found = []
+        for few in self._few(x):
+            parts = (self.part_._all_terms(self._patches(few, places)) for places in self._parts_of(few))
+            by_patch = self._by_patch(parts, len(few))
+            worst = self._worst(by_patch)
+            found.append({name: values[worst] for name, values in by_patch.items()})
+        return {name: np.concatenate([own[name] for own in found]) for name in found[0]}
+
+    def _by_patch(self, parts: Iterable[Mapping[str, Floats]], n: int) -> dict[str, Floats]:
+        """Terms of n images' patches, given part by part -> (n, P)."""
+        whole = [{name: values.reshape(n, -1) for name, values in part.items()} for part in parts]
+        return {name: np.hstack([part[name] for part in whole]) for name in whole[0]}
+
+    def _worst(self, by_patch: Mapping[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where in (n, P) each image's worst patch is."""
+        score = np.asarray(sum(by_patch.values()))
+        return np.arange(len(score)), score.argmax(axis=1)
 
     def _explained(self, x: Array) -> Parts:
-        return joined([self._explained_few(few) for few in self._few(x)])
+        parts = [self._explained_few(few) for few in self._few(x)]
+        if is_ragged(x):
+            parts = [replace(p, shares=ragged([*p.shares]), expected=ragged([*p.expected])) for p in parts]
+        return joined(parts)
 
     def _explained_few(self, x: Array) -> Parts:
         """Every pixel's share is the mean of those that it has in the patches which cover it."""
-        parts = self.part_._explained(self._patches(x))
         if self.kind_ == "rows":
-            return parts
-        terms, worst = self._worst(parts.terms, len(x))
-        shares, expected = self._stitched(parts.shares, len(x)), self._stitched(parts.expected, len(x))
-        base = np.asarray(sum(terms.values())) - shares.reshape(len(x), -1).sum(axis=1)
-        spread = None if parts.spread is None else parts.spread.reshape(len(x), -1)[np.arange(len(x)), worst]
-        return replace(parts, shares=shares, base=base, expected=expected, terms=terms, spread=spread, beside=None)
-
-    def _stitched(self, patches: Array, n: int) -> Floats:
-        """What patches (n P, ...) show, put together where they came from, (n, ...); the mean where they overlap."""
-        size, places = self.settings_.size, self._places()
-        by_image = patches.reshape(n, len(places), *patches.shape[1:])
-        whole = np.zeros((n, *patches.shape[1:-2], *self.shape_[-2:]))
-        times = np.zeros(self.shape_[-2:])
-        for k, (i, j) in enumerate(places):
-            whole[..., i : i + size, j : j + size] += by_image[:, k]
-            times[i : i + size, j : j + size] += 1
-        return np.asarray(whole / times)
+            return self.part_._explained(x)
+        shares, expected = _Stitched((len(x), *x.shape[-2:])), _Stitched(x.shape)
+        found = []
+        for places in self._parts_of(x):
+            parts = self.part_._explained(self._patches(x, places))
+            shares.add(parts.shares, places)
+            expected.add(parts.expected, places)
+            found.append(replace(parts, shares=parts.shares[:0], expected=parts.expected[:0]))  # they take memory
+        by_patch = self._by_patch((parts.terms for parts in found), len(x))
+        worst = self._worst(by_patch)
+        spreads = [parts.spread.reshape(len(x), -1) for parts in found if parts.spread is not None]
+        terms = {name: values[worst] for name, values in by_patch.items()}
+        return replace(
+            found[0],
+            shares=shares.mean(),
+            base=np.asarray(sum(terms.values())) - sums(shares.mean()),
+            expected=expected.mean(),
+            terms=terms,
+            spread=np.hstack(spreads)[worst] if spreads else None,
+            beside=None,
+        )
 
     def _blocks(self) -> Blocks | None:
         return self.part_._blocks()
@@ -234,14 +315,22 @@ class Tiled(Detector[TiledSettings]):
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
         about = super().describe()
-        patches = 1 if self.kind_ == "rows" else len(self._places())
-        return about | {"health": self.health_, "patches": patches, "part": self.part_.describe()}
+        if self.any_size_:
+            about["input"] |= {"any_size_from": list(self.shape_)}
+        return about | {
+            "health": self.health_,
+            "patches": None if self.any_size_ else len(self._places(self.shape_)),
+            "part": self.part_.describe(),
+        }
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         manifest, arrays = self.part_.content()
-        return {"part": manifest.model_dump()}, {f"part.{name}": array for name, array in arrays.items()}
+        return {"part": manifest.model_dump(), "any_size": self.any_size_}, {
+            f"part.{name}": array for name, array in arrays.items()
+        }
 
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
+        self.any_size_ = bool(state.get("any_size"))  # a file of an earlier release doesn't say
         manifest = persistence.Manifest.model_validate(state["part"])
         self.part_ = _KNOWN[manifest.detector].from_file(manifest, persistence.under("part.", arrays))
         self.part_.examples_ = None

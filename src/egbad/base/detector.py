@@ -29,6 +29,7 @@ from egbad.columns import Texts
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 from egbad.explanation import Explanation, Parts, joined
+from egbad.ragged import buffers, is_ragged, shape_of, sums
 from egbad.ranks import current
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
@@ -219,12 +220,16 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         x = data.x[np.sort(order[held_out:])]
         if data.cover is not None:
             x = np.concatenate([x, data.cover])
+        if self.trim and is_ragged(x):
+            raise InvalidInputError("trim compares images of one size. Resize them, or leave it out.")
         if self.trim:
             plain = self.kind_ == "images" or (self.kinds_ is None and not np.isnan(x).any())
             numbers = x if plain else RowEncoder("minmax", kinds=self.kinds_).fit(x).encode(x)
             x = x[unremarkable(numbers, self.trim, self.seed_)]
         self.examples_: Array | None = (
-            some_images(x, self.examples, self.seed_) if self.kind_ == "images" and self.examples else None
+            some_images(x, self.examples, self.seed_)
+            if self.kind_ == "images" and self.examples and not is_ragged(x)
+            else None
         )
         self._learn_from(x, rng, beside, encoder)
         self.calibrate(data.x[np.sort(order[:held_out])])
@@ -315,7 +320,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         data = self._check(X)
         whole = joined([self._explained(data.x[start : start + _AT_ONCE]) for start in range(0, len(data.x), _AT_ONCE)])
         return Explanation(
-            score=whole.base + whole.shares.reshape(len(data.x), -1).sum(axis=1),
+            score=whole.base + sums(whole.shares),
             base=whole.base,
             shares=whole.shares,
             found=self._in_users_units(data.x, data.texts),
@@ -415,9 +420,11 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _run_on(self, data: Data, start: "Detector[Any] | None" = None) -> dict[str, Any]:
         """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
-        digest = hashlib.sha256(repr((data.x.shape, data.x.dtype.str, data.columns, data.kinds)).encode())
+        shapes = [image.shape for image in data.x] if is_ragged(data.x) else data.x.shape
+        digest = hashlib.sha256(repr((shapes, data.x.dtype.str, data.columns, data.kinds)).encode())
         for x in (data.x, *(() if data.cover is None else (data.cover,))):
-            digest.update(np.ascontiguousarray(x).data)
+            for part in buffers(x):
+                digest.update(part)
         parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
         run = {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
         return run if start is None else run | {"start": start.digest()}
@@ -511,9 +518,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             check_is_fitted(self)
             return self._known(X, type(self).__name__)
         data = as_data(X)
-        check_numbers(data, self.max_side)
+        check_numbers(data, self.max_side, any_size=self.any_size)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
-        self.shape_ = tuple(int(s) for s in data.x.shape[1:])
+        self.shape_ = shape_of(data.x)
         self._remember(data.columns, data.kinds, data.texts)
         return data
 

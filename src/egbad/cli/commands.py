@@ -162,9 +162,7 @@ def fit(
     from egbad.distributed import together
 
     earlier, bad = None if start is None else _load(start), list[str]()
-    source = inputs.Source(
-        data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None, full=tile is not None
-    )
+    source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None, patch=tile)
     with together() as ranks, nullcontext() if ranks.first else output.silence():
         found = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
         inputs.check_names(schema, found)
@@ -191,7 +189,7 @@ def _show_learned(learner: Any, rows: int, data: str, out: Path, *, quiet: bool,
     if as_json:
         output.show_json({"model": str(out), "rows": rows} | about)
     elif not quiet:
-        pixels = {} if learner.kind_ == "rows" else {"pixels": f"{learner.shape_[-2]} x {learner.shape_[-1]}"}
+        pixels = {} if learner.kind_ == "rows" else {"pixels": _pixels(learner)}
         values = {
             "rows": rows,
             **pixels,
@@ -203,6 +201,12 @@ def _show_learned(learner: Any, rows: int, data: str, out: Path, *, quiet: bool,
         output.show(f"Learned from {data}, written to {out}", values, as_json=False)
         if kinds := about["input"].get("kinds"):
             output.show_rows("Columns", ("name", "holds"), list(kinds.items()))
+
+
+def _pixels(learner: Any) -> str:
+    """Of the images that were learned from."""
+    height, width = learner.shape_[-2:]
+    return f"{height} x {width}" if learner.patch_of_any_size is None else f"any, from {height} x {width} on"
 
 
 def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:

@@ -34,12 +34,13 @@ class Source:
         As typed.
     kinds : optional
         What columns must hold, as `egbad.sources` takes it.
-    like : tuple of int, optional
-        Shape of the images (h, w), (c, h, w) that these are brought to, where no size was asked for.
+    like : Scorer, optional
+        What is read is for it: columns hold what its columns do, and images are brought to the size of its images, or keep
+        their own where it takes any, unless a size was asked for.
     bad : list of str, optional
         Where given, images that can't be read are left out and added to it.
-    full : bool
-        Whether images keep their median size, however large.
+    patch : int, optional
+        Pixels of a side of the patches that are learned, as `egbad.sources` takes it.
     """
 
     given: str
@@ -47,9 +48,9 @@ class Source:
     image_size: str | None = None
     data_dir: Path | None = None
     kinds: "Kinds | None" = None
-    like: tuple[int, ...] | None = None
+    like: Any = None
     bad: list[str] | None = None
-    full: bool = False
+    patch: int | None = None
 
     def read(self) -> "Data":
         """All of it.
@@ -83,16 +84,20 @@ class Source:
         return Path(self.given).exists() or any(sign in self.given for sign in "*?[")
 
     def _options(self) -> "Options":
-        size, colour = parse_size(self.image_size), None
+        size, colour, patch, kinds = parse_size(self.image_size), None, self.patch, self.kinds
         if self.like is not None:
-            size, colour = size or (self.like[-2], self.like[-1]), len(self.like) == 3
+            kinds = self.like.wanted_kinds
+            if self.like.kind_ == "images":
+                *channels, height, width = self.like.shape_
+                patch, colour = getattr(self.like, "patch_of_any_size", None), bool(channels)
+                size = size or (None if patch else (height, width))
         return {
             "label_column": self.label_column,
             "image_size": size,
             "colour": colour,
             "bad": self.bad,
-            "full": self.full,
-            "kinds": self.kinds,
+            "patch": patch,
+            "kinds": kinds,
         }
 
     def _public_data(self) -> "Data":
@@ -112,11 +117,6 @@ class Source:
                 )
         found = datasets.load(self.given, self.data_dir)
         return sources.Data(found.x, found.columns, labels=found.labels)
-
-
-def shape_of(scorer: Any) -> tuple[int, ...] | None:
-    """Of the images that a detector scores, for `like`; None where it scores rows."""
-    return scorer.shape_ if scorer.kind_ == "images" else None
 
 
 def read_schema(path: Path | None) -> dict[str, str] | None:

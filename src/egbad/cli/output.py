@@ -225,9 +225,9 @@ def _write_csv(file: IO[str], columns: Columns, *, header: bool) -> None:
 
 
 def rows(columns: Columns) -> Iterator[dict[str, Any]]:
-    """Columns (n,) as n mappings of plain values."""
+    """Columns (n,) as n mappings of plain values; a number that is missing is None."""
     for values in zip(*(column.tolist() for column in columns.values()), strict=True):
-        yield dict(zip(columns, values, strict=True))
+        yield {name: None if value != value else value for name, value in zip(columns, values, strict=True)}
 
 
 class _stdout:

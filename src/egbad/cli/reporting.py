@@ -52,8 +52,7 @@ def report(
     bad: list[str] = []
     source = inputs.Source(
         *(data, label_column, image_size, data_dir),
-        kinds=scorer.wanted_kinds,
-        like=inputs.shape_of(scorer),
+        like=scorer,
         bad=bad if skip_bad else None,
     )
     scores, highest = _scored(scorer, source.stream())

@@ -105,8 +105,7 @@ def score(
     bad: list[str] = []
     source = inputs.Source(
         *(data, label_column, image_size, data_dir),
-        kinds=scorer.wanted_kinds,
-        like=inputs.shape_of(scorer),
+        like=scorer,
         bad=bad if skip_bad else None,
     )
     stream = source.stream()
@@ -291,9 +290,7 @@ def evaluate(
     from egbad.progress import progress
 
     scorer = load(model)
-    found = inputs.Source(
-        *(data, label_column, image_size, data_dir), kinds=scorer.wanted_kinds, like=inputs.shape_of(scorer)
-    ).read()
+    found = inputs.Source(data, label_column, image_size, data_dir, like=scorer).read()
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:
@@ -323,12 +320,14 @@ def _write_report(
 ) -> None:
     import hashlib
 
-    import numpy as np
-
     from egbad.persistence import replacing
+    from egbad.ragged import buffers
     from egbad.report import evaluation_report, to_html
 
     model, source = names
+    digest = hashlib.sha256()
+    for part in buffers(data.x):
+        digest.update(part)
     page = evaluation_report(
         title=f"{Path(model).stem} meets {Path(source).name}",
         lead=f"Of {measured['anomalies']:,} anomalies it flags {measured['flagged_anomalies']:.1%}, of "
@@ -343,7 +342,7 @@ def _write_report(
         data={
             "name": Path(source).name,
             "rows": measured["rows"],
-            "digest": hashlib.sha256(np.ascontiguousarray(data.x).data).hexdigest(),
+            "digest": digest.hexdigest(),
         },
         command=shlex.join(["egbad", *sys.argv[1:]]),
     )

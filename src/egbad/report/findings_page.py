@@ -163,9 +163,10 @@ def _item(one: Finding, found: Findings, words: Words, picture: str) -> str:
 
 def _pictures(shown: Shown, words: Words) -> list[str]:
     """For each finding its image, what was expected, where it is strange, and normal images like it, on one scale each."""
-    image, expected = as_floats(shown.image), as_floats(shown.expected)
-    low, high = float(image.min()), float(image.max())
-    reach = float(np.quantile(shown.heat, 0.999)) or 1.0  # of all, so that heat compares
+    image, expected = ([as_floats(one[None])[0] for one in images] for images in (shown.image, shown.expected))
+    low, high = min(float(one.min()) for one in image), max(float(one.max()) for one in image)
+    heat = np.concatenate([one.ravel() for one in shown.heat])
+    reach = float(np.quantile(heat, 0.999)) or 1.0  # of all, so that heat compares
     found = []
     for i in range(len(image)):
         parts: list[tuple[str, Sequence[str]]] = [

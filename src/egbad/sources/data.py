@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from egbad.columns import CATEGORY, TIME, Texts, as_text, check_kinds, code_of, from_arrow
 from egbad.errors import InvalidInputError, InvalidTypeError, unknown
+from egbad.ragged import in_words, is_ragged, ragged
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +29,7 @@ class Data:
     Attributes
     ----------
     x : array
-        Rows (n, d), or images (n, h, w) or (n, c, h, w).
+        Rows (n, d), or images (n, h, w) or (n, c, h, w); of different sizes (n,), as `egbad.ragged` has them.
     columns : tuple of str, optional
         The names of the d columns.
     files : tuple of str, optional
@@ -130,7 +131,8 @@ def as_data(X: Any, kinds: Kinds | None = None) -> Data:
     Parameters
     ----------
     X : array, DataFrame, Arrow table or Data
-        Rows (n, d) or images (n, h, w), (n, c, h, w) or (n, h, w, c) with one, three or four channels.
+        Rows (n, d) or images (n, h, w), (n, c, h, w) or (n, h, w, c) with one, three or four channels. Or a list of images
+        of different sizes.
     kinds : mapping or sequence of str, optional
         What columns hold, as `read` takes it. Without it the columns of an array must be numbers.
 
@@ -151,6 +153,8 @@ def as_data(X: Any, kinds: Kinds | None = None) -> Data:
         import pyarrow as pa
 
         return table_data(pa.table(X), None, kinds)
+    if (images := _of_different_sizes(X)) is not None:
+        return Data(images)
     x = np.asarray(X)
     if x.ndim == 2 and kinds is not None and not isinstance(kinds, Mapping) and len(kinds) == x.shape[1]:
         return _from_objects(x, kinds)
@@ -161,6 +165,18 @@ def as_data(X: Any, kinds: Kinds | None = None) -> Data:
             f"X must be numbers, got an array of {x.dtype}. Give text and dates as the columns of a DataFrame or an Arrow table."
         )
     return Data(_in_order(x.astype(np.float64) if x.dtype.kind == "b" else x))
+
+
+def _of_different_sizes(X: Any) -> Array | None:
+    """Images in a list, or in an array of objects, that haven't all one shape -> (n,) of them; None for all else."""
+    if not (isinstance(X, list | tuple) or (isinstance(X, np.ndarray) and is_ragged(X))):
+        return None
+    images = [one for one in X if isinstance(one, np.ndarray) and one.ndim in (2, 3)]
+    if len(images) < len(X) or not images:
+        return None
+    if len({image.shape for image in images}) == 1:
+        return np.stack(images) if isinstance(X, np.ndarray) else None
+    return ragged([_in_order(image[None])[0] for image in images])
 
 
 def _in_order(x: Array) -> Array:
@@ -280,12 +296,19 @@ def _listed(names: list[str]) -> list[str]:
     return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
 
 
-def check_numbers(data: Data, max_side: int = MAX_SIDE) -> None:
+def check_numbers(data: Data, max_side: int = MAX_SIDE, *, any_size: bool = False) -> None:
     """Refuse what no detector can take: wrong axes or sizes, nothing at all, infinity, and NaN in images, the first named.
 
-    NaN in a table is a missing value. Images may be `max_side` pixels high and wide.
+    NaN in a table is a missing value. Images may be `max_side` pixels high and wide, and with `any_size` of different sizes.
     """
     x = data.x
+    if is_ragged(x) and len(x):
+        if not any_size:
+            raise InvalidInputError(
+                f"Images must be of one size, got {in_words(x)}. Resize them, or learn them by patches (Tiled, or --tile)."
+            )
+        _check_each(data, max_side)
+        return
     if x.ndim not in (2, 3, 4):
         raise InvalidInputError(
             f"X must be rows (n, d) or images (n, h, w) or (n, c, h, w), got {x.ndim}D array instead of 2D array, 3D or "
@@ -315,3 +338,15 @@ def check_numbers(data: Data, max_side: int = MAX_SIDE) -> None:
         raise InvalidInputError(
             f"X must be {what}, got {value} in row {data.first_row + where[0]}, {place}{whose}. Fill or drop such rows."
         )
+
+
+def _check_each(data: Data, max_side: int) -> None:
+    """Refuse images of different sizes of which one can't be taken, or that haven't all the same channels."""
+    channels = data.x[0].shape[:-2]
+    for i, image in enumerate(data.x):
+        if image.shape[:-2] != channels:
+            raise InvalidInputError(
+                f"Images must all have the same channels, got shape {data.x[0].shape} and, in image {i}, {image.shape}. "
+                "Bring them to grey or to colour."
+            )
+        check_numbers(replace(data, x=image[None], first_row=data.first_row + i), max_side)

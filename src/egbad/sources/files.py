@@ -34,8 +34,9 @@ class Options(TypedDict, total=False):
     kinds : mapping or sequence of str, optional
         What columns of a table hold, of `egbad.columns.KINDS`, by their names, some or all of them, or in their order. By
         default what their types say.
-    full : bool, optional
-        Whether images of a folder keep their median size however large it is, for a detector that looks at patches.
+    patch : int, optional
+        For a detector of patches with so many pixels a side: images of a folder keep their own sizes, at least this high and
+        wide, where these differ, and otherwise the one that they have, however large.
     """
 
     label_column: str | None
@@ -43,7 +44,7 @@ class Options(TypedDict, total=False):
     colour: bool | None
     bad: list[str] | None
     kinds: Kinds | None
-    full: bool
+    patch: int | None
 
 
 def read(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> Data:
@@ -97,7 +98,7 @@ def stream(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> S
 
 
 def _wanted(options: Options) -> Wanted:
-    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"), options.get("full", False))
+    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"), options.get("patch"))
 
 
 def _found(given: PathLike | Sequence[PathLike]) -> Images | tuple[Path, ...] | Path:

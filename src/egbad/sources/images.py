@@ -1,4 +1,4 @@
-"""Images in files: any size, brought to one; grey, or in colour if any of them is."""
+"""Images in files: any size, brought to one or kept; grey, or in colour if any of them is."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.ragged import ragged
 from egbad.sources import data as memory
 from egbad.sources.data import MAX_SIDE, MIN_SIDE, Array, Data, Piece, Stream
 
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
-AT_ONCE = 1024  # images of a batch
+AT_ONCE = 1024  # images of a batch, if these have
+PIXELS = 2**28  # at most
 
 
 @dataclass(frozen=True)
@@ -36,14 +38,15 @@ class Wanted:
         Whether they come in colour; by default if any of them does.
     bad : list of str, optional
         Where given, files that can't be read are left out and added to it.
-    full : bool
-        Whether the median may be larger than what a detector takes that looks at an image as a whole.
+    patch : int, optional
+        For a detector of patches with so many pixels a side: images that differ keep their own sizes, each side at least
+        this, and those of one size keep that, however large.
     """
 
     size: tuple[int, int] | None = None
     colour: bool | None = None
     bad: list[str] | None = None
-    full: bool = False
+    patch: int | None = None
 
 
 @dataclass(frozen=True)
@@ -110,14 +113,17 @@ def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> S
     found = [(path, head) for path, head in zip(paths, heads, strict=True) if head is not None]
     if not found:
         raise _none_readable(folder, paths)
-    size = wanted.size or _common_size([(h, w) for _, (h, w, _) in found], full=wanted.full)
+    sizes = [(h, w) for _, (h, w, _) in found]
+    own = wanted.patch is not None and wanted.size is None and len(set(sizes)) > 1
+    size = None if own else wanted.size or _common_size(sizes, full=wanted.patch is not None)
     colour = any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour
+    most_pixels = max(h * w for h, w in ([size] if size else sizes)) * (3 if colour else 1)
     usable = [path for path, _ in found]
     whole = memory.BATCHES * AT_ONCE
     pieces = [usable[start : start + whole] for start in range(0, len(usable), whole)]
-    options = (size, colour, label_column, wanted)
-    read = [partial(_batches, folder, own, *options, i * whole) for i, own in enumerate(pieces)]
-    stream = Stream.of([Piece(len(own), one, wanted.bad) for own, one in zip(pieces, read, strict=True)])
+    options = (size, colour, label_column, wanted, max(1, min(AT_ONCE, PIXELS // most_pixels)))
+    read = [partial(_batches, folder, part, *options, i * whole) for i, part in enumerate(pieces)]
+    stream = Stream.of([Piece(len(part), one, wanted.bad) for part, one in zip(pieces, read, strict=True)])
     return replace(stream, batches=_some(stream.batches, folder, paths))
 
 
@@ -133,25 +139,31 @@ def _some(batches: Iterator[Data], folder: Path, paths: Sequence[Path]) -> Itera
 def _batches(
     folder: Path,
     paths: Sequence[Path],
-    size: tuple[int, int],
+    size: tuple[int, int] | None,
     colour: bool,
     label_column: str | None,
     wanted: Wanted,
+    at_once: int,
     row: int,
 ) -> Iterator[Data]:
+    def _own_size(image: "Image") -> tuple[int, int]:
+        least = min(wanted.patch or MIN_SIDE, MAX_SIDE)
+        return max(least, image.height), max(least, image.width)
+
     def one(path: Path) -> Array | None:
-        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size, colour), wanted)
+        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size or _own_size(image), colour), wanted)
         return pixels
 
     with ThreadPoolExecutor() as pool:  # files are decoded and resized without Python's lock
-        for start in range(0, len(paths), AT_ONCE):
-            own = paths[start : start + AT_ONCE]
+        for start in range(0, len(paths), at_once):
+            own = paths[start : start + at_once]
             read = [(path, a) for path, a in zip(own, pool.map(one, own), strict=True) if a is not None]
             if read:
                 arrays = [a for _, a in read]
                 deep = any(a.dtype == np.uint16 for a in arrays)
                 labels = np.array([path.parent.name for path, _ in read]) if label_column else None
-                x = np.stack([a.astype(np.uint16) for a in arrays] if deep else arrays)
+                arrays = [a.astype(np.uint16) for a in arrays] if deep else arrays
+                x = ragged(arrays) if size is None else np.stack(arrays)
                 names = tuple(os.path.relpath(path, folder) for path, _ in read)
                 yield Data(x, files=names, labels=labels, first_row=row)
                 row += len(read)
@@ -188,7 +200,7 @@ def _is_deep(image: "Image") -> bool:
 
 
 def _common_size(sizes: Sequence[tuple[int, int]], *, full: bool) -> tuple[int, int]:
-    """What images of these sizes are brought to: the median, no larger, unless in `full`, and no smaller than detectors take."""
+    """What images of these sizes are brought to: the median, unless in `full` no larger, and no smaller than detectors take."""
     h, w = (median(side) for side in zip(*sizes, strict=True))
     factor = 1.0 if full else min(1.0, MAX_SIDE / max(h, w))
     return max(MIN_SIDE, round(factor * h)), max(MIN_SIDE, round(factor * w))

@@ -14,7 +14,7 @@ from egbad.sources.data import Array, Data, Stream, check_numbers
 
 BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
 IMAGE_BYTES = 2**29  # the same for images, as they were read
-_FEWEST, _FEWEST_IMAGES = 10_000, 1_000
+_FEWEST, _FEWEST_IMAGES = 10_000, 100
 _COVERED = 0.25  # of as many rows as there are in a sample: what may be beside it at most
 
 
@@ -104,8 +104,9 @@ def _in_use(j: int, texts: Texts, rows: Sequence[Array]) -> Texts:
 
 def _most_of(data: Data) -> int:
     """How many rows or images stay where nobody says so."""
-    if data.x.ndim > 2:
-        return max(_FEWEST_IMAGES, IMAGE_BYTES // int(data.x[0].nbytes))
+    if data.x.ndim != 2:
+        one = sum(int(image.nbytes) for image in data.x) // len(data.x)
+        return max(_FEWEST_IMAGES, IMAGE_BYTES // one)
     return max(_FEWEST, BYTES // (8 * max(1, int(data.x.shape[1]))))
 
 
