@@ -98,7 +98,8 @@ class BriefRuns(run.Runs):
         kept: Line = {name: line[name] for name in names if name in line}
         if measured := line.get("metrics"):
             kept |= {"average_precision": measured["average_precision"], "auroc": measured["auroc"],
-                     "f1": measured["top"]["f1"], "base_rate": line["base_rate"]}  # fmt: skip
+                     "f1": measured["top"]["f1"], "base_rate": line["base_rate"],
+                     "false_alarms": {alpha: of["false_alarms"] for alpha, of in measured["thresholds"].items()}}  # fmt: skip
         return super().add(job, kept)
 
 

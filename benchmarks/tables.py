@@ -265,11 +265,43 @@ def length() -> None:
         print(f"| {data} | {len(whole)} | {' | '.join(cells)} | {change:.4f} | {taken} |")
 
 
+def members() -> None:
+    """Five members beside the one of the pages: the same splits, all measures as means over the tasks."""
+    print("| data | runs | members | average precision | AUROC | F1 | false alarms at 0.01, 0.05 | fit, s | score, s |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    five = {(line["task"], line["seed"]): line for line in lines("members/runs.jsonl") if line["status"] == "ok"}
+    for page in ("kdd99", "adbench", "digits", "mnist_10k", "magnetic_tile"):
+        text = (RUNS / page / "runs.jsonl").read_text(encoding="utf-8")
+        found = [json.loads(line) for line in text.splitlines()]
+        one = [
+            line
+            for line in found
+            if line["label"] == "egbad" and line["status"] == "ok" and (line["task"], line["seed"]) in five
+        ]
+        for number, of in (
+            ("one", [flat(line) for line in one]),
+            ("five", [five[line["task"], line["seed"]] for line in one]),
+        ):
+            values = [f"{mean(line[name] for line in of):.3f}" for name in ("average_precision", "auroc", "f1")]
+            alarms = ", ".join(f"{mean(line['false_alarms'][alpha] for line in of):.4f}" for alpha in ("0.01", "0.05"))
+            seconds = [f"{mean(line['seconds'][name] for line in of):.1f}" for name in ("fit", "score")]
+            print(f"| {page} | {len(of)} | {number} | {' | '.join(values)} | {alarms} | {' | '.join(seconds)} |")
+
+
+def flat(line: dict) -> dict:
+    """A line of a page, as the scripts here write it."""
+    m = line["metrics"]
+    alarms = {alpha: of["false_alarms"] for alpha, of in m["thresholds"].items()}
+    measures = {"average_precision": m["average_precision"], "auroc": m["auroc"], "f1": m["top"]["f1"]}
+    return {"seconds": line["seconds"], "false_alarms": alarms} | measures
+
+
 EXTRA = {
     ablation: "ablation/runs.jsonl",
     promises: "promises.jsonl",
     contamination: "contamination/runs.jsonl",
     length: "length/runs.jsonl",
+    members: "members/runs.jsonl",
 }
 
 
