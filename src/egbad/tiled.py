@@ -197,9 +197,8 @@ class Tiled(Detector[TiledSettings]):
         earlier = beside.start.part_ if isinstance(beside.start, Tiled) else None
         inner = beside.checkpoints.inner("part") if beside.checkpoints is not None else None
         if beside.checkpoints is not None and beside.checkpoints.newest is None and self.random_state is None:
-            beside.checkpoints.save(
-                0, {"seed": self.seed_}, {}
-            )  # all else that a killed fit needs is in the part's own
+            # All else that a killed fit needs is in the part's own.
+            beside.checkpoints.save(0, {"seed": self.seed_}, {})
         self.part_.fit_part(self._as_data(self._some(x, rng)), inner, earlier)
         self.part_.examples_ = None
 
@@ -294,10 +293,11 @@ class Tiled(Detector[TiledSettings]):
         worst = self._worst(by_patch)
         spreads = [parts.spread.reshape(len(x), -1) for parts in found if parts.spread is not None]
         terms = {name: values[worst] for name, values in by_patch.items()}
+        stitched = shares.mean()
         return replace(
             found[0],
-            shares=shares.mean(),
-            base=np.asarray(sum(terms.values())) - sums(shares.mean()),
+            shares=stitched,
+            base=np.asarray(sum(terms.values())) - sums(stitched),
             expected=expected.mean(),
             terms=terms,
             spread=np.hstack(spreads)[worst] if spreads else None,
