@@ -278,6 +278,8 @@ def members() -> None:
             for line in found
             if line["label"] == "egbad" and line["status"] == "ok" and (line["task"], line["seed"]) in five
         ]
+        if not one:
+            continue
         for number, of in (
             ("one", [flat(line) for line in one]),
             ("five", [five[line["task"], line["seed"]] for line in one]),
