@@ -82,7 +82,7 @@ def measured() -> dict[str, tuple[Sequence[int], Callable[[int], float]]]:
         ),
         "a step, columns": ((10, 50, 200, 1000, 2000), lambda d: training(drawn(2000, (d,)))),
         "scoring, side": ((16, 32, 64, 128), lambda side: scoring(images[side], images[side])),
-        "a step, side": ((16, 32, 64, 128), lambda side: training(images[side][:64], max(6, 960 // side))),
+        "a step, side": ((16, 32, 64, 128), lambda side: training(images[side][:64], max(3, 480 // side))),
         "scoring, members": ((1, 2, 4, 8, 16, 32), lambda k: scoring(few, drawn(20_000, (121,), 1), members=k)),
         "a step, members": ((1, 2, 4, 8, 16, 32), lambda k: training(few, members=k)),
         "scoring, threads": ((1, 2), threads),
