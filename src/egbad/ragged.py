@@ -1,10 +1,13 @@
 """Images of different sizes in one array: (n,) of objects, each of them (h, w) or (c, h, w)."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 Array = NDArray[Any]
 
@@ -49,7 +52,7 @@ def sums(x: Array) -> NDArray[np.float64]:
     return np.asarray(x.reshape(len(x), -1).sum(axis=1))
 
 
-def buffers(x: Array) -> Iterator[memoryview]:
-    """All of x (n, ...) as bytes, for a digest."""
+def feed(digest: "Hash", x: Array) -> None:
+    """Let a digest take in all of x (n, ...)."""
     for part in x if is_ragged(x) else (x,):
-        yield np.ascontiguousarray(part).data
+        digest.update(np.ascontiguousarray(part).data)

@@ -29,7 +29,7 @@ from egbad.columns import Texts
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 from egbad.explanation import Explanation, Parts, joined
-from egbad.ragged import buffers, is_ragged, shape_of, sums
+from egbad.ragged import feed, is_ragged, shape_of, sums
 from egbad.ranks import current
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
@@ -422,9 +422,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
         shapes = [image.shape for image in data.x] if is_ragged(data.x) else data.x.shape
         digest = hashlib.sha256(repr((shapes, data.x.dtype.str, data.columns, data.kinds)).encode())
-        for x in (data.x, *(() if data.cover is None else (data.cover,))):
-            for part in buffers(x):
-                digest.update(part)
+        feed(digest, data.x)
+        if data.cover is not None:
+            feed(digest, data.cover)
         parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
         run = {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
         return run if start is None else run | {"start": start.digest()}

@@ -89,7 +89,7 @@ class Source:
             kinds = self.like.wanted_kinds
             if self.like.kind_ == "images":
                 *channels, height, width = self.like.shape_
-                patch, colour = getattr(self.like, "patch_of_any_size", None), bool(channels)
+                patch, colour = self.like.patch_of_any_size, bool(channels)
                 size = size or (None if patch else (height, width))
         return {
             "label_column": self.label_column,

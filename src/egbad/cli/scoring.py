@@ -321,13 +321,12 @@ def _write_report(
     import hashlib
 
     from egbad.persistence import replacing
-    from egbad.ragged import buffers
+    from egbad.ragged import feed
     from egbad.report import evaluation_report, to_html
 
     model, source = names
     digest = hashlib.sha256()
-    for part in buffers(data.x):
-        digest.update(part)
+    feed(digest, data.x)
     page = evaluation_report(
         title=f"{Path(model).stem} meets {Path(source).name}",
         lead=f"Of {measured['anomalies']:,} anomalies it flags {measured['flagged_anomalies']:.1%}, of "

@@ -146,12 +146,12 @@ def _batches(
     at_once: int,
     row: int,
 ) -> Iterator[Data]:
-    def _own_size(image: "Image") -> tuple[int, int]:
+    def own_size(image: "Image") -> tuple[int, int]:
         least = min(wanted.patch or MIN_SIDE, MAX_SIDE)
         return max(least, image.height), max(least, image.width)
 
     def one(path: Path) -> Array | None:
-        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size or _own_size(image), colour), wanted)
+        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size or own_size(image), colour), wanted)
         return pixels
 
     with ThreadPoolExecutor() as pool:  # files are decoded and resized without Python's lock
