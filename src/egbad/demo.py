@@ -10,7 +10,7 @@ from egbad.detectors.egbad import EGBAD
 from egbad.persistence import replacing
 from egbad.report import evaluation_report, from_quiet_to_loud, to_html
 
-STEPS = 600  # of the default's 800: enough for one digit, and well under a minute on two cores
+STEPS = 600  # of the default's 1,600: enough for one digit, and well under a minute on two cores
 TRAINING_IMAGES = 400  # of the 500 of each digit; the others are held out
 SHOWN = 8
 
