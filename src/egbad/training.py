@@ -14,7 +14,7 @@ from egbad.draws import Draws
 from egbad.gpu import Recorded
 from egbad.health import BROKEN, SLOWER, TRIES, Event, Symptom, treatment
 from egbad.keeping import Keep, State, Trainable
-from egbad.ranks import Ranks, current
+from egbad.ranks import Gradient, current
 
 
 @dataclass(frozen=True)
@@ -174,6 +174,7 @@ class _Loop:
         self.model, self.turns, self.schedule, self.draws, self.keep = model, turns, schedule, draws, keep
         self.optimizers = [_adam(turn, schedule) for turn in turns]
         self.ranks = current()
+        self.gradients = [self.ranks.gradient(turn.loss, turn.params) for turn in turns]
         self.streams = [Batches(x, schedule.batch_size, draws, self.ranks.world) for _ in turns]
         self.averages = _Averages([p for turn in turns for p in turn.params])
         self.history = History(tuple(turn.name for turn in turns))
@@ -210,8 +211,10 @@ class _Loop:
     def _all_moves(self) -> list[Callable[[Tensor], None]]:
         """What each turn does with a batch, as members are paced now."""
         moves = [
-            partial(_add_move, turn, optimizer, self.ranks, None if bool((pace == 1).all()) else pace, total)
-            for turn, optimizer, pace, total in zip(self.turns, self.optimizers, self.pace, self.sums, strict=True)
+            partial(_add_move, turn, gradient, optimizer, None if bool((pace == 1).all()) else pace, total)
+            for turn, gradient, optimizer, pace, total in zip(
+                self.turns, self.gradients, self.optimizers, self.pace, self.sums, strict=True
+            )
         ]
         if self.ranks.world > 1:
             return [partial(self._move_part, move) for move in moves]
@@ -411,23 +414,15 @@ def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 def _add_move(
-    turn: Turn, optimizer: torch.optim.Optimizer, ranks: Ranks, pace: Tensor | None, losses: Tensor, batch: Tensor
+    turn: Turn, gradient: Gradient, optimizer: torch.optim.Optimizer, pace: Tensor | None, losses: Tensor, batch: Tensor
 ) -> None:
     """Move one player, each member by its share `pace` (K,) of the way where that isn't all of it; add to `losses` (K,)."""
     with nullcontext() if pace is None else _slowed(turn.params, pace):
-        losses += _move(turn, optimizer, ranks, batch) / turn.moves
-
-
-def _move(turn: Turn, optimizer: torch.optim.Optimizer, ranks: Ranks, batch: Tensor) -> Tensor:
-    """Move one player -> its losses (K,)."""
-    losses = turn.loss(batch)
-    # grad, not backward: a turn leaves no gradient behind in the other player. The sum over members keeps each alone.
-    found = [losses.detach(), *torch.autograd.grad(losses.sum(), turn.params)]
-    shared, *grads = ranks.average(found)
-    for p, g in zip(turn.params, grads, strict=True):
-        p.grad = g.contiguous()  # as the fused optimizer of a GPU asks
-    optimizer.step()
-    return shared
+        found, grads = gradient(batch)
+        for p, g in zip(turn.params, grads, strict=True):
+            p.grad = g.contiguous()  # as the fused optimizer of a GPU asks
+        optimizer.step()
+        losses += found / turn.moves
 
 
 @contextmanager
