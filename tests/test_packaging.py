@@ -44,7 +44,7 @@ def test_the_metadata_says_what_is_promised():
     assert found["License-Expression"] == "Apache-2.0"
     assert set(found.get_all("Provides-Extra")) == {"demo", "plot", "onnx", "serve", "ray", "tune", "dev"}
     core = [r for r in found.get_all("Requires-Dist") if "extra ==" not in r]
-    assert len(core) == 11
+    assert len(core) == 12
     assert all(">=" in r for r in core)
 
 

@@ -23,7 +23,7 @@ from egbad.ranks import ALONE, Ranks, learning
 from egbad.sources import Piece
 
 _LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
-_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")  # an actor has one core
+_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an actor has one core
 
 
 # -- fitting -----------------------------------------------------------------------------------------------------------

@@ -1,14 +1,14 @@
 """Images in files: any size, brought to one or kept; grey, or in colour if any of them is."""
 
 import os
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from glob import glob
+from itertools import islice
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -16,14 +16,21 @@ from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.ragged import ragged
 from egbad.sources import data as memory
 from egbad.sources.data import MAX_SIDE, MIN_SIDE, Array, Data, Piece, Stream
+from egbad.sources.workers import each
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+A = TypeVar("A")
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
 FOLDER_LABELS = "folder"  # the label column of a folder of images: the name of the folder that a file lies in
 AT_ONCE = 1024  # images of a batch, if these have
 PIXELS = 2**28  # at most
+_DRAFT = 4  # times the size that is wanted: a JPEG that has more is decoded to no less, which moves grey values by two at most
+_OPENING = 2**12  # pixels that are decoded while a file is opened
+_TASK = 2**21  # pixels that are worth sending to a worker: some 50 milliseconds
+_MUCH = 2**27  # pixels for which it pays to start processes: some 3 seconds of one core
 
 
 @dataclass(frozen=True)
@@ -109,19 +116,22 @@ def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> S
             f"got '{label_column}'."
         )
     folder, paths = images.folder, images.paths
-    heads = [_or_bad(path, _head, wanted) for path in paths]
-    found = [(path, head) for path, head in zip(paths, heads, strict=True) if head is not None]
+    heads = ((path, _good(path, _read(_head, path), wanted)) for path in paths)
+    found = [(path, head) for path, head in heads if head is not None]
     if not found:
         raise _none_readable(folder, paths)
     sizes = [(h, w) for _, (h, w, _) in found]
     own = wanted.patch is not None and wanted.size is None and len(set(sizes)) > 1
-    size = None if own else wanted.size or _common_size(sizes, full=wanted.patch is not None)
-    colour = any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour
-    most_pixels = max(h * w for h, w in ([size] if size else sizes)) * (3 if colour else 1)
-    usable = [path for path, _ in found]
-    whole = memory.BATCHES * AT_ONCE
+    reading = _Reading(
+        size=None if own else wanted.size or _common_size(sizes, full=wanted.patch is not None),
+        least=min(wanted.patch or MIN_SIDE, MAX_SIDE),
+        colour=any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour,
+        cost=_OPENING + sum(h * w for h, w in sizes) // len(sizes),
+    )
+    most_pixels = max(h * w for h, w in ([reading.size] if reading.size else sizes)) * (3 if reading.colour else 1)
+    options = (reading, label_column, wanted, max(1, min(AT_ONCE, PIXELS // most_pixels)))
+    usable, whole = [path for path, _ in found], memory.BATCHES * AT_ONCE
     pieces = [usable[start : start + whole] for start in range(0, len(usable), whole)]
-    options = (size, colour, label_column, wanted, max(1, min(AT_ONCE, PIXELS // most_pixels)))
     read = [partial(_batches, folder, part, *options, i * whole) for i, part in enumerate(pieces)]
     stream = Stream.of([Piece(len(part), one, wanted.bad) for part, one in zip(pieces, read, strict=True)])
     return replace(stream, batches=_some(stream.batches, folder, paths))
@@ -136,57 +146,85 @@ def _some(batches: Iterator[Data], folder: Path, paths: Sequence[Path]) -> Itera
     yield from batches
 
 
+@dataclass(frozen=True)
+class _Reading:
+    """How the images of a stream become pixels.
+
+    Attributes
+    ----------
+    size : (height, width), optional
+        Of all; by default each has its own, `least` at least.
+    least : int
+        Pixels of a side.
+    colour : bool
+    cost : int
+        Of a file, on average, in pixels that are decoded.
+    """
+
+    size: tuple[int, int] | None
+    least: int
+    colour: bool
+    cost: int
+
+    def each(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Array | UnreadableFileError]]:
+        """The path and the pixels of each, or why there are none."""
+        at_once = max(1, _TASK // self.cost)
+        read = partial(_read, self.pixels)
+        return zip(paths, each(read, paths, at_once, processes=self.cost * len(paths) > _MUCH), strict=True)
+
+    def pixels(self, image: "Image") -> Array:
+        """Those of one image."""
+        return _pixels(image, self.size or (max(self.least, image.height), max(self.least, image.width)), self.colour)
+
+
 def _batches(
     folder: Path,
     paths: Sequence[Path],
-    size: tuple[int, int] | None,
-    colour: bool,
+    reading: _Reading,
     label_column: str | None,
     wanted: Wanted,
     at_once: int,
     row: int,
 ) -> Iterator[Data]:
-    def own_size(image: "Image") -> tuple[int, int]:
-        least = min(wanted.patch or MIN_SIDE, MAX_SIDE)
-        return max(least, image.height), max(least, image.width)
-
-    def one(path: Path) -> Array | None:
-        pixels: Array | None = _or_bad(path, lambda image: _pixels(image, size or own_size(image), colour), wanted)
-        return pixels
-
-    with ThreadPoolExecutor() as pool:  # files are decoded and resized without Python's lock
-        for start in range(0, len(paths), at_once):
-            own = paths[start : start + at_once]
-            read = [(path, a) for path, a in zip(own, pool.map(one, own), strict=True) if a is not None]
-            if read:
-                arrays = [a for _, a in read]
-                deep = any(a.dtype == np.uint16 for a in arrays)
-                labels = np.array([path.parent.name for path, _ in read]) if label_column else None
-                arrays = [a.astype(np.uint16) for a in arrays] if deep else arrays
-                x = ragged(arrays) if size is None else np.stack(arrays)
-                names = tuple(os.path.relpath(path, folder) for path, _ in read)
-                yield Data(x, files=names, labels=labels, first_row=row)
-                row += len(read)
+    found = reading.each(paths)
+    while some := [*islice(found, at_once)]:
+        read = [(path, a) for path, one in some if (a := _good(path, one, wanted)) is not None]
+        if read:
+            arrays = [a for _, a in read]
+            deep = any(a.dtype == np.uint16 for a in arrays)
+            labels = np.array([path.parent.name for path, _ in read]) if label_column else None
+            arrays = [a.astype(np.uint16) for a in arrays] if deep else arrays
+            x = ragged(arrays) if reading.size is None else np.stack(arrays)
+            names = tuple(os.path.relpath(path, folder) for path, _ in read)
+            yield Data(x, files=names, labels=labels, first_row=row)
+            row += len(read)
 
 
 def _none_readable(folder: Path, paths: Sequence[Path]) -> InvalidInputError:
     return InvalidInputError(f"'{folder}' must hold an image that can be read, got {len(paths)} that can't.")
 
 
-def _or_bad(path: Path, work: Any, wanted: Wanted) -> Any:
-    """What `work` makes of an image; None for one that can't be read, where such are left out."""
+def _read(work: Callable[["Image"], A], path: Path) -> A | UnreadableFileError:
+    """What `work` makes of an image, or why it can't be read."""
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             return work(image)
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        if wanted.bad is not None:
-            wanted.bad.append(str(path))
-            return None
-        raise UnreadableFileError(
+        return UnreadableFileError(
             f"'{path}' can't be read as an image: {error}. Mend or remove it, or leave such out (--skip-bad)."
-        ) from error
+        )
+
+
+def _good(path: Path, found: A | UnreadableFileError, wanted: Wanted) -> A | None:
+    """What was found, unless it can't be read: None then, where such are left out."""
+    if not isinstance(found, UnreadableFileError):
+        return found
+    if wanted.bad is None:
+        raise found
+    wanted.bad.append(str(path))
+    return None
 
 
 def _head(image: "Image") -> tuple[int, int, bool]:
@@ -211,6 +249,8 @@ def _pixels(image: "Image", size: tuple[int, int], colour: bool) -> Array:
     from PIL import Image
 
     deep = _is_deep(image)
+    if image.height > size[0] and image.width > size[1]:
+        image.draft(None, (_DRAFT * size[1], _DRAFT * size[0]))  # of a JPEG fewer pixels are decoded
     plain = image.convert("F") if deep else image.convert("RGB" if colour else "L")
     if (plain.height, plain.width) != size:
         plain = plain.resize((size[1], size[0]), Image.Resampling.LANCZOS)

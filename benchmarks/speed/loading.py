@@ -1,0 +1,96 @@
+"""How fast photographs are read, resized and scored: on one thread, in threads, in worker processes, and by `egbad.sources`.
+
+    python benchmarks/speed/loading.py --repeats 3
+
+The photographs are made once, in the folder of temporary files: smooth colours with noise, as JPEG. The first three ways decode
+them whole. `busy` is the share of all cores' time that this process and its workers had; workers start anew each time.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from itertools import chain, islice
+from pathlib import Path
+
+import numpy as np
+from loky import cpu_count, get_reusable_executor
+from PIL import Image
+
+from egbad.detectors import EGBAD
+from egbad.sources import stream
+from egbad.sources.workers import each
+
+SIZE = (64, 64)
+SETS = {"2,000 of 640 x 480": (2000, 480, 640), "150 of 3,008 x 2,000": (150, 2000, 3008)}
+WAYS = ("one thread", "threads", "processes", "egbad.sources")
+A_TASK = 2**21  # pixels
+AT_ONCE = 60  # images that are scored at once
+
+
+def write(folder: Path, n: int, height: int, width: int) -> list[Path]:
+    rng = np.random.default_rng(0)
+    paths = [folder / f"{i:05}.jpg" for i in range(n)]
+    for path in paths:
+        colours = Image.fromarray(rng.integers(0, 255, (height // 16, width // 16, 3), dtype=np.uint8))
+        smooth = np.asarray(colours.resize((width, height), Image.Resampling.BICUBIC)).astype(int)
+        noisy = np.clip(smooth + rng.integers(-12, 12, smooth.shape), 0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(path, quality=88)
+    return paths
+
+
+def pixels(path: Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.moveaxis(np.asarray(image.convert("RGB").resize(SIZE[::-1], Image.Resampling.LANCZOS)), 2, 0)
+
+
+def read(way: str, paths: list[Path], at_once: int) -> Iterator[np.ndarray]:
+    """The images, one by one."""
+    if way == "one thread":
+        return map(pixels, paths)
+    if way == "egbad.sources":
+        return chain.from_iterable(data.x for data in stream(paths[0].parent, image_size=SIZE, colour=True).batches)
+    return each(pixels, paths, at_once, processes=way == "processes")
+
+
+def score(images: Iterator[np.ndarray], detector: EGBAD | None) -> None:
+    """Take the images as they come, and score them where there is a detector."""
+    while some := [*islice(images, AT_ONCE)]:
+        if detector is not None:
+            detector.anomaly_score(np.stack(some))
+
+
+def measured(way: str, paths: list[Path], at_once: int, detector: EGBAD | None) -> tuple[float, float]:
+    """Images a second, and the share of all cores' time."""
+    before, started = os.times(), time.perf_counter()
+    score(read(way, paths, at_once), detector)
+    seconds = time.perf_counter() - started
+    get_reusable_executor().shutdown(wait=True)  # only what workers did that have ended is known
+    return len(paths) / seconds, (sum(os.times()[:4]) - sum(before[:4])) / seconds / cpu_count()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    normal = np.random.default_rng(0).integers(0, 255, (200, 3, *SIZE), dtype=np.uint8)
+    detector = EGBAD(steps=20, alpha=0.1, random_state=0).fit(normal)
+    for name, (n, height, width) in SETS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            paths = write(Path(folder), n, height, width)
+            for job, scorer in (("read", None), ("read and scored", detector)):
+                found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
+                for way in options.repeats * WAYS:
+                    found[way].append(measured(way, paths, max(1, A_TASK // (height * width)), scorer))
+                for way, runs in found.items():
+                    speed, busy = (statistics.median(column) for column in zip(*runs, strict=True))
+                    line = {"images": name, "job": job, "way": way, "images_per_second": round(speed, 1)}
+                    line |= {"busy": round(busy, 2), "repeats": [round(rate, 1) for rate, _ in runs]}
+                    print(json.dumps(line), flush=True)
+
+
+if __name__ == "__main__":
+    main()
