@@ -94,6 +94,12 @@ def test_importing_the_package_imports_nothing_heavy():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+def test_a_model_costs_no_other_methods_imports():
+    code = "import sys, egbad.registry as r; r.create('egbad'); print(*(m for m in sys.modules if 'egbad.detectors.' in m))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "egbad.detectors.egbad\n"
+
+
 def test_importing_the_package_is_quick():
     def seconds(code):
         times = []

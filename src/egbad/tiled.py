@@ -25,7 +25,14 @@ from egbad.ragged import in_words, is_ragged, ragged, shape_of, sums
 from egbad.sources import MAX_SIDE, MIN_SIDE, Data
 
 _AT_ONCE = 4096  # patches that are scored together: bounds memory
-_KNOWN: dict[str, type[Detector[Any]]] = {**METHODS, Blend.name: Blend}
+
+
+def _kind(name: str) -> type[Detector[Any]]:
+    """The detector that learns patches, by name; the others are not imported."""
+    found = Blend if name == Blend.name else METHODS.get(name)
+    if found is None:
+        raise unknown("part", name, [*METHODS, Blend.name])
+    return found
 
 
 class TiledSettings(Settings):
@@ -204,9 +211,7 @@ class Tiled(Detector[TiledSettings]):
 
     def _fresh(self, seed: int) -> Detector[Any]:
         """The detector of patches, not fitted."""
-        kind = _KNOWN.get(self.settings_.part)
-        if kind is None:
-            raise unknown("part", self.settings_.part, _KNOWN)
+        kind = _kind(self.settings_.part)
         options = {"verbose": self.verbose, "random_state": seed, **(self.part_parameters or {})}
         known = kind().get_params(deep=False)
         for option in options:
@@ -332,5 +337,5 @@ class Tiled(Detector[TiledSettings]):
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
         self.any_size_ = bool(state.get("any_size"))  # a file of an earlier release doesn't say
         manifest = persistence.Manifest.model_validate(state["part"])
-        self.part_ = _KNOWN[manifest.detector].from_file(manifest, persistence.under("part.", arrays))
+        self.part_ = _kind(manifest.detector).from_file(manifest, persistence.under("part.", arrays))
         self.part_.examples_ = None
