@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from egbad import load
 from egbad.blocks import BUCKETS, DAY, MOST_LEVELS, REMEMBERED, Block, Blocks
 from egbad.columns import BOOLEAN, CATEGORY, NUMBER, TIME, code_of
-from egbad.encoding import UNSEEN, RowEncoder
+from egbad.encoding import SCALINGS, UNSEEN, RowEncoder
 from egbad.errors import InvalidInputError
 from egbad.export import export
 from egbad.metrics import auroc
@@ -276,7 +276,7 @@ def test_blocks_tell_whose_a_column_is():
     assert blocks.source.tolist() == [0, 0, 1, 1, 1]
 
 
-@pytest.mark.parametrize("scaling", ["standard", "minmax", "none"])
+@pytest.mark.parametrize("scaling", SCALINGS)
 def test_a_value_that_was_never_missing_lies_far_out(scaling):
     x = np.random.default_rng(0).normal(3, 2, size=(1000, 1))
     u = RowEncoder(scaling).fit(x)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-from egbad.encoding import ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
+from egbad.encoding import SCALINGS, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 
 tables = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1e6, 1e6))
@@ -25,7 +25,20 @@ def test_standard_is_scikit_learns():
     assert np.abs(encoder.encode(x * 1e300)).max() == 1e6
 
 
-@given(tables, st.sampled_from(["standard", "minmax", "none"]))
+def test_robust_is_scikit_learns_and_a_stray_value_moves_little():
+    x = np.random.default_rng(0).normal(size=(500, 2))
+    encoder = RowEncoder("robust").fit(x)
+    assert encoder.encode(x) == pytest.approx(RobustScaler(unit_variance=True).fit_transform(x), abs=1e-4)
+    stray = np.concatenate([x, [[20.0, 20.0]]])
+    moved = {
+        way: np.abs(RowEncoder(way).fit(stray).encode(x) - RowEncoder(way).fit(x).encode(x)).max() for way in SCALINGS
+    }
+    assert moved["robust"] < 0.05 < 0.5 < moved["standard"]
+    mostly_zero = np.r_[np.zeros(90), np.ones(10)][:, None]
+    assert RowEncoder("robust").fit(mostly_zero).encode(mostly_zero).std() == pytest.approx(1, rel=1e-6)
+
+
+@given(tables, st.sampled_from(SCALINGS))
 def test_decoding_undoes_encoding(x, scaling):
     encoder = RowEncoder(scaling).fit(x)
     span = np.abs(x).max() + np.ptp(x) + 1

@@ -111,7 +111,14 @@ def test_ten_thousand_real_ones_have_the_scores_of_the_detector(name, kind, data
 
 
 @pytest.mark.parametrize(
-    "options", [{"scaling": "minmax"}, {"scaling": "none"}, {"discrimination": "sigma"}, {"distance": "norm"}]
+    "options",
+    [
+        {"scaling": "minmax"},
+        {"scaling": "robust"},
+        {"scaling": "none"},
+        {"discrimination": "sigma"},
+        {"distance": "norm"},
+    ],
 )
 def test_other_settings_have_their_graph_too(options, tmp_path):
     alike(fitted("egbad", table(300, 0), steps=0, **options), tmp_path / "m.onnx", table(30, 1))

@@ -13,11 +13,13 @@ from egbad.errors import InvalidInputError, unknown
 Array = NDArray[Any]
 State = dict[str, Array]
 
-SCALINGS = ("standard", "minmax", "none")
+SCALINGS = ("standard", "robust", "minmax", "none")
+CENTRED = ("standard", "robust")  # those that go on to a centre of 0, in units of how far values usually are from it
 _HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
 FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
 MOST = 1e18  # unscaled columns: its square is still a number in single precision
 UNSEEN = 8.0  # standard deviations beyond the largest: where a missing value lies if none was missing in training
+_MIDDLE = 1.349  # standard deviations that the middle half of a normal distribution spans
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 
@@ -28,9 +30,10 @@ class RowEncoder:
 
     Parameters
     ----------
-    scaling : {"standard", "minmax", "none"}
+    scaling : {"standard", "robust", "minmax", "none"}
         "minmax" maps each column's training range to [0, 1]. "standard" goes on from there to mean 0 and standard
-        deviation 1. A constant column becomes 0.
+        deviation 1; "robust" to median 0 and the width of the middle half that normal values of deviation 1 have, or where
+        half of the values are one as "standard" does. A constant column becomes 0.
     log_columns : array of bool (d,), optional
         Columns that log(1 + x) is taken of first; what is negative counts as 0. None chooses them when fitting: those
         that hold whole numbers only, none negative, with a heavy tail, as bytes, amounts, durations and counts of what is
@@ -74,6 +77,9 @@ class RowEncoder:
         u /= self.span
         self.mean = u.mean(axis=0)
         self.scale = np.maximum(u.std(axis=0), _FLOOR)
+        if self.scaling == "robust":
+            lower, self.mean, upper = np.quantile(u, (0.25, 0.5, 0.75), axis=0)
+            self.scale = np.where(upper > lower, np.maximum((upper - lower) / _MIDDLE, _FLOOR), self.scale)
         return self
 
     def encode(self, x: Array) -> NDArray[np.float32]:
@@ -84,7 +90,7 @@ class RowEncoder:
         u = self._log(x)
         u -= self.low  # in place: memory is what takes the time
         u /= self.span
-        if self.scaling == "standard":
+        if self.scaling in CENTRED:
             u -= self.mean
             u /= self.scale
         return self._filled(np.asarray(np.clip(u, -FAR, FAR, out=u), dtype=np.float32))
@@ -93,7 +99,7 @@ class RowEncoder:
         """The way back, from (n, width) to the user's units (n, d)."""
         x = u.astype(np.float64)
         if self.scaling != "none":
-            if self.scaling == "standard":
+            if self.scaling in CENTRED:
                 x *= self.scale  # in place, as when encoding
                 x += self.mean
             x *= self.span
@@ -103,8 +109,8 @@ class RowEncoder:
         return x if self.blocks is None else self.blocks.contract(x)
 
     def usual(self) -> NDArray[np.float32]:
-        """The mean of each column (width,), in encoded units."""
-        if self.scaling == "standard":
+        """The mean, or the median, of each column (width,), in encoded units."""
+        if self.scaling in CENTRED:
             return np.zeros(self.width, dtype=np.float32)
         u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
         return np.asarray(u, dtype=np.float32)
@@ -112,7 +118,7 @@ class RowEncoder:
     def range(self) -> tuple[Array, Array]:
         """The least and the largest of each column in training (width,), in encoded units."""
         edges = np.zeros(self.width), np.ones(self.width)
-        if self.scaling == "standard":
+        if self.scaling in CENTRED:
             low, high = ((edge - self.mean) / self.scale for edge in edges)
             return low, high
         if self.scaling == "minmax":
@@ -128,9 +134,9 @@ class RowEncoder:
         return np.asarray(self.range()[1] + UNSEEN * self.deviation())
 
     def deviation(self) -> Array:
-        """The standard deviation of each column in training (width,), in encoded units."""
-        of = {"standard": np.ones(self.width), "minmax": self.scale, "none": self.span * self.scale}
-        return np.asarray(of[self.scaling])
+        """The standard deviation of each column in training (width,), or what stands for it, in encoded units."""
+        of = {"minmax": self.scale, "none": self.span * self.scale}
+        return np.asarray(of.get(self.scaling, np.ones(self.width)))
 
     def _expanded(self, x: Array) -> Array:
         return x if self.blocks is None else self.blocks.expand(x.astype(np.float64))

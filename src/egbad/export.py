@@ -27,7 +27,7 @@ from egbad.columns import CATEGORY, TIME, to_plain
 from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.knn import FLAT, KNN
-from egbad.encoding import FAR, MOST, Encoder, ImageEncoder, RowEncoder
+from egbad.encoding import CENTRED, FAR, MOST, Encoder, ImageEncoder, RowEncoder
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.networks import VECTOR
 from egbad.persistence import replacing
@@ -134,7 +134,7 @@ class EncodedRows(nn.Module):
         self.scaled, self.any_log = encoder.scaling != "none", bool(encoder.log.any())
         # All scaling is one product and one sum, for a row alone every step counts.
         factor, shift = 1 / encoder.span, -encoder.low / encoder.span
-        if encoder.scaling == "standard":
+        if encoder.scaling in CENTRED:
             factor, shift = factor / encoder.scale, (shift - encoder.mean) / encoder.scale
         for name, value in {"log": encoder.log, "factor": factor, "shift": shift}.items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))

@@ -80,7 +80,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     recipe : str
         Where parameters that are None get their value from. "default" is chosen for stability; some methods have
         "paper", the paper's.
-    scaling : {"standard", "minmax", "none"}, optional
+    scaling : {"standard", "robust", "minmax", "none"}, optional
         How columns are scaled, see `egbad.encoding.RowEncoder`. Images are always scaled to [-1, 1].
     distinct : bool, optional
         Whether rows that repeat an earlier one are left out of training and scaling, so that what is frequent does not

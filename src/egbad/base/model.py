@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from egbad.base.settings import T
 from egbad.draws import Draws
+from egbad.encoding import CENTRED
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
 from egbad.training import Turn
@@ -55,7 +56,7 @@ class Model(nn.Module, Generic[T]):
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
         super().__init__()
         self.shape, self.settings, self.draws = shape, settings, draws
-        self.clips = len(shape) == 1 and settings.scaling == "standard"
+        self.clips = len(shape) == 1 and settings.scaling in CENTRED
 
     def turns(self) -> tuple[Turn, ...]:
         """The players, in the order in which they move."""

@@ -19,7 +19,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    scaling: Literal["standard", "minmax", "none"] = "standard"
+    scaling: Literal["standard", "robust", "minmax", "none"] = "standard"
     distinct: bool = False
     guard: bool = False
 
