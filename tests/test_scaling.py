@@ -1,8 +1,10 @@
 """The recipes for other engines give the scores that the model gives."""
 
+import importlib
 import re
 from pathlib import Path
 
+import dask.dataframe
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -20,28 +22,45 @@ def table(n, seed):
 
 @pytest.fixture(scope="module")
 def recipes(tmp_path_factory):
-    """What the page defines, and a model."""
-    model = tmp_path_factory.mktemp("scaling") / "model.egbad"
+    """What the page defines, as a module, and a model."""
+    folder = tmp_path_factory.mktemp("scaling")
+    model = folder / "model.egbad"
     create("knn", random_state=0, alpha=0.05).fit(table(500, 0)).save(model)
-    names = {}
-    for block in re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
-        exec(compile(block, PAGE.name, "exec"), names)
-    return names, str(model)
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    (folder / "recipes_of_the_page.py").write_text("\n".join(blocks), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(folder)
+        yield importlib.import_module("recipes_of_the_page"), str(model)
 
 
 def test_batches_as_spark_hands_them(recipes):
-    names, model = recipes
+    page, model = recipes
     rows = table(1000, 1)
     batches = [*pa.Table.from_pandas(rows).to_batches(300), pa.RecordBatch.from_pandas(rows[:0])]
-    found = pa.Table.from_batches(names["scored"](iter(batches), model)).to_pandas()
-    expected = names["load"](model).anomaly_score(rows)
+    found = pa.Table.from_batches(page.scored(iter(batches), model)).to_pandas()
+    expected = page.load(model).anomaly_score(rows)
     assert np.array_equal(found["score"], expected) and found["city"].tolist() == rows["city"].tolist()
-    assert np.array_equal(found["anomaly"], expected > names["load"](model).threshold_)
+    assert np.array_equal(found["anomaly"], expected > page.load(model).threshold_)
 
 
 def test_partitions_as_dask_hands_them(recipes):
-    names, model = recipes
+    page, model = recipes
     rows = table(1000, 1)
-    parts = [names["with_scores"](part, model) for part in (rows[:400], rows[400:400], rows[400:])]
-    assert np.array_equal(pd.concat(parts)["score"], names["load"](model).anomaly_score(rows))
+    parts = [page.with_scores(part, model) for part in (rows[:400], rows[400:400], rows[400:])]
+    assert np.array_equal(pd.concat(parts)["score"], page.load(model).anomaly_score(rows))
     assert parts[1].dtypes.equals(parts[0].dtypes), "as meta has it"
+
+
+@pytest.mark.filterwarnings("ignore:The inplace keyword")  # Dask's own use of pandas
+def test_dask_scores_a_folder_as_the_page_says(recipes, tmp_path):
+    page, model = recipes
+    rows = table(1000, 2)
+    (tmp_path / "days").mkdir()
+    for i, part in enumerate((rows[:300], rows[300:])):
+        part.to_parquet(tmp_path / "days" / f"{i}.parquet")
+    days = dask.dataframe.read_parquet(tmp_path / "days")
+    scored = days.map_partitions(page.with_scores, model, meta=page.with_scores(days._meta, model))
+    scored.to_parquet(tmp_path / "scores")
+    found = pd.read_parquet(tmp_path / "scores")
+    assert np.array_equal(found["score"], page.load(model).anomaly_score(rows))
+    assert found["city"].tolist() == rows["city"].tolist()
