@@ -17,7 +17,7 @@ from egbad.benchmark import run, suites
 from egbad.benchmark.suites import Entry
 from egbad.progress import progress
 
-STEPS = {"kdd99": 6000, "adbench": 6000, "digits": 1600, "mnist_10k": 1600}
+STEPS = {"kdd99": 6000, "adbench": 6000, "digits": 1600, "mnist_10k": 1600, "magnetic_tile": 1600}
 TOO_LONG = ("InternetAds",)  # its 1,555 columns take longer than all others together
 
 
