@@ -116,8 +116,8 @@ def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> S
             f"got '{label_column}'."
         )
     folder, paths = images.folder, images.paths
-    heads = ((path, _good(path, _read(_head, path), wanted)) for path in paths)
-    found = [(path, head) for path, head in heads if head is not None]
+    heads = _each(_head, paths, _OPENING)
+    found = [(path, head) for path, one in heads if (head := _good(path, one, wanted)) is not None]
     if not found:
         raise _none_readable(folder, paths)
     sizes = [(h, w) for _, (h, w, _) in found]
@@ -166,12 +166,6 @@ class _Reading:
     colour: bool
     cost: int
 
-    def each(self, paths: Sequence[Path]) -> Iterator[tuple[Path, Array | UnreadableFileError]]:
-        """The path and the pixels of each, or why there are none."""
-        at_once = max(1, _TASK // self.cost)
-        read = partial(_read, self.pixels)
-        return zip(paths, each(read, paths, at_once, processes=self.cost * len(paths) > _MUCH), strict=True)
-
     def pixels(self, image: "Image") -> Array:
         """Those of one image."""
         return _pixels(image, self.size or (max(self.least, image.height), max(self.least, image.width)), self.colour)
@@ -186,7 +180,7 @@ def _batches(
     at_once: int,
     row: int,
 ) -> Iterator[Data]:
-    found = reading.each(paths)
+    found = _each(reading.pixels, paths, reading.cost)
     while some := [*islice(found, at_once)]:
         read = [(path, a) for path, one in some if (a := _good(path, one, wanted)) is not None]
         if read:
@@ -202,6 +196,14 @@ def _batches(
 
 def _none_readable(folder: Path, paths: Sequence[Path]) -> InvalidInputError:
     return InvalidInputError(f"'{folder}' must hold an image that can be read, got {len(paths)} that can't.")
+
+
+def _each(
+    work: Callable[["Image"], A], paths: Sequence[Path], cost: int
+) -> Iterator[tuple[Path, A | UnreadableFileError]]:
+    """What `work` makes of each image, in order, or why it can't be read; one costs as much as decoding so many pixels."""
+    found = each(partial(_read, work), paths, max(1, _TASK // cost), processes=cost * len(paths) > _MUCH)
+    return zip(paths, found, strict=True)
 
 
 def _read(work: Callable[["Image"], A], path: Path) -> A | UnreadableFileError:
