@@ -112,7 +112,12 @@ def test_a_file_keeps_the_weights_that_it_was_fitted_with(tmp_path, monkeypatch)
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # one step teaches nothing
 def test_the_parts_are_chosen_by_what_comes_in():
     images = np.random.default_rng(0).integers(0, 256, (40, 20, 20)).astype(np.uint8)
-    chosen = [
-        tuple(Blend(steps=1, alpha=0.3, random_state=0).fit(x).parts_) for x in (rows(40, 0), images, images[:, :8])
+    coloured = np.stack([images] * 3, axis=1)
+    given = (rows(40, 0), images, images[:, :8], coloured)
+    chosen = [tuple(Blend(steps=1, alpha=0.3, random_state=0).fit(x).parts_) for x in given]
+    assert chosen == [
+        ("nearest", "nearest-minmax"),
+        ("contrastive", "nearest-correlation"),
+        ("contrastive", "nearest"),
+        ("contrastive", "nearest-correlation", "nearest-colour"),
     ]
-    assert chosen == [("nearest", "nearest-minmax"), ("contrastive", "nearest-correlation"), ("contrastive", "nearest")]

@@ -42,6 +42,8 @@ PARTS: dict[str, Part] = {
     "nearest": Part("knn", {"n_neighbors": 1}),
     # Light: it sees what is strange all over an image, where features that learnt to bear much may not.
     "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
+    # Of pixels as they are: light and hue, which the others leave out.
+    "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
     "nearest-minmax": Part("knn", {"n_neighbors": 1, "scaling": "minmax"}),
 }
 
@@ -68,8 +70,9 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {"parts": ("nearest", "nearest-minmax")}
-    small = min(shape[1:]) < _SMALL
-    return {"parts": ("contrastive", "nearest" if small else "nearest-correlation")}
+    if min(shape[1:]) < _SMALL:
+        return {"parts": ("contrastive", "nearest")}
+    return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -123,7 +126,12 @@ class Blend(Detector[BlendSettings]):
         )
     }
     tunable_on_images: ClassVar = {
-        "parts": (("contrastive",), ("contrastive", "nearest"), ("contrastive", "nearest-correlation"))
+        "parts": (
+            ("contrastive",),
+            ("contrastive", "nearest"),
+            ("contrastive", "nearest-correlation"),
+            ("contrastive", "nearest-correlation", "nearest-colour"),
+        )
     }
 
     parts: Sequence[str] | None = None

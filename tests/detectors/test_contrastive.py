@@ -79,6 +79,21 @@ def test_a_background_is_what_nearly_all_edges_are():
     assert not m.framed.any()
 
 
+def test_things_on_a_background_are_moved_further_than_pictures_unless_one_says_how_far():
+    shown, filled = (
+        torch.full((20, 1, 8, 8), -1.0),
+        torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
+    )
+    shown[:, :, 1:, 2:4] = 1.0  # down to the edge: most of the edge is background, not nearly all
+    for given, expected in (({}, (25.0, 0.0)), ({"turn": 3.0, "thickness": 0.2}, (3.0, 3.0))):
+        for x, turn in zip((shown, filled), expected, strict=True):
+            m = model((1, 8, 8), **given)
+            m.prepare(x)
+            assert m.moves["turn"] == turn
+            assert m.moves["thickness"] == given.get("thickness", 0.7 if turn else 0.0)
+            assert not m.has_background or x is shown
+
+
 def test_it_learns_a_shape_wherever_it_is():
     def letters(n, seed, *, mirrored=False):
         """The letter F somewhere on 16 x 16 pixels, or its mirror image."""

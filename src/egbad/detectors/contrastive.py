@@ -37,6 +37,9 @@ from egbad.views import affine, spliced, thickness, turned
 
 TURNS = 4
 _FLAT = 1e-3  # the deviation of an image that shows nothing
+# How far views move things on a background, which may stand anyhow, and pictures that fill their frame.
+_ON_BACKGROUND = {"turn": 25.0, "scale": 0.25, "shear": 0.35, "shift": 0.1, "thickness": 0.7}
+_FILLING = {"turn": 0.0, "scale": 0.3, "shear": 0.0, "shift": 0.15, "thickness": 0.0}
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -73,11 +76,11 @@ class Settings(TrainingSettings):
     n_features: int = Field(default=128, ge=1)
     n_projection: int = Field(default=64, ge=1)
     temperature: float = Field(default=0.2, gt=0)
-    turn: float = Field(default=25.0, ge=0)
-    scale: float = Field(default=0.25, ge=0)
-    shear: float = Field(default=0.35, ge=0)
-    shift: float = Field(default=0.1, ge=0, le=1)
-    thickness: float = Field(default=0.7, ge=0, le=1)
+    turn: float | None = Field(default=None, ge=0)
+    scale: float | None = Field(default=None, ge=0)
+    shear: float | None = Field(default=None, ge=0)
+    shift: float | None = Field(default=None, ge=0, le=1)
+    thickness: float | None = Field(default=None, ge=0, le=1)
     splices: bool = True
     memory: int = Field(default=512, ge=16, multiple_of=16)
     parts: int = Field(default=32, ge=2)
@@ -111,25 +114,33 @@ class ToldApart(Model[Settings]):
         self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background, self.has_background = torch.zeros(members, shape[0]), False
+        self.moves = dict(_FILLING)
 
     def prepare(self, x: Tensor) -> None:
-        """See whether images x (n, c, h, w) have a background: whether nearly all pixels at their edges are one value."""
+        """See whether images x (n, c, h, w) show things on a background: whether pixels at their edges are mostly one value.
+
+        Nearly all must be for the background to be known well enough to fill in what views move into the frame.
+        """
         edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
         middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
-        self.has_background = bool(((edges - middle[None, :, None]).abs() < 0.1).float().mean() > 0.9)
+        alike = float(((edges - middle[None, :, None]).abs() < 0.1).float().mean())
+        self.has_background = alike > 0.9
         self.framed.fill_(self.has_background)
         fill = middle if self.has_background else x.mean((0, 2, 3))
         self.background = fill.expand(len(self.draws), -1)
+        usual, given = _ON_BACKGROUND if alike > 0.5 else _FILLING, dict(self.settings)
+        self.moves = {name: far if given[name] is None else given[name] for name, far in usual.items()}
 
     def turns(self) -> tuple[Turn, ...]:
         return (Turn("contrast", [*self.parameters()], self.loss),)
 
     def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
-        s = self.settings
-        x = affine(x, self.background if self.has_background else None, self.draws, turn=s.turn, scale=s.scale, shear=s.shear,
-                   shift=s.shift)  # fmt: skip
-        return thickness(x, self.draws, s.thickness) if strokes and s.thickness else x
+        *_, thick = moves = self.moves.values()
+        turn, scale, shear, shift, _ = moves
+        x = affine(x, self.background if self.has_background else None, self.draws, turn=turn, scale=scale, shear=shear,
+                   shift=shift)  # fmt: skip
+        return thickness(x, self.draws, thick) if strokes and thick else x
 
     def shown(self, x: Tensor) -> Tensor:
         """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
@@ -255,9 +266,10 @@ class Contrastive(TorchDetector[Settings]):
     temperature : float, optional
         Of the contrast: the lower, the more the nearest of the others count.
     turn, scale, shear, shift : float, optional
-        How far views of images are moved: degrees, logarithm of the size, columns a row, share of the side.
+        How far views of images are moved: degrees, logarithm of the size, columns a row, share of the side. By default
+        things on a background are moved further than pictures that fill their frame.
     thickness : float, optional
-        How far strokes are made thicker or thinner, in [0, 1].
+        How far strokes are made thicker or thinner, in [0, 1]. By default only those of things on a background.
     splices : bool, optional
         Whether images with a wrong part are told from normal ones, too.
     memory : int, optional
