@@ -208,7 +208,7 @@ class Nearest(nn.Module):
     def __init__(self, detector: KNN) -> None:
         super().__init__()
         self.centred = detector.settings_.metric == "correlation"
-        rows = detector._rows
+        rows = detector._rows.astype(np.float64)
         self.k = min(detector.settings_.n_neighbors, len(rows))
         self.register_buffer("rows", torch.from_numpy(rows))
         self.register_buffer("squares", torch.from_numpy((rows**2).sum(1)))

@@ -28,7 +28,7 @@ class KNNSettings(Settings):
 class KNN(ShallowDetector[KNNSettings]):
     """Mean distance to the k nearest training rows, by scikit-learn's `NearestNeighbors`.
 
-    Keeps every training row, so that its file is as large as they are.
+    Keeps every training row, in single precision as they are encoded, so that its file is as large as they are.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ class KNN(ShallowDetector[KNNSettings]):
     distinct: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
-        return {"rows": x}
+        return {"rows": x.astype(np.float32)}  # as they were encoded
 
     def _take(self, learned: persistence.Arrays) -> None:
         super()._take(learned)
@@ -72,12 +72,18 @@ class KNN(ShallowDetector[KNNSettings]):
         self._rows = self._compared(learned["rows"])
         self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._rows)
 
-    def _compared(self, x: Floats) -> Floats:
-        """Rows x (n, d) as the index compares them."""
-        if self.settings_.metric != "correlation":
-            return x
-        x = x - x.mean(axis=1, keepdims=True)
-        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
+    def _compared(self, x: Array) -> Array:
+        """Rows x (n, d) as the index compares them: images, which are long, in single precision."""
+        precision = np.float32 if self.kind_ == "images" else np.float64
+
+        def compared(part: Array) -> Array:
+            if self.settings_.metric == "correlation":
+                part = part - part.mean(axis=1, keepdims=True, dtype=np.float64)
+                part = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), FLAT)
+            return part.astype(precision)
+
+        parts = [x[start : start + self.rows_a_chunk] for start in range(0, len(x), self.rows_a_chunk)]
+        return np.concatenate([compared(part) for part in parts])
 
     def _shares(self, x: Encoded) -> Parts:
         """Of each distance, by squares or absolute differences; what is expected is the mean of the neighbours.
@@ -88,16 +94,18 @@ class KNN(ShallowDetector[KNNSettings]):
             return super()._shares(x)
         parts = []
         for rows, near in self._neighbours(x):
-            ways = np.abs(self._compared(rows)[:, None] - self._rows[near])  # (n, k, d)
+            ways = np.abs(self._ways(self._compared(rows), near))  # (n, k, d)
             if self.settings_.metric != "manhattan":
                 lengths = np.linalg.norm(ways, axis=2, keepdims=True)
                 ways = np.divide(ways**2, lengths, out=np.zeros_like(ways), where=lengths > 0)
-            parts.append(Parts(ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1), "exact"))
+            parts.append(
+                Parts(ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1, dtype=np.float64), "exact")
+            )
         whole = joined(parts)
         return replace(whole, shares=whole.shares.reshape(x.shape), expected=whole.expected.reshape(x.shape))
 
     def _expected(self, x: Encoded) -> Array:
-        found = [self.learned_["rows"][near].mean(1) for _, near in self._neighbours(x)]
+        found = [self.learned_["rows"][near].mean(1, dtype=np.float64) for _, near in self._neighbours(x)]
         return np.concatenate(found).reshape(x.shape)
 
     def _neighbours(self, x: Encoded) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
@@ -106,10 +114,14 @@ class KNN(ShallowDetector[KNNSettings]):
             rows = flat(x[start : start + self.rows_a_chunk])
             yield rows, self._index.kneighbors(self._compared(rows), return_distance=False)
 
+    def _ways(self, x: Array, near: NDArray[np.intp]) -> Floats:
+        """From rows x (n, d), as they are compared, to their neighbours (n, k, d)."""
+        return np.asarray(x[:, None].astype(np.float64) - self._rows[near])
+
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._compared(x)
         if self.settings_.metric not in _BY_PRODUCTS:
-            return {"distance": self._index.kneighbors(x)[0].mean(1)}
+            return {"distance": self._index.kneighbors(x)[0].mean(1, dtype=np.float64)}
         # Found by products, which lose the digits of what is near, and measured one by one: a known row is at 0.
         near = self._index.kneighbors(x, return_distance=False)
-        return {"distance": np.linalg.norm(x[:, None] - self._rows[near], axis=2).mean(1)}
+        return {"distance": np.linalg.norm(self._ways(x, near), axis=2).mean(1)}
