@@ -106,7 +106,7 @@ def fit(
         int | None,
         typer.Option(
             min=2,
-            help="Learn from so many rows or images, by chance (default: what 128 MiB hold, or 512 of images).",
+            help="Learn from so many rows or images, by chance (default: what 128 MiB hold).",
         ),
     ] = None,
     image_size: ImageSize = None,

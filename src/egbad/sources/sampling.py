@@ -13,7 +13,7 @@ from egbad.sources.covering import Cover
 from egbad.sources.data import Array, Data, Stream, check_numbers
 
 BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
-IMAGE_BYTES = 2**29  # the same for images, as they were read
+IMAGE_BYTES = 2**27  # the same for images, as they were read: learning from them takes thirty times as many
 _FEWEST, _FEWEST_IMAGES = 10_000, 100
 _COVERED = 0.25  # of as many rows as there are in a sample: what may be beside it at most
 
@@ -37,7 +37,7 @@ def sample(
     stream : Stream
         Rows of a table, or images.
     most : int, optional
-        How many stay at most. By default as many as take 128 MiB, images 512.
+        How many stay at most. By default as many as take 128 MiB, images as they were read.
     seed : int
         Of the numbers that are drawn.
     wanted : callable, optional
