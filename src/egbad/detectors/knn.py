@@ -69,21 +69,24 @@ class KNN(ShallowDetector[KNNSettings]):
         super()._take(learned)
         k = min(self.settings_.n_neighbors, len(learned["rows"]))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
-        self._rows = self._compared(learned["rows"])
+        # Images are long: their rows are compared in single precision, and a chunk at a time made ready for it.
+        precision = np.float32 if self.kind_ == "images" else np.float64
+        known, size = learned["rows"], self.rows_a_chunk
+        starts = range(0, len(known), size)
+        self._rows = np.concatenate([self._compared(known[i : i + size]).astype(precision) for i in starts])
         self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._rows)
 
     def _compared(self, x: Array) -> Array:
-        """Rows x (n, d) as the index compares them: images, which are long, in single precision."""
-        precision = np.float32 if self.kind_ == "images" else np.float64
+        """Rows x (n, d) as the index compares them."""
+        if self.settings_.metric != "correlation":
+            return x
+        x = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
+        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
 
-        def compared(part: Array) -> Array:
-            if self.settings_.metric == "correlation":
-                part = part - part.mean(axis=1, keepdims=True, dtype=np.float64)
-                part = part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), FLAT)
-            return part.astype(precision)
-
-        parts = [x[start : start + self.rows_a_chunk] for start in range(0, len(x), self.rows_a_chunk)]
-        return np.concatenate([compared(part) for part in parts])
+    def _near(self, x: Array) -> NDArray[np.intp]:
+        """The places of the neighbours (n, k) of rows x (n, d), as they are compared."""
+        places: NDArray[np.intp] = self._index.kneighbors(x.astype(self._rows.dtype), return_distance=False)
+        return places
 
     def _shares(self, x: Encoded) -> Parts:
         """Of each distance, by squares or absolute differences; what is expected is the mean of the neighbours.
@@ -112,7 +115,7 @@ class KNN(ShallowDetector[KNNSettings]):
         """Flat rows (n, d) of x in parts, and the places of their neighbours (n, k)."""
         for start in range(0, len(x), self.rows_a_chunk):
             rows = flat(x[start : start + self.rows_a_chunk])
-            yield rows, self._index.kneighbors(self._compared(rows), return_distance=False)
+            yield rows, self._near(self._compared(rows))
 
     def _ways(self, x: Array, near: NDArray[np.intp]) -> Floats:
         """From rows x (n, d), as they are compared, to their neighbours (n, k, d)."""
@@ -121,7 +124,6 @@ class KNN(ShallowDetector[KNNSettings]):
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._compared(x)
         if self.settings_.metric not in _BY_PRODUCTS:
-            return {"distance": self._index.kneighbors(x)[0].mean(1, dtype=np.float64)}
+            return {"distance": self._index.kneighbors(x.astype(self._rows.dtype))[0].mean(1, dtype=np.float64)}
         # Found by products, which lose the digits of what is near, and measured one by one: a known row is at 0.
-        near = self._index.kneighbors(x, return_distance=False)
-        return {"distance": np.linalg.norm(self._ways(x, near), axis=2).mean(1)}
+        return {"distance": np.linalg.norm(self._ways(x, self._near(x)), axis=2).mean(1)}
