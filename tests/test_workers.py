@@ -55,18 +55,22 @@ def test_a_worker_names_the_file_that_it_cannot_read(photos):
         list(batches)
 
 
-def test_work_is_done_by_other_processes_where_there_is_much_of_it(monkeypatch):
+def test_work_is_done_by_other_processes_where_there_is_much_of_it(monkeypatch, tmp_path):
     monkeypatch.setattr(workers, "cpu_count", lambda: 2)
 
-    def whose(_):
-        time.sleep(0.01)
+    def met(_):
+        """The process's number, once another has come, or it has been waited for long."""
+        (tmp_path / str(os.getpid())).touch()
+        until = time.time() + 30
+        while len(list(tmp_path.iterdir())) < 2 and time.time() < until:
+            time.sleep(0.01)
         return os.getpid()
 
-    others = set(each(whose, range(40), 2, processes=True))
+    others = set(each(met, range(8), 2, processes=True))
     assert len(others) == 2 and os.getpid() not in others
-    assert set(each(whose, range(4), 2, processes=False)) == {os.getpid()}
+    assert set(each(met, range(4), 2, processes=False)) == {os.getpid()}
     monkeypatch.setattr(workers, "cpu_count", lambda: 1)
-    assert set(each(whose, range(4), 2, processes=True)) == {os.getpid()}
+    assert set(each(met, range(4), 2, processes=True)) == {os.getpid()}
 
 
 def test_what_is_not_asked_for_is_not_done_for_long(monkeypatch):
@@ -103,7 +107,7 @@ SLOW = """
 import os, time
 from egbad.sources import workers
 workers.cpu_count = lambda: 2
-whose = lambda _: (time.sleep(0.01), os.getpid())[1]
+whose = lambda _: (time.sleep(0.1), os.getpid())[1]
 print(*set(workers.each(whose, range(40), 2, processes=True)), flush=True)
 time.sleep(60)
 """

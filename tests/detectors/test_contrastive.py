@@ -90,7 +90,7 @@ def test_things_on_a_background_are_moved_further_than_pictures_unless_one_says_
             m = model((1, 8, 8), **given)
             m.prepare(x)
             assert m.moves["turn"] == turn
-            assert m.moves["thickness"] == given.get("thickness", 0.7 if turn else 0.0)
+            assert m.thickness == given.get("thickness", 0.7 if turn else 0.0)
             assert not m.has_background or x is shown
 
 

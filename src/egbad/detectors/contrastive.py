@@ -114,7 +114,8 @@ class ToldApart(Model[Settings]):
         self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background, self.has_background = torch.zeros(members, shape[0]), False
-        self.moves = dict(_FILLING)
+        self.moves: dict[str, float] = {}  # of views, once it is known what the images show
+        self.thickness = 0.0
 
     def prepare(self, x: Tensor) -> None:
         """See whether images x (n, c, h, w) show things on a background: whether pixels at their edges are mostly one value.
@@ -130,17 +131,15 @@ class ToldApart(Model[Settings]):
         self.background = fill.expand(len(self.draws), -1)
         usual, given = _ON_BACKGROUND if alike > 0.5 else _FILLING, dict(self.settings)
         self.moves = {name: far if given[name] is None else given[name] for name, far in usual.items()}
+        self.thickness = self.moves.pop("thickness")
 
     def turns(self) -> tuple[Turn, ...]:
         return (Turn("contrast", [*self.parameters()], self.loss),)
 
     def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
-        *_, thick = moves = self.moves.values()
-        turn, scale, shear, shift, _ = moves
-        x = affine(x, self.background if self.has_background else None, self.draws, turn=turn, scale=scale, shear=shear,
-                   shift=shift)  # fmt: skip
-        return thickness(x, self.draws, thick) if strokes and thick else x
+        x = affine(x, self.background if self.has_background else None, self.draws, **self.moves)
+        return thickness(x, self.draws, self.thickness) if strokes and self.thickness else x
 
     def shown(self, x: Tensor) -> Tensor:
         """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
