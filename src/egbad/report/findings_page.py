@@ -20,7 +20,6 @@ def findings_to_html(found: Findings, language: str = "en") -> str:
         title=escape(_title(found, words)),
         lead=escape(_lead(found, words)),
         charts="\n".join(_charts(found, words)),
-        causes_title=escape(words("causes")),
         causes=_causes(found, words),
         top_title=escape(words("top")),
         top=_top(found, words),
@@ -133,14 +132,16 @@ def _losses(found: Findings, words: Words) -> list[str]:
 
 
 def _causes(found: Findings, words: Words) -> str:
-    most = max((len(cause.rows) for cause in found.causes), default=1)
+    """What is flagged has in common; nothing where nothing is flagged."""
+    if not found.causes:
+        return ""
+    most = max(len(cause.rows) for cause in found.causes)
     items = "".join(
         f'<li><span class="share" style="--part: {len(one.rows) / most:.3f}"></span>{escape(line)}</li>'
         for one, line in zip(found.causes, _cause_lines(found, words), strict=True)
     )
-    return (
-        "".join(f"<p>{escape(line)}</p>" for line in _some(found, words) if line) + f'<ul class="causes">{items}</ul>'
-    )
+    some = "".join(f"<p>{escape(line)}</p>" for line in _some(found, words) if line)
+    return f'<section>\n<h2>{escape(words("causes"))}</h2>\n{some}<ul class="causes">{items}</ul>\n</section>'
 
 
 def _top(found: Findings, words: Words) -> str:
