@@ -22,6 +22,7 @@ QUIET = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "RAY_w
 
 SCRIPT = """
 import sys
+from pathlib import Path
 import numpy as np
 import torch
 from egbad.checkpoints import Checkpoints
@@ -59,6 +60,9 @@ with together() as ranks:
         made("egbad", x, "chance")
         made("egbad", x, "members", members=3)
         made("contrastive", image, "images")
+
+left = {Path(task, "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()}
+assert not any("gloo" in name for name in left), left
 """
 
 

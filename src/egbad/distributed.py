@@ -5,6 +5,7 @@ Scoring: Ray's actors, each with the model, read, score and write parts by thems
 whole or not at all, so a worker that dies loses nothing that counts: another scores its part again, into the same file.
 """
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -49,6 +50,8 @@ def together() -> Iterator[Ranks]:
         return
     started = not distributed.is_initialized()
     if started:
+        # Imported while a group is there, as data parallelism does, it keeps that group as a default argument.
+        import_module("torch.distributed.nn")
         distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
@@ -58,6 +61,7 @@ def together() -> Iterator[Ranks]:
     finally:
         if started:
             distributed.destroy_process_group()
+            gc.collect()  # trainers in cycles hold the group, and threads of it that outlive Python abort the process
 
 
 def run_together(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:
