@@ -162,7 +162,8 @@ def test_it_scores_where_there_is_no_torch(of_rows, tmp_path):
     arguments = ["score", str(file), str(tmp_path / "x.csv"), "--out", str(tmp_path / "s.csv")]
     code = (
         "import sys\nfor name in ('torch', 'sklearn'): sys.modules[name] = None\n"
-        f"from egbad.cli import main\nsys.exit(main({arguments!r}))"
+        f"from egbad.cli import main\ncode = main({arguments!r})\n"
+        "assert 'pandas' not in sys.modules, 'it takes longer to import than a row to score'\nsys.exit(code)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert len(pd.read_csv(tmp_path / "s.csv")) == 20

@@ -119,7 +119,17 @@ def _numbers(column: "pa.ChunkedArray") -> NDArray[np.float64]:
 
     if pa.types.is_duration(column.type):
         return _numbers(pc.cast(column, pa.int64())) / _TICKS[column.type.unit]
-    return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+    return _filled(pc.cast(column, pa.float64()), np.float64(np.nan))
+
+
+def _filled(column: "pa.ChunkedArray", value: np.number[Any]) -> NDArray[Any]:
+    """Numbers of the type of `value`, which fills the gaps. pyarrow's ways from and to numpy import pandas for nothing."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    filling = pa.Array.from_buffers(column.type, 1, [None, pa.py_buffer(value.tobytes())])[0]
+    parts = map(np.from_dlpack, pc.fill_null(column, filling).chunks)
+    return np.concatenate([np.empty(0, value.dtype), *parts])
 
 
 def _seconds(column: "pa.ChunkedArray") -> NDArray[np.float64]:
@@ -132,9 +142,8 @@ def _seconds(column: "pa.ChunkedArray") -> NDArray[np.float64]:
     elif column.type.tz is not None:
         column = pc.local_timestamp(column)
     unit = column.type.unit
-    missing = np.asarray(pc.is_null(column).to_numpy(), dtype=np.bool_)
-    whole = np.asarray(pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy())
-    return np.where(missing, np.nan, whole / _TICKS[unit])
+    missing = _filled(pc.cast(pc.is_null(column), pa.uint8()), np.uint8(0))
+    return np.where(missing, np.nan, _filled(pc.cast(column, pa.int64()), np.int64(0)) / _TICKS[unit])
 
 
 def _codes(column: "pa.ChunkedArray") -> tuple[NDArray[np.float64], Texts]:
@@ -146,9 +155,8 @@ def _codes(column: "pa.ChunkedArray") -> tuple[NDArray[np.float64], Texts]:
     parts = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
     texts = [as_text(value) for value in parts.dictionary.to_pylist()]
     codes = np.array([code_of(text) for text in texts] or [np.nan])
-    missing = np.asarray(parts.indices.is_null())
-    places = np.asarray(pc.fill_null(parts.indices, 0), dtype=np.int64)
-    return np.where(missing, np.nan, codes[places]), dict(zip(codes.tolist(), texts, strict=False))
+    places = _filled(pa.chunked_array([parts.indices]), np.int32(-1))
+    return np.where(places < 0, np.nan, codes[places]), dict(zip(codes.tolist(), texts, strict=False))
 
 
 def as_text(value: Any) -> str:
