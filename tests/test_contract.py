@@ -330,6 +330,13 @@ def test_images_too_small_or_too_large_are_refused(too_large, fitted):
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("error", "ignore::egbad.errors.CalibrationWarning", "ignore::egbad.errors.HealthWarning")
+@pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_two_are_enough_to_learn_from(name, draw):
+    assert np.isfinite(quick(name).fit(draw(2, 0)).anomaly_score(draw(9, 1))).all()
+
+
 def test_bad_rows_are_named(fitted):
     x = scene(9, 1)
     x[4, 2] = -np.inf

@@ -174,6 +174,11 @@ class GameSettings(TrainingSettings):
 P = TypeVar("P", bound=GameSettings)
 
 
+def _spread(x: Tensor) -> Tensor:
+    """Deviation of each column or pixel of rows or images x (K, B, ...) -> (K, d)."""
+    return x.flatten(2).std(1, correction=0)
+
+
 class Game(Model[P]):
     """What games share: the prior, D's view, the signs of a collapse."""
 
@@ -191,16 +196,13 @@ class Game(Model[P]):
 
     def collapsed(self, x: Tensor) -> Tensor:
         """Whether G's answers hardly differ, beside rows or images x (K, B, ...) -> (K,) bool."""
-        made = self.G(self.latent(x.shape[1])).flatten(2)
-        spread = made.std(1).mean(1) / (self.seen(x).flatten(2).std(1).mean(1) + 1e-12)
-        small: Tensor = spread < 0.02
-        return small
+        made, real = (_spread(one).mean(1) for one in (self.G(self.latent(x.shape[1])), self.seen(x)))
+        return made < 0.02 * real
 
     def died(self, x: Tensor) -> Tensor:
         """Whether D says the same of all rows or images x (K, B, ...), which differ -> (K,) bool."""
-        differ = self.seen(x).flatten(2).std(1).amax(1) > 1e-6
-        flat: Tensor = (self.verdict(x).std(1) < 1e-6) & differ
-        return flat
+        differ = _spread(self.seen(x)).amax(1) > 1e-6
+        return (self.verdict(x).std(1, correction=0) < 1e-6) & differ
 
     def verdict(self, x: Tensor) -> Tensor:
         """D's logits (K, B) of x (K, B, ...) as real ones, without noise."""

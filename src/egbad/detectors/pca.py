@@ -53,9 +53,12 @@ class PCA(ShallowDetector[PCASettings]):
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
         s = self.settings_
+        if len(x) == 1:
+            x = np.concatenate([x, x])  # one row varies by nothing, not by 0 / 0
         n = s.n_components if s.n_components < 1 else min(int(s.n_components), *x.shape)
         # Columns that never move have no variance to whiten by.
-        pca = ScikitPCA(n_components=n, svd_solver="full", random_state=rng).fit(x)
+        with np.errstate(invalid="ignore"):  # where nothing varies it divides 0 by 0, for shares that aren't used
+            pca = ScikitPCA(n_components=n, svd_solver="full", random_state=rng).fit(x)
         d = x.shape[1]
         noise = max(pca.noise_variance_, 1e-3 * float(np.mean(pca.explained_variance_)), 1e-12)
         spread = np.maximum(pca.explained_variance_, noise)
