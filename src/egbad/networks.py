@@ -6,6 +6,7 @@ A member's numbers come from its own generator, so that it is the same whether i
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from math import log2, prod, sqrt
 from typing import Any
@@ -57,7 +58,7 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     if x.is_cuda or max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
         y = torch.baddbmm(start, x, weight)
     else:
-        y = torch.stack([torch.addmm(one, row, w) for one, row, w in zip(start, x, weight, strict=True)])
+        y = _each(torch.addmm, start, x, weight)
     return y if y.shape[2] == b else y[..., :b]
 
 
@@ -105,8 +106,14 @@ class Conv(nn.Module):
             weight, bias = self.weight.flatten(0, 1), self.bias.flatten()
             y = move(_as_channels(x), weight, bias, stride=self.stride, padding=self.padding, groups=len(x))
             return _as_members(y, len(x))
-        members = zip(x, self.weight, self.bias, strict=True)
-        return torch.stack([move(m, w, b, stride=self.stride, padding=self.padding) for m, w, b in members])
+        return _each(partial(move, stride=self.stride, padding=self.padding), x, self.weight, self.bias)
+
+
+def _each(layer: Callable[..., Tensor], *values: Tensor) -> Tensor:
+    """What `layer` makes of each member's `values`, (K, ...); one member's are views, which cost nothing either way."""
+    if len(values[0]) == 1:
+        return layer(*(value.squeeze(0) for value in values))[None]
+    return torch.stack([layer(*member) for member in zip(*values, strict=True)])
 
 
 def _as_channels(x: Tensor) -> Tensor:
@@ -138,7 +145,7 @@ class BatchNorm(nn.Module):
         values = (self.weight, self.bias, self.running_mean, self.running_var)
         if x.is_cuda and len(x) > 1:
             return _as_members(self._one(_as_channels(x), *(value.view(-1) for value in values)), len(x))
-        return torch.stack([self._one(*member) for member in zip(x, *values, strict=True)])
+        return _each(self._one, x, *values)
 
     def _one(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
         keep = self.tracking or not self.training
@@ -203,14 +210,28 @@ class PadSame(nn.Module):
         return F.pad(x, (0, 1, 0, 1))
 
 
+class LeakyReLU(nn.LeakyReLU):
+    """In place, for nobody else needs what a layer gave; where a gradient is asked for, autograd copies more than that saves."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope, inplace=not torch.is_grad_enabled())
+
+
+class ReLU(nn.ReLU):
+    """The same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
 def leaky() -> nn.Module:
-    """The rectifier of the papers' encoders and discriminators, in place: behind a layer whose output nobody else needs."""
-    return nn.LeakyReLU(0.1, inplace=True)
+    """The rectifier of the papers' encoders and discriminators."""
+    return LeakyReLU(0.1)
 
 
 def relu() -> nn.Module:
     """The rectifier of the papers' generators."""
-    return nn.ReLU(inplace=True)
+    return ReLU()
 
 
 def mlp(draws: Draws, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0) -> nn.Sequential:
