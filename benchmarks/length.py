@@ -1,6 +1,7 @@
 """Whether a longer run is a worse one: EGBAD's default with its steps, twice and five times as many, on all data sets.
 
     python benchmarks/length.py --seeds 2 --jobs 2
+    python benchmarks/length.py --detector contrastive --seeds 1 --only mnist_10k --words "9 left out"
 
 Five times as many come first: training that ended before as many as it has by default is the same, bit for bit, with any
 limit above (`tests/detectors/test_egbad.py`), and the shorter limits are run where it went on. It goes on where it was
@@ -17,7 +18,10 @@ from egbad.benchmark import run, suites
 from egbad.benchmark.suites import Entry
 from egbad.progress import progress
 
-STEPS = {"kdd99": 6000, "adbench": 6000, "digits": 1600, "mnist_10k": 1600, "magnetic_tile": 1600}
+STEPS = {
+    "egbad": {"kdd99": 6000, "adbench": 6000, "digits": 1600, "mnist_10k": 1600, "magnetic_tile": 1600},
+    "contrastive": {"digits": 2000, "mnist_10k": 2000, "magnetic_tile": 2000},
+}
 TOO_LONG = ("InternetAds",)  # its 1,555 columns take longer than all others together
 
 
@@ -26,17 +30,23 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/length"))
-    parser.add_argument("--only", nargs="+", choices=STEPS, default=[*STEPS])
+    parser.add_argument("--detector", choices=STEPS, default="egbad")
+    parser.add_argument("--only", nargs="+", help="suites")
+    parser.add_argument("--words", default="", help="only tasks whose name ends so")
+    parser.add_argument("--times", type=int, nargs="+", default=[5, 1, 2], help="as many steps, the most first")
     options = parser.parse_args()
-    runs = BriefRuns(options.out)
-    for suite in options.only:
-        tasks = [t for t in suites.find(suite, "clean").tasks("clean", None) if t.name not in TOO_LONG]
-        one, two, five = (Entry(f"{n} x", "egbad", {"steps": n * STEPS[suite]}) for n in (1, 2, 5))
-        longest = run.jobs(tasks, [five], options.seeds)
+    runs, steps = BriefRuns(options.out), STEPS[options.detector]
+    for suite in options.only or steps:
+        tasks = [
+            task
+            for task in suites.find(suite, "clean").tasks("clean", None)
+            if task.name not in TOO_LONG and task.name.endswith(options.words)
+        ]
+        most, *fewer = (Entry(f"{n} x", options.detector, {"steps": n * steps[suite]}) for n in options.times)
+        longest = run.jobs(tasks, [most], options.seeds)
         finish(longest, runs, options.jobs)
-        went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= STEPS[suite]]
-        shorter = [replace(job, entry=entry) for job in went_on for entry in (one, two)]
-        finish(shorter, runs, options.jobs)
+        went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= steps[suite]]
+        finish([replace(job, entry=entry) for job in went_on for entry in fewer], runs, options.jobs)
 
 
 def finish(todo: list[run.Job], runs: BriefRuns, workers: int) -> None:

@@ -243,26 +243,30 @@ SUITES = {
     "kdd": "KDD99 (F1)",
     "digits": "digits 8 x 8",
     "mnist": "MNIST, 10,000 normals",
+    "magnetic_tile": "magnetic tiles (AUROC)",
 }
+MEASURES = {"kdd": "f1", "magnetic_tile": "auroc"}
 
 
 def length() -> None:
-    """Mean average precision (F1 on KDD99) of runs of three lengths, and the steps that were taken."""
+    """Means of runs of three lengths, and the steps that the longest took: where it ended by itself, the others are the same."""
     runs, steps = defaultdict(lambda: defaultdict(dict)), defaultdict(list)
     for line in lines("length/runs.jsonl"):
         if line["status"] == "ok":
-            data = next(words for start, words in SUITES.items() if line["dataset"].startswith(start))
-            measure = "f1" if line["task"] == "kdd99" else "average_precision"
-            runs[data][line["task"], line["seed"]][line["label"]] = line[measure]
-            steps[data] += [line["training_steps"]] if line["label"] == "5 x" else []
-    print("| data | runs | as it is | twice as long | five times as long | largest change of a run | steps taken |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for data, found in runs.items():
-        whole = [[of.get(n, of["5 x"]) for n in ("1 x", "2 x", "5 x")] for of in found.values()]
-        cells = [f"{mean(of[i] for of in whole):.4f}" for i in range(3)]
-        change = max(max(of) - min(of) for of in whole)
-        taken = f"{min(steps[data]):,} to {max(steps[data]):,}"
-        print(f"| {data} | {len(whole)} | {' | '.join(cells)} | {change:.4f} | {taken} |")
+            start = next(start for start in SUITES if line["dataset"].startswith(start))
+            of, times = (line["detector"], SUITES[start]), int(line["label"].split()[0])
+            runs[of][line["task"], line["seed"]][times] = line[MEASURES.get(start, "average_precision")]
+            steps[of].append(line["training_steps"])
+    print("| detector | data | runs | as it is | twice as long | five times as long | largest change | steps taken |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    for (detector, data), found in runs.items():
+        for asked in sorted({tuple(sorted(of)) for of in found.values()}):
+            own = [of for of in found.values() if tuple(sorted(of)) == asked]
+            same = asked == (5,)  # it ended before once as many
+            cells = [f"{mean(of[5 if same else n] for of in own):.4f}" if same or n in asked else "" for n in (1, 2, 5)]
+            change = max(max(of.values()) - min(of.values()) for of in own)
+            taken = f"{min(steps[detector, data]):,} to {max(steps[detector, data]):,}"
+            print(f"| {detector} | {data} | {len(own)} | {' | '.join(cells)} | {change:.4f} | {taken} |")
 
 
 def members() -> None:
