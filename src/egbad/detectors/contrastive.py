@@ -156,6 +156,7 @@ class ToldApart(Model[Settings]):
             turns = turned(self.view(kinds[0]))
             halves.append(torch.cat([*turns, *(self.view(kind, strokes=False) for kind in kinds[1:])], dim=1))
         items = torch.cat(halves, dim=1)
+        # What `shown` chooses, chosen before it is made: nothing is exported here.
         h = self.trunk(_by_pixel(items if self.has_background else evened(items)))  # (K, 2 N, m)
         n_kinds = halves[0].shape[1] // x.shape[1]
         labels = torch.arange(n_kinds, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
