@@ -52,6 +52,26 @@ def test_a_constant_column_becomes_zero_and_its_first_move_is_seen():
     assert encoder.encode(np.array([[6.0, 0.0]]))[0, 0] == pytest.approx(50)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.longdouble, ">f8"])
+@pytest.mark.parametrize("n", [1, 50_000])
+def test_each_value_is_encoded_alike_in_any_place_and_of_any_type(dtype, n):
+    x = np.random.default_rng(0).integers(0, 200, (50_000, 3)).astype(dtype)
+    x.flags.writeable = False
+    encoder = RowEncoder("standard", np.array([True, False, False])).fit(x)
+    u = x[:n].astype(np.float64)
+    u[:, 0] = np.log1p(u[:, 0])
+    exact = (u - encoder.low) / encoder.span
+    exact = (exact - encoder.mean) / encoder.scale
+    found = encoder.encode(x[:n])
+    assert found.dtype == np.float32 and found == pytest.approx(exact, abs=1e-6)
+    assert np.array_equal(encoder.encode(x[n - 1 : n]), found[-1:])
+
+
+def test_columns_far_from_zero_keep_their_differences():
+    x = 1.7e18 + np.arange(0, 2**20, 2.0**10)[:, None]  # nanoseconds since 1970, over a millisecond
+    assert RowEncoder().fit(x).encode(x) == pytest.approx(StandardScaler().fit_transform(x - x[0]), abs=1e-3)
+
+
 def test_log_columns_take_log1p_and_come_back():
     x = np.array([[0.0, 1.0], [1e6, 2.0], [10.0, 3.0]])
     encoder = RowEncoder("minmax", np.array([True, False])).fit(x)
