@@ -39,6 +39,19 @@ def test_chunks_are_worked_on_at_the_same_time(threads):
     each(lambda i: together.wait(), range(4))  # a chunk that waits for another would never end alone
 
 
+def test_nobody_waits_for_a_chunk_that_takes_long(threads):
+    if threads == 1:
+        pytest.skip("one thread is one at a time")
+    others = threading.Event()
+
+    def work(i):
+        if i == 2 * threads - 1:
+            others.set()
+        return i > 0 or others.wait(30)
+
+    assert all(each(work, range(4 * threads)))
+
+
 def test_what_goes_wrong_is_raised():
     def work(i):
         if i == 3:

@@ -1,6 +1,7 @@
 """Chunks side by side, each on one thread: a product that is divided among threads rounds as it is divided."""
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -24,23 +25,21 @@ def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
             return work(chunk)
 
     waiting = iter(chunks)
-    due = list(islice(waiting, threads + 1))
-    if threads == 1 or len(due) <= 1:
-        with one_thread():
-            return [alone(chunk) for chunk in chain(due, waiting)]
-    found: list[B] = []
+    due = list(islice(waiting, 2))
     with one_thread():  # what some libraries take for the whole process
-        while due:
-            found += _all(_pool(threads), alone, due)
-            due = list(islice(waiting, _AHEAD * threads))
-    return found
+        if threads == 1 or len(due) <= 1:
+            return [alone(chunk) for chunk in chain(due, waiting)]
+        return [*_side_by_side(_pool(threads), alone, chain(due, waiting), _AHEAD * threads)]
 
 
-def _all(pool: ThreadPoolExecutor, work: Callable[[A], B], due: Iterable[A]) -> list[B]:
-    """What `work` makes of each, when nobody is at work any more, come what may."""
-    futures: list[Future[B]] = [pool.submit(work, one) for one in due]
+def _side_by_side(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterator[A], most: int) -> Iterator[B]:
+    """What `work` makes of each, in order, so many handed out at a time; nobody is at work when this ends, come what may."""
+    futures: deque[Future[B]] = deque(pool.submit(work, item) for item in islice(items, most))
     try:
-        return [future.result() for future in futures]
+        while futures:
+            yield futures[0].result()
+            futures.popleft()
+            futures.extend(pool.submit(work, item) for item in islice(items, 1))
     finally:
         for future in futures:
             future.cancel()
