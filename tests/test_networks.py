@@ -17,6 +17,7 @@ from egbad.networks import (
     generator,
     halvings,
     normal_002,
+    once,
     pair_discriminator,
     without_tracking,
     xavier,
@@ -51,6 +52,19 @@ def test_a_row_has_the_same_bits_in_any_place(a, b):
     y, gradient, *_ = moved(layer, x)
     there, gradient_there, *_ = moved(layer, x[:, order])
     assert torch.equal(there, y[:, order]) and torch.equal(gradient_there, gradient[:, order])
+
+
+def test_what_all_members_have_is_made_once_and_what_each_has_for_each():
+    seen = []
+
+    def work(x):
+        seen.append(len(x))
+        return F.pad(x, (0, 2))
+
+    same, own = torch.randn(1, 5, 3).expand(4, 5, 3), torch.randn(4, 5, 3)
+    for x in (same, own, same.clone().requires_grad_()):
+        assert torch.equal(once(work, x), F.pad(x, (0, 2)))
+    assert seen == [1, 4, 4]
 
 
 def test_a_linear_layer_is_torchs():

@@ -69,7 +69,15 @@ def _whole(x: Tensor, *sizes: int) -> Tensor:
     """
     if x.is_cuda or torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
         return x
-    return F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)])
+    return once(lambda x: F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)]), x)
+
+
+def once(work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """What `work` makes of each member's x (K, ...): once where all members have the same one."""
+    if len(x) == 1 or x.stride(0) > 0 or x.requires_grad:
+        return work(x)
+    y = work(x[:1])
+    return y.expand(len(x), *y.shape[1:])
 
 
 def products(a: Tensor, b: Tensor) -> Tensor:

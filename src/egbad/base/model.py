@@ -11,6 +11,7 @@ from egbad.draws import Draws
 from egbad.encoding import CENTRED
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
+from egbad.networks import once
 from egbad.training import Turn
 
 FAR = 8.0  # standard deviations: how far out networks see a column
@@ -50,7 +51,7 @@ class Model(nn.Module, Generic[T]):
     images_a_chunk: int = 32
     on_gpu: ClassVar[int] = 128  # usual chunks that a GPU takes at once, shared by the members: bounds its memory
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
-    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 1024)
+    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 512, 2048)
     other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
 
     def __init__(self, shape: tuple[int, ...], settings: T, draws: Draws) -> None:
@@ -109,4 +110,4 @@ class Model(nn.Module, Generic[T]):
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
-        return x.clamp(-FAR, FAR) if self.clips else x
+        return once(lambda x: x.clamp(-FAR, FAR), x) if self.clips else x

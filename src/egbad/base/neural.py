@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from math import ceil, prod
 from typing import Any, ClassVar, Self, TypeVar, get_args
@@ -36,7 +37,8 @@ C = TypeVar("C")
 
 _CHUNKS_A_PART = 16  # that are encoded together, at most
 _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
-_PIXELS = 2**18  # of a large chunk of images, at most: bounds memory
+_ROWS = 2560  # of a large chunk, over all members, at most: bounds memory
+_PIXELS = 2**18  # of a large chunk of images, the same
 _PIXELS_ON_GPU = 2**22  # the same there
 _COMPARED = 8  # images by which chunks of two sizes are compared
 _HELD_OUT = 4096  # rows that tell the best weights, at most
@@ -274,7 +276,10 @@ class TorchDetector(Detector[T]):
                 beside.watch(done + step)
 
         total = sum(schedule.steps for schedule in schedules)
-        with progress("Training", total=total, unit="steps", enabled=self.verbose and current().first) as advance:
+        with ExitStack() as stack:
+            advance = stack.enter_context(
+                progress("Training", total=total, unit="steps", enabled=self.verbose and current().first)
+            )
             advance(done)
             for turns, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
                 history = train(
@@ -427,16 +432,15 @@ class TorchDetector(Detector[T]):
         usual = self._usual(x.shape[1:])
         pixels = int(np.prod(x.shape[1:]))
         others = (
-            [n for n in self.model_.other_rows if n <= usual or n * len(self.seeds_) <= max(self.model_.other_rows)]
+            [n for n in self.model_.other_rows if n <= usual or n * len(self.seeds_) <= _ROWS]
             if x.ndim == 2
             else [n for n in self.model_.other_images if n <= usual or n * pixels <= _PIXELS]
         )
         if self.device_ != "cpu" or usual <= min(others, default=usual):
             return usual
-        for size in sorted(others):
-            if (len(x) <= size < usual or usual < size <= len(x)) and self._alike(size, usual, x.shape[1:]):
-                return size
-        return usual
+        holding = sorted(n for n in others if len(x) <= n < usual)
+        filled = sorted((n for n in others if usual < n <= len(x)), reverse=True)
+        return next((n for n in (*holding, *filled) if self._alike(n, usual, x.shape[1:])), usual)
 
     def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
         """Whether rows in chunks of this size have the bits here that they have in the usual ones; found out once."""
@@ -444,18 +448,13 @@ class TorchDetector(Detector[T]):
         if size not in known:
             n = max(size, usual if len(shape) == 1 else _COMPARED)
             x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-            with torch.no_grad():
-                one, other = (self._bits(x, chunk) for chunk in (size, usual))
-            known[size] = torch.equal(one, other)
+            known[size] = torch.equal(self._bits(x, size), self._bits(x, usual))
         return known[size]
 
     def _bits(self, x: Encoded, size: int) -> Tensor:
         """All terms of each member (terms, K, n) by chunks of this size, on one thread."""
-        with one_thread(), precisely(self.precision, self.device_):
-            parts = [
-                torch.stack([values[:, :n].double() for values in self.model_.score_terms(chunk).values()])
-                for chunk, n in self._chunks(x, size)
-            ]
+        with one_thread():
+            parts = self._in_turn(lambda chunk, n: torch.stack([*self._some_terms(chunk, n).values()]), x, size)
         return torch.cat(parts, dim=2)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
@@ -499,11 +498,11 @@ class TorchDetector(Detector[T]):
 
     def _by_member(self, x: Encoded) -> list[dict[str, Tensor]]:
         """Terms (K, n) of each member for encoded rows, in parts."""
+        return self._each_chunk(self._some_terms, x)
 
-        def terms(chunk: Tensor, n: int) -> dict[str, Tensor]:
-            return {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
-
-        return self._each_chunk(terms, x)
+    def _some_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
+        """Terms (K, n) of the first n rows of a chunk (K, C, ...)."""
+        return {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
 
     def _side_by_side(self) -> bool:
         """Whether chunks are scored at the same time."""
@@ -511,15 +510,19 @@ class TorchDetector(Detector[T]):
 
     def _each_chunk(self, work: Callable[[Tensor, int], C], x: Encoded) -> list[C]:
         """What `work` makes of every chunk (K, C, ...) of encoded rows and the number of its rows that are real."""
+        if not self._side_by_side():
+            return self._in_turn(work, x)  # on a GPU it is parts that are side by side
 
         def precise(part: tuple[Tensor, int]) -> C:
             with precisely(self.precision, self.device_):  # a thread has its own
                 return work(*part)
 
-        if self._side_by_side():
-            return each(precise, self._chunks(x, self._best(x)))
-        with torch.no_grad():  # on a GPU it is parts that are side by side
-            return [precise(part) for part in self._chunks(x)]
+        return each(precise, self._chunks(x, self._best(x)))
+
+    def _in_turn(self, work: Callable[[Tensor, int], C], x: Encoded, size: int = 0) -> list[C]:
+        """The same, one chunk after the other."""
+        with torch.no_grad(), precisely(self.precision, self.device_):
+            return [work(*part) for part in self._chunks(x, size)]
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
