@@ -383,6 +383,19 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
     assert np.array_equal(seen[-1][1], plain.anomaly_score(x[:9]))
 
 
+def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    images = np.random.default_rng(0).integers(0, 256, (300, 8, 8)).astype(np.uint8)
+    seen = []
+    for x, options in ((ring(300, 0), {}), (ring(300, 0), {"members": 200}), (images, {})):
+        detector = EGBAD(steps=2, random_state=0, alpha=0.05, keep="last", **options)
+        detector.fit(x, watch=lambda step: seen.append(torch.get_num_threads()), watch_every=2)
+    assert torch.get_num_threads() == 2
+    torch.set_num_threads(before)
+    assert seen == [1, 2, 2]
+
+
 # -- parameters --------------------------------------------------------------------------------------------------------
 
 

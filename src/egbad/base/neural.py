@@ -41,6 +41,7 @@ _ROWS = 2560  # of a large chunk, over all members, at most: bounds memory
 _PIXELS = 2**18  # of a large chunk of images, the same
 _PIXELS_ON_GPU = 2**22  # the same there
 _COMPARED = 8  # images by which chunks of two sizes are compared
+_SMALL = 128  # columns of a row, of as many rows as are scored at once: a small batch
 _HELD_OUT = 4096  # rows that tell the best weights, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
@@ -280,6 +281,8 @@ class TorchDetector(Detector[T]):
             advance = stack.enter_context(
                 progress("Training", total=total, unit="steps", enabled=self.verbose and current().first)
             )
+            if self._small(train_on.shape[1:]):
+                stack.enter_context(one_thread())
             advance(done)
             for turns, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
                 history = train(
@@ -300,6 +303,12 @@ class TorchDetector(Detector[T]):
         if total:
             parts[-1].symptoms |= current().everybody(self._tied(train_on))[0]
         return parts
+
+    def _small(self, shape: tuple[int, ...]) -> bool:
+        """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
+        if len(shape) == 3:
+            return False
+        return self.members * self.settings_.batch_size * shape[0] < _SMALL * self.model_.rows_a_chunk
 
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: Beside) -> None:
         if self.members < 1:
