@@ -21,7 +21,8 @@ FAR = 1e6  # encoded units: further out is all the same, and single precision be
 MOST = 1e18  # unscaled columns: its square is still a number in single precision
 UNSEEN = 8.0  # standard deviations beyond the largest: where a missing value lies if none was missing in training
 _MIDDLE = 1.349  # standard deviations that the middle half of a normal distribution spans
-_AT_ONCE = 2**15  # numbers that are encoded at once: caches hold them, and torch doesn't share so few among threads
+_AT_ONCE = 2**18  # numbers that are encoded at once: few operations, for which threads wait for Python's lock, in little memory
+_UNSHARED = 2**15  # where there are other threads, that torch doesn't hand out to: it would wait for one that has other work
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 
@@ -92,7 +93,7 @@ class RowEncoder:
         # By torch, which is sooner done than NumPy and has its bits.
         centre, unit = (torch.tensor(values) for values in self._line())
         encoded = torch.empty(x.shape)
-        size = max(1, _AT_ONCE // self.width)
+        size = max(1, (_AT_ONCE if torch.get_num_threads() == 1 else _UNSHARED) // self.width)
         for start in range(0, len(x), size):
             u = torch.from_numpy(self._log(x[start : start + size]))
             encoded[start : start + size] = u.sub_(centre).div_(unit).clamp_(-FAR, FAR)
