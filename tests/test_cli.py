@@ -468,17 +468,6 @@ def test_a_full_disk_leaves_the_old_model(
     assert list(tmp_path.iterdir()) == [model]
 
 
-@pytest.mark.parametrize(("set_before", "found"), [(None, "10000"), ("7", "7")])
-def test_threads_sleep_soon_where_others_want_the_cores_unless_told_otherwise(
-    set_before: str | None, found: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GOMP_SPINCOUNT", set_before or "")  # so that what is there now comes back
-    if set_before is None:
-        monkeypatch.delenv("GOMP_SPINCOUNT")
-    assert run(capsys, "--version")[0] == 0
-    assert os.environ["GOMP_SPINCOUNT"] == found
-
-
 def test_a_bug_of_ours_asks_to_be_reported(
     folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

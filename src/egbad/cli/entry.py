@@ -16,10 +16,6 @@ from egbad.cli.commands import app
 from egbad.cli.output import note, one_line
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, StoppedError
 
-# How often threads that share an operation look whether the others are done before they sleep. GNU's OpenMP by itself looks
-# thirty times as often, so that where another program has a core, they mostly wait for each other.
-_LOOKS = "10000"
-
 OK, OUR_ERROR, USERS_ERROR, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -29,7 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 when all is well, 2 for what the user can mend, 1 for a bug of ours, 130 for Ctrl-C. With EGBAD_DEBUG=1 a bug
     shows its traceback.
     """
-    os.environ.setdefault("GOMP_SPINCOUNT", _LOOKS)  # read when torch is imported, which is later
     try:
         with _warnings_as_lines():
             return _run(arguments)

@@ -1,0 +1,62 @@
+"""What another program that has one of the cores costs: fits and scores beside it, and alone.
+
+python benchmarks/speed/busy.py
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from statistics import median
+
+import numpy as np
+
+from egbad.registry import create
+from egbad.runtime import cores
+
+STEPS = 100
+WORK = ("a fit on rows", "a fit on rows, ten members", "a fit on images", "scores of 4,096 rows")
+_BUSY = "import os, sys; os.sched_setaffinity(0, {int(sys.argv[1])})\nwhile True: pass"
+
+
+def work(name: str) -> Callable[[], object]:
+    rng = np.random.default_rng(0)
+    rows, images = rng.normal(size=(2000, 121)).astype(np.float32), rng.integers(0, 256, (200, 28, 28), dtype=np.uint8)
+    options = {"random_state": 0, "alpha": 0.1}
+    if name.startswith("a fit on rows"):
+        members = 10 if name.endswith("ten members") else 1
+        return lambda: create("egbad", steps=STEPS, members=members, **options).fit(rows)
+    if name == "a fit on images":
+        return lambda: create("contrastive", steps=STEPS // 5, **options).fit(images)
+    detector, many = create("egbad", steps=5, **options).fit(rows), np.tile(rows, (3, 1))[:4096]
+    return lambda: detector.anomaly_score(many)
+
+
+def seconds(name: str) -> float:
+    """The median of three, after one that counts for nothing."""
+    once = work(name)
+    once()
+    found = []
+    for _ in range(3):
+        started = time.perf_counter()
+        once()
+        found.append(time.perf_counter() - started)
+    return median(found)
+
+
+def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    warnings.simplefilter("ignore")
+    print("| what | alone, s | beside a busy core, s |\n| --- | --- | --- |")
+    for name in WORK:
+        alone = seconds(name)
+        with subprocess.Popen([sys.executable, "-c", _BUSY, str(cores() - 1)]) as busy:
+            beside = seconds(name)
+            busy.kill()
+        print(f"| {name} | {alone:.3g} | {beside:.3g} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
