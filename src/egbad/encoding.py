@@ -21,12 +21,9 @@ FAR = 1e6  # encoded units: further out is all the same, and single precision be
 MOST = 1e18  # unscaled columns: its square is still a number in single precision
 UNSEEN = 8.0  # standard deviations beyond the largest: where a missing value lies if none was missing in training
 _MIDDLE = 1.349  # standard deviations that the middle half of a normal distribution spans
-_AT_ONCE = (
-    2**18
-)  # numbers that are encoded at once: few operations, for which threads wait for Python's lock, in little memory
-_UNSHARED = (
-    2**15
-)  # where there are other threads, that torch doesn't hand out to: it would wait for one that has other work
+# Numbers that are encoded at once: so many that threads seldom wait for Python's lock, in little memory. Where torch would share
+# an operation among threads, so few that it doesn't: they would wait for one that has other work.
+_AT_ONCE, _UNSHARED = 2**18, 2**15
 _FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
 
 

@@ -383,6 +383,19 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
     assert np.array_equal(seen[-1][1], plain.anomaly_score(x[:9]))
 
 
+@pytest.mark.parametrize("n", [1, 5, 300, 600, 904, 2049, 2560, 4096, 5000])
+def test_chunks_are_large_where_few_rows_only_fill_them(n):
+    x, computed = ring(n, 0), []
+    detector = EGBAD(steps=0, random_state=0, alpha=0.05).fit(ring(300, 0))
+    detector.anomaly_score(x)  # finds out which sizes have the same bits
+    own = detector.model_.score_terms
+    detector.model_.score_terms = lambda x: computed.append(x.shape[1]) or own(x)
+    detector.anomaly_score(x)
+    usual = 256 * -(-n // 256)
+    assert n <= sum(computed) <= 1.125 * usual + 2 * 256, "beside what fills the last chunk of a part"
+    assert n < 4096 or max(computed) > 256 or not any(detector.model_.alike.get(size) for size in (512, 2048))
+
+
 def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
     before = torch.get_num_threads()
     torch.set_num_threads(2)

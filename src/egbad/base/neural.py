@@ -40,8 +40,9 @@ _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to st
 _ROWS = 2560  # of a large chunk, over all members, at most: bounds memory
 _PIXELS = 2**18  # of a large chunk of images, the same
 _PIXELS_ON_GPU = 2**22  # the same there
+_PADDED = 1.125  # of the rows that usual chunks come to: what larger ones may come to, with those that fill the last
 _COMPARED = 8  # images by which chunks of two sizes are compared
-_SMALL = 128  # columns of a row, of as many rows as are scored at once: a small batch
+_SMALL = 128  # columns that a batch may have, if it has as many rows as are scored at once, to be a small one
 _HELD_OUT = 4096  # rows that tell the best weights, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
 _TIED_ROWS = 20  # that differ: fewer say nothing of ties
@@ -437,7 +438,7 @@ class TorchDetector(Detector[T]):
         return max(usual, 1 << (max(1, most).bit_length() - 1))
 
     def _best(self, x: Encoded) -> int:
-        """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that can be filled."""
+        """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that is filled well enough."""
         usual = self._usual(x.shape[1:])
         pixels = int(np.prod(x.shape[1:]))
         others = (
@@ -448,7 +449,8 @@ class TorchDetector(Detector[T]):
         if self.device_ != "cpu" or usual <= min(others, default=usual):
             return usual
         holding = sorted(n for n in others if len(x) <= n < usual)
-        filled = sorted((n for n in others if usual < n <= len(x)), reverse=True)
+        most = _PADDED * usual * ceil(len(x) / usual)
+        filled = sorted((n for n in others if usual < n <= len(x) and n * ceil(len(x) / n) <= most), reverse=True)
         return next((n for n in (*holding, *filled) if self._alike(n, usual, x.shape[1:])), usual)
 
     def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
