@@ -71,7 +71,7 @@ CONTRASTIVE: Changes = {
     "without distortions": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
     "64 remembered": {"memory": 64},
     "4,096 remembered": {"memory": 4096},
-    "twice as long": {"steps": 2400},
+    "twice as long": {"steps": 4000},
 }
 
 

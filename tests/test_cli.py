@@ -535,6 +535,19 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
     assert fastest < 0.5
 
 
+def test_libraries_are_imported_without_looking_for_garbage(folder: Path) -> None:
+    code = (
+        "import gc, sys; whole = []; from egbad.cli import main;"
+        "gc.callbacks.append(lambda phase, info: whole.append(phase) if info['generation'] == 2 else None);"
+        "code = main(['info', sys.argv[1]]); found = len(whole);"
+        "print('FOUND', found, gc.isenabled(), gc.get_freeze_count() > 100_000); sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder / "m.egbad")], text=True, capture_output=True, check=True
+    )
+    assert "FOUND 0 True True" in done.stdout
+
+
 def test_version_and_bare_calls(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "--version")
     assert code == 0

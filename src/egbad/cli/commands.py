@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from egbad.cli import inputs, output
+from egbad.cli import inputs, models, output
 from egbad.errors import InvalidInputError, StoppedError, unknown
 
 app = typer.Typer(
@@ -147,7 +147,7 @@ def fit(
         raise unknown("engine", engine, ENGINES)
     given = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     chosen = inputs.parse_settings(settings or []) | {name: v for name, v in given.items() if v is not None}
-    learner = inputs.make_detector(detector, chosen) if tile is None else inputs.make_tiled(detector, chosen, tile)
+    learner = models.make_detector(detector, chosen) if tile is None else models.make_tiled(detector, chosen, tile)
     schema = inputs.read_schema(columns)
     if engine == "ray":
         from egbad.cli import main
@@ -298,9 +298,7 @@ def export(
 @app.command()
 def info(model: ModelFile, as_json: AsJson = False) -> None:
     """Say what a model file holds: detector, parameters, seeds, versions, input, threshold, health."""
-    from egbad import load
-
-    about = load(model).describe()
+    about = models.load_model(model).describe()
     output.show(str(model), about if as_json else output.flat(about), as_json=as_json)
 
 

@@ -15,10 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from egbad.base import Detector
     from egbad.sources import Data, Kinds, Options, Stream
 
-_OF_PATCHES = {"recipe", "scaling", "distinct", "guard", "log_columns"}  # parameters that both have, and the part uses
 _LABELS_NAMED = 20  # different labels that an error lists
 
 
@@ -238,50 +236,3 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         except ValueError:
             settings[name.strip()] = text
     return settings
-
-
-def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
-    """A fresh detector by name; a setting's value must be of the kind that its default is.
-
-    Raises
-    ------
-    InvalidInputError
-        For a detector or setting that doesn't exist, or a value of the wrong kind.
-    """
-    from egbad import registry
-
-    detector = registry.create(name, **settings)
-    defaults = type(detector)().get_params(deep=False)
-    for option, value in settings.items():
-        kind = _kind_wanted(defaults[option], value)
-        if kind:
-            raise InvalidInputError(f"{option} must be {kind}, got {json.dumps(value)}.")
-    return detector
-
-
-def make_tiled(name: str, settings: dict[str, Any], size: int) -> "Detector[Any]":
-    """The same detector for patches of `size` pixels; alpha and seed are the whole image's."""
-    from egbad.blend import Blend
-    from egbad.registry import AUTO
-    from egbad.tiled import Tiled
-
-    part = Blend.name if name == AUTO else name
-    own = set(Tiled().get_params(deep=False)) - _OF_PATCHES
-    shared = {option: value for option, value in settings.items() if option in own}
-    others = {option: value for option, value in settings.items() if option not in own}
-    make_detector(part, others)  # refuses what doesn't exist
-    return make_detector(Tiled.name, {"part": part, "part_parameters": others or None, "size": size} | shared)
-
-
-def _kind_wanted(default: Any, value: Any) -> str | None:
-    """What `value` should have been, judged by its default; None if it is."""
-    if isinstance(default, bool):
-        return None if isinstance(value, bool) else "true or false"
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if isinstance(default, int):
-        return None if number and isinstance(value, int) else "a whole number"
-    if isinstance(default, float):
-        return None if number else "a number"
-    if isinstance(default, str):
-        return None if isinstance(value, str) else "text"
-    return None

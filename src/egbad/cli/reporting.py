@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from egbad.cli import inputs, output
+from egbad.cli import inputs, models, output
 from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, SkipBad, app
 from egbad.errors import InvalidInputError
 
@@ -40,13 +40,12 @@ def report(
     if out.suffix.lower() not in FORMATS:
         raise InvalidInputError(f"A report is a file that ends in {', '.join(FORMATS)}, got '{out.name}'.")
     output.check_target(out)
-    from egbad import load
     from egbad.persistence import replacing
     from egbad.report import findings, findings_to_html, findings_to_json, findings_to_markdown
     from egbad.report.words import Words
 
     Words(language)  # refused before the work is done
-    scorer = load(model)
+    scorer = models.load_model(model)
     if not hasattr(scorer, "explain"):
         raise InvalidInputError("An exported graph gives no reasons. Report with the model that it was exported from.")
     bad: list[str] = []

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from egbad.cli import inputs, output
+from egbad.cli import inputs, models, output
 from egbad.cli.commands import (
     ENGINES,
     AsJson,
@@ -90,10 +90,10 @@ def score(
     _check_engine(engine, out)
     if out is not None:
         output.check_table(out)
-    from egbad import calibration, load
+    scorer = models.load_model(model)
+    from egbad import calibration
     from egbad.jobs import PartsFolder, Told
 
-    scorer = load(model)
     threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
     if explain is not None:
         _check_explains(scorer)
@@ -285,11 +285,11 @@ def evaluate(
         output.check_target(report)
     import time
 
-    from egbad import load, metrics
+    from egbad import metrics
     from egbad.jobs import terms_of
     from egbad.progress import progress
 
-    scorer = load(model)
+    scorer = models.load_model(model)
     found = inputs.Source(data, label_column, image_size, data_dir, like=scorer).read()
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()

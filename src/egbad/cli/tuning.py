@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from egbad.cli import inputs, output
+from egbad.cli import inputs, models, output
 from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColumn, Normal, app
 from egbad.errors import EgbadError
 
@@ -46,7 +46,7 @@ def tune(
     found = inputs.Source(data, label_column, image_size, data_dir).read()
     rows, anomalies = _apart(found, normal)
     fixed = inputs.parse_settings(settings or [])
-    inputs.make_detector(detector, fixed)  # a wrong setting is told before the work is done
+    models.make_detector(detector, fixed)  # a wrong setting is told before the work is done
     tuned = search(
         rows,
         detector,
