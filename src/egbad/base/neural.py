@@ -454,13 +454,20 @@ class TorchDetector(Detector[T]):
         return next((n for n in (*holding, *filled) if self._alike(n, usual, x.shape[1:])), usual)
 
     def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
-        """Whether rows in chunks of this size have the bits here that they have in the usual ones; found out once."""
-        known: dict[int, bool] = self.model_.__dict__.setdefault("alike", {})
+        """Whether rows in chunks of this size have the bits here that they have in the usual ones.
+
+        Found out when it is asked a second time: a first few rows are sooner scored in a usual chunk.
+        """
+        known: dict[int, bool | None] = self.model_.__dict__.setdefault("alike", {})
         if size not in known:
+            known[size] = None
+            return False
+        found = known[size]
+        if found is None:
             n = max(size, usual if len(shape) == 1 else _COMPARED)
             x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-            known[size] = torch.equal(self._bits(x, size), self._bits(x, usual))
-        return known[size]
+            found = known[size] = torch.equal(self._bits(x, size), self._bits(x, usual))
+        return found
 
     def _bits(self, x: Encoded, size: int) -> Tensor:
         """All terms of each member (terms, K, n) by chunks of this size, on one thread."""

@@ -3,6 +3,7 @@
 import gc
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ _OF_PATCHES = {"recipe", "scaling", "distinct", "guard", "log_columns"}  # param
 
 def load_model(path: Path) -> "Detector[Any] | OnnxScorer":
     """A fitted detector, or an exported graph, with the errors that `egbad.load` has."""
-    with _imports():
+    with _imports(libraries=path.suffix.lower() != ".onnx"):
         from egbad import load
 
         return load(path)
@@ -32,7 +33,7 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
     InvalidInputError
         For a detector or setting that doesn't exist, or a value of the wrong kind.
     """
-    with _imports():
+    with _imports(libraries=True):
         from egbad import registry
 
         detector = registry.create(name, **settings)
@@ -73,15 +74,26 @@ def _kind_wanted(default: Any, value: Any) -> str | None:
 
 
 @contextmanager
-def _imports() -> Iterator[None]:
+def _imports(*, libraries: bool) -> Iterator[None]:
     """What is imported here stays as long as the process: Python doesn't look through it for what could be freed.
 
-    It otherwise does so again and again while torch and scikit-learn are imported, and once more at the process's end,
-    which takes a third of the time of scoring one row.
+    It otherwise does so again and again while libraries are imported, and once more at the process's end, which takes a
+    third of the time of scoring one row.
     """
     gc.disable()
     try:
+        if libraries:
+            # On a stack of its own: deep in a command's, CPython 3.11 has calls at the edge of a piece of its stack where
+            # each maps memory anew, and SciPy's import makes thousands of them there.
+            with ThreadPoolExecutor(1) as apart:
+                apart.submit(_libraries).result()
         yield
     finally:
         gc.freeze()
         gc.enable()
+
+
+def _libraries() -> None:
+    """Import what takes longest."""
+    import torch  # noqa: F401, I001, sooner had before scikit-learn
+    import sklearn.base  # noqa: F401
