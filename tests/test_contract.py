@@ -137,7 +137,7 @@ def test_a_member_is_the_same_alone_and_among_others(name, draw):
     for turn in set(one.history_) - {"step"}:
         assert np.array_equal(three.history_[turn][:, 0], one.history_[turn][:, 0], equal_nan=True)
     encoded = one.encoder_.encode(new)
-    (of_one, n), (of_three, _) = (next(detector._chunks(encoded)) for detector in (one, three))
+    (of_one, n), (of_three, _) = (next(detector._chunked.chunks(encoded)) for detector in (one, three))
     with torch.no_grad():
         terms, stacked_terms = one.model_.score_terms(of_one), three.model_.score_terms(of_three)
     for term, values in terms.items():

@@ -14,7 +14,7 @@ from egbad.benchmark import protocols
 from egbad.cli import main
 from egbad.encoding import RowEncoder
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
-from egbad.export import EncodedRows
+from egbad.graph import EncodedRows
 from egbad.registry import all_detectors, create
 from egbad.runtime import KEY, OnnxScorer
 

@@ -14,7 +14,7 @@ from egbad.base import TorchDetector
 from egbad.draws import Draws
 from egbad.errors import CalibrationWarning, HealthWarning, InvalidInputError
 from egbad.gpu import precisely
-from egbad.networks import BatchNorm, Conv
+from egbad.layers import BatchNorm, Conv
 from egbad.registry import all_detectors
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")

@@ -7,7 +7,7 @@ from torch import nn
 from egbad.draws import Draws
 from egbad.health import BROKEN, TRIES, Symptom
 from egbad.keeping import Keep
-from egbad.networks import Linear
+from egbad.layers import Linear
 from egbad.training import Batches, Schedule, Turn, train
 
 NEVER, SECOND = Symptom("it never is", ""), Symptom("it is the second", "")

@@ -13,24 +13,14 @@ from egbad.base import Model, Shares, TorchDetector, TrainingSettings, total
 from egbad.draws import Draws
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
-from egbad.networks import (
-    BatchNorm,
-    Conv,
-    Discriminator,
-    Dropout,
-    Linear,
-    PadSame,
-    PairDiscriminator,
-    Reshape,
-    discriminator,
-    encoder,
-    generator,
-    leaky,
-    normal_002,
-    pair_discriminator,
-    relu,
-    side,
-    without_tracking,
+from egbad.layers import without_tracking
+from egbad.networks import discriminator, encoder, generator, pair_discriminator
+from egbad.paper_networks import (
+    kdd99_discriminator,
+    mnist_discriminator,
+    mnist_encoder,
+    mnist_generator,
+    mnist_pairs,
 )
 from egbad.training import Turn
 
@@ -95,65 +85,6 @@ def shares_by_difference(model: Model[Any], x: Tensor) -> Shares:
     ways = (model.seen(x) - expected).abs() + 1e-12
     whole = ways.flatten(2).sum(2)
     return Shares(ways * (total(terms) / whole).view(*whole.shape, *[1] * (x.dim() - 2)), expected, terms)
-
-
-# -- networks of the released code, which several methods share ----------------------------------------------------------
-
-
-def paper_mnist_generator(draws: Draws, k: int) -> nn.Sequential:
-    """G for 28 x 28 grey images as released with EGBAD, for itself and for AnoGAN; k = 200 there."""
-    return nn.Sequential(
-        *(Linear(draws, k, 1024, normal_002), BatchNorm(draws, 1024), relu()),
-        *(Linear(draws, 1024, 6272, normal_002), BatchNorm(draws, 6272), relu(), Reshape(128, 7, 7)),
-        *(Conv(draws, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(draws, 64), relu()),
-        *(Conv(draws, 64, 1, 4, 2, 1, up=True, init=normal_002), nn.Tanh()),
-    )
-
-
-def paper_mnist_encoder(draws: Draws, k: int) -> nn.Sequential:
-    """E for 28 x 28 grey images as released with EGBAD."""
-
-    def conv(a: int, b: int, stride: int, padding: int) -> Conv:
-        return Conv(draws, a, b, 3, stride, padding, init=normal_002)
-
-    return nn.Sequential(
-        *(conv(1, 32, 1, 1), leaky()),
-        *(PadSame(), conv(32, 64, 2, 0), BatchNorm(draws, 64), leaky()),
-        *(PadSame(), conv(64, 128, 2, 0), BatchNorm(draws, 128), leaky()),
-        *(Reshape(6272), Linear(draws, 6272, k, normal_002)),
-    )
-
-
-def paper_mnist_pairs(draws: Draws, k: int, dropout: float) -> PairDiscriminator:
-    """D on pairs of 28 x 28 grey images and latents as released with EGBAD, dropout 0.5 there."""
-
-    def linear(a: int, b: int) -> Linear:
-        return Linear(draws, a, b, normal_002)
-
-    x_side = nn.Sequential(
-        *(Conv(draws, 1, 64, 4, 2, 1, init=normal_002), leaky(), Dropout(draws, dropout)),
-        *(Conv(draws, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(draws, 64), leaky(), Dropout(draws, dropout)),
-        Reshape(3136),
-    )
-    z_side = nn.Sequential(linear(k, 512), leaky(), Dropout(draws, dropout))
-    joint = nn.Sequential(linear(3648, 1024), leaky(), Dropout(draws, dropout))
-    return PairDiscriminator(x_side, z_side, joint, linear(1024, 1))
-
-
-def paper_mnist_discriminator(draws: Draws) -> Discriminator:
-    """D on 28 x 28 grey images as released with EGBAD for its AnoGAN."""
-    body = nn.Sequential(
-        *(Conv(draws, 1, 64, 4, 2, 1, init=normal_002), leaky()),
-        *(Conv(draws, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(draws, 64), leaky(), Reshape(3136)),
-        *(Linear(draws, 3136, 1024, normal_002), BatchNorm(draws, 1024), leaky()),
-    )
-    return Discriminator(body, Linear(draws, 1024, 1, normal_002))
-
-
-def paper_kdd99_discriminator(draws: Draws, d: int, dropout: float) -> Discriminator:
-    """D on rows as released with EGBAD for its AnoGAN, dropout 0.2 there."""
-    sides = [side(draws, a, b, dropout) for a, b in ((d, 256), (256, 128), (128, 128))]
-    return Discriminator(nn.Sequential(*sides), Linear(draws, 128, 1))
 
 
 # -- the games -----------------------------------------------------------------------------------------------------------
@@ -224,9 +155,9 @@ class GANGame(Game[P]):
         s = settings
         check_networks(s.networks, shape)
         if s.networks == "mnist":
-            self.D, self.G = paper_mnist_discriminator(draws), paper_mnist_generator(draws, s.n_latent)
+            self.D, self.G = mnist_discriminator(draws), mnist_generator(draws, s.n_latent)
         elif s.networks == "kdd99":
-            self.D = paper_kdd99_discriminator(draws, shape[0], s.dropout)
+            self.D = kdd99_discriminator(draws, shape[0], s.dropout)
             self.G = generator(draws, shape, s.width, s.n_latent)
         else:
             self.D = discriminator(draws, shape, s.width, s.dropout)
@@ -271,8 +202,8 @@ class BiGANGame(Game[B]):
         s, k = settings, settings.n_latent
         check_networks(s.networks, shape)
         if s.networks == "mnist":
-            self.E, self.G = paper_mnist_encoder(draws, k), paper_mnist_generator(draws, k)
-            self.D = paper_mnist_pairs(draws, k, s.dropout)
+            self.E, self.G = mnist_encoder(draws, k), mnist_generator(draws, k)
+            self.D = mnist_pairs(draws, k, s.dropout)
         else:
             self.D = pair_discriminator(draws, shape, k, s.width, s.dropout)
             self.E = encoder(draws, shape, s.width, k)

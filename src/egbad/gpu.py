@@ -8,6 +8,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from egbad.errors import InvalidInputError
+
 Precision = Literal["float32", "tf32", "bf16"]
 
 _FIRST = 3  # moves that are made before one is recorded: libraries set themselves up, optimizers make their moments
@@ -129,3 +131,26 @@ def _places() -> tuple[Any, Any]:
 
 
 _products = _Products()
+
+
+def chosen(device: str) -> str:
+    """The device that a parameter means.
+
+    Raises
+    ------
+    InvalidInputError
+        When torch doesn't know it, or this machine hasn't got it.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        found = torch.device(device)
+    except (RuntimeError, TypeError) as error:
+        raise InvalidInputError(
+            f"device must be one that torch knows, such as 'cpu' or 'cuda', or 'auto', got {device!r}."
+        ) from error
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InvalidInputError(
+            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu' or 'auto'."
+        )
+    return device

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from egbad.draws import Draws
 from egbad.encoding import distinct_rows
 from egbad.gpu import precisely
-from egbad.networks import products
+from egbad.layers import products
 
 SEEN = 20_000  # training images that a memory is made of, at most
 _ROUNDS = 10  # of k-means: later ones move nothing that counts

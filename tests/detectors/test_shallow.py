@@ -118,6 +118,6 @@ def test_the_guard_takes_rows_to_the_edge_and_counts_the_way():
     edge = np.clip(at_edge, train.min(0), train.max(0))
     way = np.abs(at_edge - edge).sum()
     assert way > 10
-    assert terms["beyond"][0] == pytest.approx(detector.guard_["spread"].item() * way, rel=1e-5)
+    assert terms["beyond"][0] == pytest.approx(detector.guard_.spread * way, rel=1e-5)
     assert terms["isolation"][0] == detector._terms(edge.astype(np.float32))["isolation"][0]
-    assert (detector.score_terms(X)["beyond"] <= detector.guard_["spread"].item() * 5).all()
+    assert (detector.score_terms(X)["beyond"] <= detector.guard_.spread * 5).all()

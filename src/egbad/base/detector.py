@@ -1,11 +1,9 @@
 """The scikit-learn side of every detector: input, sign, threshold, seeds, file."""
 
-import hashlib
-import json
 import os
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -15,10 +13,10 @@ from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import calibration, persistence
-from egbad.base.examples import nearest_images, some_images, where_unlike
-from egbad.base.explaining import distances, explained
-from egbad.base.filing import content, restored
-from egbad.base.occlusion import farthest, occlusion
+from egbad.base.examples import nearest_images, some_images
+from egbad.base.explaining import by_hiding, distances, explained
+from egbad.base.filing import content, digest, restored, run_on
+from egbad.base.guard import Guard, way
 from egbad.base.provenance import plain, seed_of, versions
 from egbad.base.settings import Recipe, S, decide
 from egbad.base.trimming import unremarkable
@@ -29,7 +27,7 @@ from egbad.columns import Texts
 from egbad.encoding import Encoder, ImageEncoder, RowEncoder, distinct_rows, each_once, log_mask
 from egbad.errors import InvalidInputError
 from egbad.explanation import Explanation, Parts, joined
-from egbad.ragged import feed, is_ragged, shape_of, sums
+from egbad.ragged import is_ragged, shape_of, sums
 from egbad.ranks import current
 from egbad.scoring import Floats, Scorer
 from egbad.sources import Data, as_data, check_numbers
@@ -40,22 +38,7 @@ Watch = Callable[[int], None]
 
 _AT_ONCE = 16_384  # rows that are encoded together: bounds memory, changes no score
 
-_HIDDEN = 3  # columns are hidden for an explanation, one at a time: each costs a score
-
 A = TypeVar("A")
-
-_GUARD_ROWS = 2_000  # drawn from the range of training, to see how much scores differ
-
-
-def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
-    """Parts of x (n, ...) of one shape (size, ...), and how many of their rows are real: the last is padded with zeros.
-
-    Matrix products round differently by shape, but a row's bits do not depend on its place in a product of one shape.
-    """
-    for start in range(0, len(x), size):
-        part = x[start : start + size]
-        n = len(part)
-        yield (part if n == size else np.concatenate([part, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])), n
 
 
 @dataclass(frozen=True)
@@ -255,7 +238,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def _begin(self, data: Data, beside: Beside) -> np.random.Generator:
         """The seed, and checkpoints ready, for a fit on checked data."""
         checkpoints = beside.checkpoints
-        run = self._run_on(data, beside.start) if checkpoints is not None else None
+        run = run_on(self, data, beside.start) if checkpoints is not None else None
         self.seed_ = seed_of(self.random_state)
         if checkpoints is not None and run is not None:
             checkpoints.open(run)
@@ -351,23 +334,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         return explained(self, x)
 
     def _shares(self, x: Encoded) -> Parts:
-        """What encoded columns or pixels add to the score, where a method has no better way.
-
-        Of images by how they differ from normal ones like them, or by hiding patches where none are kept; of rows by hiding the
-        columns that are farthest from the mean.
-        """
-        terms = self._terms(x)
-        score = np.asarray(sum(terms.values()))
-        if self.examples_ is not None:
-            return replace(where_unlike(x, self.encoder_.encode(self.examples_), score), terms=terms)
-        groups = hidden = None
-        usual = self._usual_input()
-        if isinstance(self.encoder_, RowEncoder):
-            blocks = self._blocks()
-            groups = np.arange(x.shape[1]) if blocks is None else blocks.source
-            hidden = farthest(x, usual, self.encoder_.deviation(), groups, _HIDDEN)
-        found = occlusion(lambda rows: np.asarray(sum(self._terms(rows).values())), x, usual, score, groups, hidden)
-        return replace(found, terms=terms)
+        """What encoded columns or pixels add to the score, where a method has no better way."""
+        return by_hiding(self, x)
 
     def _expected(self, x: Encoded) -> Array:
         """What normal rows like the encoded x (n, d) would be."""
@@ -418,24 +386,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     # -- shared ------------------------------------------------------------------------------------------------------
 
-    def _run_on(self, data: Data, start: "Detector[Any] | None" = None) -> dict[str, Any]:
-        """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
-        shapes = [image.shape for image in data.x] if is_ragged(data.x) else data.x.shape
-        digest = hashlib.sha256(repr((shapes, data.x.dtype.str, data.columns, data.kinds)).encode())
-        feed(digest, data.x)
-        if data.cover is not None:
-            feed(digest, data.cover)
-        parameters = {name: value for name, value in self._plain_parameters().items() if name != "verbose"}
-        run = {"detector": self.name, "parameters": parameters, "data": digest.hexdigest(), "versions": versions()}
-        return run if start is None else run | {"start": start.digest()}
-
     def digest(self) -> str:
         """Of all that was learned."""
-        manifest, arrays = self.content()
-        found = hashlib.sha256(json.dumps(manifest.state, sort_keys=True).encode())
-        for name in sorted(arrays):
-            found.update(np.ascontiguousarray(arrays[name]).data)
-        return found.hexdigest()
+        return digest(*self.content())
 
     def _prepare(self) -> Encoder:
         """Decide the settings by the parameters, and the encoder by them."""
@@ -487,24 +440,23 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _guarded(self, x: Encoded) -> dict[str, Floats]:
         """Terms of encoded rows, with the way to the range of training where there is a guard."""
-        if not self.guard_:
+        if self.guard_ is None:
             return self._terms(x)
         inside = self._inside(x)
-        excess = np.abs(x.astype(np.float64) - inside).sum(1)
-        return self._terms(inside) | {"beyond": self.guard_["spread"].item() * excess}
+        return self._terms(inside) | {"beyond": self.guard_.beyond(way(x, inside).sum(1))}
 
     def _inside(self, x: Encoded) -> Encoded:
         """Encoded rows, taken to the edge of the range of training where there is a guard."""
-        return np.clip(x, self.guard_["low"], self.guard_["high"]) if self.guard_ else x
+        return x if self.guard_ is None else self.guard_.inside(x)
 
     def _learn_guard(self, x: Encoded) -> None:
-        """The range of encoded training rows, and how much scores differ all over it."""
-        self.guard_: persistence.Arrays = {}
-        if self.settings_.guard and self.kind_ == "rows":
-            low, high = x.min(0), x.max(0)
-            anywhere = np.random.default_rng(self.seed_).uniform(low, high, size=(_GUARD_ROWS, x.shape[1]))
-            scores = np.asarray(sum(self._terms(anywhere.astype(np.float32)).values()))
-            self.guard_ = {"low": low, "high": high, "spread": np.asarray(scores.std())}
+        """The guard around encoded training rows, where one is wanted."""
+
+        def score(rows: Encoded) -> Floats:
+            return np.asarray(sum(self._terms(rows).values()))
+
+        wanted = self.settings_.guard and self.kind_ == "rows"
+        self.guard_ = Guard.around(x, score, self.seed_) if wanted else None
 
     def __sklearn_tags__(self) -> Any:
         """Missing values are taken."""

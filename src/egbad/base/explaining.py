@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from egbad.base.examples import where_unlike
+from egbad.base.guard import way
+from egbad.base.occlusion import farthest, occlusion
 from egbad.columns import NUMBER
 from egbad.encoding import RowEncoder
 from egbad.explanation import Array, Beside, Floats, Parts
@@ -14,14 +17,17 @@ if TYPE_CHECKING:
     from egbad.base.detector import Detector
 
 
+_HIDDEN = 3  # columns are hidden, one at a time: each costs a score
+
+
 def explained(detector: "Detector[Any]", x: Array) -> Parts:
     """Why checked rows or images x (n, ...) have their scores."""
     encoded = detector.encoder_.encode(x)
     inside = detector._inside(encoded)
     parts = detector._shares(inside)
     shares, terms = parts.shares, parts.terms or detector._terms(inside)
-    if detector.guard_:
-        beyond = detector.guard_["spread"].item() * np.abs(encoded.astype(np.float64) - inside)
+    if detector.guard_ is not None:
+        beyond = detector.guard_.beyond(way(encoded, inside))
         shares, terms = shares + beyond, {**terms, "beyond": beyond.sum(axis=1)}
     if detector.kind_ == "images":
         shares = shares.sum(axis=1)
@@ -30,6 +36,25 @@ def explained(detector: "Detector[Any]", x: Array) -> Parts:
         beside = None if detector.usual_ is None else Beside(encoded, parts.expected, partial(compared, detector))
         parts = replace(parts, beside=beside)
     return replace(parts, shares=shares, terms=terms, expected=detector.encoder_.decode(parts.expected))
+
+
+def by_hiding(detector: "Detector[Any]", x: Array) -> Parts:
+    """What columns or pixels of encoded x (n, ...) add to the score of a method that has no better way to say it.
+
+    Of images by how they differ from normal ones like them, or by hiding patches where none are kept; of rows by hiding the
+    columns that are farthest from the mean.
+    """
+    terms = detector._terms(x)
+    score = np.asarray(sum(terms.values()))
+    if detector.examples_ is not None:
+        return replace(where_unlike(x, detector.encoder_.encode(detector.examples_), score), terms=terms)
+    groups = hidden = None
+    usual, encoder, blocks = detector._usual_input(), detector.encoder_, detector._blocks()
+    if isinstance(encoder, RowEncoder):
+        groups = np.arange(x.shape[1]) if blocks is None else blocks.source
+        hidden = farthest(x, usual, encoder.deviation(), groups, _HIDDEN)
+    found = occlusion(lambda rows: np.asarray(sum(detector._terms(rows).values())), x, usual, score, groups, hidden)
+    return replace(found, terms=terms)
 
 
 def distances(detector: "Detector[Any]", encoded: Array, expected: Array) -> Floats:

@@ -1,12 +1,20 @@
 """A detector as what a model file holds, and the way back."""
 
+import hashlib
+import json
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+
 from egbad import persistence
+from egbad.base.guard import Guard
+from egbad.base.provenance import versions
 from egbad.base.usual import Usual
 from egbad.columns import from_plain, to_plain
 from egbad.errors import UnreadableFileError
+from egbad.ragged import feed, is_ragged
+from egbad.sources import Data
 
 if TYPE_CHECKING:
     from egbad.base.detector import Detector
@@ -18,7 +26,7 @@ def content(detector: "Detector[Any]") -> tuple[persistence.Manifest, persistenc
     """What a model file holds: for `save`, and for a detector that this one is a part of."""
     state, arrays = detector._state()
     arrays |= {f"encoder.{name}": array for name, array in detector.encoder_.state().items()}
-    arrays |= {f"guard.{name}": array for name, array in detector.guard_.items()}
+    arrays |= {f"guard.{name}": array for name, array in (detector.guard_.state() if detector.guard_ else {}).items()}
     arrays |= {} if detector.examples_ is None else {"examples": detector.examples_}
     arrays |= {f"usual.{name}": array for name, array in (detector.usual_.state() if detector.usual_ else {}).items()}
     arrays["calibration"] = detector.calibration_scores_
@@ -58,7 +66,8 @@ def restored(cls: type[D], manifest: persistence.Manifest, arrays: persistence.A
         detector._prepare()  # are the parameters ones that could be fitted with again?
         detector.settings_ = cls.settings_type.model_validate(state["settings"])
         detector.encoder_ = detector._encoder(detector._raw_shape()).restore(persistence.under("encoder.", arrays))
-        detector.guard_ = persistence.under("guard.", arrays)
+        guard = persistence.under("guard.", arrays)
+        detector.guard_ = Guard.restored(guard) if guard else None
         detector.examples_ = arrays.get("examples")
         usual = persistence.under("usual.", arrays)  # a file of an earlier release has none
         detector.usual_ = Usual.restored(usual) if usual else None
@@ -70,3 +79,23 @@ def restored(cls: type[D], manifest: persistence.Manifest, arrays: persistence.A
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise UnreadableFileError(f"The model file doesn't fit {cls.__name__}: {error}. Fit again.") from error
     return detector
+
+
+def run_on(detector: "Detector[Any]", data: Data, start: "Detector[Any] | None" = None) -> dict[str, Any]:
+    """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
+    shapes = [image.shape for image in data.x] if is_ragged(data.x) else data.x.shape
+    found = hashlib.sha256(repr((shapes, data.x.dtype.str, data.columns, data.kinds)).encode())
+    feed(found, data.x)
+    if data.cover is not None:
+        feed(found, data.cover)
+    parameters = {name: value for name, value in detector._plain_parameters().items() if name != "verbose"}
+    run = {"detector": detector.name, "parameters": parameters, "data": found.hexdigest(), "versions": versions()}
+    return run if start is None else run | {"start": start.digest()}
+
+
+def digest(manifest: persistence.Manifest, arrays: persistence.Arrays) -> str:
+    """Of all that a model file says was learned."""
+    found = hashlib.sha256(json.dumps(manifest.state, sort_keys=True).encode())
+    for name in sorted(arrays):
+        found.update(np.ascontiguousarray(arrays[name]).data)
+    return found.hexdigest()

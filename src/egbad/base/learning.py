@@ -1,15 +1,17 @@
 """What training leaves beside weights: histories of its stages, as curves, as sentences, and in checkpoints."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from egbad import persistence
 from egbad.checkpoints import Checkpoints
+from egbad.errors import InvalidInputError
 from egbad.health import Event, Symptom
 from egbad.keeping import State
 from egbad.training import History
@@ -138,3 +140,16 @@ def merge(parts: Sequence[History], again: Sequence[History], members: Sequence[
                 for member in ill
                 if symptom.restart and member in members
             ]
+
+
+def take_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Begin with the weights of another model of the same shape."""
+    own = model.state_dict()
+    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
+    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    if odd:
+        raise InvalidInputError(
+            "start must have networks of the same shape: as many members, the same settings, and data that is encoded to as "
+            f"many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
+        )
+    model.load_state_dict(weights)

@@ -11,7 +11,7 @@ from egbad.draws import Draws
 from egbad.encoding import CENTRED
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
-from egbad.networks import once
+from egbad.layers import once
 from egbad.training import Turn
 
 FAR = 8.0  # standard deviations: how far out networks see a column

@@ -2,10 +2,9 @@
 
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from math import ceil, prod
 from typing import Any, ClassVar, Self, TypeVar, get_args
 
 import numpy as np
@@ -15,8 +14,18 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from egbad import persistence
-from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
-from egbad.base.learning import StageSaver, at_the_end, curves, finished_stages, merge, sentences, together
+from egbad.base.chunked import Chunked
+from egbad.base.detector import Array, Beside, Detector, Encoded, Watch
+from egbad.base.learning import (
+    StageSaver,
+    at_the_end,
+    curves,
+    finished_stages,
+    merge,
+    sentences,
+    take_weights,
+    together,
+)
 from egbad.base.model import Model, total
 from egbad.base.parallel import each, one_thread
 from egbad.base.settings import T
@@ -25,7 +34,7 @@ from egbad.draws import Draws
 from egbad.encoding import distinct_rows
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError, unknown
 from egbad.explanation import Parts
-from egbad.gpu import Precision, precisely
+from egbad.gpu import Precision, chosen, precisely
 from egbad.health import BROKEN, TIED, Symptom
 from egbad.keeping import Keep
 from egbad.progress import progress
@@ -35,13 +44,6 @@ from egbad.training import History, Schedule, train
 
 C = TypeVar("C")
 
-_CHUNKS_A_PART = 16  # that are encoded together, at most
-_WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
-_ROWS = 2560  # of a large chunk, over all members, at most: bounds memory
-_PIXELS = 2**18  # of a large chunk of images, the same
-_PIXELS_ON_GPU = 2**22  # the same there
-_PADDED = 1.125  # of the rows that usual chunks come to: what larger ones may come to, with those that fill the last
-_COMPARED = 8  # images by which chunks of two sizes are compared
 _SMALL = 128  # columns that a batch may have, if it has as many rows as are scored at once, to be a small one
 _HELD_OUT = 4096  # rows that tell the best weights, at most
 _RESTARTS = 2  # how often a member that ends worthless is trained anew
@@ -50,51 +52,20 @@ _NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded 
 _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
 
 
-def _chosen(device: str) -> str:
-    """The device that a parameter means.
-
-    Raises
-    ------
-    InvalidInputError
-        When torch doesn't know it, or this machine hasn't got it.
-    """
-    if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        found = torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        raise InvalidInputError(
-            f"device must be one that torch knows, such as 'cpu' or 'cuda', or 'auto', got {device!r}."
-        ) from error
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise InvalidInputError(
-            f"device={device!r} needs CUDA, which this machine or this build of torch hasn't. Use 'cpu' or 'auto'."
-        )
-    return device
-
-
 def _rebuilds(detector: "TorchDetector[Any]") -> bool:
     """Whether a detector's model makes reconstructions: where not, it has no `reconstruct`."""
     return detector.model_type.reconstruct is not Model.reconstruct
+
+
+def _after(done: int, watch: Watch | None) -> Watch | None:
+    """Counts steps from those that were done before."""
+    return None if watch is None else lambda step: watch(done + step)
 
 
 def _spread(parts: list[dict[str, Tensor]]) -> Floats:
     """The standard deviation (n,) over members of scores in parts of terms (K, n)."""
     scores = torch.cat([total(terms) for terms in parts], dim=1)
     return np.asarray(scores.std(0, correction=1).cpu().numpy())
-
-
-def _take_weights(model: Model[Any], weights: Mapping[str, Tensor]) -> None:
-    """Begin with the weights of another model of the same shape."""
-    own = model.state_dict()
-    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
-    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
-    if odd:
-        raise InvalidInputError(
-            "start must have networks of the same shape: as many members, the same settings, and data that is encoded to as "
-            f"many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
-        )
-    model.load_state_dict(weights)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -166,6 +137,11 @@ class TorchDetector(Detector[T]):
     device: str = "auto"
     precision: Precision = "float32"
 
+    @property
+    def _chunked(self) -> Chunked:
+        """The model, for rows and images of any number."""
+        return Chunked(self.model_, len(self.seeds_), self.device_, self.precision)
+
     def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[T]:
         """Fresh networks for encoded rows of `shape`, one set per member."""
         return self.model_type(shape, self.settings_, draws)
@@ -218,7 +194,7 @@ class TorchDetector(Detector[T]):
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
 
         def spread(part: Array) -> Floats:
-            return _spread(self._by_member(self._inside(self.encoder_.encode(part))))
+            return _spread(self._chunked.terms(self._inside(self.encoder_.encode(part))))
 
         return np.concatenate(self._each_part(spread, self._check(X).x))
 
@@ -229,10 +205,7 @@ class TorchDetector(Detector[T]):
         """
         if self.model_.one_by_one:
             return super()._each_part(work, x)
-        chunk = self._usual(self._encoded_shape())
-        threads = torch.get_num_threads() if len(x) >= _WORTH_THREADS * chunk else 1
-        most = _CHUNKS_A_PART if self.device_ == "cpu" else 1
-        size = min(most, ceil(len(x) / (threads * chunk))) * chunk
+        size = self._chunked.part(len(x), self._encoded_shape())
         return each(work, (x[start : start + size] for start in range(0, len(x), size)))
 
     def describe(self) -> dict[str, Any]:
@@ -254,36 +227,36 @@ class TorchDetector(Detector[T]):
         beside: Beside,
         weights: Mapping[str, Tensor] | None = None,
     ) -> list[History]:
-        """Build a member for each seed and train them, stage by stage, from fresh weights or from these."""
+        """Build a member for each seed and train them, from fresh weights or from these -> the histories of the stages."""
         self.seeds_ = tuple(seeds)
         draws = Draws(self.seeds_, self.device_)
         self.model_: Model[T] = self._build(train_on.shape[1:], draws).to(self.device_)
         if weights is not None:
-            _take_weights(self.model_, weights)
+            take_weights(self.model_, weights)
         rows = torch.from_numpy(train_on).to(self.device_)
         self.model_.prepare(rows)
-        schedules = self._schedules(len(rows))
-        parts = finished_stages(beside.checkpoints)
-        done = sum(schedule.steps for schedule in schedules[: len(parts)])
-        settings = self.settings_
-        keep = (
-            None
-            if validation is None
-            else Keep(self._criterion_on(validation), settings.look_every, settings.patience, settings.least_gain)
-        )
 
         def settle_and_watch(step: int) -> None:
             self._settle(train_on)
             if beside.watch is not None:
-                beside.watch(done + step)
+                beside.watch(step)
 
+        settled = replace(beside, watch=settle_and_watch if beside.watch else None)
+        with one_thread() if self._small(train_on.shape[1:]) else nullcontext():
+            parts = self._train_stages(rows, draws, self._keep(validation), settled)
+        self._settle(train_on)
+        if any(schedule.steps for schedule in self._schedules(len(rows))):
+            parts[-1].symptoms |= current().everybody(self._tied(train_on))[0]
+        return parts
+
+    def _train_stages(self, rows: Tensor, draws: Draws, keep: Keep | None, beside: Beside) -> list[History]:
+        """Train stage by stage, from the first that no killed run had behind it."""
+        schedules = self._schedules(len(rows))
+        parts = finished_stages(beside.checkpoints)
         total = sum(schedule.steps for schedule in schedules)
-        with ExitStack() as stack:
-            advance = stack.enter_context(
-                progress("Training", total=total, unit="steps", enabled=self.verbose and current().first)
-            )
-            if self._small(train_on.shape[1:]):
-                stack.enter_context(one_thread())
+        done = sum(schedule.steps for schedule in schedules[: len(parts)])
+        shown = self.verbose and current().first
+        with progress("Training", total=total, unit="steps", enabled=shown) as advance:
             advance(done)
             for turns, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
                 history = train(
@@ -293,17 +266,21 @@ class TorchDetector(Detector[T]):
                     schedule,
                     draws,
                     advance=advance,
-                    watch=settle_and_watch if beside.watch else None,
+                    watch=_after(done, beside.watch),
                     watch_every=beside.watch_every,
                     keep=keep if len(parts) + 1 == len(schedules) else None,
                     saver=StageSaver(beside.checkpoints, self.seed_, done, parts) if beside.checkpoints else None,
                 )
                 parts.append(history)
                 done += schedule.steps
-        self._settle(train_on)
-        if total:
-            parts[-1].symptoms |= current().everybody(self._tied(train_on))[0]
         return parts
+
+    def _keep(self, validation: Encoded | None) -> Keep | None:
+        """What tells the best weights by rows held out, where some are."""
+        settings = self.settings_
+        if validation is None:
+            return None
+        return Keep(self._criterion_on(validation), settings.look_every, settings.patience, settings.least_gain)
 
     def _small(self, shape: tuple[int, ...]) -> bool:
         """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
@@ -316,7 +293,7 @@ class TorchDetector(Detector[T]):
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
         if self.precision not in get_args(Precision):
             raise unknown("precision", self.precision, get_args(Precision))
-        self.device_ = _chosen(self.device)
+        self.device_ = chosen(self.device)
         first = rng.integers(2**31, size=1)
         train_on, validation = self._validation(x, rng)
         # The others' seeds come last, so that the first member is the same alone and among others.
@@ -384,7 +361,7 @@ class TorchDetector(Detector[T]):
 
     def _criterion_on(self, validation: Encoded) -> Callable[[], Tensor]:
         def criterion() -> Tensor:
-            values = [self.model_.criterion(chunk)[:, :n].sum(1) for chunk, n in self._chunks(validation)]
+            values = [self.model_.criterion(chunk)[:, :n].sum(1) for chunk, n in self._chunked.chunks(validation)]
             return torch.stack(values).sum(0) / len(validation)
 
         return criterion
@@ -394,11 +371,11 @@ class TorchDetector(Detector[T]):
 
         Near them, not on them: what a model remembers is all equally normal.
         """
-        some = x[distinct_rows(x[: self._usual(x.shape[1:])])]
+        some = x[distinct_rows(x[: self._chunked.usual(x.shape[1:])])]
         if len(some) < _TIED_ROWS:
             return {}
         moved = some + np.random.default_rng(0).normal(scale=_NEAR, size=some.shape).astype(np.float32)
-        parts = [torch.stack([*terms.values()]).sum(0).cpu().numpy() for terms in self._by_member(moved)]
+        parts = [torch.stack([*terms.values()]).sum(0).cpu().numpy() for terms in self._chunked.terms(moved)]
         scores = np.concatenate(parts, axis=1)
         tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
         return {TIED: tied} if tied else {}
@@ -419,65 +396,11 @@ class TorchDetector(Detector[T]):
 
     def _settle(self, x: Encoded) -> None:
         with torch.no_grad():
-            self.model_.settle(chunk[:, :n] for chunk, n in self._chunks(x))
-
-    def _chunks(self, x: Encoded, size: int = 0) -> Iterator[tuple[Tensor, int]]:
-        """Chunks (K, C, ...) of one size, by default the usual one, and how many of their rows are real."""
-        for part, n in chunks(x, size or self._usual(x.shape[1:])):
-            rows = torch.from_numpy(part).to(self.device_)
-            yield rows.expand(len(self.seeds_), *rows.shape), n
-
-    def _usual(self, shape: tuple[int, ...]) -> int:
-        """How many encoded rows or images of `shape` are scored at once, if not a few or very many."""
-        usual = self.model_.rows_a_chunk if len(shape) == 1 else self.model_.images_a_chunk
-        if self.device_ == "cpu":
-            return usual
-        most = self.model_.on_gpu * usual // len(self.seeds_)
-        if len(shape) == 3:
-            most = min(most, _PIXELS_ON_GPU // prod(shape))
-        return max(usual, 1 << (max(1, most).bit_length() - 1))
-
-    def _best(self, x: Encoded) -> int:
-        """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that is filled well enough."""
-        usual = self._usual(x.shape[1:])
-        pixels = int(np.prod(x.shape[1:]))
-        others = (
-            [n for n in self.model_.other_rows if n <= usual or n * len(self.seeds_) <= _ROWS]
-            if x.ndim == 2
-            else [n for n in self.model_.other_images if n <= usual or n * pixels <= _PIXELS]
-        )
-        if self.device_ != "cpu" or usual <= min(others, default=usual):
-            return usual
-        holding = sorted(n for n in others if len(x) <= n < usual)
-        most = _PADDED * usual * ceil(len(x) / usual)
-        filled = sorted((n for n in others if usual < n <= len(x) and n * ceil(len(x) / n) <= most), reverse=True)
-        return next((n for n in (*holding, *filled) if self._alike(n, usual, x.shape[1:])), usual)
-
-    def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
-        """Whether rows in chunks of this size have the bits here that they have in the usual ones.
-
-        Found out when it is asked a second time: a first few rows are sooner scored in a usual chunk.
-        """
-        known: dict[int, bool | None] = self.model_.__dict__.setdefault("alike", {})
-        if size not in known:
-            known[size] = None
-            return False
-        found = known[size]
-        if found is None:
-            n = max(size, usual if len(shape) == 1 else _COMPARED)
-            x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-            found = known[size] = torch.equal(self._bits(x, size), self._bits(x, usual))
-        return found
-
-    def _bits(self, x: Encoded, size: int) -> Tensor:
-        """All terms of each member (terms, K, n) by chunks of this size, on one thread."""
-        with one_thread():
-            parts = self._in_turn(lambda chunk, n: torch.stack([*self._some_terms(chunk, n).values()]), x, size)
-        return torch.cat(parts, dim=2)
+            self.model_.settle(chunk[:, :n] for chunk, n in self._chunked.chunks(x))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         parts: dict[str, list[Array]] = {}
-        for terms in self._by_member(x):
+        for terms in self._chunked.terms(x):
             for name, values in terms.items():
                 parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}
@@ -493,7 +416,7 @@ class TorchDetector(Detector[T]):
             )
             return shares, expected, {name: v.detach().double()[:, :n] for name, v in found.terms.items()}
 
-        parts = self._each_chunk(mean_shares, x)
+        parts = self._chunked.each(mean_shares, x)
         shares, expected = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
         scored = [part[2] for part in parts]
         terms = {
@@ -512,35 +435,7 @@ class TorchDetector(Detector[T]):
         def rebuilt(chunk: Tensor, n: int) -> Array:
             return np.asarray(self.model_.reconstruct(chunk)[:, :n].float().mean(0).cpu().numpy())
 
-        return np.concatenate(self._each_chunk(rebuilt, x))
-
-    def _by_member(self, x: Encoded) -> list[dict[str, Tensor]]:
-        """Terms (K, n) of each member for encoded rows, in parts."""
-        return self._each_chunk(self._some_terms, x)
-
-    def _some_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
-        """Terms (K, n) of the first n rows of a chunk (K, C, ...)."""
-        return {name: values.double()[:, :n] for name, values in self.model_.score_terms(chunk).items()}
-
-    def _side_by_side(self) -> bool:
-        """Whether chunks are scored at the same time."""
-        return self.device_ == "cpu" and not self.model_.one_by_one
-
-    def _each_chunk(self, work: Callable[[Tensor, int], C], x: Encoded) -> list[C]:
-        """What `work` makes of every chunk (K, C, ...) of encoded rows and the number of its rows that are real."""
-        if not self._side_by_side():
-            return self._in_turn(work, x)  # on a GPU it is parts that are side by side
-
-        def precise(part: tuple[Tensor, int]) -> C:
-            with precisely(self.precision, self.device_):  # a thread has its own
-                return work(*part)
-
-        return each(precise, self._chunks(x, self._best(x)))
-
-    def _in_turn(self, work: Callable[[Tensor, int], C], x: Encoded, size: int = 0) -> list[C]:
-        """The same, one chunk after the other."""
-        with torch.no_grad(), precisely(self.precision, self.device_):
-            return [work(*part) for part in self._chunks(x, size)]
+        return np.concatenate(self._chunked.each(rebuilt, x))
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
@@ -549,7 +444,7 @@ class TorchDetector(Detector[T]):
 
     def _restore(self, state: dict[str, Any], arrays: persistence.Arrays) -> None:
         self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
-        self.device_ = _chosen(self.device) if torch.cuda.is_available() else "cpu"
+        self.device_ = chosen(self.device) if torch.cuda.is_available() else "cpu"
         self.model_ = self._build(self._encoded_shape(), Draws(self.seeds_, self.device_))
         weights = {name: torch.from_numpy(a) for name, a in persistence.under("model.", arrays).items()}
         for name, value in self.model_.state_dict().items():

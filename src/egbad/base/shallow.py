@@ -2,12 +2,16 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from egbad import persistence
-from egbad.base.detector import Array, Beside, Detector, Encoded, chunks
+from egbad.base.chunked import chunks
+from egbad.base.detector import Array, Beside, Detector, Encoded
+from egbad.base.parallel import each
 from egbad.base.settings import S
 from egbad.scoring import Floats
 
@@ -17,6 +21,7 @@ class ShallowDetector(Detector[S]):
     """A detector that meets rows and images alike as flat vectors of doubles, and keeps what it learned as arrays."""
 
     rows_a_chunk: ClassVar[int] = 256
+    side_by_side: ClassVar[bool] = False  # whether chunks are scored at once: not by what has threads of its own
 
     @abstractmethod
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
@@ -35,11 +40,14 @@ class ShallowDetector(Detector[S]):
         self._take(self._fit_rows(flat(x), seeds))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        parts: dict[str, list[Array]] = {}
-        for chunk, n in chunks(flat(x), self.rows_a_chunk):
-            for name, values in self._score_rows(chunk).items():
-                parts.setdefault(name, []).append(values[:n])
-        return {name: np.concatenate(values) for name, values in parts.items()}
+        def scored(chunk: tuple[Array, int]) -> dict[str, Floats]:
+            rows, n = chunk
+            return {name: values[:n] for name, values in self._score_rows(rows).items()}
+
+        with _pools().limit(limits=1, user_api="blas"):  # a product's bits may depend on how many threads share it
+            cut = chunks(flat(x), self.rows_a_chunk)
+            parts = each(scored, cut) if self.side_by_side else [scored(chunk) for chunk in cut]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _state(self) -> tuple[dict[str, Any], persistence.Arrays]:
         return {}, {f"learned.{name}": array for name, array in self.learned_.items()}
@@ -51,3 +59,9 @@ class ShallowDetector(Detector[S]):
 def flat(x: Encoded) -> Floats:
     """Rows or images x (n, ...) -> (n, d)."""
     return x.reshape(len(x), -1).astype(np.float64)
+
+
+@cache
+def _pools() -> ThreadpoolController:
+    """The threads of the libraries that are loaded: to look for them takes longer than to score a row."""
+    return ThreadpoolController()

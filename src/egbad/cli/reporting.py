@@ -13,6 +13,7 @@ from egbad.cli.commands import AsJson, DataDir, DataSource, ImageSize, LabelColu
 from egbad.errors import InvalidInputError
 
 if TYPE_CHECKING:
+    from egbad.report import Findings
     from egbad.sources import Data, Stream
 
 FORMATS = (".html", ".md", ".json")
@@ -40,8 +41,7 @@ def report(
     if out.suffix.lower() not in FORMATS:
         raise InvalidInputError(f"A report is a file that ends in {', '.join(FORMATS)}, got '{out.name}'.")
     output.check_target(out)
-    from egbad.persistence import replacing
-    from egbad.report import findings, findings_to_html, findings_to_json, findings_to_markdown
+    from egbad.report import findings
     from egbad.report.words import Words
 
     Words(language)  # refused before the work is done
@@ -67,6 +67,18 @@ def report(
         reasons=explain,
         data={"left out": bad} if bad else {},
     )
+    _write(found, out, language)
+    if as_json:
+        output.show_json(_told(found) | {"report": str(out)})
+    else:
+        output.note(f"{found.n:,} {found.kind}, {found.flagged:,} flagged ({found.share:.2%}), reported in {out}.")
+
+
+def _write(found: "Findings", out: Path, language: str) -> None:
+    """Findings as the kind of file that `out` is."""
+    from egbad.persistence import replacing
+    from egbad.report import findings_to_html, findings_to_json, findings_to_markdown
+
     with replacing(out) as draft:
         text = {
             ".html": lambda: findings_to_html(found, language),
@@ -74,19 +86,18 @@ def report(
             ".json": lambda: findings_to_json(found),
         }[out.suffix.lower()]()
         draft.write_text(text, encoding="utf-8")
-    told = {
+
+
+def _told(found: "Findings") -> dict[str, Any]:
+    """What a program wants to know of findings."""
+    return {
         "rows": found.n,
         "flagged": found.flagged,
         "flagged_share": found.share,
         "interval": list(found.interval),
         "threshold": found.threshold,
         "causes": [{"rows": len(cause.rows), "columns": list(cause.names)} for cause in found.causes],
-        "report": str(out),
     }
-    if as_json:
-        output.show_json(told)
-    else:
-        output.note(f"{found.n:,} {found.kind}, {found.flagged:,} flagged ({found.share:.2%}), reported in {out}.")
 
 
 @dataclass

@@ -124,11 +124,15 @@ def score(
     else:
         kept = _write_table(scorer, stream, told, fdr, out, summary, keep=as_json and out is None)
     output.note_bad(bad)
-    summary |= {"skipped": bad} if skip_bad else {}
+    _tell(summary | ({"skipped": bad} if skip_bad else {}), threshold, kept, out, as_json=as_json)
+
+
+def _tell(summary: dict[str, Any], threshold: float, kept: list[Columns], out: Path | None, *, as_json: bool) -> None:
+    """How much was scored and flagged, as JSON with what was kept, or a sentence."""
     rows, flagged = summary["rows"], summary["flagged"]
-    summary |= {"flagged_share": flagged / rows, "threshold": threshold, "out": str(out) if out else None}
     if as_json:
-        output.show_json(summary | ({"scores": list(output.rows(_joined(iter(kept))))} if kept else {}))
+        told = summary | {"flagged_share": flagged / rows, "threshold": threshold, "out": str(out) if out else None}
+        output.show_json(told | ({"scores": list(output.rows(_joined(iter(kept))))} if kept else {}))
         return
     where = f", written to {out}" if out else ""
     output.note(f"{output.counted(rows, 'row')}, {flagged:,} flagged ({flagged / rows:.2%}){where}.")

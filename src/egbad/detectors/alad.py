@@ -25,20 +25,8 @@ from egbad.games import (
     loss_of_d,
     norm_distance,
 )
-from egbad.networks import (
-    BatchNorm,
-    Discriminator,
-    Dropout,
-    Linear,
-    PairDiscriminator,
-    discriminator,
-    encoder,
-    generator,
-    leaky,
-    pair_discriminator,
-    spectral_norm,
-    without_tracking,
-)
+from egbad.layers import BatchNorm, Dropout, Linear, leaky, spectral_norm, without_tracking
+from egbad.networks import Discriminator, PairDiscriminator, discriminator, encoder, generator, pair_discriminator
 from egbad.training import Turn
 
 

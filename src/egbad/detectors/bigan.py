@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 
 from egbad.base import Floats
-from egbad.base.detector import chunks
+from egbad.base.chunked import chunks
 from egbad.draws import Draws
 from egbad.errors import InvalidInputError
 from egbad.games import BiGANGame, BiGANSettings, GameDetector, bigan_default, norm_distance, released
@@ -74,7 +74,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
         """E(x) of rows or images (n, ...) -> (n, members * n_latent), the members' z side by side."""
         encoded = self.encoder_.encode(self._check(X).x)
         model = self._game()
-        parts = self._each_chunk(lambda chunk, n: model.E(model.seen(chunk))[:, :n], encoded)
+        parts = self._chunked.each(lambda chunk, n: model.E(model.seen(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)
         return z.transpose(0, 1).flatten(1).double().cpu().numpy()
 

@@ -22,16 +22,9 @@ from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
+from egbad.layers import BatchNorm, Conv, Linear, Reshape, leaky, products
 from egbad.memory import Memory, some
-from egbad.networks import (
-    BatchNorm,
-    Conv,
-    Linear,
-    Reshape,
-    leaky,
-    mlp,
-    products,
-)
+from egbad.networks import mlp
 from egbad.training import Turn
 from egbad.views import affine, spliced, thickness, turned
 

@@ -18,13 +18,8 @@ from torch.nn import functional as F
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
-from egbad.networks import (
-    Dropout,
-    Linear,
-    encoder,
-    generator,
-    mlp,
-)
+from egbad.layers import Dropout, Linear
+from egbad.networks import encoder, generator, mlp
 from egbad.training import Turn
 
 _JITTER = 1e-6  # on the diagonal of a covariance

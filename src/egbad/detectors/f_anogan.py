@@ -14,12 +14,8 @@ from torch import Tensor
 from egbad.draws import Draws
 from egbad.games import COLLAPSED, DIED, Game, GameDetector, GameSettings, gan_default, mean_squares
 from egbad.health import Symptom
-from egbad.networks import (
-    discriminator,
-    encoder,
-    frozen,
-    generator,
-)
+from egbad.layers import frozen
+from egbad.networks import discriminator, encoder, generator
 from egbad.training import Schedule, Turn
 
 

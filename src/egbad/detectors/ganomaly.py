@@ -16,12 +16,8 @@ from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
 from egbad.games import bigan_default, loss_of_d, mean_squares, norm_distance
 from egbad.health import Symptom
-from egbad.networks import (
-    discriminator,
-    encoder,
-    generator,
-    without_tracking,
-)
+from egbad.layers import without_tracking
+from egbad.networks import discriminator, encoder, generator
 from egbad.training import Turn
 
 _WON = Symptom(

@@ -61,6 +61,7 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
     """
 
     name: ClassVar[str] = "one_class_svm"
+    side_by_side: ClassVar[bool] = True
     settings_type: ClassVar = SVMSettings
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}
 

@@ -1,7 +1,7 @@
 """What a detector found in data without labels, as a value: what is flagged, why, and what that has in common."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -169,8 +169,6 @@ def findings(
     above = scores > threshold
     strange = np.flatnonzero(explanation.score > threshold)
     shown = np.arange(min(top, len(places)))
-    p = p_values(detector.calibration_scores_, explanation.score[shown])
-    why = _reasons(explanation, shown, reasons)
     return Findings(
         model=names[0],
         source=names[1],
@@ -181,18 +179,7 @@ def findings(
         alpha=float(detector.alpha),
         interval=interval(int(above.sum()), len(scores)),
         histogram=histogram_of(scores, above),
-        top=tuple(
-            Finding(
-                place=places[i],
-                score=float(explanation.score[i]),
-                p_value=float(p[i]),
-                flagged=bool(explanation.score[i] > threshold),
-                terms={name: float(values[i]) for name, values in explanation.terms.items()},
-                spread=None if explanation.spread is None else float(explanation.spread[i]),
-                reasons=why[i],
-            )
-            for i in shown.tolist()
-        ),
+        top=tuple(_one_by_one(detector, explanation, places, shown, reasons)),
         causes=tuple(causes(explanation.part(strange))) if len(strange) else (),
         places=tuple(places[i] for i in strange.tolist()),
         explained=len(strange),
@@ -219,6 +206,24 @@ def interval(count: int, n: int) -> tuple[float, float]:
     low = float(beta.ppf(tail, count, n - count + 1)) if count else 0.0
     high = float(beta.ppf(1 - tail, count + 1, n - count)) if count < n else 1.0
     return low, high
+
+
+def _one_by_one(
+    detector: Any, explanation: Explanation, places: Sequence[Place], shown: NDArray[np.intp], k: int
+) -> Iterator[Finding]:
+    """What is shown one by one, each by k columns."""
+    p = p_values(detector.calibration_scores_, explanation.score[shown])
+    why = _reasons(explanation, shown, k)
+    for i in shown.tolist():
+        yield Finding(
+            place=places[i],
+            score=float(explanation.score[i]),
+            p_value=float(p[i]),
+            flagged=bool(explanation.score[i] > detector.threshold_),
+            terms={name: float(values[i]) for name, values in explanation.terms.items()},
+            spread=None if explanation.spread is None else float(explanation.spread[i]),
+            reasons=why[i],
+        )
 
 
 def _reasons(explanation: Explanation, shown: NDArray[np.intp], k: int) -> list[tuple[Reason, ...]]:
