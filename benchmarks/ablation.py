@@ -67,7 +67,6 @@ BLEND_OF_ROWS: Changes = {
 }
 CONTRASTIVE: Changes = {
     "as it is": {},
-    "without splices as negatives": {"splices": False},
     "without distortions": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
     "64 remembered": {"memory": 64},
     "4,096 remembered": {"memory": 4096},

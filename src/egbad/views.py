@@ -1,4 +1,4 @@
-"""Random views of images, for methods that learn by telling images apart: moved, thicker or thinner, turned, spliced.
+"""Random views of images, for methods that learn by telling images apart: moved, thicker or thinner, turned.
 
 Everything takes stacked images (K, B, c, h, w) and draws each member's numbers from its own generator.
 """
@@ -70,55 +70,3 @@ def turned(x: Tensor) -> Tensor:
     if x.shape[-1] == x.shape[-2]:
         return torch.stack([torch.rot90(x, k, (-2, -1)) for k in range(4)])
     return torch.stack([x, x.flip(-2, -1), x.flip(-1), x.flip(-2)])
-
-
-def spliced(x: Tensor, background: Tensor, draws: Draws) -> Tensor:
-    """Each image with a part of it wrong: filled from another of its batch, erased, or with a part of another laid on top.
-
-    Of four kinds at random: a half of the other image beyond a soft line, a soft ellipse of the other, a part erased to
-    the `background` (K, c), and the brighter of both within a part.
-    """
-    n, (h, w) = x.shape[1], x.shape[-2:]
-    other = torch.stack([member[order] for member, order in zip(x, draws.permutations(n), strict=True)])
-    side = max(h, w)
-    kind = draws.uniform(n)[..., None, None, None]
-    half = _half_plane(draws, n, h, w, 3 * side / 28)
-    blob = _ellipse(draws, n, h, w)
-    part = torch.where(draws.uniform(n)[..., None, None, None] < 0.5, blob, half)
-    fill = background[:, None, :, None, None]
-    floor = fill + part * (other - fill)
-    return torch.where(
-        kind < 0.25,
-        x + half * (other - x),
-        torch.where(
-            kind < 0.5,
-            x + blob * (other - x),
-            torch.where(kind < 0.75, x + part * (fill - x), torch.maximum(x, floor)),
-        ),
-    )
-
-
-def _places(h: int, w: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Rows and columns of pixels, from the middle."""
-    rows, columns = (torch.arange(n, dtype=torch.float32, device=device) - (n - 1) / 2 for n in (h, w))
-    return rows[:, None], columns[None]
-
-
-def _half_plane(draws: Draws, n: int, h: int, w: int, spread: float) -> Tensor:
-    """A soft mask of all that lies beyond a random line near the middle -> (K, n, 1, h, w)."""
-    angle = (2 * pi * draws.uniform(n))[..., None, None]
-    offset = (spread * draws.normal(n))[..., None, None]
-    rows, columns = _places(h, w, angle.device)
-    distance = torch.cos(angle) * columns + torch.sin(angle) * rows - offset
-    return torch.sigmoid(distance)[:, :, None]
-
-
-def _ellipse(draws: Draws, n: int, h: int, w: int) -> Tensor:
-    """A soft mask of a random ellipse, its radii a tenth to a third of the sides -> (K, n, 1, h, w)."""
-    centre = symmetric(draws, 0.29, n, 2)[..., None, None]
-    rows, columns = _places(h, w, centre.device)
-    radius = (3 + 6 * draws.uniform(n, 2))[..., None, None] / 28
-    up = (rows / h - centre[:, :, 0]) / radius[:, :, 0]
-    across = (columns / w - centre[:, :, 1]) / radius[:, :, 1]
-    inside = (1 - torch.sqrt(up**2 + across**2)) * radius.mean(2) * max(h, w)
-    return torch.sigmoid(inside)[:, :, None]

@@ -91,7 +91,7 @@ def test_things_on_a_background_are_moved_further_than_pictures_unless_one_says_
             m.prepare(x)
             assert m.moves["turn"] == turn
             assert m.thickness == given.get("thickness", 0.7 if turn else 0.0)
-            assert not m.has_background or x is shown
+            assert m.background is None or x is shown
 
 
 def test_it_learns_a_shape_wherever_it_is():

@@ -1,14 +1,13 @@
 """Contrastive: what is normal, learnt by telling its examples apart, and read out by the nearest of them.
 
 Images: instance discrimination with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
-image must be each other's nearest among all others, among which are its own turns and splices; a class head says which
-turn it is. A memory of the training images' features scores: how far the nearest lies, by cosine.
+image must be each other's nearest among all others, among which are its own turns; a class head says which turn it is. A
+memory of the training images' features scores: how far the nearest lies, by cosine.
 Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
 them among the rest of other parts of the same row; the score is how badly it does.
 
-Departures: splices as a fifth kind, for images; images without a background are standardised one by one; a memory of
-fixed size, the centres of the training images' features; parts are drawn columns, not neighbouring ones, since neighbours
-mean nothing in most tables.
+Departures: images without a background are standardised one by one; a memory of fixed size, the centres of the training
+images' features; parts are drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
 """
 
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from egbad.layers import BatchNorm, Conv, Linear, Reshape, leaky, products
 from egbad.memory import Memory, some
 from egbad.networks import mlp
 from egbad.training import Turn
-from egbad.views import affine, spliced, thickness, turned
+from egbad.views import affine, thickness, turned
 
 TURNS = 4
 _FLAT = 1e-3  # the deviation of an image that shows nothing
@@ -74,7 +73,6 @@ class Settings(TrainingSettings):
     shear: float | None = Field(default=None, ge=0)
     shift: float | None = Field(default=None, ge=0, le=1)
     thickness: float | None = Field(default=None, ge=0, le=1)
-    splices: bool = True
     memory: int = Field(default=512, ge=16, multiple_of=16)
     parts: int = Field(default=32, ge=2)
 
@@ -102,11 +100,11 @@ class ToldApart(Model[Settings]):
             nn.ReLU(),
             Linear(draws, s.n_features, s.n_projection),
         )
-        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(draws, s.n_features, TURNS + 1))
+        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(draws, s.n_features, TURNS))
         self.of_trunk = nn.ModuleList([Memory(draws, s.memory, s.n_features) for _ in range(TURNS)])
         self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
-        self.background, self.has_background = torch.zeros(members, shape[0]), False
+        self.background: Tensor | None = None  # (K, c)
         self.moves: dict[str, float] = {}  # of views, once it is known what the images show
         self.thickness = 0.0
 
@@ -118,10 +116,8 @@ class ToldApart(Model[Settings]):
         edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
         middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
         alike = float(((edges - middle[None, :, None]).abs() < 0.1).float().mean())
-        self.has_background = alike > 0.9
-        self.framed.fill_(self.has_background)
-        fill = middle if self.has_background else x.mean((0, 2, 3))
-        self.background = fill.expand(len(self.draws), -1)
+        self.background = middle.expand(len(self.draws), -1) if alike > 0.9 else None
+        self.framed.fill_(self.background is not None)
         usual, given = _ON_BACKGROUND if alike > 0.5 else _FILLING, dict(self.settings)
         self.moves = {name: far if given[name] is None else given[name] for name, far in usual.items()}
         self.thickness = self.moves.pop("thickness")
@@ -129,10 +125,10 @@ class ToldApart(Model[Settings]):
     def turns(self) -> tuple[Turn, ...]:
         return (Turn("contrast", [*self.parameters()], self.loss),)
 
-    def view(self, x: Tensor, *, strokes: bool = True) -> Tensor:
+    def view(self, x: Tensor) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
-        x = affine(x, self.background if self.has_background else None, self.draws, **self.moves)
-        return thickness(x, self.draws, self.thickness) if strokes and self.thickness else x
+        x = affine(x, self.background, self.draws, **self.moves)
+        return thickness(x, self.draws, self.thickness) if self.thickness else x
 
     def shown(self, x: Tensor) -> Tensor:
         """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
@@ -141,20 +137,11 @@ class ToldApart(Model[Settings]):
 
     def loss(self, x: Tensor) -> Tensor:
         """Contrast over all items, and cross-entropy of the class head, (K,)."""
-        kinds = [x]
-        if self.settings.splices:
-            kinds.append(spliced(x, self.background, self.draws))
-        halves = []
-        for _ in range(2):
-            turns = turned(self.view(kinds[0]))
-            halves.append(torch.cat([*turns, *(self.view(kind, strokes=False) for kind in kinds[1:])], dim=1))
-        items = torch.cat(halves, dim=1)
+        items = torch.cat([*turned(self.view(x)), *turned(self.view(x))], dim=1)  # (K, 2 N, ...)
         # What `shown` chooses, chosen before it is made: nothing is exported here.
-        h = self.trunk(_by_pixel(items if self.has_background else evened(items)))  # (K, 2 N, m)
-        n_kinds = halves[0].shape[1] // x.shape[1]
-        labels = torch.arange(n_kinds, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
-        logits = self.classify(h)[..., :n_kinds].flatten(0, 1)
-        told = F.cross_entropy(logits, labels, reduction="none").view(len(x), -1)
+        h = self.trunk(_by_pixel(evened(items) if self.background is None else items))  # (K, 2 N, m)
+        labels = torch.arange(TURNS, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
+        told = F.cross_entropy(self.classify(h).flatten(0, 1), labels, reduction="none").view(len(x), -1)
         return nt_xent(self.project(h), self.settings.temperature) + told.mean(1)
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -269,8 +256,6 @@ class Contrastive(TorchDetector[Settings]):
         things on a background are moved further than pictures that fill their frame.
     thickness : float, optional
         How far strokes are made thicker or thinner, in [0, 1]. By default only those of things on a background.
-    splices : bool, optional
-        Whether images with a wrong part are told from normal ones, too.
     memory : int, optional
         How many features are remembered for each turn, a multiple of 16: all of the training images', or the centres
         that these crowd around. Fewer are cheaper to score and, down to some hundreds, better: a single training image
@@ -312,7 +297,6 @@ class Contrastive(TorchDetector[Settings]):
     shear: float | None = None
     shift: float | None = None
     thickness: float | None = None
-    splices: bool | None = None
     memory: int | None = None
     parts: int | None = None
 
