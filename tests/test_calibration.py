@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
@@ -48,6 +48,7 @@ def test_discoveries_are_scipys(p, fdr):
     assert np.array_equal(benjamini_hochberg(p, fdr)[clear], (adjusted <= fdr)[clear])
 
 
+@example([0.0, 6.775121584633507e-305], [0.0, 6090.0])
 @given(st.lists(finite, min_size=1, max_size=60), st.lists(finite, min_size=2, max_size=20))
 def test_a_higher_score_never_has_a_lower_tail(held_out, scores):
     tails = Tail(np.array(held_out))(np.sort(scores))

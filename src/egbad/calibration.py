@@ -68,6 +68,7 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
 
 _TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
 _LEAST = 5  # or so many of them
+_SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
 
 
 class Tail:
@@ -91,7 +92,7 @@ class Tail:
         start = known[m - min(m, max(_LEAST, ceil(_TAIL * m)))]
         self.start, self.p_start = float(start), float(self.p[np.searchsorted(self.values, start)])
         excess = float((known[known >= start] - start).mean())
-        self.scale = excess or float(known.std()) or 1.0
+        self.scale = max(excess or float(known.std()) or 1.0, _SMALLEST)
 
     def __call__(self, scores: Floats) -> Floats:
         """Scores (n,) -> (n,), from 0 up; never lower for a higher score.
