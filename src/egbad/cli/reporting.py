@@ -49,11 +49,7 @@ def report(
     if not hasattr(scorer, "explain"):
         raise InvalidInputError("An exported graph gives no reasons. Report with the model that it was exported from.")
     bad: list[str] = []
-    source = inputs.Source(
-        *(data, label_column, image_size, data_dir),
-        like=scorer,
-        bad=bad if skip_bad else None,
-    )
+    source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, bad=bad if skip_bad else None)
     scores, highest = _scored(scorer, source.stream())
     output.note_bad(bad)
     found = findings(

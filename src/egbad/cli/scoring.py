@@ -103,11 +103,7 @@ def score(
         answer(scorer, threshold, terms=terms)
         return
     bad: list[str] = []
-    source = inputs.Source(
-        *(data, label_column, image_size, data_dir),
-        like=scorer,
-        bad=bad if skip_bad else None,
-    )
+    source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, bad=bad if skip_bad else None)
     stream = source.stream()
     if engine == "ray" and stream.pieces is None:
         raise InvalidInputError("With --engine ray DATA must be Parquet files or images. Score other files without it.")
