@@ -3,11 +3,13 @@
 import os
 import signal
 import threading
+from contextlib import ExitStack
 
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
-from egbad.base.parallel import each
+from egbad.base.parallel import each, products
 
 
 @pytest.fixture(autouse=True, params=[1, 3])
@@ -84,3 +86,17 @@ def test_a_child_has_threads_of_its_own():
         signal.alarm(20)  # rather than to wait for ever
         os._exit(0 if each(lambda i: i, range(8)) == [*range(8)] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_products_are_whole_until_the_last_who_asked_is_done():
+    def threads():
+        return {own["num_threads"] for own in threadpool_info() if own["user_api"] == "blas"}
+
+    with threadpool_limits(2, "blas"):
+        before = threads()
+        with ExitStack() as first, ExitStack() as second:
+            first.enter_context(products.undivided())
+            second.enter_context(products.undivided())
+            first.close()
+            assert threads() == {1}
+        assert threads() == before

@@ -438,6 +438,10 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         """What `work` makes of rows or images x (n, ...), in parts of bounded size."""
         return [work(x[start : start + _AT_ONCE]) for start in range(0, len(x), _AT_ONCE)]
 
+    def _score(self, x: Encoded) -> Floats:
+        """The sum of terms (n,) of encoded rows or images, without a guard."""
+        return np.asarray(sum(self._terms(x).values()))
+
     def _guarded(self, x: Encoded) -> dict[str, Floats]:
         """Terms of encoded rows, with the way to the range of training where there is a guard."""
         if self.guard_ is None:
@@ -451,12 +455,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _learn_guard(self, x: Encoded) -> None:
         """The guard around encoded training rows, where one is wanted."""
-
-        def score(rows: Encoded) -> Floats:
-            return np.asarray(sum(self._terms(rows).values()))
-
         wanted = self.settings_.guard and self.kind_ == "rows"
-        self.guard_ = Guard.around(x, score, self.seed_) if wanted else None
+        self.guard_ = Guard.around(x, self._score, self.seed_) if wanted else None
 
     def __sklearn_tags__(self) -> Any:
         """Missing values are taken."""

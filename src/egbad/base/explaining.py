@@ -53,7 +53,7 @@ def by_hiding(detector: "Detector[Any]", x: Array) -> Parts:
     if isinstance(encoder, RowEncoder):
         groups = np.arange(x.shape[1]) if blocks is None else blocks.source
         hidden = farthest(x, usual, encoder.deviation(), groups, _HIDDEN)
-    found = occlusion(lambda rows: np.asarray(sum(detector._terms(rows).values())), x, usual, score, groups, hidden)
+    found = occlusion(detector._score, x, usual, score, groups, hidden)
     return replace(found, terms=terms)
 
 

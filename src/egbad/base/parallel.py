@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import TypeVar
+from threading import Lock
+from typing import Any, TypeVar
 
 import torch
+from threadpoolctl import ThreadpoolController
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -69,3 +71,33 @@ def one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
+
+
+class _Products:
+    """How many threads NumPy's products take, which is the whole process's: one, until the last who asked for that is done."""
+
+    def __init__(self) -> None:
+        self.lock, self.asked = Lock(), 0
+        self.threads: ThreadpoolController | None = (
+            None  # of the libraries, which take longer to find than a row to score
+        )
+        self.limit: Any = None
+
+    @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """Let no product be divided among threads."""
+        with self.lock:
+            if self.asked == 0:
+                self.threads = self.threads or ThreadpoolController()
+                self.limit = self.threads.limit(limits=1, user_api="blas")
+            self.asked += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.asked -= 1
+                if self.asked == 0:
+                    self.limit.restore_original_limits()
+
+
+products = _Products()

@@ -2,16 +2,14 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, ClassVar
 
 import numpy as np
-from threadpoolctl import ThreadpoolController
 
 from egbad import persistence
 from egbad.base.chunked import chunks
 from egbad.base.detector import Array, Beside, Detector, Encoded
-from egbad.base.parallel import each
+from egbad.base.parallel import each, products
 from egbad.base.settings import S
 from egbad.scoring import Floats
 
@@ -44,7 +42,7 @@ class ShallowDetector(Detector[S]):
             rows, n = chunk
             return {name: values[:n] for name, values in self._score_rows(rows).items()}
 
-        with _pools().limit(limits=1, user_api="blas"):  # a product's bits may depend on how many threads share it
+        with products.undivided():  # a product's bits may depend on how many threads share it
             cut = chunks(flat(x), self.rows_a_chunk)
             parts = each(scored, cut) if self.side_by_side else [scored(chunk) for chunk in cut]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -59,9 +57,3 @@ class ShallowDetector(Detector[S]):
 def flat(x: Encoded) -> Floats:
     """Rows or images x (n, ...) -> (n, d)."""
     return x.reshape(len(x), -1).astype(np.float64)
-
-
-@cache
-def _pools() -> ThreadpoolController:
-    """The threads of the libraries that are loaded: to look for them takes longer than to score a row."""
-    return ThreadpoolController()

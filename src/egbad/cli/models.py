@@ -19,7 +19,11 @@ _OF_PATCHES = {"recipe", "scaling", "distinct", "guard", "log_columns"}  # param
 
 def load_model(path: Path) -> "Detector[Any] | OnnxScorer":
     """A fitted detector, or an exported graph, with the errors that `egbad.load` has."""
-    with _imports(libraries=path.suffix.lower() != ".onnx"):
+    with _uncollected():
+        from egbad.runtime import SUFFIX
+
+        if path.suffix.lower() != SUFFIX:  # a graph needs none of them
+            _import_libraries()
         from egbad import load
 
         return load(path)
@@ -33,7 +37,8 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
     InvalidInputError
         For a detector or setting that doesn't exist, or a value of the wrong kind.
     """
-    with _imports(libraries=True):
+    with _uncollected():
+        _import_libraries()
         from egbad import registry
 
         detector = registry.create(name, **settings)
@@ -47,9 +52,11 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
 
 def make_tiled(name: str, settings: dict[str, Any], size: int) -> "Detector[Any]":
     """The same detector for patches of `size` pixels; alpha and seed are the whole image's."""
-    from egbad.blend import Blend
-    from egbad.registry import AUTO
-    from egbad.tiled import Tiled
+    with _uncollected():
+        _import_libraries()
+        from egbad.blend import Blend
+        from egbad.registry import AUTO
+        from egbad.tiled import Tiled
 
     part = Blend.name if name == AUTO else name
     own = set(Tiled().get_params(deep=False)) - _OF_PATCHES
@@ -74,7 +81,7 @@ def _kind_wanted(default: Any, value: Any) -> str | None:
 
 
 @contextmanager
-def _imports(*, libraries: bool) -> Iterator[None]:
+def _uncollected() -> Iterator[None]:
     """What is imported here stays as long as the process: Python doesn't look through it for what could be freed.
 
     It otherwise does so again and again while libraries are imported, and once more at the process's end, which takes a
@@ -82,18 +89,22 @@ def _imports(*, libraries: bool) -> Iterator[None]:
     """
     gc.disable()
     try:
-        if libraries:
-            # On a stack of its own: deep in a command's, CPython 3.11 has calls at the edge of a piece of its stack where
-            # each maps memory anew, and SciPy's import makes thousands of them there.
-            with ThreadPoolExecutor(1) as apart:
-                apart.submit(_libraries).result()
         yield
     finally:
         gc.freeze()
         gc.enable()
 
 
-def _libraries() -> None:
-    """Import what takes longest."""
-    import torch  # noqa: F401, I001, sooner had before scikit-learn
-    import sklearn.base  # noqa: F401
+def _import_libraries() -> None:
+    """Import what takes longest.
+
+    On a stack of its own: deep in a command's, CPython 3.11 has calls at the edge of a piece of its stack where each maps
+    memory anew, and SciPy's import makes thousands of them there.
+    """
+
+    def libraries() -> None:
+        import torch  # noqa: F401, I001, sooner had before scikit-learn
+        import sklearn.base  # noqa: F401
+
+    with ThreadPoolExecutor(1) as apart:
+        apart.submit(libraries).result()
