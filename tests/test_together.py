@@ -81,7 +81,9 @@ def folder(tmp_path_factory):
 
 
 def run(folder, todo, processes):
-    start = [sys.executable] if processes == 1 else [BIN / "torchrun", "--nproc-per-node", str(processes)]
+    start = (
+        [sys.executable] if processes == 1 else [BIN / "torchrun", "--standalone", "--nproc-per-node", str(processes)]
+    )
     done = subprocess.run([*start, folder / "script.py", todo, folder], env=QUIET, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
@@ -128,7 +130,7 @@ def test_a_fit_that_was_stopped_goes_on_with_another_number_of_processes(folder,
 def test_the_command_line_learns_together_and_speaks_once(folder, tmp_path):
     pd.DataFrame(np.load(folder / "x.npy"), columns=[*"abcdefghij"]).to_csv(tmp_path / "d.csv", index=False)
     command = ["egbad", "fit", str(tmp_path / "d.csv"), "--detector", "egbad", "--set", "steps=60", "--json"]
-    start = [BIN / "torchrun", "--nproc-per-node", "2", "--no-python"]
+    start = [BIN / "torchrun", "--standalone", "--nproc-per-node", "2", "--no-python"]
     done = subprocess.run([*start, BIN / command[0], *command[1:], "--out", tmp_path / "two.egbad"], env=QUIET,
                           capture_output=True, text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -242,3 +244,11 @@ def test_a_process_that_nobody_launched_learns_alone(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")  # of a batch system, say
     with egbad.distributed.together() as ranks:
         assert ranks is ALONE
+
+
+@pytest.mark.parametrize(("gpus", "processes", "backend"), [(0, 1, "gloo"), (1, 2, "gloo"), (2, 2, "nccl")])
+def test_processes_that_share_a_gpu_meet_as_those_without_do(gpus, processes, backend, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpus > 0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(processes))
+    assert egbad.distributed._backend() == backend

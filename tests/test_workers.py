@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from multiprocessing import current_process
 from pathlib import Path
 
 import numpy as np
@@ -71,6 +72,12 @@ def test_work_is_done_by_other_processes_where_there_is_much_of_it(monkeypatch, 
     assert set(each(met, range(4), 2, processes=False)) == {os.getpid()}
     monkeypatch.setattr(workers, "cpu_count", lambda: 1)
     assert set(each(met, range(4), 2, processes=True)) == {os.getpid()}
+
+
+def test_a_process_that_may_start_no_others_does_it_itself(monkeypatch):
+    monkeypatch.setattr(workers, "cpu_count", lambda: 2)
+    monkeypatch.setitem(current_process()._config, "daemon", True)
+    assert set(each(lambda _: os.getpid(), range(8), 2, processes=True)) == {os.getpid()}
 
 
 def test_what_is_not_asked_for_is_not_done_for_long(monkeypatch):

@@ -52,7 +52,7 @@ def together() -> Iterator[Ranks]:
     if started:
         # Imported while a group is there, as data parallelism does, it keeps that group as a default argument.
         import_module("torch.distributed.nn")
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        distributed.init_process_group(_backend())
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
@@ -62,6 +62,12 @@ def together() -> Iterator[Ranks]:
         if started:
             distributed.destroy_process_group()
             gc.collect()  # trainers in cycles hold the group, and threads of it that outlive Python abort the process
+
+
+def _backend() -> str:
+    """What processes meet through: NCCL, which wants a GPU for each, or Gloo."""
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return "nccl" if torch.cuda.is_available() and here <= torch.cuda.device_count() else "gloo"
 
 
 def run_together(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:

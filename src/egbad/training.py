@@ -314,6 +314,8 @@ class _Loop:
             broken = (self.pace == 0).any(0)
             found = {BROKEN: broken} | {symptom: self.ranks.agree(ill & ~broken) for symptom, ill in found.items()}
             self.history.symptoms = {s: ill.nonzero().flatten().tolist() for s, ill in found.items() if ill.any()}
+        if self.history.losses:  # what is told of stages, members and processes meets on the CPU
+            self.history.losses = [*torch.stack(self.history.losses).cpu()]
         return self.history
 
     def state(self) -> State:

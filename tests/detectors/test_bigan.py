@@ -16,7 +16,7 @@ def scene(n, seed):
 
 @pytest.fixture(scope="module")
 def bigan():
-    return BiGAN(steps=600, members=2, alpha=0.05, random_state=0).fit(scene(1000, 0))
+    return BiGAN(steps=600, members=2, alpha=0.05, random_state=0, device="cpu").fit(scene(1000, 0))
 
 
 def test_there_and_back_again(bigan):

@@ -88,7 +88,9 @@ def test_the_variational_gradient_is_that_of_the_bound_on_average():
 
 def test_the_mixture_that_scores_is_that_of_all_training_rows():
     x = np.random.default_rng(0).normal(size=(600, 5))
-    detector = DAGMM(steps=20, alpha=0.05, random_state=0, distinct=False, calibration_fraction=0.5).fit(x)
+    detector = DAGMM(steps=20, alpha=0.05, random_state=0, distinct=False, calibration_fraction=0.5, device="cpu").fit(
+        x
+    )
     m = detector.model_
     kept = np.sort(np.random.default_rng(detector.seed_).permutation(600)[300:])
     with torch.no_grad():

@@ -226,7 +226,7 @@ WORTHLESS = Symptom("it is worth nothing", "Do something.", restart=True)
 
 
 def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True])})
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True], device=x.device)})
     with pytest.warns(HealthWarning, match=r"At the end something is wrong \(members 1 of 2\). Do something."):
         detector = EGBAD(steps=2, members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
     detector.save(tmp_path / "model.egbad")
@@ -240,7 +240,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     monkeypatch.setattr(
         ScoredBiGAN,
         "symptoms",
-        lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds])},
+        lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds], device=x.device)},
     )
     cured = EGBAD(steps=20, members=3, random_state=0, alpha=0.05, keep="last").fit(x)
     assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
@@ -281,7 +281,7 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
         if self.draws.seeds not in rounds:
             rounds.append(self.draws.seeds)
         sick = {1: [False, True, True], 2: [False, True], 3: [False]}[len(rounds)]  # members 1 and 2, then 2, then none
-        return {WORTHLESS: torch.tensor(sick)}
+        return {WORTHLESS: torch.tensor(sick, device=batch.device)}
 
     monkeypatch.setattr(ScoredBiGAN, "symptoms", symptoms)
     seeds = EGBAD(steps=5, members=3, random_state=0, alpha=0.05).fit(x).seeds_
@@ -290,7 +290,7 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
 
 
 def test_one_that_stays_worthless_is_named(monkeypatch):
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True])})
+    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True], device=x.device)})
     with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
         detector = EGBAD(steps=5, random_state=0, alpha=0.05).fit(ring(300, 0))
     again = "Step 5: it is worth nothing; it was trained anew from another seed."
@@ -346,7 +346,7 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
 @pytest.mark.parametrize("n", [1, 5, 300, 600, 904, 2049, 2560, 4096, 5000])
 def test_chunks_are_large_where_few_rows_only_fill_them(n):
     x, computed = ring(n, 0), []
-    detector = EGBAD(steps=0, random_state=0, alpha=0.05).fit(ring(300, 0))
+    detector = EGBAD(steps=0, random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
     for _ in range(2):  # the second time it finds out which sizes have the same bits
         detector.anomaly_score(x)
     own = detector.model_.score_terms
@@ -359,7 +359,7 @@ def test_chunks_are_large_where_few_rows_only_fill_them(n):
 
 def test_first_rows_do_not_wait_for_sizes_of_chunks_to_be_compared():
     x, computed = ring(3, 0), []
-    detector = EGBAD(steps=0, random_state=0, alpha=0.05).fit(ring(300, 0))
+    detector = EGBAD(steps=0, random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
     del detector.model_.alike
     own = detector.model_.score_terms
     detector.model_.score_terms = lambda x: computed.append(x.shape[1]) or own(x)

@@ -43,7 +43,7 @@ def test_the_weights_kept_are_those_that_know_held_out_normals_best():
     # Far too fast: what comes last is worse than what came before.
     kept, last = (
         GANomaly(steps=200, learning_rate=0.1, learning_rate_decay=False, average=0.0, keep=keep, alpha=0.05,
-                 random_state=0).fit(x)
+                 random_state=0, device="cpu").fit(x)
         for keep in ("best", "last")
     )  # fmt: skip
     fresh = torch.from_numpy(kept.encoder_.encode(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 5))))[None]

@@ -6,6 +6,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from itertools import islice
+from multiprocessing import current_process
 from typing import TypeVar
 
 from loky import cpu_count, get_reusable_executor
@@ -33,13 +34,13 @@ def each(work: Callable[[A], B], items: Sequence[A], at_once: int, *, processes:
         Items of a task: so many that it is worth sending.
     processes : bool
         Whether there is so much to do that it pays to start workers, about a second: they share no lock with what is done
-        with the outcome.
+        with the outcome. A daemonic process may start none, and uses threads.
     """
     tasks = [items[start : start + at_once] for start in range(0, len(items), at_once)]
     cores = min(cpu_count(), len(tasks))
     if cores <= 1:
         yield from map(work, items)
-    elif processes:
+    elif processes and not current_process().daemon:
         pool = get_reusable_executor(cores, timeout=_IDLE, env=_WORKERS)
         yield from _ahead(pool, partial(_all, work), tasks, _AHEAD * cores)
     else:
