@@ -65,11 +65,9 @@ def test_the_loss_is_equation_7():
     m = model(covariance_weight=0.01, dropout=0.0)
     x = torch.randn(1, 40, 5, generator=DRAW)
     x_hat, z = m.compress(x)
-    phi, mu, cov = mixture(z.double(), torch.softmax(m.estimate(z).double(), dim=2))
+    phi, mu, cov = mixture(z, torch.softmax(m.estimate(z.float()).double(), dim=2))
     narrow = sum(1 / cov[0, k, j, j] for k in range(3) for j in range(4))
-    expected = (
-        ((x - x_hat) ** 2).sum(2).mean() + 0.1 * energy(z.double(), mu, *whitening(phi, cov)).mean() + 0.01 * narrow
-    )
+    expected = ((x - x_hat) ** 2).sum(2).mean() + 0.1 * energy(z, mu, *whitening(phi, cov)).mean() + 0.01 * narrow
     assert m.loss(x).item() == pytest.approx(expected.item(), rel=1e-5)
 
 

@@ -9,7 +9,7 @@ rows outside the range of training, where relative distance and cosine no longer
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
-from egbad.layers import Dropout, Linear
+from egbad.layers import Dropout, Linear, affine
 from egbad.networks import encoder, generator, mlp
 from egbad.training import Turn
 
@@ -133,21 +133,24 @@ class Compression(Model[Settings]):
         return (Turn(self.settings.estimator, [*self.parameters()], self.loss),)
 
     def compress(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """x (K, B, ...), as seen -> x_hat and z (K, B, k + 2)."""
-        code = self.E(x)
-        x_hat = self.G(code)
-        return x_hat, torch.cat([code, reconstruction_features(x, x_hat)], dim=2)
+        """x (K, B, ...), as seen -> x_hat and z (K, B, k + 2), in double precision.
+
+        Where the mixture is narrow, what single precision rounds in long sums would count.
+        """
+        head = cast(Linear, self.E[-1])
+        code = affine(head.bias.double(), self.E[:-1](x).double(), head.weight.double())
+        x_hat = self.G(code.float())
+        return x_hat, torch.cat([code, reconstruction_features(x.double(), x_hat.double())], dim=2)
 
     def memberships(self, z: Tensor) -> Tensor:
         """log gamma (K, B, M), in double precision."""
-        return torch.log_softmax(self.estimate(z).double(), dim=2)
+        return torch.log_softmax(self.estimate(z.float()).double(), dim=2)
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean |x - x_hat|^2 + lambda_1 mean energy + lambda_2 sum 1 / cov_jj, equation 7, (K,)."""
         s, x = self.settings, self.seen(x)
         x_hat, z = self.compress(x)
         log_gamma = self.memberships(z)
-        z = z.double()
         if s.estimator == "direct":
             phi, mu, cov = mixture(z, log_gamma.exp())
             fit = energy(z, mu, *whitening(phi, cov)).mean(1)
@@ -180,14 +183,14 @@ class Compression(Model[Settings]):
         """The mixture over all training rows."""
         parts = [self.compress(self.seen(x))[1] for x in chunks]
         gammas = torch.cat([self.memberships(z).exp() for z in parts], dim=1)
-        phi, mu, cov = mixture(torch.cat(parts, dim=1).double(), gammas)
+        phi, mu, cov = mixture(torch.cat(parts, dim=1), gammas)
         self.mu.copy_(mu)
         for buffer, value in zip((self.inverse, self.constant), whitening(phi, cov), strict=True):
             buffer.copy_(value)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The energy of z."""
-        z = self.compress(self.seen(x))[1].double()
+        z = self.compress(self.seen(x))[1]
         return {"energy": energy(z, self.mu, self.inverse, self.constant)}
 
     def reconstruct(self, x: Tensor) -> Tensor:
