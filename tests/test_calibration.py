@@ -56,7 +56,7 @@ def test_a_higher_score_never_has_a_lower_tail(held_out, scores):
 
 
 def test_a_tail_is_the_p_value_within_and_exponential_beyond():
-    held_out = np.sort(np.random.default_rng(0).exponential(size=5000))
+    held_out = -np.log1p(-(np.arange(5000) + 0.5) / 5000)  # of an exponential, without ties
     tail = Tail(held_out)
     low = held_out[:4499]
     assert tail(low) == pytest.approx(-np.log(p_values(held_out, low) - 1 / 5001), rel=1e-6)
@@ -66,3 +66,17 @@ def test_a_tail_is_the_p_value_within_and_exponential_beyond():
 
 def test_a_tail_bears_scores_that_are_all_the_same():
     assert Tail(np.zeros(9))(np.array([-1.0, 0.0, 2.0])) == pytest.approx([-np.log(0.9)] * 2 + [-np.log(0.9) + 2])
+
+
+def test_scores_that_differ_by_what_was_rounded_are_the_same():
+    rng = np.random.default_rng(0)
+    whole = np.sort(rng.integers(0, 9, 400) / 8)
+    tail = Tail(whole + 1e-9 * rng.normal(size=400))
+    assert len(tail.values) == 9
+    for off in (-1e-9, 0, 1e-9):
+        assert tail(whole + off) == pytest.approx(Tail(whole)(whole), abs=1e-7)
+
+
+def test_scores_that_lie_close_together_everywhere_are_not_the_same():
+    close = np.arange(1000) * 1e-6
+    assert len(Tail(np.r_[close, np.arange(1.0, 200.0)]).values) == 1199

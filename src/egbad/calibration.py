@@ -68,6 +68,7 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
 
 _TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
 _LEAST = 5  # or so many of them
+_TIED = 1e-6  # of the scale of a tail: scores that differ by less are the same, but for what was rounded
 _SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
 
 
@@ -87,12 +88,13 @@ class Tail:
     def __init__(self, calibration: Floats) -> None:
         known = np.sort(calibration)
         m = len(known)
-        self.values, first = np.unique(known, return_index=True)
-        self.p = (m - first) / (m + 1)
         start = known[m - min(m, max(_LEAST, ceil(_TAIL * m)))]
-        self.start, self.p_start = float(start), float(self.p[np.searchsorted(self.values, start)])
-        excess = float((known[known >= start] - start).mean())
-        self.scale = max(excess or float(known.std()) or 1.0, _SMALLEST)
+        excess, spread = float((known[known >= start] - start).mean()), float(known.std())
+        self.scale = max(excess if excess > _TIED * spread else spread or 1.0, _SMALLEST)
+        first = _firsts(known, _TIED * self.scale)
+        self.values, self.p = known[first], (m - first) / (m + 1)
+        place = np.searchsorted(self.values, start, side="right") - 1
+        self.start, self.p_start = float(self.values[place]), float(self.p[place])
 
     def __call__(self, scores: Floats) -> Floats:
         """Scores (n,) -> (n,), from 0 up; never lower for a higher score.
@@ -103,3 +105,13 @@ class Tail:
         within = -np.log(np.interp(scores, self.values, self.p))
         beyond = -log(self.p_start) + (scores - self.start) / self.scale
         return np.asarray(np.where(scores > self.start, beyond, within), dtype=np.float64)
+
+
+def _firsts(values: Floats, apart: float) -> NDArray[np.intp]:
+    """Where in sorted values each one begins that is another than those before, by more than `apart` or among many as near."""
+    new = np.diff(values, prepend=-np.inf) > 0
+    begins = np.diff(values, prepend=-np.inf) > apart
+    start = np.flatnonzero(begins)
+    end = np.r_[start[1:], len(values)] - 1
+    narrow = np.repeat(values[end] - values[start] <= apart, end - start + 1)
+    return np.flatnonzero(np.where(narrow, begins, new))
