@@ -59,7 +59,7 @@ def test_a_tail_is_the_p_value_within_and_exponential_beyond():
     held_out = -np.log1p(-(np.arange(5000) + 0.5) / 5000)  # of an exponential, without ties
     tail = Tail(held_out)
     low = held_out[:4499]
-    assert tail(low) == pytest.approx(-np.log(p_values(held_out, low) - 1 / 5001), rel=1e-6)
+    assert tail(low) == pytest.approx(-np.log(p_values(held_out, low) - 1 / 5001), abs=5e-4)
     far = np.array([5.0, 10.0, 40.0])  # -log of the true survival of an exponential is the score itself
     assert tail(far) == pytest.approx(far, rel=0.1)
 
@@ -77,6 +77,8 @@ def test_scores_that_differ_by_what_was_rounded_are_the_same():
         assert tail(whole + off) == pytest.approx(Tail(whole)(whole), abs=1e-7)
 
 
-def test_scores_that_lie_close_together_everywhere_are_not_the_same():
-    close = np.arange(1000) * 1e-6
-    assert len(Tail(np.r_[close, np.arange(1.0, 200.0)]).values) == 1199
+def test_two_scores_that_happen_to_be_close_make_no_cliff():
+    rng = np.random.default_rng(0)
+    held_out, new = rng.normal(size=5000), rng.normal(size=10_000)
+    tail = Tail(held_out)
+    assert np.abs(tail(new + 1e-7) - tail(new)).max() < 10 * 1e-7 / tail.scale

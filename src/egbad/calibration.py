@@ -68,6 +68,7 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
 
 _TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
 _LEAST = 5  # or so many of them
+_KNOTS = 64  # calibration scores between which a tail interpolates
 _TIED = 1e-6  # of the scale of a tail: scores that differ by less are the same, but for what was rounded
 _SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
 
@@ -75,9 +76,10 @@ _SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be n
 class Tail:
     """-log of how rare a score is among normal rows: one scale for scores of any kind.
 
-    Up to the highest tenth of the calibration scores it is -log of the conformal p-value, between two scores by
-    interpolation of p. Beyond, where p-values soon are all the same, it goes on as an exponential tail with the mean excess
-    of that tenth (the peaks-over-threshold method: Pickands, 1975, with shape 0, which bears the fewest rows).
+    Up to the highest tenth of the calibration scores it is -log of the conformal p-value, between some of them by
+    interpolation of p: two that happen to lie close together must not make a cliff, where what is rounded would count.
+    Beyond, where p-values soon are all the same, it goes on as an exponential tail with the mean excess of that tenth (the
+    peaks-over-threshold method: Pickands, 1975, with shape 0, which bears the fewest rows).
 
     Parameters
     ----------
@@ -88,13 +90,15 @@ class Tail:
     def __init__(self, calibration: Floats) -> None:
         known = np.sort(calibration)
         m = len(known)
-        start = known[m - min(m, max(_LEAST, ceil(_TAIL * m)))]
-        excess, spread = float((known[known >= start] - start).mean()), float(known.std())
+        last = m - min(m, max(_LEAST, ceil(_TAIL * m)))
+        excess, spread = float((known[last:] - known[last]).mean()), float(known.std())
         self.scale = max(excess if excess > _TIED * spread else spread or 1.0, _SMALLEST)
-        first = _firsts(known, _TIED * self.scale)
-        self.values, self.p = known[first], (m - first) / (m + 1)
-        place = np.searchsorted(self.values, start, side="right") - 1
-        self.start, self.p_start = float(self.values[place]), float(self.p[place])
+        # In equal steps of the outcome.
+        ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), _KNOTS))).astype(np.intp)
+        values, tied = known[ranks], _TIED * self.scale
+        self.values = values[np.diff(values, prepend=-np.inf) > tied]
+        self.p = (m - np.searchsorted(known, self.values - tied)) / (m + 1)
+        self.start, self.p_start = float(self.values[-1]), float(self.p[-1])
 
     def __call__(self, scores: Floats) -> Floats:
         """Scores (n,) -> (n,), from 0 up; never lower for a higher score.
@@ -105,13 +109,3 @@ class Tail:
         within = -np.log(np.interp(scores, self.values, self.p))
         beyond = -log(self.p_start) + (scores - self.start) / self.scale
         return np.asarray(np.where(scores > self.start, beyond, within), dtype=np.float64)
-
-
-def _firsts(values: Floats, apart: float) -> NDArray[np.intp]:
-    """Where in sorted values each one begins that is another than those before, by more than `apart` or among many as near."""
-    new = np.diff(values, prepend=-np.inf) > 0
-    begins = np.diff(values, prepend=-np.inf) > apart
-    start = np.flatnonzero(begins)
-    end = np.r_[start[1:], len(values)] - 1
-    narrow = np.repeat(values[end] - values[start] <= apart, end - start + 1)
-    return np.flatnonzero(np.where(narrow, begins, new))

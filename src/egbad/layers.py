@@ -39,7 +39,7 @@ def normal_002(draws: Draws, shape: tuple[int, ...], fan_in: int, fan_out: int) 
 
 
 class Linear(nn.Module):
-    """x (K, B, a) -> (K, B, b)."""
+    """x (K, B, a) -> (K, B, b), in the precision of x."""
 
     def __init__(self, draws: Draws, a: int, b: int, init: Any = xavier) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class Linear(nn.Module):
         self.bias = nn.Parameter(torch.zeros(len(draws), 1, b))
 
     def forward(self, x: Tensor) -> Tensor:
-        return affine(self.bias, x, self.weight)
+        return affine(self.bias.to(x.dtype), x, self.weight.to(x.dtype))
 
 
 def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ rows outside the range of training, where relative distance and cosine no longer
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from egbad.base import Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
-from egbad.layers import Dropout, Linear, affine
+from egbad.layers import Dropout, Linear
 from egbad.networks import encoder, generator, mlp
 from egbad.training import Turn
 
@@ -137,8 +137,7 @@ class Compression(Model[Settings]):
 
         Where the mixture is narrow, what single precision rounds in long sums would count.
         """
-        head = cast(Linear, self.E[-1])
-        code = affine(head.bias.double(), self.E[:-1](x).double(), head.weight.double())
+        code = self.E[-1](self.E[:-1](x).double())
         x_hat = self.G(code.float())
         return x_hat, torch.cat([code, reconstruction_features(x.double(), x_hat.double())], dim=2)
 
