@@ -83,6 +83,12 @@ def test_rows_have_the_scores_of_the_detector(name, tmp_path):
     alike(fitted(name, table(300, 0)), tmp_path / "m.onnx", far)
 
 
+@pytest.mark.parametrize("levels", [3, 6])
+def test_scores_that_many_normal_rows_have_are_the_same_in_the_graph(levels, tmp_path):
+    x = np.random.default_rng(0).integers(0, levels, (200, 3)).astype(float)  # of three levels every row was learned
+    alike(fitted("blend", x), tmp_path / "m.onnx", np.r_[x, x + 0.5])
+
+
 @pytest.mark.parametrize("name", ["egbad", "blend", "dsebm"])
 def test_images_have_the_scores_of_the_detector(name, tmp_path):
     alike(fitted(name, pictures(80, 0)), tmp_path / "m.onnx", pictures(20, 1))

@@ -68,7 +68,8 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
 
 _TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
 _LEAST = 5  # or so many of them
-_KNOTS = 64  # calibration scores between which a tail interpolates
+_KNOTS = 64  # calibration scores between which a tail interpolates, at most
+_FEW, _OF = 8, 16  # where there are not many: at least so many of them, one of so many
 _TIED = 1e-6  # of the scale of a tail: scores that differ by less are the same, but for what was rounded
 _SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
 
@@ -94,7 +95,8 @@ class Tail:
         excess, spread = float((known[last:] - known[last]).mean()), float(known.std())
         self.scale = max(excess if excess > _TIED * spread else spread or 1.0, _SMALLEST)
         # In equal steps of the outcome.
-        ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), _KNOTS))).astype(np.intp)
+        knots = min(_KNOTS, max(_FEW, m // _OF))
+        ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), knots))).astype(np.intp)
         values, tied = known[ranks], _TIED * self.scale
         self.values = values[np.diff(values, prepend=-np.inf) > tied]
         self.p = (m - np.searchsorted(known, self.values - tied)) / (m + 1)

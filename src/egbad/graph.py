@@ -230,8 +230,8 @@ class OnScale(nn.Module):
         last = len(values) - 1
         above = (scores[:, None] >= values).sum(1)  # of how many known ones it is no lower
         left, right = (above - 1).clamp(0, last), above.clamp(0, last)
-        width = (values[right] - values[left]).clamp(min=1e-300)
-        way = ((scores - values[left]) / width).clamp(0, 1)
+        width = values[right] - values[left]  # none below the first and above the last
+        way = ((scores - values[left]) / torch.where(width > 0, width, 1.0)).clamp(0, 1)
         within = -torch.log(p[left] + way * (p[right] - p[left]))
         beyond = self.from_start + (scores - self.start) / self.scale
         return self.weight * torch.where(scores > self.start, beyond, within)
