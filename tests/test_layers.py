@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from egbad.draws import Draws
-from egbad.layers import BatchNorm, Conv, Dropout, Linear, normal_002, once, without_tracking, xavier
+from egbad.layers import BatchNorm, Conv, Dropout, Linear, normal_002, once, roomy, without_tracking, xavier
 
 
 def moved(layer, x):
@@ -38,6 +38,23 @@ def test_a_row_has_the_same_bits_in_any_place(a, b):
     y, gradient, *_ = moved(layer, x)
     there, gradient_there, *_ = moved(layer, x[:, order])
     assert torch.equal(there, y[:, order]) and torch.equal(gradient_there, gradient[:, order])
+
+
+@pytest.mark.parametrize("gradients", [False, True])
+def test_rows_with_room_behind_them_are_the_same_rows_to_every_product(gradients):
+    draws = Draws([1, 2])
+    first, second, x = Linear(draws, 21, 35), Linear(draws, 35, 4), draws.normal(5, 21)
+    with torch.set_grad_enabled(gradients):
+        room = roomy(x)
+        assert torch.equal(room, x) and torch.equal(first(room), first(x))
+        h = torch.nn.functional.leaky_relu(first(room), 0.1, inplace=not gradients)
+        assert torch.equal(second(h), second(h.clone()))
+        if gradients:
+            one, other = (
+                torch.autograd.grad(second(f).square().sum(), [*first.parameters(), *second.parameters()])
+                for f in (first(room), first(x) * 1)
+            )
+            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
 
 
 def test_what_all_members_have_is_made_once_and_what_each_has_for_each():

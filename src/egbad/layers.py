@@ -58,7 +58,7 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         y = torch.baddbmm(start, x, weight)
     else:
         y = _each(torch.addmm, start, x, weight)
-    return y if y.shape[2] == b else y[..., :b]
+    return y if y.shape[2] == b else _beginning(y, b)
 
 
 def _whole(x: Tensor, *sizes: int) -> Tensor:
@@ -68,7 +68,22 @@ def _whole(x: Tensor, *sizes: int) -> Tensor:
     """
     if x.is_cuda or torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
         return x
+    if (kept := getattr(x, "whole", None)) is not None:
+        return kept  # type: ignore[no-any-return]
     return once(lambda x: F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)]), x)
+
+
+def _beginning(whole: Tensor, d: int) -> Tensor:
+    """The first d numbers of rows that end in zeros: a product that they go into takes them whole, without a copy."""
+    rows = whole[..., :d]
+    rows.whole = whole  # type: ignore[attr-defined]
+    return rows
+
+
+def roomy(x: Tensor) -> Tensor:
+    """Rows x (K, B, d) with zeros behind each up to whole vectors, where more than one product asks for them."""
+    whole = _whole(x, x.shape[2])
+    return x if whole is x else _beginning(whole, x.shape[2])
 
 
 def once(work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from egbad.draws import Draws
 from egbad.encoding import CENTRED
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
-from egbad.layers import once
+from egbad.layers import once, roomy
 from egbad.training import Turn
 
 FAR = 8.0  # standard deviations: how far out networks see a column
@@ -110,4 +110,6 @@ class Model(nn.Module, Generic[T]):
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
-        return once(lambda x: x.clamp(-FAR, FAR), x) if self.clips else x
+        if self.clips:
+            x = once(lambda x: x.clamp(-FAR, FAR), x)
+        return roomy(x) if x.ndim == 3 else x

@@ -1,12 +1,11 @@
 """Chunks side by side, each on one thread: a product that is divided among threads rounds as it is divided."""
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import chain, islice
-from threading import Lock
+from threading import Event, Lock
 from typing import Any, TypeVar
 
 import torch
@@ -14,8 +13,6 @@ from threadpoolctl import ThreadpoolController
 
 A = TypeVar("A")
 B = TypeVar("B")
-
-_AHEAD = 4  # chunks a thread that are prepared before they are due: bounds memory
 
 
 def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
@@ -31,21 +28,38 @@ def each(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
     with one_thread():  # what some libraries take for the whole process
         if threads == 1 or len(due) <= 1:
             return [alone(chunk) for chunk in chain(due, waiting)]
-        return [*_side_by_side(_pool(threads), alone, chain(due, waiting), _AHEAD * threads)]
+        return _side_by_side(alone, chain(due, waiting), threads)
 
 
-def _side_by_side(pool: ThreadPoolExecutor, work: Callable[[A], B], items: Iterator[A], most: int) -> Iterator[B]:
-    """What `work` makes of each, in order, so many handed out at a time; nobody is at work when this ends, come what may."""
-    futures: deque[Future[B]] = deque(pool.submit(work, item) for item in islice(items, most))
+def _side_by_side(work: Callable[[A], B], items: Iterator[A], threads: int) -> list[B]:
+    """What `work` makes of each, in order, by this thread and others; nobody is at work when this ends, come what may."""
+    numbered, found = enumerate(items), dict[int, B]()
+    lock, over = Lock(), Event()
+
+    def take() -> tuple[int, A] | None:
+        with lock:
+            return None if over.is_set() else next(numbered, None)
+
+    def some() -> None:
+        """One after the other, until none is left or one went wrong."""
+        try:
+            while (taken := take()) is not None:
+                place, item = taken
+                found[place] = work(item)
+        except BaseException:
+            over.set()
+            raise
+
+    pool = _pool(threads - 1)
+    others = [pool.submit(some) for _ in range(threads - 1)]
     try:
-        while futures:
-            yield futures[0].result()
-            futures.popleft()
-            futures.extend(pool.submit(work, item) for item in islice(items, 1))
+        some()
     finally:
-        for future in futures:
-            future.cancel()
-        wait(futures)
+        begun = [other for other in others if not other.cancel()]  # one that others keep waiting is not waited for
+        wait(begun)
+    for other in begun:
+        other.result()
+    return [found[place] for place in range(len(found))]
 
 
 _pools: dict[int, ThreadPoolExecutor] = {}
