@@ -37,15 +37,11 @@ RELEASED: dict[tuple[int, ...], dict[str, Any]] = {
 }
 EGBADS = {"distance": "norm", "discrimination": "fm"}
 REPEATS = 7
-_IDLE = (
-    0.05  # seconds: after a product torch's threads keep a core busy for some milliseconds, looking out for the next
-)
 
 Line = tuple[str, float, float, bool]  # name, ratio, target, and whether at least that much is wanted, or at most
 
 
 def seconds(work: Callable[[], object], calls: int = 1) -> float:
-    time.sleep(_IDLE)
     started = time.perf_counter()
     for _ in range(calls):
         work()
@@ -57,7 +53,13 @@ def ratio(
 ) -> float:
     """Median over repeats of seconds of a / seconds of b, taking turns."""
     a(), b()
-    return median(seconds(a, calls[0]) / seconds(b, calls[1]) for _ in range(repeats))
+
+    def once() -> float:
+        found = seconds(a, calls[0])
+        b()  # after a product torch's threads keep a core busy for some milliseconds, looking out for the next
+        return found / seconds(b, calls[1])
+
+    return median(once() for _ in range(repeats))
 
 
 def learned(name: str, shape: tuple[int, ...], n: int = 2000, **options: Any) -> Any:
