@@ -61,7 +61,7 @@ def of_rows(tmp_path_factory):
 # -- the same answers --------------------------------------------------------------------------------------------------
 
 
-def alike(detector, file, x):
+def assert_exports_alike(detector, file, x):
     export.export(detector, file)
     scorer = load(file)
     assert isinstance(scorer, OnnxScorer)
@@ -80,25 +80,25 @@ def alike(detector, file, x):
 def test_rows_have_the_scores_of_the_detector(name, tmp_path):
     far = table(40, 1)
     far[::3] *= 30  # beyond the range of training too
-    alike(fitted(name, table(300, 0)), tmp_path / "m.onnx", far)
+    assert_exports_alike(fitted(name, table(300, 0)), tmp_path / "m.onnx", far)
 
 
 @pytest.mark.parametrize("levels", [3, 6])
 def test_scores_that_many_normal_rows_have_are_the_same_in_the_graph(levels, tmp_path):
     x = np.random.default_rng(0).integers(0, levels, (200, 3)).astype(float)  # of three levels every row was learned
-    alike(fitted("blend", x), tmp_path / "m.onnx", np.r_[x, x + 0.5])
+    assert_exports_alike(fitted("blend", x), tmp_path / "m.onnx", np.r_[x, x + 0.5])
 
 
 @pytest.mark.parametrize("name", ["egbad", "blend", "dsebm"])
 def test_images_have_the_scores_of_the_detector(name, tmp_path):
-    alike(fitted(name, pictures(80, 0)), tmp_path / "m.onnx", pictures(20, 1))
+    assert_exports_alike(fitted(name, pictures(80, 0)), tmp_path / "m.onnx", pictures(20, 1))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPORTED)
 def test_other_images_have_the_scores_of_the_detector(name, tmp_path):
     x = np.random.default_rng(0).random((80, 3, 20, 17))
-    alike(fitted(name, x), tmp_path / "m.onnx", np.random.default_rng(1).random((20, 3, 20, 17)))
+    assert_exports_alike(fitted(name, x), tmp_path / "m.onnx", np.random.default_rng(1).random((20, 3, 20, 17)))
 
 
 @pytest.mark.slow
@@ -127,7 +127,7 @@ def test_ten_thousand_real_ones_have_the_scores_of_the_detector(name, kind, data
     ],
 )
 def test_other_settings_have_their_graph_too(options, tmp_path):
-    alike(fitted("egbad", table(300, 0), steps=0, **options), tmp_path / "m.onnx", table(30, 1))
+    assert_exports_alike(fitted("egbad", table(300, 0), steps=0, **options), tmp_path / "m.onnx", table(30, 1))
 
 
 def test_every_answer_is_there(of_rows):

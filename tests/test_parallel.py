@@ -38,7 +38,8 @@ def test_chunks_are_worked_on_at_the_same_time(threads):
     if threads == 1:
         pytest.skip("one thread is one at a time")
     together = threading.Barrier(2, timeout=30)
-    each(lambda i: together.wait(), range(4))  # a chunk that waits for another would never end alone
+    places = each(lambda i: together.wait(), range(4))  # a chunk that waits for another would never end alone
+    assert sorted(places) == [0, 0, 1, 1]
 
 
 def test_nobody_waits_for_a_chunk_that_takes_long(threads):
