@@ -82,3 +82,8 @@ def test_two_scores_that_happen_to_be_close_make_no_cliff():
     held_out, new = rng.normal(size=5000), rng.normal(size=10_000)
     tail = Tail(held_out)
     assert np.abs(tail(new + 1e-7) - tail(new)).max() < 10 * 1e-7 / tail.scale
+
+
+def test_scores_that_are_all_the_same_but_for_what_was_rounded_are_measured_by_their_size():
+    tail = Tail(0.17 + 1e-9 * np.random.default_rng(0).normal(size=60))
+    assert tail(np.array([0.34])) == pytest.approx([-np.log(60 / 61) + 1], rel=1e-6)

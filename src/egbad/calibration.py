@@ -70,7 +70,7 @@ _TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess s
 _LEAST = 5  # or so many of them
 _KNOTS = 64  # calibration scores between which a tail interpolates, at most
 _FEW, _OF = 8, 16  # where there are not many: at least so many of them, one of so many
-_TIED = 1e-6  # of the scale of a tail: scores that differ by less are the same, but for what was rounded
+_TIED = 1e-6  # of the size of scores: what differs by less, or by less of a tail's scale, is the same but for what was rounded
 _SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
 
 
@@ -92,8 +92,9 @@ class Tail:
         known = np.sort(calibration)
         m = len(known)
         last = m - min(m, max(_LEAST, ceil(_TAIL * m)))
-        excess, spread = float((known[last:] - known[last]).mean()), float(known.std())
-        self.scale = max(excess if excess > _TIED * spread else spread or 1.0, _SMALLEST)
+        excess, spread, size = (float(v) for v in ((known[last:] - known[last]).mean(), known.std(), abs(known).max()))
+        scale = next((one for one in (excess, spread, size) if one > _TIED * size), 1.0)
+        self.scale = max(scale, _SMALLEST)
         # In equal steps of the outcome.
         knots = min(_KNOTS, max(_FEW, m // _OF))
         ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), knots))).astype(np.intp)
