@@ -53,6 +53,15 @@ def test_what_is_shared_reaches_the_parts():
     assert egbad.seed_ != nearest.seed_
 
 
+def test_a_wider_part_is_a_part():
+    images = np.random.default_rng(0).integers(0, 256, (60, 16, 16), dtype=np.uint8)
+    blend = Blend(parts=("contrastive-wide", "nearest-correlation"), steps=2, alpha=0.2, random_state=0).fit(images)
+    wide = blend.parts_["contrastive-wide"]
+    assert (wide.settings_.width, wide.settings_.steps) == (64, 2)
+    assert PARTS["contrastive-wide"].parameters["steps"] == 10_000
+    assert np.isfinite(blend.anomaly_score(images)).all()
+
+
 @pytest.mark.parametrize("parts", [(), ("knn", "knn")])
 def test_parts_are_some_and_each_once(parts):
     with pytest.raises(InvalidInputError, match="at least one part, and none twice"):

@@ -189,6 +189,23 @@ def test_convolutions_of_members_side_by_side_are_each_members_own(up):
 
 
 @on_gpu
+@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("n", [8, 128])
+def test_convolutions_learn_on_a_gpu_what_they_learn_here(up, n):
+    def gradients(conv, x):
+        return torch.autograd.grad((conv(x) ** 2).mean(), (*conv.parameters(), x))
+
+    draws = Draws([0, 1, 2])
+    conv, x = Conv(draws, 4, 6, 4, 2, 1, up=up), draws.normal(n, 4, 8, 8).requires_grad_()
+    here = gradients(conv, x)
+    with precisely("float32", "cuda"):
+        there, again = (gradients(conv.cuda(), x.detach().cuda().requires_grad_()) for _ in range(2))
+    for one, other, same in zip(here, there, again, strict=True):
+        torch.testing.assert_close(other.cpu(), one, rtol=1e-4, atol=1e-6)
+        assert torch.equal(other, same)
+
+
+@on_gpu
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 def test_less_precise_products_change_scores_little(precision):
     x, new = images(300, 0), images(100, 1)

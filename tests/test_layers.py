@@ -76,6 +76,19 @@ def test_a_linear_layer_is_torchs():
     assert torch.allclose(layer(x)[0], F.linear(x[0], layer.weight[0].T, layer.bias[0, 0]), atol=1e-6)
 
 
+@pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 1, 1), (3, 2, 0), (5, 2, 1)])
+def test_products_of_patches_are_the_convolution(kernel, stride, padding):
+    draws = Draws([1, 2])
+    conv, x = Conv(draws, 3, 8, kernel, stride, padding), draws.normal(12, 3, 17, 14).requires_grad_()
+    with torch.no_grad():
+        conv.bias.normal_(generator=torch.Generator().manual_seed(0))
+    one, other = conv(x), conv.by_patches(x)
+    torch.testing.assert_close(other, one)
+    learned = (torch.autograd.grad((y**2).mean(), (*conv.parameters(), x)) for y in (one, other))
+    for a, b in zip(*learned, strict=True):
+        torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
+
+
 def test_a_convolution_is_torchs_on_each_member():
     conv = Conv(Draws([1, 2]), 3, 8, 4, 2, 1)
     x = torch.randn(2, 5, 3, 12, 12, generator=torch.Generator().manual_seed(0))

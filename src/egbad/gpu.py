@@ -71,6 +71,11 @@ def precisely(precision: Precision, device: str) -> Iterator[None]:
         yield
 
 
+def exact() -> bool:
+    """Whether products on a GPU are made in single precision here."""
+    return not torch.is_autocast_enabled("cuda") and torch.backends.cudnn.conv.fp32_precision == "ieee"  # type: ignore[attr-defined]
+
+
 class _Products:
     """How precise products are on a GPU, which is the whole process's: threads that want the same share it, others wait."""
 

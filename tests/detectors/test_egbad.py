@@ -236,13 +236,14 @@ def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
 
 def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypatch):
     x = ring(300, 0)
-    plain = EGBAD(steps=20, members=3, random_state=0, alpha=0.05, keep="last").fit(x)
+    options = {"steps": 20, "random_state": 0, "alpha": 0.05, "keep": "last", "device": "cpu"}
+    plain = EGBAD(members=3, **options).fit(x)
     monkeypatch.setattr(
         ScoredBiGAN,
         "symptoms",
         lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds], device=x.device)},
     )
-    cured = EGBAD(steps=20, members=3, random_state=0, alpha=0.05, keep="last").fit(x)
+    cured = EGBAD(members=3, **options).fit(x)
     assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
     assert cured.health_ == ["Step 20: it is worth nothing (member 1 of 3); it was trained anew from another seed."]
     before, after = plain.model_.state_dict(), cured.model_.state_dict()
@@ -250,7 +251,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     assert not torch.equal(before["E.0.weight"][1], after["E.0.weight"][1])
     assert np.array_equal(plain.history_["EG"][:, 0], cured.history_["EG"][:, 0])
     assert not np.array_equal(plain.history_["EG"][:, 1], cured.history_["EG"][:, 1])
-    alone = EGBAD(steps=20, random_state=0, alpha=0.05, keep="last")
+    alone = EGBAD(**options)
     alone._train([cured.seeds_[1]], *_prepared(alone, x))
     assert torch.equal(alone.model_.E[0].weight[0], after["E.0.weight"][1]), "as if it had had that seed from the start"
 
