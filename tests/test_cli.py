@@ -22,6 +22,7 @@ from egbad import datasets, load
 from egbad.cli import main
 from egbad.cli.inputs import normal_rows, parse_settings, parse_size
 from egbad.errors import InvalidInputError
+from egbad.registry import create
 
 Floats = NDArray[np.float64]
 QUICK = ("--set", "steps=50", "--alpha", "0.1")
@@ -533,6 +534,20 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
         assert "LOADED []" in done.stdout
         assert "evaluate" in done.stdout
     assert fastest < 0.5
+
+
+def test_a_score_waits_for_no_statistics_and_they_are_there_when_asked_for(folder: Path, tmp_path: Path) -> None:
+    x = np.load(folder / "normal.npz")["X"]
+    create("egbad", steps=2, alpha=0.1, random_state=0).fit(x).save(tmp_path / "m.egbad")
+    command = ["score", str(tmp_path / "m.egbad"), str(folder / "mixed.npz")]
+    code = (
+        f"import sys; from egbad.cli import main; code = main({command!r})\n"
+        "assert 'scipy.stats._distn_infrastructure' not in sys.modules\n"
+        "import scipy.stats; from scipy.stats import beta\n"
+        "assert beta is scipy.stats.beta and 0.97 < scipy.stats.norm.cdf(1.96) < 0.98; sys.exit(code)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_libraries_are_imported_without_looking_for_garbage(folder: Path) -> None:
