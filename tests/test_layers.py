@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from egbad import layers
 from egbad.draws import Draws
 from egbad.layers import BatchNorm, Conv, Dropout, Linear, normal_002, once, roomy, without_tracking, xavier
 
@@ -87,6 +88,25 @@ def test_products_of_patches_are_the_convolution(kernel, stride, padding):
     learned = (torch.autograd.grad((y**2).mean(), (*conv.parameters(), x)) for y in (one, other))
     for a, b in zip(*learned, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("starts", [1, 1024])
+@pytest.mark.parametrize(("a", "b"), [(128, 64), (121, 33), (32, 16), (300, 200)])
+def test_many_rows_have_the_bits_of_a_product_and_of_few(a, b, starts):
+    numbers = torch.Generator().manual_seed(0)
+    start, x, weight = (torch.randn(2, *shape, generator=numbers) for shape in ((starts, b), (1024, a), (a, b)))
+    learning = layers.affine(start, x, weight)
+    with torch.no_grad():
+        scoring = layers.affine(start, x, weight)
+    torch.testing.assert_close(scoring, torch.baddbmm(start, x, weight), rtol=1e-4, atol=1e-4)
+    assert torch.equal(scoring, learning)
+
+
+@pytest.mark.parametrize("starts", [1, 512])
+def test_a_product_by_convolution_is_a_product(starts):
+    numbers = torch.Generator().manual_seed(0)
+    start, x, weight = (torch.randn(shape, generator=numbers) for shape in ((starts, 50), (512, 300), (300, 50)))
+    torch.testing.assert_close(layers._by_convolution(start, x, weight), start + x @ weight, rtol=1e-4, atol=1e-4)
 
 
 def test_a_convolution_is_torchs_on_each_member():

@@ -6,7 +6,7 @@ A member's numbers come from its own generator, so that it is the same whether i
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from math import gcd, sqrt
 from typing import Any
 
@@ -23,6 +23,8 @@ Activation = Callable[[], nn.Module]
 # Matrix libraries read whole vectors of this many numbers. Where a row of a matrix is no multiple of that, what they round
 # depends on where in memory it begins: on a row's place, and on whether a member is alone.
 VECTOR = 16
+_MANY_ROWS = 512  # for which a convolution's own costs don't count
+_IMAGES = 16  # as which they are convolved: oneDNN isn't asked for fewer on one thread
 _MANY, _PARTS = 128, 32  # images of a batch that are convolved by products, and so many products at most
 # Above this many inputs or outputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
 # than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
@@ -56,11 +58,40 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """start + x weight, for start (K, 1, b) or (K, B, b), x (K, B, a) and weight (K, a, b)."""
     a, b = weight.shape[1:]
     x, start, weight = _whole(x, a), _whole(start, b), _whole(weight, b, a)
-    if x.is_cuda or max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
+    if _many(x) and _same_by_convolution(*weight.shape[1:]):
+        y = _each(_by_convolution, start, x, weight)
+    elif x.is_cuda or max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
         y = torch.baddbmm(start, x, weight)
     else:
         y = _each(torch.addmm, start, x, weight)
     return y if y.shape[2] == b else _beginning(y, b)
+
+
+def _many(x: Tensor) -> bool:
+    """Whether x (K, B, a) are so many rows that it is worth looking for the fastest product."""
+    fit = not x.is_cuda and x.dtype is torch.float32 and x.shape[1] >= _MANY_ROWS and x.shape[1] % _IMAGES == 0
+    return fit and not torch.is_grad_enabled() and not torch.compiler.is_exporting()
+
+
+def _by_convolution(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """start + x weight, for start (1, b) or (B, b), x (B, a) and weight (a, b), as a convolution of images one pixel high.
+
+    It is oneDNN that convolves, by all vectors that a processor has; MKL, which makes torch's products, leaves half of their
+    width unused where Intel didn't make it.
+    """
+    images = x.reshape(_IMAGES, -1, 1, x.shape[1]).permute(0, 3, 1, 2)
+    bias = start[0] if len(start) == 1 else None
+    y = F.conv2d(images, weight.t()[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(len(x), -1)
+    return y if bias is not None else y.add_(start)
+
+
+@cache
+def _same_by_convolution(a: int, b: int) -> bool:
+    """Whether it gives the bits of a product here."""
+    numbers = torch.Generator().manual_seed(0)
+    start, x, weight = (torch.randn(shape, generator=numbers) for shape in ((1, b), (_MANY_ROWS, a), (a, b)))
+    product = torch.baddbmm(start[None], x[None], weight[None])[0]
+    return torch.equal(_by_convolution(start, x, weight), product)
 
 
 def _whole(x: Tensor, *sizes: int) -> Tensor:
