@@ -69,8 +69,9 @@ def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 def _many(x: Tensor) -> bool:
     """Whether x (K, B, a) are so many rows that it is worth looking for the fastest product."""
-    fit = not x.is_cuda and x.dtype is torch.float32 and x.shape[1] >= _MANY_ROWS and x.shape[1] % _IMAGES == 0
-    return fit and not torch.is_grad_enabled() and not torch.compiler.is_exporting()
+    if x.is_cuda or x.dtype is not torch.float32 or torch.is_grad_enabled() or torch.compiler.is_exporting():
+        return False
+    return x.shape[1] >= _MANY_ROWS and x.shape[1] % _IMAGES == 0
 
 
 def _by_convolution(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
