@@ -126,6 +126,20 @@ def test_a_score_has_the_same_bits_on_any_number_of_threads(either):
     assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
 
 
+@pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
+def test_many_rows_have_the_bits_that_few_have_from_several_members(name):
+    x = scene(2300, 1)
+    detector = quick(name, members=2, device="cpu").fit(scene(200, 0))
+    for _ in range(2):  # the second time larger chunks are met, if they have the same bits here
+        scores = detector.anomaly_score(x)
+        assert np.array_equal(scores[2000:2100], detector.anomaly_score(x[2000:2100]))
+    with torch.no_grad():
+        for values in detector.model_.parameters():
+            values *= 1.01
+    other = detector.anomaly_score(x)
+    assert np.array_equal(other[:100], detector.anomaly_score(x[:100])) and not np.array_equal(other, scores)
+
+
 @pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])
 @pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
 def test_a_member_is_the_same_alone_and_among_others(name, draw):

@@ -19,7 +19,6 @@ Array = NDArray[Any]
 
 _CHUNKS_A_PART = 16  # that are encoded together, at most
 _WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
-_ROWS = 2560  # of a large chunk, over all members, at most: bounds memory
 _PIXELS = 2**18  # of a large chunk of images, the same
 _PIXELS_ON_GPU = 2**22  # the same there
 _PADDED = 1.125  # of the rows that usual chunks come to: what larger ones may come to, with those that fill the last
@@ -109,7 +108,7 @@ class Chunked:
         usual = self.usual(x.shape[1:])
         pixels = int(np.prod(x.shape[1:]))
         others = (
-            [n for n in self.model.other_rows if n <= usual or n * self.members <= _ROWS]
+            self.model.other_rows
             if x.ndim == 2
             else [n for n in self.model.other_images if n <= usual or n * pixels <= _PIXELS]
         )
@@ -144,4 +143,8 @@ class Chunked:
 
     def _some_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
         """Terms (K, n) of the first n rows of a chunk (K, C, ...)."""
+        if self.members > 1 and chunk.ndim == 3 and self.device == "cpu" and chunk.shape[1] > self.model.rows_a_chunk:
+            # One member after the other, so that a chunk fits into the cache, and memory, as one member's does.
+            each = [one.score_terms(chunk[k : k + 1]) for k, one in enumerate(self.model.apart())]
+            return {name: torch.cat([terms[name] for terms in each]).double()[:, :n] for name in each[0]}
         return {name: values.double()[:, :n] for name, values in self.model.score_terms(chunk).items()}

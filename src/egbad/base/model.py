@@ -1,7 +1,8 @@
 """The torch side of a method: `Model`, its members' networks, how they learn, and their score."""
 
 from collections.abc import Iterator
-from typing import ClassVar, Generic, NamedTuple
+from copy import deepcopy
+from typing import ClassVar, Generic, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -107,6 +108,21 @@ class Model(nn.Module, Generic[T]):
         missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
         sizes = raw.abs() + 1e-12
         return Shares((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
+
+    def apart(self) -> list[Self]:
+        """Each member as a model of its own, whose numbers are this one's: nothing is copied."""
+        stacked = [*self.state_dict(keep_vars=True).values()]
+        places = [values.data_ptr() for values in stacked]
+        known: tuple[list[int], list[Self]] | None = self.__dict__.get("members_apart")
+        if known is None or known[0] != places:
+            # But those of the state, which are stacked, all that a model has belongs to every member.
+            shared = {id(values): values for values in self.buffers()} | {id(known): None}
+            members = []
+            for k, draws in enumerate(self.draws.apart()):
+                own = {id(values): values.detach()[k : k + 1] for values in stacked}
+                members.append(deepcopy(self, shared | own | {id(self.draws): draws}))
+            known = self.__dict__["members_apart"] = places, members
+        return known[1]
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
