@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from contextlib import ExitStack
 
@@ -87,6 +89,26 @@ def test_a_child_has_threads_of_its_own():
         signal.alarm(20)  # rather than to wait for ever
         os._exit(0 if each(lambda i: i, range(8)) == [*range(8)] else 1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
+def test_memory_is_kept_from_one_score_to_the_next():
+    code = """
+import resource, warnings
+import numpy as np
+from egbad import EGBAD
+warnings.simplefilter("ignore")
+x = np.random.default_rng(0).normal(size=(4096, 8)).astype(np.float32)
+detector = EGBAD(steps=2, alpha=0.1, random_state=0, device="cpu").fit(x[:500])
+for _ in range(5):
+    detector.anomaly_score(x)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(5):
+    detector.anomaly_score(x)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 5)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 500, "pages asked for anew at each score; thousands where memory is given back"
 
 
 def test_products_are_whole_until_the_last_who_asked_is_done():
