@@ -133,6 +133,8 @@ def test_many_rows_have_the_bits_that_few_have_from_several_members(name):
     for _ in range(2):  # the second time larger chunks are met, if they have the same bits here
         scores = detector.anomaly_score(x)
         assert np.array_equal(scores[2000:2100], detector.anomaly_score(x[2000:2100]))
+    copied = pickle.loads(pickle.dumps(detector))
+    assert np.array_equal(copied.anomaly_score(x), scores)
     with torch.no_grad():
         for values in detector.model_.parameters():
             values *= 1.01

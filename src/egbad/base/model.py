@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from copy import deepcopy
-from typing import ClassVar, Generic, NamedTuple, Self
+from typing import Any, ClassVar, Generic, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -116,13 +116,18 @@ class Model(nn.Module, Generic[T]):
         known: tuple[list[int], list[Self]] | None = self.__dict__.get("members_apart")
         if known is None or known[0] != places:
             # But those of the state, which are stacked, all that a model has belongs to every member.
-            shared = {id(values): values for values in self.buffers()} | {id(known): None}
+            shared = {id(values): values for values in self.buffers()}
             members = []
             for k, draws in enumerate(self.draws.apart()):
                 own = {id(values): values.detach()[k : k + 1] for values in stacked}
                 members.append(deepcopy(self, shared | own | {id(self.draws): draws}))
             known = self.__dict__["members_apart"] = places, members
         return known[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            name: value for name, value in vars(self).items() if name != "members_apart"
+        }  # found again when asked for
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
