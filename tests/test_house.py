@@ -16,6 +16,7 @@ ORDER = [
         "health",
         "draws",
         "gpu",
+        "products",
         "layers",
         "networks",
         "paper_networks",

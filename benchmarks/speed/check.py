@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn import functional as F
 
-from egbad import layers, load, networks
+from egbad import layers, load, networks, products
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.export import export
 from egbad.layers import Conv, Linear
@@ -105,7 +105,7 @@ def scoring_images() -> Iterator[Line]:
         m.register_forward_pre_hook(lambda m, given: operations.append((m, m.weight, given[0].shape)))
         for m in convolutions
     ]
-    product = layers.affine
+    product = products.affine
 
     def noted(start: torch.Tensor, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         operations.append((None, weight, given.shape))

@@ -22,8 +22,8 @@ from egbad.columns import TIME, to_plain
 from egbad.encoding import ImageEncoder, RowEncoder
 from egbad.errors import EgbadError
 from egbad.graph import Graph
-from egbad.layers import VECTOR
 from egbad.persistence import replacing
+from egbad.products import VECTOR
 from egbad.runtime import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, packed
 
 _CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding but another graph

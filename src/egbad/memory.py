@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from egbad.draws import Draws
 from egbad.encoding import distinct_rows
 from egbad.gpu import precisely
-from egbad.layers import products
+from egbad.products import scalar_products
 
 SEEN = 20_000  # training images that a memory is made of, at most
 _ROUNDS = 10  # of k-means: later ones move nothing that counts
@@ -36,7 +36,7 @@ def nearest(f: Tensor, remembered: Tensor) -> Tensor:
 
     Products say which is the nearest; how far it is, a difference says: 2 - 2 cos loses the digits of what is near.
     """
-    place = products(f, remembered).argmax(2, keepdim=True)  # (K, B, 1)
+    place = scalar_products(f, remembered).argmax(2, keepdim=True)  # (K, B, 1)
     found = remembered.gather(1, place.expand(-1, -1, f.shape[2]))
     distance: Tensor = torch.linalg.vector_norm(f - found, dim=2)
     return distance

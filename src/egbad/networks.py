@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from egbad.draws import Draws
-from egbad.layers import Activation, Conv, Crop, Dropout, Linear, Reshape, affine, leaky, relu
+from egbad.layers import Activation, Conv, Crop, Dropout, Linear, Reshape, leaky, relu
+from egbad.products import affine
 
 
 def mlp(draws: Draws, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0) -> nn.Sequential:

@@ -12,7 +12,7 @@ from egbad.draws import Draws
 from egbad.encoding import CENTRED
 from egbad.errors import InvalidInputError
 from egbad.health import Symptom
-from egbad.layers import once, roomy
+from egbad.products import once, roomy
 from egbad.training import Turn
 
 FAR = 8.0  # standard deviations: how far out networks see a column
@@ -125,9 +125,9 @@ class Model(nn.Module, Generic[T]):
         return known[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {
-            name: value for name, value in vars(self).items() if name != "members_apart"
-        }  # found again when asked for
+        own = vars(self).copy()
+        own.pop("members_apart", None)  # found again when they are asked for
+        return own
 
     def seen(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""

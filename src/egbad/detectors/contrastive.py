@@ -21,9 +21,10 @@ from torch.nn import functional as F
 
 from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
 from egbad.draws import Draws
-from egbad.layers import BatchNorm, Conv, Linear, Reshape, leaky, products
+from egbad.layers import BatchNorm, Conv, Linear, Reshape, leaky
 from egbad.memory import Memory, some
 from egbad.networks import mlp
+from egbad.products import scalar_products
 from egbad.training import Turn
 from egbad.views import affine, thickness, turned
 
@@ -44,7 +45,7 @@ def nt_xent(z: Tensor, temperature: float) -> Tensor:
     """
     z = F.normalize(z, dim=2)
     n = z.shape[1] // 2
-    alike = products(z, z) / temperature  # (K, 2 N, 2 N)
+    alike = scalar_products(z, z) / temperature  # (K, 2 N, 2 N)
     alike = alike.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
     partner = torch.cat([alike.diagonal(offset, 1, 2) for offset in (n, -n)], dim=1)  # (K, 2 N)
     found: Tensor = torch.logsumexp(alike, 2) - partner
@@ -217,7 +218,7 @@ class Parts(Model[Settings]):
         )
         members, n, parts = *x.shape[:2], self.settings.parts
         a, b = (f.reshape(members * n, parts, -1) for f in (one, other))
-        return products(a, b).view(members, n, parts, parts) / self.settings.temperature
+        return scalar_products(a, b).view(members, n, parts, parts) / self.settings.temperature
 
     def _of(self, x: Tensor, places: Tensor) -> Tensor:
         """The columns `places` (K, J, m) of rows x (K, B, d), and which part it is: (K, B J, m + J)."""
