@@ -68,6 +68,11 @@ def test_parts_are_some_and_each_once(parts):
         Blend(parts=parts).fit(rows(30, 0))
 
 
+def test_parts_as_text_are_refused_with_an_example():
+    with pytest.raises(InvalidInputError, match=r"parts.* must be a list of names, such as \["):
+        Blend(parts="knn,pca").fit(rows(30, 0))
+
+
 def test_an_unknown_part_is_named():
     with pytest.raises(InvalidInputError, match="There is no part 'knm'.*'knn'"):
         Blend(parts=("knm",)).fit(rows(30, 0))

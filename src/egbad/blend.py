@@ -60,6 +60,13 @@ class BlendSettings(Settings):
 
     parts: tuple[str, ...]
 
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _no_text(cls, parts: Any) -> Any:
+        if isinstance(parts, str):
+            raise ValueError('must be a list of names, such as ["contrastive", "nearest"]')
+        return parts
+
     @field_validator("parts")
     @classmethod
     def _some_and_each_once(cls, parts: tuple[str, ...]) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ def decide(kind: type[S], recipes: Mapping[str, Recipe], name: str, shape: tuple
 
 
 def _sentence(error: ValidationError) -> str:
-    """What pydantic found, in one sentence."""
+    """What pydantic found, or a check of ours, in one sentence."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    return f"{name}: {first['msg'][0].lower()}{first['msg'][1:]}, got {first['input']!r}."
+    said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    return f"{name}: {said[0].lower()}{said[1:]}, got {first['input']!r}."
