@@ -102,7 +102,7 @@ class _Later(ModuleType):
     """A module that is imported when something of it is first used."""
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):  # what importing looks at
+        if name.startswith("__") and name != "__path__":  # who looks through all modules asks for names like these
             raise AttributeError(name)
         if sys.modules.get(self.__name__) is self:
             del sys.modules[self.__name__]
