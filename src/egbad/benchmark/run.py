@@ -111,9 +111,14 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
             if split.masks is not None:
                 line["metrics"]["pixel_auroc"] = _pixel_auroc(detector, split.x_test, split.masks)
             if job.seed == 0:
-                shown = from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN)
-                line["pictures"] = draw(shown)
+                line["pictures"] = _pictures(detector, split, scores)
     return line
+
+
+def _pictures(detector: Any, split: protocols.Split, scores: Any) -> Any:
+    """Some test images of each kind, beside what the detector makes of them."""
+    assert split.anomalous is not None
+    return draw(from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN))
 
 
 def _pixel_auroc(detector: Any, x: Any, masks: Any) -> float:
