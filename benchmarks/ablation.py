@@ -1,4 +1,4 @@
-"""What each ingredient is worth: one of them changed at a time, on five data sets, one JSON line per run.
+"""What each ingredient is worth: one of them changed at a time, on five data sets, one JSON line per runner.
 
     python benchmarks/ablation.py --seeds 3 --jobs 2
 
@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from egbad.benchmark import run, suites
-from egbad.benchmark.run import Job, Line
+from egbad.benchmark import runner, suites
+from egbad.benchmark.runner import Job, Line
 from egbad.benchmark.suites import Entry, Task
 from egbad.progress import progress
 
@@ -36,7 +36,7 @@ EVERYWHERE: Changes = {
 ON_TABLES: Changes = {
     **EVERYWHERE,
     "the paper's distance": {"distance": "norm"},
-    "L_D by cross-entropy": {"discrimination": "sigma"},
+    "L_D by cross-entropy": {"discriminator_loss": "sigma"},
     "repeated rows count": {"distinct": False},
     "min-max columns": {"scaling": "minmax"},
     "no column on a log scale": {"log_columns": ()},
@@ -55,7 +55,7 @@ ON_KDD99: Changes = {
 ON_IMAGES: Changes = {
     **EVERYWHERE,
     "the paper's distance": {"distance": "norm"},
-    "L_D by D's features": {"discrimination": "fm"},
+    "L_D by D's features": {"discriminator_loss": "fm"},
 }
 # Of the blend for tables the parts cost nothing; of the one for images they are detectors of their own.
 BLEND_OF_ROWS: Changes = {
@@ -88,7 +88,7 @@ def tasks(wanted: tuple[tuple[str, str], ...]) -> list[Task]:
     ]
 
 
-class BriefRuns(run.Runs):
+class BriefRuns(runner.Runs):
     """Lines with what the tables need alone."""
 
     def add(self, job: Job, line: Line) -> Line:
@@ -112,18 +112,18 @@ def main() -> None:
 
     rows, images = tasks(TABLES), tasks(IMAGES)
     todo = [
-        *run.jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
-        *run.jobs(images, entries("egbad", ON_IMAGES), options.seeds),
-        *run.jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
-        *run.jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
-        *run.jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
+        *runner.jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
+        *runner.jobs(images, entries("egbad", ON_IMAGES), options.seeds),
+        *runner.jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
+        *runner.jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
+        *runner.jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
     ]
     todo = sorted(
         (job for job in todo if options.only in f"{job.task.name} {job.entry.label}"), key=lambda job: job.seed
     )
     runs = BriefRuns(options.out)
-    with progress("Runs", len(run.pending(todo, runs)), unit="runs") as advance:
-        run.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
+        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from egbad import Blend, metrics
+from egbad import Blend
+from egbad.data import read
 from egbad.detectors import Contrastive
-from egbad.sources import read
+from egbad.scoring import metrics
 
 EACH = 200  # test pictures of a class
 # How views moved pictures before they were told from things on a background.

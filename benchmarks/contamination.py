@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from ablation import BriefRuns
 
-from egbad.benchmark import run, suites
+from egbad.benchmark import runner, suites
 from egbad.benchmark.protocols import Split
 from egbad.benchmark.suites import Entry, Task
 from egbad.progress import progress
@@ -87,7 +87,7 @@ def main() -> None:
         if enough(task, max(share, LEAST))
         for detector in ("blend", "egbad")
         for trim in sorted({0.0, trimmed})
-        for job in run.jobs(
+        for job in runner.jobs(
             [Mixed(**vars(task), mixed=share)],
             [Entry(f"{detector}, trim {trim:g}", detector, {"trim": trim})],
             options.seeds,
@@ -95,8 +95,8 @@ def main() -> None:
     ]
     todo = [job for job in todo if options.only in f"{job.task.name} {job.entry.label}"]
     runs = BriefRuns(options.out)
-    with progress("Runs", len(run.pending(todo, runs)), unit="runs") as advance:
-        run.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
+        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -20,18 +20,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from egbad import datasets, metrics
+from egbad import datasets
 from egbad.benchmark import protocols
+from egbad.detectors.registry import all_detectors
 from egbad.errors import CalibrationWarning, HealthWarning
-from egbad.registry import all_detectors
+from egbad.scoring import metrics
 
 # The variants that the papers name, beside the defaults.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in all_detectors()} | {
-    "anogan, sigma": ("anogan", {"discrimination": "sigma"}),
+    "anogan, sigma": ("anogan", {"discriminator_loss": "sigma"}),
     "dsebm": ("dsebm", {"score_type": "energy"}),
     "dsebm, reconstruction": ("dsebm", {"score_type": "reconstruction"}),
     "dagmm, nvi": ("dagmm", {"estimator": "nvi"}),
-    "egbad, sigma": ("egbad", {"discrimination": "sigma"}),
+    "egbad, sigma": ("egbad", {"discriminator_loss": "sigma"}),
     "vae, elbo": ("vae", {"score_type": "elbo"}),
 }
 

@@ -18,8 +18,9 @@ from sklearn.ensemble import IsolationForest
 from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import MinMaxScaler
 
-from egbad import EGBAD, Blend, datasets, metrics
+from egbad import EGBAD, Blend, datasets
 from egbad.benchmark import protocols
+from egbad.scoring import metrics
 
 Score = Callable[[np.ndarray], np.ndarray]
 SEEDED = {

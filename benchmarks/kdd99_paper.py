@@ -10,8 +10,9 @@ import time
 import numpy as np
 import torch
 
-from egbad import EGBAD, datasets, metrics
+from egbad import EGBAD, datasets
 from egbad.benchmark import protocols
+from egbad.scoring import metrics
 
 
 class OutOfTime(Exception):
@@ -34,7 +35,7 @@ def main() -> None:
 
     with open(options.out, "w", encoding="utf-8") as out:
 
-        def watch(step: int) -> None:
+        def callback(step: int) -> None:
             nonlocal watching
             paused = time.perf_counter()
             terms = {name: values[back.ravel()] for name, values in detector.score_terms(distinct).items()}
@@ -51,7 +52,7 @@ def main() -> None:
                 raise OutOfTime
 
         try:
-            detector.fit(split.x_train, watch=watch, watch_every=options.every)
+            detector.fit(split.x_train, callback=callback, callback_interval=options.every)
         except OutOfTime:
             print(f"Stopped after {options.minutes:g} minutes.")
 

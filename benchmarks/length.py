@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ablation import BriefRuns
 
-from egbad.benchmark import run, suites
+from egbad.benchmark import runner, suites
 from egbad.benchmark.suites import Entry
 from egbad.progress import progress
 
@@ -43,16 +43,16 @@ def main() -> None:
             if task.name not in TOO_LONG and task.name.endswith(options.words)
         ]
         most, *fewer = (Entry(f"{n} x", options.detector, {"steps": n * steps[suite]}) for n in options.times)
-        longest = run.jobs(tasks, [most], options.seeds)
+        longest = runner.jobs(tasks, [most], options.seeds)
         finish(longest, runs, options.jobs)
         went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= steps[suite]]
         finish([replace(job, entry=entry) for job in went_on for entry in fewer], runs, options.jobs)
 
 
-def finish(todo: list[run.Job], runs: BriefRuns, workers: int) -> None:
+def finish(todo: list[runner.Job], runs: BriefRuns, workers: int) -> None:
     """Run what has not been run, with progress."""
-    with progress("Runs", len(run.pending(todo, runs)), unit="runs") as advance:
-        run.run(todo, runs, workers=workers, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
+        runner.run(todo, runs, workers=workers, done=lambda line: advance(1))
 
 
 if __name__ == "__main__":

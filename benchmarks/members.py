@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ablation import BriefRuns
 
-from egbad.benchmark import run, suites
+from egbad.benchmark import runner, suites
 from egbad.benchmark.suites import Entry
 from egbad.progress import progress
 
@@ -27,10 +27,10 @@ def main() -> None:
     options = parser.parse_args()
     entry = Entry("egbad, five members", "egbad", {"members": 5})
     tasks = [task for suite in options.only for task in suites.find(suite, "clean").tasks("clean", None)]
-    todo = run.jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
+    todo = runner.jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
     runs = BriefRuns(options.out)
-    with progress("Runs", len(run.pending(todo, runs)), unit="runs") as advance:
-        run.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
+        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
 
 
 if __name__ == "__main__":

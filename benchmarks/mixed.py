@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from egbad import datasets, metrics
+from egbad import datasets
+from egbad.arrays import map_unique_rows
 from egbad.benchmark import protocols
-from egbad.columns import CATEGORY, NUMBER, code_of
+from egbad.data import Data
+from egbad.data.column_types import CATEGORY, NUMBER, code_of
 from egbad.datasets.dataset import Dataset
-from egbad.encoding import each_once
-from egbad.registry import create
-from egbad.sources import Data
+from egbad.detectors.registry import create
+from egbad.scoring import metrics
 
 
 def folded(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
@@ -48,7 +49,7 @@ def runs(seeds: int) -> Iterator[dict[str, Any]]:
         for name in ("egbad", "blend"):
             for seed in range(seeds if name == "egbad" else 1):
                 detector = create(name, random_state=seed).fit(Data(split.x_train, dataset.columns, kinds=own))
-                scores, _ = each_once(
+                scores, _ = map_unique_rows(
                     lambda x: detector.anomaly_score(Data(x, dataset.columns, kinds=own)),  # noqa: B023, used at once
                     split.x_test,
                 )

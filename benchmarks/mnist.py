@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from egbad import EGBAD, datasets, metrics
+from egbad import EGBAD, datasets
 from egbad.benchmark import protocols
+from egbad.scoring import metrics
 
 NEIGHBOURS = 5
 

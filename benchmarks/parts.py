@@ -12,10 +12,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from egbad import metrics
+from egbad.arrays import map_unique_rows
 from egbad.benchmark import suites
-from egbad.encoding import each_once
-from egbad.registry import create
+from egbad.detectors.registry import create
+from egbad.scoring import metrics
 
 SUITES = ("kdd99", "adbench", "digits", "magnetic_tile")
 Line = dict[str, Any]
@@ -26,7 +26,7 @@ def measure(task: Any, seed: int) -> Line:
     split, digest = task.load(seed)
     blend = create("blend", random_state=seed).fit(split.x_train)
     scorers = {"blend": blend, **blend.parts_}
-    scores = {name: each_once(scorer.score_checked, split.x_test)[0] for name, scorer in scorers.items()}
+    scores = {name: map_unique_rows(scorer.score_checked, split.x_test)[0] for name, scorer in scorers.items()}
     return {
         "task": task.name,
         "seed": seed,

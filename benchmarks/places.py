@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from egbad import metrics
 from egbad.benchmark import suites
-from egbad.registry import create
-from egbad.tiled import Tiled
+from egbad.detectors.registry import create
+from egbad.detectors.tiled import Tiled
+from egbad.scoring import metrics
 
 
 def made(name: str, seed: int, tile: int | None, overlap: float) -> Any:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import betabinom
 
-from egbad import calibration, metrics
+from egbad.arrays import map_unique_rows
 from egbad.benchmark import suites
-from egbad.encoding import each_once
+from egbad.detectors.registry import create
 from egbad.progress import progress
-from egbad.registry import create
+from egbad.scoring import calibration, metrics
 
 ALPHAS = (0.001, 0.01, 0.05)
 SETS = (("kdd99", "kdd99"), ("adbench", "annthyroid"), ("adbench", "mnist"), ("digits", "digits, 8 left out"),
@@ -55,8 +55,8 @@ def measure(task: suites.Task, name: str, seed: int) -> dict[str, Any]:
     split, digest = task.load(seed)
     assert split.anomalous is not None
     detector = create(name, random_state=seed, **DETECTORS[name]).fit(split.x_train)
-    scores, _ = each_once(detector.anomaly_score, split.x_test)
-    spread, _ = each_once(detector.score_spread, split.x_test)
+    scores, _ = map_unique_rows(detector.anomaly_score, split.x_test)
+    spread, _ = map_unique_rows(detector.score_spread, split.x_test)
     wrong = (scores > calibration.threshold(detector.calibration_scores_, 0.01)) != split.anomalous
     return {
         "task": task.name,

@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 
 from egbad import datasets
 from egbad.benchmark import protocols, suites
-from egbad.columns import CATEGORY
-from egbad.registry import create
-from egbad.sources import Data, part_of
+from egbad.data import Data, part_of
+from egbad.data.column_types import CATEGORY
+from egbad.detectors.registry import create
 
 SETS = (
     ("kdd99", "kdd99"),

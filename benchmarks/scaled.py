@@ -12,9 +12,9 @@ import numpy as np
 from scipy.stats import norm
 from sklearn.neighbors import NearestNeighbors
 
-from egbad import metrics
 from egbad.benchmark import suites
-from egbad.encoding import RowEncoder
+from egbad.preprocessing.row_encoder import RowEncoder
+from egbad.scoring import metrics
 
 MOST_TRAIN, MOST_TEST = 8_000, 12_000
 TAME = 3.0  # deviations, from which on a distance counts by its logarithm
@@ -49,7 +49,7 @@ def winsorised(x: np.ndarray) -> Scale:
     return lambda rows: (rows - inner.mean(axis=0)) / spread
 
 
-def ranks(x: np.ndarray) -> Scale:
+def process_group(x: np.ndarray) -> Scale:
     """Normal quantiles of the ranks among training rows."""
     sorted_ = np.sort(x, axis=0)
 
@@ -93,7 +93,7 @@ WAYS: dict[str, Callable[[np.ndarray], Scale]] = {
     "robust": of_logs(robust),
     "robust, tamed": lambda x: Tamed(of_logs(robust)(x)),
     "winsorised": of_logs(winsorised),
-    "ranks": of_logs(ranks),
+    "ranks": of_logs(process_group),
 }
 
 

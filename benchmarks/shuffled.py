@@ -9,9 +9,10 @@ import json
 import numpy as np
 import torch
 
-from egbad import metrics, training
 from egbad.benchmark import suites
-from egbad.registry import create
+from egbad.detectors.registry import create
+from egbad.scoring import metrics
+from egbad.training import loop
 
 BUFFERS = (4_096, 16_384, 65_536)  # rows
 
@@ -21,7 +22,7 @@ class Buffered:
 
     rows = 0
 
-    def __init__(self, x: torch.Tensor, size: int, draws: object, parts: int = 1) -> None:
+    def __init__(self, x: torch.Tensor, size: int, generators: object, parts: int = 1) -> None:
         self.x, self.size = x, min(size, len(x))
         self.rng = np.random.default_rng(0)
         self.buffer = [*range(min(self.rows, len(x)))]
@@ -41,13 +42,13 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
     (task,) = suites.find("kdd99", "clean").tasks("clean", None)
-    of_all = training.Batches
+    of_all = loop.Batches
     for seed in range(options.seeds):
         split, _ = task.load(seed)
         x = split.x_train[np.lexsort(split.x_train.T[::-1])]
         for rows in (None, *BUFFERS):
             Buffered.rows = rows or 0
-            training.Batches = of_all if rows is None else Buffered
+            loop.Batches = of_all if rows is None else Buffered
             detector = create("egbad", random_state=seed, distinct=False).fit(x)
             scores = detector.anomaly_score(split.x_test)
             found = metrics.top_share(scores, split.anomalous, split.top_share)

@@ -15,8 +15,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
+from egbad.detectors.registry import create
 from egbad.errors import HealthWarning
-from egbad.registry import create
 
 SHAPES: dict[str, tuple[int, ...]] = {"rows": (121,), "images": (28, 28)}
 RELEASED = {

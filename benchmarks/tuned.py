@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from egbad import metrics
 from egbad.benchmark import suites
+from egbad.detectors.registry import create
 from egbad.errors import CalibrationWarning, HealthWarning
-from egbad.registry import create
+from egbad.scoring import metrics
 from egbad.tuning import tune
 
 TABLES = ("cardio", "glass", "Lymphography", "Stamps", "vertebral", "WDBC", "wine", "yeast")

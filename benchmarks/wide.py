@@ -17,9 +17,10 @@ from typing import Any
 
 import torch
 
-from egbad import EGBAD, Blend, metrics
+from egbad import EGBAD, Blend
 from egbad.benchmark import suites
 from egbad.errors import CalibrationWarning, HealthWarning
+from egbad.scoring import metrics
 
 Line = dict[str, Any]
 

@@ -15,13 +15,13 @@ from PIL import Image
 
 import egbad.distributed
 from egbad.cli import main
-from egbad.registry import create
+from egbad.detectors.registry import create
 
 SMALL = [
     sys.executable,
     "-c",
-    "import sys, egbad.sources.data\n"
-    "egbad.sources.data.BATCHES, egbad.sources.data.AT_ONCE = 2, 500\n"
+    "import sys, egbad.data.conversion\n"
+    "egbad.data.stream.BATCHES, egbad.data.stream.AT_ONCE = 2, 500\n"
     "from egbad.cli import main\n"
     "sys.exit(main(sys.argv[1:]))",
 ]

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from egbad.registry import create
+from egbad.detectors.registry import create
 
 PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from egbad import load, tuning
 from egbad.cli import main
+from egbad.detectors.registry import all_detectors, create
 from egbad.errors import EgbadError, InvalidInputError
-from egbad.registry import all_detectors, create
 from egbad.tuning import Trial, made_anomalies, space
 
 

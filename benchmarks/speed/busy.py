@@ -13,8 +13,8 @@ from statistics import median
 
 import numpy as np
 
-from egbad.registry import create
-from egbad.runtime import cores
+from egbad.detectors.registry import create
+from egbad.export.onnx_scorer import cores
 
 STEPS = 100
 WORK = ("a fit on rows", "a fit on rows, ten members", "a fit on images", "scores of 4,096 rows")

@@ -24,18 +24,19 @@ import pyarrow.parquet as pq
 import torch
 from torch.nn import functional as F
 
-from egbad import layers, load, networks, products
+from egbad import load
+from egbad.detectors.registry import create
 from egbad.errors import CalibrationWarning, HealthWarning
-from egbad.export import export
-from egbad.layers import Conv, Linear
-from egbad.registry import create
+from egbad.export.to_onnx import export
+from egbad.nn import layers, networks, ops
+from egbad.nn.layers import Conv, Linear
 
 ROWS, IMAGES = (121,), (28, 28)
 RELEASED: dict[tuple[int, ...], dict[str, Any]] = {
     ROWS: {"networks": "kdd99", "n_latent": 32, "width": 64},
     IMAGES: {"networks": "mnist", "n_latent": 200},
 }
-EGBADS = {"distance": "norm", "discrimination": "fm"}
+EGBADS = {"distance": "norm", "discriminator_loss": "fm"}
 REPEATS = 7
 
 Line = tuple[str, float, float, bool]  # name, ratio, target, and whether at least that much is wanted, or at most
@@ -105,7 +106,7 @@ def scoring_images() -> Iterator[Line]:
         m.register_forward_pre_hook(lambda m, given: operations.append((m, m.weight, given[0].shape)))
         for m in convolutions
     ]
-    product = products.affine
+    product = ops.affine
 
     def noted(start: torch.Tensor, given: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
         operations.append((None, weight, given.shape))

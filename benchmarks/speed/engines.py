@@ -19,7 +19,7 @@ from large import write
 
 from egbad import datasets
 from egbad.benchmark import protocols
-from egbad.registry import create
+from egbad.detectors.registry import create
 
 ENGINES = {
     "local": (),

@@ -23,10 +23,10 @@ from growth import drawn
 from torch.utils.flop_counter import FlopCounterMode
 
 from egbad import EGBAD
-from egbad.benchmark import run, suites
+from egbad.benchmark import runner, suites
 from egbad.benchmark.suites import Entry
 from egbad.errors import CalibrationWarning, HealthWarning
-from egbad.gpu import precisely
+from egbad.nn.precision import matmul_precision
 
 REPEATS = 3
 ROWS, IMAGES = (121,), (28, 28)
@@ -56,7 +56,7 @@ def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterato
 
     def fit(n: int, case: Line) -> float:
         # The memory of images is made after training, on the CPU: no matter of steps.
-        return seconds(lambda: EGBAD(steps=n, keep="last", discrimination="fm", random_state=0, **case).fit(x))
+        return seconds(lambda: EGBAD(steps=n, keep="last", discriminator_loss="fm", random_state=0, **case).fit(x))
 
     fit(50, cases[0])  # libraries wake up
     few, many = lengths
@@ -71,7 +71,7 @@ def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterato
 def product_rate(precision: str) -> float:
     """Operations a second of one large product."""
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
-    with precisely("float32" if precision == "bf16" else precision, "cuda"):
+    with matmul_precision("float32" if precision == "bf16" else precision, "cuda"):
         for _ in range(3):
             a @ a
         return 10 * 2 * 8192**3 / seconds(lambda: [a @ a for _ in range(10)])
@@ -86,7 +86,7 @@ def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
     public = [len(x) / seconds(lambda: detector.anomaly_score(x)) for _ in range(REPEATS)]
     chunk = AT_ONCE[detector.kind_]
     rows = torch.from_numpy(detector.encoder_.encode(x[:chunk])).cuda()[None]
-    with torch.no_grad(), precisely(precision, "cuda"):
+    with torch.no_grad(), matmul_precision(precision, "cuda"):
         with FlopCounterMode(display=False) as counted:
             detector.model_.score_terms(rows)
 
@@ -130,9 +130,9 @@ def tables(folder: Path, jobs: int) -> Iterator[Line]:
     started, entry = time.perf_counter(), [Entry("EGBAD", "egbad", {})]
     todo = []
     for suite, seeds in (("mnist", 3), ("kdd99", 10)):
-        todo += run.jobs(suites.find(suite, "clean").tasks("clean", None), entry, seeds)
-    runs = run.Runs(folder)
-    run.run(todo, runs, workers=jobs)
+        todo += runner.jobs(suites.find(suite, "clean").tasks("clean", None), entry, seeds)
+    runs = runner.Runs(folder)
+    runner.run(todo, runs, workers=jobs)
     wall = time.perf_counter() - started
     lines = [line for line in runs.lines.values() if line["status"] == "ok"]
     for dataset, metric in (("kdd99", "f1"), ("mnist", "average_precision")):

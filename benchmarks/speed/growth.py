@@ -50,7 +50,7 @@ def training(x: np.ndarray, n: int = STEPS, **options: Any) -> float:
     def once() -> float:
         marks: list[float] = []
         detector = EGBAD(steps=2 * n, keep="last", random_state=0, alpha=0.1, **options)
-        detector.fit(x, watch=lambda step: marks.append(time.perf_counter()), watch_every=n)
+        detector.fit(x, callback=lambda step: marks.append(time.perf_counter()), callback_interval=n)
         return (marks[1] - marks[0]) / n
 
     return median(once() for _ in range(REPEATS))

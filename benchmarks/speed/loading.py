@@ -1,4 +1,4 @@
-"""How fast photographs are read, resized and scored: on one thread, in threads, in worker processes, and by `egbad.sources`.
+"""How fast photographs are read, resized and scored: on one thread, in threads, in worker processes, and by `egbad.data`.
 
     python benchmarks/speed/loading.py --repeats 3
 
@@ -20,13 +20,13 @@ import numpy as np
 from loky import cpu_count, get_reusable_executor
 from PIL import Image
 
+from egbad.data import open_stream
+from egbad.data.worker_pool import map_processes
 from egbad.detectors import EGBAD
-from egbad.sources import stream
-from egbad.sources.workers import each
 
 SIZE = (64, 64)
 SETS = {"2,000 of 640 x 480": (2000, 480, 640), "150 of 3,008 x 2,000": (150, 2000, 3008)}
-WAYS = ("one thread", "threads", "processes", "egbad.sources")
+WAYS = ("one thread", "threads", "processes", "egbad.data")
 A_TASK = 2**21  # pixels
 AT_ONCE = 60  # images that are scored at once
 
@@ -51,9 +51,11 @@ def read(way: str, paths: list[Path], at_once: int) -> Iterator[np.ndarray]:
     """The images, one by one."""
     if way == "one thread":
         return map(pixels, paths)
-    if way == "egbad.sources":
-        return chain.from_iterable(data.x for data in stream(paths[0].parent, image_size=SIZE, colour=True).batches)
-    return each(pixels, paths, at_once, processes=way == "processes")
+    if way == "egbad.data":
+        return chain.from_iterable(
+            data.x for data in open_stream(paths[0].parent, image_size=SIZE, colour=True).batches
+        )
+    return map_processes(pixels, paths, at_once, processes=way == "processes")
 
 
 def score(images: Iterator[np.ndarray], detector: EGBAD | None) -> None:

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from egbad import EGBAD, datasets, metrics
+from egbad import EGBAD, datasets
+from egbad.arrays import map_unique_rows
 from egbad.benchmark import protocols
-from egbad.encoding import each_once
 from egbad.errors import HealthWarning
+from egbad.scoring import metrics
 
 PUBLISHED, HELD = 0.937, 3
 PAPER = Path(__file__).parents[1] / "results" / "kdd99_paper.jsonl"
@@ -40,15 +41,15 @@ def default(split: protocols.Split, seed: int) -> tuple[int | None, float]:
     steps, f1, spent = list[int](), list[float](), 0.0
     detector = EGBAD(random_state=seed)
 
-    def watch(step: int) -> None:
+    def callback(step: int) -> None:
         nonlocal spent
         started = time.perf_counter()
-        scores, _ = each_once(detector.anomaly_score, split.x_test)
+        scores, _ = map_unique_rows(detector.anomaly_score, split.x_test)
         steps.append(step)
         f1.append(metrics.top_share(scores, split.anomalous, split.top_share).f1)
         spent += time.perf_counter() - started
 
-    detector.fit(split.x_train, watch=watch, watch_every=100)
+    detector.fit(split.x_train, callback=callback, callback_interval=100)
     return first_held(steps, f1), (detector.fit_seconds_ - spent) / detector.history_["step"][-1]
 
 

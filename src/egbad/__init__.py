@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from egbad.blend import Blend
+    from egbad.detectors.blend import Blend
     from egbad.detectors.egbad import EGBAD
     from egbad.loading import load
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EGBAD", "Blend", "__version__", "load"]
 
-_HOMES = {"Blend": "egbad.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.loading"}
+_HOMES = {"Blend": "egbad.detectors.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.loading"}
 
 
 def __getattr__(name: str) -> Any:

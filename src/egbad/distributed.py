@@ -18,10 +18,10 @@ from typing import Any
 
 import torch
 
+from egbad.data import Piece
 from egbad.errors import EgbadError
-from egbad.jobs import Told, write_part
-from egbad.ranks import ALONE, Ranks, learning
-from egbad.sources import Piece
+from egbad.scoring.score_tables import OutputColumns, write_part
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, learning
 
 _LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
 _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an actor has one core
@@ -31,7 +31,7 @@ _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an act
 
 
 @contextmanager
-def together() -> Iterator[Ranks]:
+def process_group() -> Iterator[ProcessGroup]:
     """Let every `fit` in here be one fit of all processes that torchrun or Ray Train started, each with the same data.
 
     Where a detector has at least as many members as there are processes, each trains some of them: the outcome has the bits
@@ -46,7 +46,7 @@ def together() -> Iterator[Ranks]:
     distributed = torch.distributed
     launched = os.environ.keys() >= _LAUNCHED and int(os.environ["WORLD_SIZE"]) > 1
     if not distributed.is_available() or not (launched or distributed.is_initialized()):
-        yield ALONE
+        yield SINGLE_PROCESS
         return
     started = not distributed.is_initialized()
     if started:
@@ -56,8 +56,8 @@ def together() -> Iterator[Ranks]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
-        with learning(Ranks(distributed.get_rank(), distributed.get_world_size())) as ranks:
-            yield ranks
+        with learning(ProcessGroup(distributed.get_rank(), distributed.get_world_size())) as process_group:
+            yield process_group
     finally:
         if started:
             distributed.destroy_process_group()
@@ -122,7 +122,7 @@ def _run_here(config: dict[str, Any]) -> None:
 class _Worker:
     """An actor: it loads the model once."""
 
-    def __init__(self, model: Path, pieces: Sequence[tuple[Path, Piece]], told: Told) -> None:
+    def __init__(self, model: Path, pieces: Sequence[tuple[Path, Piece]], told: OutputColumns) -> None:
         from egbad import load
 
         self.scorer, self.pieces, self.told = load(model), pieces, told
@@ -137,7 +137,7 @@ class _Worker:
 
 
 def score_pieces(
-    model: Path, pieces: Sequence[tuple[Path, Piece]], told: Told, workers: int | None = None
+    model: Path, pieces: Sequence[tuple[Path, Piece]], told: OutputColumns, workers: int | None = None
 ) -> Iterator[int]:
     """Score pieces on Ray, each into its file -> rows of those that are done, as they are; what was left out is named as here.
 

@@ -3,10 +3,10 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from egbad.runtime import SUFFIX, OnnxScorer
+from egbad.export.onnx_scorer import SUFFIX, OnnxScorer
 
 if TYPE_CHECKING:
-    from egbad.base import Detector
+    from egbad.detectors.base import Detector
 
 
 def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
@@ -23,6 +23,6 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     """
     if str(path).lower().endswith(SUFFIX):
         return OnnxScorer(path)
-    from egbad import registry
+    from egbad.detectors import registry
 
     return registry.load(path)

@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from egbad.base import Detector
+from egbad.data import Data, as_data, check_numbers
+from egbad.detectors.base import Detector
+from egbad.detectors.registry import AUTO, create
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError
 from egbad.progress import progress
-from egbad.registry import AUTO, create
-from egbad.sources import Data, as_data, check_numbers
 
 Array = NDArray[Any]
 Floats = NDArray[np.float64]

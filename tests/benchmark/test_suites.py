@@ -6,8 +6,8 @@ import pytest
 from egbad import datasets
 from egbad.benchmark import protocols, suites
 from egbad.datasets import Dataset
+from egbad.detectors.registry import all_detectors, create
 from egbad.errors import EgbadError, InvalidInputError
-from egbad.registry import all_detectors, create
 
 
 def test_every_detector_and_variant_can_be_made():

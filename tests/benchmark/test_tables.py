@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from egbad.benchmark import content, markdown, page, write
+from egbad.benchmark import columns, html, markdown, write
 from egbad.benchmark.published import MEMORY, Published, of_task
 from egbad.benchmark.summary import Cell, agreement, ahead, summarize
 
@@ -94,7 +94,7 @@ def test_agreement_is_spearmans():
 
 
 def test_every_form_has_every_row(tmp_path):
-    head = content.Head("Title & more", "clean", "what it means", "egbad benchmark x")
+    head = columns.Head("Title & more", "clean", "what it means", "egbad benchmark x")
     files = write.write(tmp_path, head, summarize(LINES))
     assert [file.name for file in files] == ["results.html", "results.md", "results.json"]
     html, text = files[0].read_text(), files[1].read_text()
@@ -109,7 +109,7 @@ def test_without_labels_the_tables_show_what_is_flagged(tmp_path):
     bare = [{k: v for k, v in line("own", name, 0, 0.5).items() if k not in ("metrics", "base_rate", "repeats")}
             for name in ("a", "b")]  # fmt: skip
     found = agreement({"a": np.arange(5.0), "b": np.arange(5.0)[::-1]})
-    head = content.Head("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
+    head = columns.Head("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
     text = markdown.to_markdown(head, summarize(bare))
     assert "flagged at alpha 0.01" in text and "AUROC" not in text
     assert "| a | 1.00 | -1.00 |" in text
@@ -122,11 +122,11 @@ def test_kinds_of_anomalies_have_a_table():
         metrics = line("t", "a", seed, 0.9)["metrics"] | {"by_kind": kinds, "pixel_auroc": 0.7}
         return line("t", "a", seed, 0.9, metrics=metrics)
 
-    head = content.Head("Kinds", "clean", "", "egbad benchmark x")
+    head = columns.Head("Kinds", "clean", "", "egbad benchmark x")
     summary = summarize([with_kinds(0, 0.8), with_kinds(1, 0.9)])
     text = markdown.to_markdown(head, summary)
     assert "| AUROC by kind of anomaly | crack (4) | hole <1> (2) |" in text
     assert "| a | 0.850 ± 0.071 | 0.500 ± 0.000 |" in text and "pixel AUROC" in text
-    html = page.to_html(head, summary)
-    assert "<th>hole &lt;1&gt; (2)</th>" in html and "0.850 ± 0.071" in html
+    page = html.to_html(head, summary)
+    assert "<th>hole &lt;1&gt; (2)</th>" in page and "0.850 ± 0.071" in page
     assert "by kind" not in markdown.to_markdown(head, summarize(LINES))

@@ -6,8 +6,8 @@ import torch
 from torch.nn.utils.parametrize import is_parametrized
 
 from egbad.detectors.alad import ALAD, CyclicBiGAN, Settings, default, pair, paper
-from egbad.draws import Draws
 from egbad.errors import InvalidInputError
+from egbad.nn.generators import MemberGenerators
 
 DRAW = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 6, 5, generator=DRAW)
@@ -15,7 +15,7 @@ ROWS = torch.randn(1, 6, 5, generator=DRAW)
 
 def model(shape=(5,), **given):
     base = default(shape) | {"n_latent": 2, "width": 8, "input_noise": 0.0, "cycle_weight": 0.0}
-    return CyclicBiGAN(shape, Settings.model_validate(base | given), Draws([0])).eval()
+    return CyclicBiGAN(shape, Settings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_images_meet_channel_on_channel():
@@ -84,7 +84,7 @@ def test_the_best_weights_are_kept_by_default():
 
 
 def test_the_released_networks_for_kdd99():
-    m = CyclicBiGAN((121,), Settings.model_validate(paper((121,))), Draws([0])).eval()
+    m = CyclicBiGAN((121,), Settings.model_validate(paper((121,))), MemberGenerators([0])).eval()
     layers = {
         "E": [(121, 64), (64, 32)],
         "G": [(32, 64), (64, 128), (128, 121)],

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from egbad.detectors.anogan import AnoGAN, SearchedGAN, Settings, gan_default, released, search_rate
-from egbad.draws import Draws
+from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = gan_default((5,)) | {"n_latent": 2, "width": 8, "search_steps": 20}
-    return SearchedGAN((5,), Settings.model_validate(base | given), Draws([0])).eval()
+    return SearchedGAN((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def settings(**given):
@@ -21,7 +21,7 @@ def settings(**given):
 
 @pytest.mark.parametrize("kind", ["fm", "sigma"])
 def test_the_loss_is_the_papers_weighted_sum(kind):
-    m = model(discrimination=kind, feature_weight=0.3)
+    m = model(discriminator_loss=kind, feature_weight=0.3)
     z = torch.randn(1, 6, 2, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         terms = m.losses(ROWS, z, m.D.features(ROWS))
@@ -54,7 +54,9 @@ def test_the_search_is_adams_from_the_same_start_for_every_row():
 
 
 def test_starts_lie_within_two_standard_deviations():
-    starts = torch.cat([SearchedGAN((5,), settings(n_latent=20), Draws([seed])).z_start for seed in range(20)])
+    starts = torch.cat(
+        [SearchedGAN((5,), settings(n_latent=20), MemberGenerators([seed])).z_start for seed in range(20)]
+    )
     assert starts.abs().max() <= 2
     assert 0.7 < starts.std() < 1
 
@@ -78,12 +80,12 @@ def test_the_paper_recipe_is_the_released_codes():
     rows, images = released((121,)), released((1, 28, 28))
     assert (rows["learning_rate"], rows["batch_size"], rows["n_latent"], rows["average"]) == (1e-5, 50, 32, 0.9999)
     assert (images["networks"], images["n_latent"], images["batch_size"]) == ("mnist", 200, 100)
-    m = SearchedGAN((1, 28, 28), Settings.model_validate(images), Draws([0])).eval()
+    m = SearchedGAN((1, 28, 28), Settings.model_validate(images), MemberGenerators([0])).eval()
     assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)
 
 
 def test_the_released_discriminator_for_kdd99():
-    m = SearchedGAN((121,), Settings.model_validate(released((121,))), Draws([0])).eval()
+    m = SearchedGAN((121,), Settings.model_validate(released((121,))), MemberGenerators([0])).eval()
     assert [tuple(p.shape[1:]) for p in m.D.parameters() if p.shape[1] > 1] == [
         (121, 256),
         (256, 128),

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from egbad.detectors import BiGAN
+from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
-from egbad.registry import create
 
 
 def scene(n, seed):
@@ -37,7 +37,7 @@ def test_the_code_is_the_encoders(bigan):
     x = scene(3, 1)
     with torch.no_grad():
         encoded = torch.from_numpy(bigan.encoder_.encode(x)).expand(2, 3, 4)
-        z = bigan.model_.E(bigan.model_.seen(encoded))
+        z = bigan.model_.E(bigan.model_.preprocess(encoded))
     assert np.allclose(bigan.transform(x), torch.cat([z[0], z[1]], dim=1).numpy(), atol=1e-5)
 
 

@@ -6,14 +6,14 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from egbad.detectors.contrastive import Contrastive, Parts, Settings, ToldApart, default, nt_xent
-from egbad.draws import Draws
+from egbad.detectors.contrastive import Contrastive, ContrastiveModel, Parts, Settings, default, nt_xent
+from egbad.nn.generators import MemberGenerators
 
 
 def model(shape, **given):
-    kind = Parts if len(shape) == 1 else ToldApart
+    kind = Parts if len(shape) == 1 else ContrastiveModel
     settings = Settings.model_validate(default(shape) | {"width": 8, "n_features": 16, "memory": 32} | given)
-    return kind(shape, settings, Draws([0])).eval()
+    return kind(shape, settings, MemberGenerators([0])).eval()
 
 
 def test_nt_xent_is_a_cross_entropy_over_cosines():
@@ -53,7 +53,7 @@ def test_images_of_any_size_are_told_apart(shape):
     x = torch.randn(1, 5, *shape, generator=torch.Generator().manual_seed(0))
     m.prepare(x[0])
     assert torch.isfinite(m.train().loss(x)).all()
-    m.eval().settle(iter([x]))
+    m.eval().finalize(iter([x]))
     terms = m.score_terms(x)
     assert set(terms) == {"projection", "trunk"} and terms["trunk"].shape == (1, 5)
 
@@ -61,9 +61,9 @@ def test_images_of_any_size_are_told_apart(shape):
 def test_a_remembered_image_is_near_until_the_memory_is_full():
     m = model((1, 8, 8), memory=16)
     x = torch.randn(1, 40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    m.settle(iter([x[:, :10]]))
+    m.finalize(iter([x[:, :10]]))
     assert m.score_terms(x[:, :10])["trunk"].max() < 0.02 < m.score_terms(x[:, 10:])["trunk"].min()
-    m.settle(iter([x]))
+    m.finalize(iter([x]))
     near = m.score_terms(x)["trunk"]
     assert near.max() > 0.02
     assert near.mean() < m.score_terms(torch.randn(x.shape, generator=torch.Generator().manual_seed(1)))["trunk"].mean()
@@ -113,7 +113,7 @@ def test_it_learns_a_shape_wherever_it_is():
 def test_how_an_image_is_lit_counts_only_where_there_is_a_background():
     m = model((1, 8, 8))
     x = torch.rand(1, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
-    m.settle(iter([torch.rand(1, 20, 1, 8, 8, generator=torch.Generator().manual_seed(1))]))
+    m.finalize(iter([torch.rand(1, 20, 1, 8, 8, generator=torch.Generator().manual_seed(1))]))
     before = m.score_terms(x)["trunk"]
     assert torch.allclose(m.score_terms(0.3 * x - 0.5)["trunk"], before, atol=0.02)
     m.framed.fill_(True)

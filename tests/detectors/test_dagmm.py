@@ -16,14 +16,14 @@ from egbad.detectors.dagmm import (
     reconstruction_features,
     whitening,
 )
-from egbad.draws import Draws
+from egbad.nn.generators import MemberGenerators
 
 DRAW = torch.Generator().manual_seed(0)
 
 
 def model(**given):
     base = default((5,)) | {"hidden": (8,), "n_components": 3}
-    return Compression((5,), Settings.model_validate(base | given), Draws([0])).eval()
+    return Compression((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_features_by_hand():
@@ -92,7 +92,7 @@ def test_the_mixture_that_scores_is_that_of_all_training_rows():
     m = detector.model_
     kept = np.sort(np.random.default_rng(detector.seed_).permutation(600)[300:])
     with torch.no_grad():
-        z = m.compress(m.seen(torch.from_numpy(detector.encoder_.encode(x[kept]))[None]))[1]
+        z = m.compress(m.preprocess(torch.from_numpy(detector.encoder_.encode(x[kept]))[None]))[1]
         phi, mu, cov = mixture(z.double(), m.memberships(z).exp())
     for found, wanted in zip((m.mu, m.inverse, m.constant), (mu, *whitening(phi, cov)), strict=True):
         assert torch.allclose(found, wanted, atol=1e-4)

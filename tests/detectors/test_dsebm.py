@@ -4,14 +4,14 @@ import pytest
 import torch
 
 from egbad.detectors.dsebm import Energy, Settings, default
-from egbad.draws import Draws
+from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
 
 
 def model(**given):
     base = default((5,)) | {"width": 4, "n_experts": 3}
-    return Energy((5,), Settings.model_validate(base | given), Draws([0, 1])).double().eval()
+    return Energy((5,), Settings.model_validate(base | given), MemberGenerators([0, 1])).double().eval()
 
 
 def test_the_energy_by_hand():
@@ -46,7 +46,7 @@ def test_the_reconstruction_is_a_step_down_the_energy():
 def test_score_matching_is_denoising():
     m = model(noise=0.3)
     noise = torch.randn(2, 6, 5, dtype=torch.float64)
-    m.draws.normal = lambda *shape: noise
+    m.generators.normal = lambda *shape: noise
     noisy = ROWS + 0.3 * noise
     expected = ((ROWS - (noisy - m.gradient(noisy))) ** 2).sum(2).mean(1)
     assert torch.allclose(m.loss(ROWS), expected)
@@ -63,5 +63,5 @@ def test_without_experts_the_energy_is_a_gaussian_bowl():
 
 @pytest.mark.parametrize("shape", [(1, 12, 10), (3, 8, 8)])
 def test_images_have_an_energy_each(shape):
-    m = Energy(shape, Settings.model_validate(default(shape)), Draws([0]))
+    m = Energy(shape, Settings.model_validate(default(shape)), MemberGenerators([0]))
     assert sum(m.score_terms(torch.zeros(1, 4, *shape)).values()).shape == (1, 4)

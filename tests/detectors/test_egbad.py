@@ -8,12 +8,13 @@ from torch import nn
 
 from egbad import EGBAD, load
 from egbad.detectors.egbad import ScoredBiGAN, Settings, correlation_distance, default, paper, relative_distance
-from egbad.draws import Draws
+from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
+from egbad.detectors.gan.models import COLLAPSED, DIED, WON
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
-from egbad.games import COLLAPSED, DIED, WON, cross_entropy_real, norm_distance
-from egbad.health import Symptom
-from egbad.layers import Dropout
-from egbad.networks import encoder, generator, pair_discriminator
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import Dropout
+from egbad.nn.networks import encoder, generator, pair_discriminator
+from egbad.training.health import Symptom
 
 
 def settings(shape, name="default", **given):
@@ -25,7 +26,7 @@ def settings(shape, name="default", **given):
 
 def model(shape=(6,), **given):
     given = {"n_latent": 3, "width": 8} | given
-    return ScoredBiGAN(shape, settings(shape, **given), Draws([0])).eval()
+    return ScoredBiGAN(shape, settings(shape, **given), MemberGenerators([0])).eval()
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -72,7 +73,7 @@ def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
     m = model((1, 8, 8), memory=16, residual_weight=0.3)
     x = torch.randn(1, 9, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
-        m.settle(iter([x[:, :4], x[:, 4:6]]))
+        m.finalize(iter([x[:, :4], x[:, 4:6]]))
         terms, z = m.score_terms(x), m.E(x)
         nearest = (1 - nn.functional.cosine_similarity(z[0, :, None], z[0, None, :6], dim=2)).amin(1)
     assert terms["features"][0].numpy() == pytest.approx(0.7 * (2 * nearest.clamp(min=0)).sqrt().numpy(), abs=2e-3)
@@ -83,10 +84,10 @@ def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
 
 def test_a_memory_leaves_relative_distances_what_they_are():
     x = torch.randn(1, 40, 6, generator=torch.Generator().manual_seed(0))
-    with_memory, without = model(discrimination="memory", memory=16), model()
+    with_memory, without = model(discriminator_loss="memory", memory=16), model()
     with torch.no_grad():
         for m in (with_memory, without):
-            m.settle(iter([x]))
+            m.finalize(iter([x]))
     assert torch.equal(with_memory.usual_x, without.usual_x) and not torch.equal(without.usual_x, torch.ones(1, 1, 6))
 
 
@@ -103,7 +104,7 @@ def test_a_file_keeps_the_defaults_that_it_was_fitted_with(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("pair", ["paper", "released"])
 def test_sigma_judges_the_pair_it_is_told(pair):
-    m = model(distance="norm", discrimination="sigma", sigma_pair=pair, residual_weight=0.0)
+    m = model(distance="norm", discriminator_loss="sigma", sigma_pair=pair, residual_weight=0.0)
     x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         z = m.E(x)
@@ -145,9 +146,9 @@ def layers(module):
 
 
 def test_the_kdd99_networks_are_the_papers():
-    draws = Draws([0])
-    E, G = encoder(draws, (121,), 64, 32), generator(draws, (121,), 64, 32)
-    D = pair_discriminator(draws, (121,), 32, 64, 0.2)
+    generators = MemberGenerators([0])
+    E, G = encoder(generators, (121,), 64, 32), generator(generators, (121,), 64, 32)
+    D = pair_discriminator(generators, (121,), 32, 64, 0.2)
     assert layers(E) == [(121, 64), (64, 32)]
     assert layers(G) == [(32, 64), (64, 128), (128, 121)]
     assert sorted(layers(D)) == [(32, 128), (121, 128), (128, 1), (256, 128)]
@@ -161,7 +162,7 @@ def test_the_paper_recipe_is_the_papers():
     assert (images.learning_rate, images.batch_size, images.n_latent, images.average) == (1e-5, 100, 200, 0.999)
     for s in (rows, images):
         assert (s.cycle_weight, s.input_noise, s.distance, s.degree, s.residual_weight) == (0, 0, "norm", 1, 0.9)
-        assert s.discriminator_pace == 1
+        assert s.discriminator_lr_scale == 1
 
 
 # -- learning ----------------------------------------------------------------------------------------------------------
@@ -241,7 +242,9 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     monkeypatch.setattr(
         ScoredBiGAN,
         "symptoms",
-        lambda self, x: {WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.draws.seeds], device=x.device)},
+        lambda self, x: {
+            WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.generators.seeds], device=x.device)
+        },
     )
     cured = EGBAD(members=3, **options).fit(x)
     assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
@@ -258,11 +261,11 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
 
 def _prepared(detector, x):
     """What `fit` hands to training: encoded rows, no validation rows, nothing beside."""
-    from egbad.base import Beside
+    from egbad.detectors.base import Beside
 
     fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
     detector.kind_, detector.shape_, detector.seed_ = "rows", fitted.shape_, 0
-    detector.columns_ = detector.kinds_ = None
+    detector.columns_ = detector.column_types_ = None
     detector.encoder_ = fitted.encoder_
     detector.device_ = "cpu"
     detector._prepare()
@@ -279,8 +282,8 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
     def symptoms(self, batch):
         if self.training:
             return {}
-        if self.draws.seeds not in rounds:
-            rounds.append(self.draws.seeds)
+        if self.generators.seeds not in rounds:
+            rounds.append(self.generators.seeds)
         sick = {1: [False, True, True], 2: [False, True], 3: [False]}[len(rounds)]  # members 1 and 2, then 2, then none
         return {WORTHLESS: torch.tensor(sick, device=batch.device)}
 
@@ -338,7 +341,7 @@ def test_repeated_rows_do_not_change_what_is_learned_from_rows():
 def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
     x, seen = ring(300, 0), []
     watched = EGBAD(steps=20, random_state=0, alpha=0.05)
-    watched.fit(x, watch=lambda step: seen.append((step, watched.anomaly_score(x[:9]))), watch_every=10)
+    watched.fit(x, callback=lambda step: seen.append((step, watched.anomaly_score(x[:9]))), callback_interval=10)
     plain = EGBAD(steps=20, random_state=0, alpha=0.05).fit(x)
     assert [step for step, _ in seen] == [10, 20]
     assert np.array_equal(seen[-1][1], plain.anomaly_score(x[:9]))
@@ -377,7 +380,7 @@ def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
     seen = []
     for x, options in ((ring(300, 0), {}), (ring(300, 0), {"members": 200}), (images, {})):
         detector = EGBAD(steps=2, random_state=0, alpha=0.05, keep="last", **options)
-        detector.fit(x, watch=lambda step: seen.append(torch.get_num_threads()), watch_every=2)
+        detector.fit(x, callback=lambda step: seen.append(torch.get_num_threads()), callback_interval=2)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
     assert seen == [1, 2, 2]

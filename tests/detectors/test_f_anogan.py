@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from egbad.detectors.f_anogan import EncodedGAN, FAnoGAN, Settings, default, gradient_penalty
-from egbad.draws import Draws
+from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = default((5,)) | {"n_latent": 2, "width": 8}
-    return EncodedGAN((5,), Settings.model_validate(base | given), Draws([0])).eval()
+    return EncodedGAN((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_penalty_by_hand():
@@ -62,5 +62,5 @@ def test_the_encoder_learns_after_the_game_and_changes_nothing_of_it():
 
 
 def test_the_critic_moves_more_often():
-    (critic, g), (e,) = model(critic_moves=5).stages()
+    (critic, g), (e,) = model(n_critic=5).stages()
     assert (critic.moves, g.moves, e.moves) == (5, 1, 1)

@@ -5,14 +5,14 @@ import pytest
 import torch
 
 from egbad.detectors.ganomaly import GANomaly, Settings, TwoEncoders, default, paper
-from egbad.draws import Draws
+from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = default((5,)) | {"n_latent": 3, "width": 8}
-    return TwoEncoders((5,), Settings.model_validate(base | given), Draws([0])).eval()
+    return TwoEncoders((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_losses_by_hand():

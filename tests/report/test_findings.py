@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from egbad.columns import NUMBER
-from egbad.explanation import Reason
-from egbad.registry import create
+from egbad.data.column_types import NUMBER
+from egbad.detectors.registry import create
+from egbad.explain.explanation import Reason
 from egbad.report import findings, findings_to_html, findings_to_json, findings_to_markdown
 from egbad.report.findings import interval
-from egbad.report.words import LANGUAGES, PLACES, Place, Words
+from egbad.report.messages import LANGUAGES, PLACES, Messages, RowLocation
 
 VOID = {"meta", "img"}
 RARE = " (as far off in at most 0.2% of normal rows)"
@@ -65,7 +65,7 @@ def made(detector, new, **given):
     order = np.argsort(-scores, kind="stable")
     highest = new.iloc[order] if isinstance(new, pd.DataFrame) else new[order]
     options = {"names": ("m", "new.parquet"), "command": "egbad report m new.parquet"} | given
-    return findings(detector, scores, detector.explain(highest), [Place(row=int(i)) for i in order], **options)
+    return findings(detector, scores, detector.explain(highest), [RowLocation(row=int(i)) for i in order], **options)
 
 
 @pytest.fixture(scope="module")
@@ -82,8 +82,8 @@ def images():
 
 
 def test_causes_and_reasons_are_the_faults(rows):
-    assert {cause.names[0] for cause in rows.causes[:2] if cause.names} == {"protocol", "bytes"}
-    assert sum(len(cause.rows) for cause in rows.causes) == rows.flagged == rows.explained
+    assert {cause.names[0] for cause in rows.groups[:2] if cause.names} == {"protocol", "bytes"}
+    assert sum(len(cause.rows) for cause in rows.groups) == rows.flagged == rows.explained
     first = rows.top[0]
     assert first.flagged and first.score == pytest.approx(sum(first.terms.values()))
     assert {one.place.row for one in rows.top[:14]} <= set(range(16)), "the rows that were made strange"
@@ -108,7 +108,7 @@ def test_images_come_with_pictures(images):
     shown = 6  # itself, what is expected, where it is strange, three like it
     assert len(page.loaded) == shown * len(images.top)
     assert all(address.startswith("data:image/png;base64,") for address in page.loaded)
-    assert "strange at lower right" in page.text and images.causes[0].names == ("lower right",)
+    assert "strange at lower right" in page.text and images.groups[0].names == ("lower right",)
     assert "右下が異常です" in Page(findings_to_html(images, "ja")).text
 
 
@@ -133,7 +133,7 @@ def test_languages_have_the_same_phrases_with_the_same_places():
 def test_nothing_flagged_is_said():
     detector = create("knn", random_state=0, alpha=0.01).fit(traffic(2000, 0))
     calm = made(detector, traffic(2000, 0).iloc[:50])
-    assert calm.causes == () and "none is flagged" in findings_to_markdown(calm)
+    assert calm.groups == () and "none is flagged" in findings_to_markdown(calm)
     assert len(calm.top) == 20, "and the highest scores are shown all the same"
     assert "in common" not in findings_to_markdown(calm) + findings_to_html(calm)
 
@@ -156,7 +156,7 @@ def test_names_from_outside_are_text():
     ],
 )  # fmt: skip
 def test_reasons_are_sentences(reason, words):
-    assert Words("en").reason(reason, NUMBER) == words
+    assert Messages("en").reason(reason, NUMBER) == words
 
 
 def test_an_interval_holds_its_share():

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from egbad.benchmark.content import (
+from egbad.benchmark.columns import (
     OVERALL,
     Column,
     Head,

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.arrays import distinct_rows
 from egbad.datasets import Dataset
-from egbad.encoding import distinct_rows
 from egbad.errors import InvalidInputError
 
 Array = NDArray[Any]

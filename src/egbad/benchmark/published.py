@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from egbad import metrics
+from egbad.scoring import metrics
 
 QUOTED = "quoted by a later paper"
 MEMORY = "from memory"  # of whoever wrote it down here: not checked against the paper

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from egbad import datasets
 from egbad.benchmark import protocols
 from egbad.benchmark.protocols import Split
+from egbad.data import Data
 from egbad.datasets import Dataset
 from egbad.datasets.magnetic_tile import NORMAL
+from egbad.detectors.registry import all_detectors
 from egbad.errors import InvalidInputError, unknown
-from egbad.registry import all_detectors
-from egbad.sources import Data
 
 PROTOCOLS = {
     "clean": "Disjoint splits; scaling, training and thresholds from normal training rows alone.",
@@ -41,11 +41,11 @@ ASKED_FOR = ("tiled",)  # on rows it is what it is made of, and no image here is
 
 # The variants that papers name, beside the defaults.
 _VARIANTS = (
-    Entry("anogan-sigma", "anogan", {"discrimination": "sigma"}),
+    Entry("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),
     Entry("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
     Entry("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
-    Entry("egbad-residual", "egbad", {"discrimination": "fm", "distance": "norm", "residual_weight": 0.9}),
-    Entry("egbad-sigma", "egbad", {"discrimination": "sigma"}),
+    Entry("egbad-residual", "egbad", {"discriminator_loss": "fm", "distance": "norm", "residual_weight": 0.9}),
+    Entry("egbad-sigma", "egbad", {"discriminator_loss": "sigma"}),
     Entry("vae-elbo", "vae", {"score_type": "elbo"}),
     Entry(UNTRAINED, "egbad", {"steps": 0}),
 )
@@ -89,7 +89,7 @@ class Task:
     faults : tuple of str
         What the protocol does that it should not.
     kinds : tuple of str, optional
-        What the columns hold, of `egbad.columns.KINDS`; None if all are numbers.
+        What the columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
     """
 
     name: str
@@ -140,7 +140,7 @@ def own_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: 
         np.savez(file, x=x, anomalous=labels)
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(labels).data)
-    digest.update(",".join(data.kinds or ()).encode())
+    digest.update(",".join(data.column_types or ()).encode())
     known = anomalous is not None
     return OwnTask(
         name=name,
@@ -148,7 +148,7 @@ def own_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: 
         protocol="clean",
         split=protocols.share_of_normals if known else protocols.unlabelled_half,
         arguments={"normal": 0} if known else {},
-        kinds=data.kinds,
+        kinds=data.column_types,
         store=store,
         digest=digest.hexdigest(),
     )

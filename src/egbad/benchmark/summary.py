@@ -235,10 +235,10 @@ def _overall(tables: Sequence[Table]) -> tuple[tuple[Row, ...], dict[str, str]]:
         cells = {measure: cell(list(of[label].values())) for measure, of in means.items() if of[label]}
         if label in complete:
             for measure in ("average_precision", "auroc"):
-                ranks = [
+                process_group = [
                     rank(means[measure][label][t.task], [means[measure][o][t.task] for o in complete]) for t in tables
                 ]
-                cells[f"rank_{measure}"] = cell(ranks)
+                cells[f"rank_{measure}"] = cell(process_group)
         failures = dict.fromkeys(reason for table in tables for row in table.rows if row.label == label
                                  for reason in row.failures)  # fmt: skip
         rows.append(Row(label, cells, tuple(failures)))
@@ -282,7 +282,7 @@ def agreement(scores: Mapping[str, Any]) -> Agreement | None:
         return None
     from scipy.stats import rankdata
 
-    ranks = np.array([rankdata(of_label) for of_label in scores.values()])
+    process_group = np.array([rankdata(of_label) for of_label in scores.values()])
     with np.errstate(invalid="ignore"):  # scores that are all the same agree with nothing
-        found = np.nan_to_num(np.corrcoef(ranks))
+        found = np.nan_to_num(np.corrcoef(process_group))
     return Agreement(tuple(scores), tuple(tuple(float(v) for v in row) for row in found))

@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from egbad.benchmark.content import Head, tops
+from egbad.benchmark.columns import Head, tops
+from egbad.benchmark.html import to_html
 from egbad.benchmark.markdown import to_markdown
-from egbad.benchmark.page import to_html
 from egbad.benchmark.summary import Summary
-from egbad.persistence import replacing
-from egbad.report import plain
+from egbad.model_file import atomic_write
+from egbad.report import to_jsonable
 
 
 def as_json(head: Head, summary: Summary) -> dict[str, Any]:
     """The tables, JSON-able, without curves and pictures: those are in the lines of the runs."""
-    whole = plain({"head": head, "summary": summary})
+    whole = to_jsonable({"head": head, "summary": summary})
     for table, written in zip(summary.tables, whole["summary"]["tables"], strict=True):
         del written["shown"]
         written["most_anomalous"] = dict(tops(table, head))
@@ -32,7 +32,7 @@ def write(folder: Path, head: Head, summary: Summary) -> list[Path]:
     written = []
     for suffix, form in forms.items():
         path = folder / f"results.{suffix}"
-        with replacing(path) as draft:
+        with atomic_write(path) as draft:
             draft.write_text(form(head, summary), encoding="utf-8")
         written.append(path)
     return written

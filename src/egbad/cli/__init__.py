@@ -1,5 +1,5 @@
 """The command line: `egbad --help`. Nothing heavy is imported before a command needs it."""
 
-from egbad.cli.entry import main
+from egbad.cli.main import main
 
 __all__ = ["main"]

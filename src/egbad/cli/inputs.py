@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from egbad.sources import Data, Kinds, Options, Stream
+    from egbad.data import ColumnTypes, Data, Options, Stream
 
 _LABELS_NAMED = 20  # different labels that an error lists
 
@@ -31,21 +31,21 @@ class Source:
     label_column, image_size, data_dir
         As typed.
     kinds : optional
-        What columns must hold, as `egbad.sources` takes it.
+        What columns must hold, as `egbad.data` takes it.
     like : Scorer, optional
         What is read is for it: columns hold what its columns do, and images are brought to the size of its images, or keep
         their own where it takes any, unless a size was asked for.
     bad : list of str, optional
         Where given, images that can't be read are left out and added to it.
     patch : int, optional
-        Pixels of a side of the patches that are learned, as `egbad.sources` takes it.
+        Pixels of a side of the patches that are learned, as `egbad.data` takes it.
     """
 
     given: str
     label_column: str | None = None
     image_size: str | None = None
     data_dir: Path | None = None
-    kinds: "Kinds | None" = None
+    kinds: "ColumnTypes | None" = None
     like: Any = None
     bad: list[str] | None = None
     patch: int | None = None
@@ -58,21 +58,21 @@ class Source:
         InvalidInputError
             When there is neither, with the nearest data set's name, or what was found can't be used.
         """
-        from egbad import sources
+        from egbad import data
 
-        return sources.read(self.given, **self._options()) if self._is_path() else self._public_data()
+        return data.read(self.given, **self._options()) if self._is_path() else self._public_data()
 
     def stream(self) -> "Stream":
         """The same in batches, read as they are asked for."""
-        from egbad import sources
+        from egbad import data
 
         if self._is_path():
-            return sources.stream(self.given, **self._options())
-        return sources.in_batches(self._public_data())
+            return data.open_stream(self.given, **self._options())
+        return data.in_batches(self._public_data())
 
     def identity(self) -> list[tuple[str, int, int]]:
         """Of every file that is read its path, size and time of change: if they are the same, so is what is read."""
-        from egbad.sources.files import files_at
+        from egbad.data.readers import files_at
 
         files = files_at(self.given) if self._is_path() else []
         return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
@@ -95,11 +95,11 @@ class Source:
             "colour": colour,
             "bad": self.bad,
             "patch": patch,
-            "kinds": kinds,
+            "column_types": kinds,
         }
 
     def _public_data(self) -> "Data":
-        from egbad import datasets, sources
+        from egbad import data, datasets
 
         if self.given not in datasets.names():
             near = get_close_matches(self.given, datasets.names(), n=1)
@@ -114,7 +114,7 @@ class Source:
                     f"The data set '{self.given}' comes as it is, got {option} {value}. Leave it out."
                 )
         found = datasets.load(self.given, self.data_dir)
-        return sources.Data(found.x, found.columns, labels=found.labels)
+        return data.Data(found.x, found.columns, labels=found.labels)
 
 
 def read_schema(path: Path | None) -> dict[str, str] | None:
@@ -129,7 +129,7 @@ def read_schema(path: Path | None) -> dict[str, str] | None:
     """
     if path is None:
         return None
-    from egbad.columns import check_kinds
+    from egbad.data.column_types import check_column_types
 
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
@@ -137,7 +137,7 @@ def read_schema(path: Path | None) -> dict[str, str] | None:
         raise UnreadableFileError(f"'{path}' can't be read as JSON: {error}. Check the file.") from error
     if not isinstance(schema, dict) or not all(isinstance(kind, str) for kind in schema.values()):
         raise UnreadableFileError(f"'{path}' must hold one object, a kind for each name of a column.")
-    check_kinds(schema.values())
+    check_column_types(schema.values())
     return schema
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from egbad.jobs import ParquetTable
+    from egbad.scoring.score_tables import ParquetTable
 
 Columns = Mapping[str, "NDArray[np.generic]"]
 
@@ -195,15 +195,15 @@ class Table:
 @contextmanager
 def table(path: Path | None) -> "Iterator[Table | ParquetTable]":
     """A table to write to: a .csv, .parquet or .jsonl file, which is there once all is written, or stdout as CSV."""
-    from egbad.persistence import replacing
+    from egbad.model_file import atomic_write
 
     if path is None:
         with _stdout() as out:
             yield Table(out, ".csv")
         return
-    with replacing(path) as draft:
+    with atomic_write(path) as draft:
         if path.suffix.lower() == ".parquet":
-            from egbad.jobs import ParquetTable
+            from egbad.scoring.score_tables import ParquetTable
 
             with ParquetTable(draft) as written:
                 yield written

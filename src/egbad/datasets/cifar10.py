@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from egbad.data import read
 from egbad.datasets.dataset import Dataset, Source
 from egbad.datasets.files import Remote, folders
 from egbad.errors import UnreadableFileError
-from egbad.sources import read
 
 CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FOLDER = "cifar10"  # train/<class>/*.png and test/<class>/*.png in the data folder

@@ -13,12 +13,15 @@ from pydantic import Field
 from torch import Tensor
 from torch.func import functional_call
 
-from egbad.base import Shares
-from egbad.draws import Draws
-from egbad.games import GameDetector, GameSettings, GANGame, gan_default, mean_squares, shares_by_difference
+from egbad.detectors.base import ModelAttribution
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import mean_squares
+from egbad.detectors.gan.models import GANModel, GANSettings, shares_by_difference
+from egbad.detectors.gan.recipes import gan_default
+from egbad.nn.generators import MemberGenerators
 
 
-class Settings(GameSettings):
+class ADGANSettings(GANSettings):
     """Every value decided."""
 
     n_starts: int = Field(default=8, ge=1)
@@ -27,18 +30,18 @@ class Settings(GameSettings):
     weights_learning_rate: float = Field(default=5e-5, ge=0)
 
 
-class MovingGAN(GANGame[Settings]):
+class MovingGAN(GANModel[ADGANSettings]):
     """A GAN, and the search for z and for weights around those of G."""
 
-    explains_by = "differences"
+    attribution_method = "differences"
 
     one_by_one = True  # `functional_call` puts other weights into G
     on_gpu = 1  # each row has copies of G
     other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: ADGANSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         self.register_buffer("z_start", self.latent(settings.n_starts))  # (K, S, k)
         # Few rows at once, since each has a generator of its own for every start, and more do not fit the caches. Copies
         # come in multiples of 32: Adam's fused kernel rounds otherwise what is left over by its vectors.
@@ -79,7 +82,7 @@ class MovingGAN(GANGame[Settings]):
         found = self.search(x)
         return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
 
-    def shares(self, x: Tensor) -> Shares:
+    def shares(self, x: Tensor) -> ModelAttribution:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -87,7 +90,7 @@ class MovingGAN(GANGame[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ADGAN(GameDetector[Settings]):
+class ADGAN(GANDetector[ADGANSettings]):
     """Anomaly detection by how near a generator comes that may move with z.
 
     The settings of the search are those that the paper is remembered for; no released code could confirm them.
@@ -117,7 +120,7 @@ class ADGAN(GameDetector[Settings]):
     """
 
     name: ClassVar[str] = "adgan"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = ADGANSettings
     model_type: ClassVar = MovingGAN
     recipes: ClassVar = {"default": gan_default}
     tunable: ClassVar = {"n_latent": (8, 32), "search_steps": (50, 200)}

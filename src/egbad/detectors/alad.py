@@ -13,24 +13,17 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from egbad.draws import Draws
-from egbad.games import (
-    Game,
-    GameDetector,
-    GameSettings,
-    bigan_default,
-    check_networks,
-    cross_entropy_real,
-    loss_against_d,
-    loss_of_d,
-    norm_distance,
-)
-from egbad.layers import BatchNorm, Dropout, Linear, leaky, spectral_norm, without_tracking
-from egbad.networks import Discriminator, PairDiscriminator, discriminator, encoder, generator, pair_discriminator
-from egbad.training import Turn
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import cross_entropy_real, discriminator_loss_value, generator_loss, norm_distance
+from egbad.detectors.gan.models import AdversarialModel, GANSettings, check_networks
+from egbad.detectors.gan.recipes import bigan_default
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import BatchNorm, Dropout, Linear, leaky, spectral_norm, without_tracking
+from egbad.nn.networks import Discriminator, PairDiscriminator, discriminator, encoder, generator, pair_discriminator
+from egbad.training.players import Player
 
 
-class Settings(GameSettings):
+class ALADSettings(GANSettings):
     """Every value decided."""
 
     networks: Literal["auto", "kdd99"] = "auto"
@@ -43,7 +36,13 @@ class Settings(GameSettings):
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     values = {name: value for name, value in bigan_default(shape).items() if name != "degree"}
-    return values | {"cycle_weight": 1.0, "discriminator_pace": 0.5, "keep": "best", "input_noise": 0.3, "guard": True}
+    return values | {
+        "cycle_weight": 1.0,
+        "discriminator_lr_scale": 0.5,
+        "keep": "best",
+        "input_noise": 0.3,
+        "guard": True,
+    }
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -61,75 +60,77 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
                      "epochs": 100, "spectral_norm": True}  # fmt: skip
 
 
-def released_discriminators(draws: Draws, d: int, k: int) -> tuple[PairDiscriminator, Discriminator, Discriminator]:
+def released_discriminators(
+    generators: MemberGenerators, d: int, k: int
+) -> tuple[PairDiscriminator, Discriminator, Discriminator]:
     """D_xz, D_xx and D_zz for rows (d,) and latents (k,) as released for KDD99."""
-    x_side = nn.Sequential(Linear(draws, d, 128), BatchNorm(draws, 128), nn.LeakyReLU(0.2))
-    z_side, joint = (released_side(draws, a, 128, 0.5) for a in (k, 256))
-    d_xz = PairDiscriminator(x_side, z_side, joint, Linear(draws, 128, 1))
-    d_xx = Discriminator(released_side(draws, 2 * d, 128, 0.2), Linear(draws, 128, 1))
-    d_zz = Discriminator(released_side(draws, 2 * k, 32, 0.2), Linear(draws, 32, 1))
+    x_side = nn.Sequential(Linear(generators, d, 128), BatchNorm(generators, 128), nn.LeakyReLU(0.2))
+    z_side, joint = (released_side(generators, a, 128, 0.5) for a in (k, 256))
+    d_xz = PairDiscriminator(x_side, z_side, joint, Linear(generators, 128, 1))
+    d_xx = Discriminator(released_side(generators, 2 * d, 128, 0.2), Linear(generators, 128, 1))
+    d_zz = Discriminator(released_side(generators, 2 * k, 32, 0.2), Linear(generators, 32, 1))
     return d_xz, d_xx, d_zz
 
 
-def released_side(draws: Draws, a: int, b: int, dropout: float) -> nn.Sequential:
+def released_side(generators: MemberGenerators, a: int, b: int, dropout: float) -> nn.Sequential:
     """One hidden layer of those."""
-    return nn.Sequential(Linear(draws, a, b), nn.LeakyReLU(0.2), Dropout(draws, dropout))
+    return nn.Sequential(Linear(generators, a, b), nn.LeakyReLU(0.2), Dropout(generators, dropout))
 
 
-class CyclicBiGAN(Game[Settings]):
+class CyclicBiGAN(AdversarialModel[ALADSettings]):
     """E, G, and the discriminators of (x, z), (x, x) and (z, z)."""
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: ALADSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         s, k = settings, settings.n_latent
         check_networks(s.networks, shape)
         hidden = partial(nn.LeakyReLU, 0.2) if s.networks == "kdd99" else leaky
-        self.E, self.G = encoder(draws, shape, s.width, k, hidden), generator(draws, shape, s.width, k)
+        self.E, self.G = encoder(generators, shape, s.width, k, hidden), generator(generators, shape, s.width, k)
         if s.networks == "kdd99":
-            self.D_xz, self.D_xx, self.D_zz = released_discriminators(draws, shape[0], k)
+            self.D_xz, self.D_xx, self.D_zz = released_discriminators(generators, shape[0], k)
         else:
-            self.D_xz = pair_discriminator(draws, shape, k, s.width, s.dropout)
-            self.D_xx = discriminator(draws, (2 * shape[0], *shape[1:]), s.width, s.dropout)
-            self.D_zz = discriminator(draws, (2 * k,), max(8, s.width // 2), s.dropout)
+            self.D_xz = pair_discriminator(generators, shape, k, s.width, s.dropout)
+            self.D_xx = discriminator(generators, (2 * shape[0], *shape[1:]), s.width, s.dropout)
+            self.D_zz = discriminator(generators, (2 * k,), max(8, s.width // 2), s.dropout)
         if s.spectral_norm:
             for player in (self.E, self.D_xz, self.D_xx, self.D_zz):
-                spectral_norm(player, draws)
+                spectral_norm(player, generators)
 
-    def turns(self) -> tuple[Turn, ...]:
+    def players(self) -> tuple[Player, ...]:
         s = self.settings
         d = [p for D in (self.D_xz, self.D_xx, self.D_zz) for p in D.parameters()]
         eg = [*self.E.parameters(), *self.G.parameters()]
-        return Turn("D", d, self.loss_d, s.discriminator_pace), Turn("EG", eg, self.loss_eg)
+        return Player("D", d, self.loss_d, s.discriminator_lr_scale), Player("EG", eg, self.loss_eg)
 
     def loss_d(self, x: Tensor) -> Tensor:
         """V_xz + V_xx + V_zz of section 3 for the three discriminators, which share no weight, (K,)."""
-        x, z = self.seen(x), self.latent(x.shape[1])
+        x, z = self.preprocess(x), self.latent(x.shape[1])
         with torch.no_grad(), without_tracking(self.E, self.G):
             z_hat, x_gen = self.E(x), self.G(z)
             x_hat, z_back = self.G(z_hat), self.E(x_gen)
-        loss = loss_of_d(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
-        loss = loss + loss_of_d(self.D_xx(pair(x, self.noisy(x))), self.D_xx(pair(x, self.noisy(x_hat))))
+        loss = discriminator_loss_value(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
+        loss = loss + discriminator_loss_value(self.D_xx(pair(x, self.noisy(x))), self.D_xx(pair(x, self.noisy(x_hat))))
         if self.settings.latent_cycle:
-            loss = loss + loss_of_d(self.D_zz(pair(z, z)), self.D_zz(pair(z, z_back)))
+            loss = loss + discriminator_loss_value(self.D_zz(pair(z, z)), self.D_zz(pair(z, z_back)))
         return loss
 
     def loss_eg(self, x: Tensor) -> Tensor:
         """What E and G minimise, (K,): all labels swapped; the real pairs (x, x) and (z, z) say nothing to them."""
-        x, z = self.seen(x), self.latent(x.shape[1])
+        x, z = self.preprocess(x), self.latent(x.shape[1])
         z_hat, x_gen = self.E(x), self.G(z)
         x_hat, z_back = self.G(z_hat), self.E(x_gen)
         with without_tracking(self.D_xz, self.D_xx, self.D_zz):
-            loss = loss_against_d(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
-            loss = loss + loss_against_d(None, self.D_xx(pair(x, self.noisy(x_hat))))
+            loss = generator_loss(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
+            loss = loss + generator_loss(None, self.D_xx(pair(x, self.noisy(x_hat))))
             if self.settings.latent_cycle:
-                loss = loss + loss_against_d(None, self.D_zz(pair(z, z_back)))
+                loss = loss + generator_loss(None, self.D_zz(pair(z, z_back)))
         if self.settings.cycle_weight:
             loss = loss + self.settings.cycle_weight * norm_distance(x, x_hat).mean(1)
         return loss
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """|f_xx(x, x) - f_xx(x, G(E(x)))|_1 of section 3.2, or one of the scores that it is compared with there."""
-        kind, x_hat, seen = self.settings.score_type, self.reconstruct(x), self.seen(x)
+        kind, x_hat, seen = self.settings.score_type, self.reconstruct(x), self.preprocess(x)
         if kind in ("l1", "l2"):
             return {"residual": norm_distance(x, x_hat, 1 if kind == "l1" else 2)}
         f_hat = self.D_xx.features(pair(seen, x_hat))
@@ -139,16 +140,16 @@ class CyclicBiGAN(Game[Settings]):
             term = norm_distance(self.D_xx.features(pair(seen, seen)), f_hat)
         return {"features": term}
 
-    def verdict(self, x: Tensor) -> Tensor:
-        x = self.seen(x)
+    def discriminator_logit(self, x: Tensor) -> Tensor:
+        x = self.preprocess(x)
         logits: Tensor = self.D_xz(x, self.E(x))
         return logits
 
     def criterion(self, x: Tensor) -> Tensor:
-        return norm_distance(self.seen(x), self.reconstruct(x))
+        return norm_distance(self.preprocess(x), self.reconstruct(x))
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
 
@@ -158,7 +159,7 @@ def pair(a: Tensor, b: Tensor) -> Tensor:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class ALAD(GameDetector[Settings]):
+class ALAD(GANDetector[ALADSettings]):
     """Adversarially learned anomaly detection: a BiGAN with cycle discriminators.
 
     Parameters
@@ -190,7 +191,7 @@ class ALAD(GameDetector[Settings]):
     """
 
     name: ClassVar[str] = "alad"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = ALADSettings
     model_type: ClassVar = CyclicBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("fm", "l1", "l2", "logits")}

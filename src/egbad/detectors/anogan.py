@@ -11,31 +11,25 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.base import Shares
-from egbad.draws import Draws
-from egbad.games import (
-    GameDetector,
-    GameSettings,
-    GANGame,
-    cross_entropy_real,
-    gan_default,
-    norm_distance,
-    released,
-    shares_by_difference,
-)
+from egbad.detectors.base import ModelAttribution
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
+from egbad.detectors.gan.models import GANModel, GANSettings, shares_by_difference
+from egbad.detectors.gan.recipes import gan_default, released_recipe
+from egbad.nn.generators import MemberGenerators
 
 
-class Settings(GameSettings):
+class AnoGANSettings(GANSettings):
     """Every value decided."""
 
-    discrimination: Literal["fm", "sigma"] = "fm"
+    discriminator_loss: Literal["fm", "sigma"] = "fm"
     feature_weight: float = Field(default=0.1, ge=0, le=1)
     search_steps: int = Field(default=500, ge=0)
     search_learning_rate: float = Field(default=0.01, gt=0)
     search_decay: bool = True
 
 
-def search_rate(step: int, settings: Settings) -> float:
+def search_rate(step: int, settings: AnoGANSettings) -> float:
     """Learning rate of the search at `step`: a tenth from three fifths of the way, a twentieth from four fifths.
 
     With 500 steps from 0.01 it is the released code's for KDD99: 0.01, 0.001 from step 300, 0.0005 from step 400.
@@ -45,24 +39,24 @@ def search_rate(step: int, settings: Settings) -> float:
     return settings.search_learning_rate * (0.1 if step < 0.8 * settings.search_steps else 0.05)
 
 
-class SearchedGAN(GANGame[Settings]):
+class SearchedGAN(GANModel[AnoGANSettings]):
     """A GAN, and the search for z."""
 
-    explains_by = "differences"
+    attribution_method = "differences"
 
     other_rows = other_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: AnoGANSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         # The same start for every row, (K, 1, k).
-        self.register_buffer("z_start", torch.cat([self.start(member) for member in draws.apart()]))
+        self.register_buffer("z_start", torch.cat([self.start(member) for member in generators.split_members()]))
 
-    def start(self, draws: Draws) -> Tensor:
+    def start(self, generators: MemberGenerators) -> Tensor:
         """A latent (1, 1, k); what lies beyond two standard deviations is drawn again, as the released code does."""
-        z = self.latent(64, draws)
+        z = self.latent(64, generators)
         while (z.abs() > 2).any():
-            z = torch.where(z.abs() > 2, self.latent(64, draws), z)
+            z = torch.where(z.abs() > 2, self.latent(64, generators), z)
         return z[:, :1]
 
     def losses(self, x: Tensor, z: Tensor, f: Tensor) -> dict[str, Tensor]:
@@ -72,7 +66,7 @@ class SearchedGAN(GANGame[Settings]):
         """
         s, x_hat = self.settings, self.G(z)
         f_hat = self.D.features(x_hat)
-        if s.discrimination == "sigma":
+        if s.discriminator_loss == "sigma":
             l_d = cross_entropy_real(self.D.logit(f_hat))
         else:
             l_d = norm_distance(f, f_hat)
@@ -81,7 +75,7 @@ class SearchedGAN(GANGame[Settings]):
 
     def search(self, x: Tensor) -> Tensor:
         """The z (K, B, k) whose G(z) is nearest to x (K, B, ...)."""
-        f = self.D.features(self.seen(x)).detach()
+        f = self.D.features(self.preprocess(x)).detach()
         z = self.z_start.expand(-1, x.shape[1], -1).clone().requires_grad_()
         optimizer = torch.optim.Adam([z])  # anew for every chunk, and elementwise: rows share no state
         for step in range(self.settings.search_steps):
@@ -94,9 +88,9 @@ class SearchedGAN(GANGame[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = (1 - lambda) L_R(x, z) + lambda L_D(x, z) at the end of the search, section 2.3."""
-        return self.losses(x, self.search(x), self.D.features(self.seen(x)))
+        return self.losses(x, self.search(x), self.D.features(self.preprocess(x)))
 
-    def shares(self, x: Tensor) -> Shares:
+    def shares(self, x: Tensor) -> ModelAttribution:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:
@@ -105,14 +99,14 @@ class SearchedGAN(GANGame[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class AnoGAN(GameDetector[Settings]):
+class AnoGAN(GANDetector[AnoGANSettings]):
     """Anomaly detection by searching, for each row, the z whose G(z) is nearest.
 
     Slow by nature: scoring takes `search_steps` forward and backward passes, where EGBAD takes one forward pass.
 
     Parameters
     ----------
-    discrimination : {"fm", "sigma"}, optional
+    discriminator_loss : {"fm", "sigma"}, optional
         What D has to say: by feature matching, or by the cross-entropy of its logit on G(z).
     feature_weight : float, optional
         lambda, the weight of that, in [0, 1]; the residual has the rest.
@@ -139,12 +133,12 @@ class AnoGAN(GameDetector[Settings]):
     """
 
     name: ClassVar[str] = "anogan"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = AnoGANSettings
     model_type: ClassVar = SearchedGAN
-    recipes: ClassVar = {"default": gan_default, "paper": released}
+    recipes: ClassVar = {"default": gan_default, "paper": released_recipe}
     tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 0.5)}
 
-    discrimination: str | None = None
+    discriminator_loss: str | None = None
     feature_weight: float | None = None
     search_steps: int | None = None
     search_learning_rate: float | None = None

@@ -12,19 +12,22 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 
-from egbad.base import Floats
-from egbad.base.chunked import chunks
-from egbad.draws import Draws
+from egbad.detectors.base import Floats
+from egbad.detectors.base.batching import chunks
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import norm_distance
+from egbad.detectors.gan.models import BiGANModel, BiGANSettings
+from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.errors import InvalidInputError
-from egbad.games import BiGANGame, BiGANSettings, GameDetector, bigan_default, norm_distance, released
+from egbad.nn.generators import MemberGenerators
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The game alone, with the values of EGBAD's released code."""
-    return released(shape) | {"cycle_weight": 0.0}
+    return released_recipe(shape) | {"cycle_weight": 0.0}
 
 
-class Representation(BiGANGame[BiGANSettings]):
+class Representation(BiGANModel[BiGANSettings]):
     """E, G, D, and how far a round trip through z ends from where it began."""
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
@@ -33,7 +36,7 @@ class Representation(BiGANGame[BiGANSettings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGANSettings]):  # type: ignore[misc]
+class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGANSettings]):  # type: ignore[misc]
     """The representation that a bidirectional GAN learns: E: x -> z and back by G: z -> x.
 
     A scikit-learn transformer. As a detector it scores by |x - G(E(x))| alone; `EGBAD` also asks D.
@@ -74,7 +77,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
         """E(x) of rows or images (n, ...) -> (n, members * n_latent), the members' z side by side."""
         encoded = self.encoder_.encode(self._check(X).x)
         model = self._game()
-        parts = self._chunked.each(lambda chunk, n: model.E(model.seen(chunk))[:, :n], encoded)
+        parts = self._chunked.each(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)
         return z.transpose(0, 1).flatten(1).double().cpu().numpy()
 
@@ -99,9 +102,9 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GameDetector[BiGA
     def sample(self, n: int, random_state: int = 0) -> Floats:
         """n new rows or images G(z), z ~ p(z), from the members in turn."""
         model = self._game()
-        draws = Draws([random_state + member for member in range(self.members)], self.device_)
+        generators = MemberGenerators([random_state + member for member in range(self.members)], self.device_)
         with torch.no_grad():
-            made = model.G(model.latent(-(-n // self.members), draws))  # (K, n / K, ...)
+            made = model.G(model.latent(-(-n // self.members), generators))  # (K, n / K, ...)
         decoded = self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
         return self._in_users_units(np.asarray(decoded))
 

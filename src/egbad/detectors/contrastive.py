@@ -1,6 +1,6 @@
 """Contrastive: what is normal, learnt by telling its examples apart, and read out by the nearest of them.
 
-Images: instance discrimination with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
+Images: instance discriminator_loss with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
 image must be each other's nearest among all others, among which are its own turns; a class head says which turn it is. A
 memory of the training images' features scores: how far the nearest lies, by cosine.
 Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
@@ -19,14 +19,14 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egbad.base import Encoded, Model, TorchDetector, TrainingSettings
-from egbad.draws import Draws
-from egbad.layers import BatchNorm, Conv, Linear, Reshape, leaky
-from egbad.memory import Memory, some
-from egbad.networks import mlp
-from egbad.products import scalar_products
-from egbad.training import Turn
-from egbad.views import affine, thickness, turned
+from egbad.detectors.base import Encoded, Model, TorchDetector, TrainingSettings
+from egbad.nn.augmentation import affine, thickness, turned
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import BatchNorm, Conv, Linear, Reshape, leaky
+from egbad.nn.memory_bank import MemoryBank, subsample
+from egbad.nn.networks import mlp
+from egbad.nn.ops import scalar_products
+from egbad.training.players import Player
 
 TURNS = 4
 _FLAT = 1e-3  # the deviation of an image that shows nothing
@@ -62,7 +62,7 @@ def evened(x: Tensor) -> Tensor:
 # -- the models --------------------------------------------------------------------------------------------------------
 
 
-class Settings(TrainingSettings):
+class ContrastiveSettings(TrainingSettings):
     """Every value decided."""
 
     width: int = Field(ge=1)
@@ -86,24 +86,24 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch, "steps": 2000, "average": 0.0}
 
 
-class ToldApart(Model[Settings]):
+class ContrastiveModel(Model[ContrastiveSettings]):
     """Images: trunk, projection, class head and memory."""
 
     framed: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
-        s, members = settings, len(draws)
-        self.trunk = _trunk(draws, shape, s.width, s.n_features)
+    def __init__(self, shape: tuple[int, ...], settings: ContrastiveSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        s, members = settings, len(generators)
+        self.trunk = _trunk(generators, shape, s.width, s.n_features)
         self.project = nn.Sequential(
             nn.LeakyReLU(0.1),
-            Linear(draws, s.n_features, s.n_features),
+            Linear(generators, s.n_features, s.n_features),
             nn.ReLU(),
-            Linear(draws, s.n_features, s.n_projection),
+            Linear(generators, s.n_features, s.n_projection),
         )
-        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(draws, s.n_features, TURNS))
-        self.of_trunk = nn.ModuleList([Memory(draws, s.memory, s.n_features) for _ in range(TURNS)])
-        self.of_projection = nn.ModuleList([Memory(draws, s.memory, s.n_projection) for _ in range(TURNS)])
+        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(generators, s.n_features, TURNS))
+        self.of_trunk = nn.ModuleList([MemoryBank(generators, s.memory, s.n_features) for _ in range(TURNS)])
+        self.of_projection = nn.ModuleList([MemoryBank(generators, s.memory, s.n_projection) for _ in range(TURNS)])
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background: Tensor | None = None  # (K, c)
         self.moves: dict[str, float] = {}  # of views, once it is known what the images show
@@ -117,19 +117,19 @@ class ToldApart(Model[Settings]):
         edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
         middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
         alike = float(((edges - middle[None, :, None]).abs() < 0.1).float().mean())
-        self.background = middle.expand(len(self.draws), -1) if alike > 0.9 else None
+        self.background = middle.expand(len(self.generators), -1) if alike > 0.9 else None
         self.framed.fill_(self.background is not None)
         usual, given = _ON_BACKGROUND if alike > 0.5 else _FILLING, dict(self.settings)
         self.moves = {name: far if given[name] is None else given[name] for name, far in usual.items()}
         self.thickness = self.moves.pop("thickness")
 
-    def turns(self) -> tuple[Turn, ...]:
-        return (Turn("contrast", [*self.parameters()], self.loss),)
+    def players(self) -> tuple[Player, ...]:
+        return (Player("contrast", [*self.parameters()], self.loss),)
 
     def view(self, x: Tensor) -> Tensor:
         """A random view of images (K, B, c, h, w)."""
-        x = affine(x, self.background, self.draws, **self.moves)
-        return thickness(x, self.draws, self.thickness) if self.thickness else x
+        x = affine(x, self.background, self.generators, **self.moves)
+        return thickness(x, self.generators, self.thickness) if self.thickness else x
 
     def shown(self, x: Tensor) -> Tensor:
         """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
@@ -153,13 +153,13 @@ class ToldApart(Model[Settings]):
         trunk, projection = (f.view(len(x), TURNS, x.shape[1], -1) for f in parts)
         return trunk, projection
 
-    def settle(self, chunks: Iterator[Tensor]) -> None:
+    def finalize(self, chunks: Iterator[Tensor]) -> None:
         """Remember the features of the given training images."""
         found = [self.features(x) for x in chunks]
         for memories, features in zip((self.of_trunk, self.of_projection), zip(*found, strict=True), strict=True):
             f = torch.cat(features, dim=2)  # (K, 4, n, m)
             for turn, memory in enumerate(memories):
-                cast(Memory, memory).learn(f[:, turn])
+                cast(MemoryBank, memory).learn(f[:, turn])
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The sum over turns of how far the nearest that is remembered lies, by the projection and by the trunk."""
@@ -176,19 +176,19 @@ def _by_pixel(x: Tensor) -> Tensor:
     return x.movedim(2, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 2)
 
 
-def _trunk(draws: Draws, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
+def _trunk(generators: MemberGenerators, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
     """Strided convolutions with batch normalisation until four pixels are left, then m features."""
     c, h, w = shape
     layers: list[nn.Module] = []
     while min(h, w) > 4 or len(layers) < 6:
         kernel = 4 if h % 2 == 0 and w % 2 == 0 else 3
         out = width * min(2 ** (len(layers) // 3), 4)
-        layers += [Conv(draws, c, out, kernel, 2, 1), BatchNorm(draws, out, momentum=0.1), leaky()]
+        layers += [Conv(generators, c, out, kernel, 2, 1), BatchNorm(generators, out, momentum=0.1), leaky()]
         c, h, w = out, (h + 2 - kernel) // 2 + 1, (w + 2 - kernel) // 2 + 1
-    return nn.Sequential(*layers, Reshape(c * h * w), Linear(draws, c * h * w, m))
+    return nn.Sequential(*layers, Reshape(c * h * w), Linear(generators, c * h * w, m))
 
 
-class Parts(Model[Settings]):
+class Parts(Model[ContrastiveSettings]):
     """Rows: a network for a part of the columns, one for the rest, and the parts."""
 
     other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
@@ -196,23 +196,23 @@ class Parts(Model[Settings]):
     part: Tensor
     rest: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: ContrastiveSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         s, d = settings, shape[0]
         size = max(1, d // 4)
-        orders = torch.stack([draws.permutations(d) for _ in range(s.parts)], dim=1)  # (K, J, d)
+        orders = torch.stack([generators.permutations(d) for _ in range(s.parts)], dim=1)  # (K, J, d)
         self.register_buffer("part", orders[..., :size].clone())  # (K, J, size)
         self.register_buffer("rest", orders[..., size:].clone() if d > 1 else orders.clone())
         widths = (s.width, s.width, s.n_projection)
-        self.f = mlp(draws, (size + s.parts, *widths))
-        self.g = mlp(draws, (self.rest.shape[2] + s.parts, *widths))
+        self.f = mlp(generators, (size + s.parts, *widths))
+        self.g = mlp(generators, (self.rest.shape[2] + s.parts, *widths))
 
-    def turns(self) -> tuple[Turn, ...]:
-        return (Turn("contrast", [*self.parameters()], self.loss),)
+    def players(self) -> tuple[Player, ...]:
+        return (Player("contrast", [*self.parameters()], self.loss),)
 
     def logits(self, x: Tensor) -> Tensor:
         """How well each part of rows x (K, B, d) fits the rest that belongs to each part, (K, B, J, J)."""
-        x = self.seen(x)
+        x = self.preprocess(x)
         one, other = (
             F.normalize(net(self._of(x, places)), dim=2) for net, places in ((self.f, self.part), (self.g, self.rest))
         )
@@ -241,7 +241,7 @@ class Parts(Model[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Contrastive(TorchDetector[Settings]):
+class Contrastive(TorchDetector[ContrastiveSettings]):
     """Normal examples told apart: how far the nearest of them lies, or how badly the parts of a row fit each other.
 
     Parameters
@@ -282,8 +282,8 @@ class Contrastive(TorchDetector[Settings]):
     """
 
     name: ClassVar[str] = "contrastive"
-    settings_type: ClassVar = Settings
-    model_type: ClassVar = ToldApart  # for images; `_build` takes `Parts` for rows
+    settings_type: ClassVar = ContrastiveSettings
+    model_type: ClassVar = ContrastiveModel  # for images; `_build` takes `Parts` for rows
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"temperature": (0.1, 0.2, 0.5)}
     tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
@@ -301,8 +301,8 @@ class Contrastive(TorchDetector[Settings]):
     memory: int | None = None
     parts: int | None = None
 
-    def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[Settings]:
-        return (Parts if len(shape) == 1 else ToldApart)(shape, self.settings_, draws)
+    def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[ContrastiveSettings]:
+        return (Parts if len(shape) == 1 else ContrastiveModel)(shape, self.settings_, generators)
 
-    def _settle(self, x: Encoded) -> None:
-        super()._settle(some(x, self.seed_) if x.ndim == 4 else x)
+    def _finalize(self, x: Encoded) -> None:
+        super()._finalize(subsample(x, self.seed_) if x.ndim == 4 else x)

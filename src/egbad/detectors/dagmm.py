@@ -16,11 +16,11 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.draws import Draws
-from egbad.layers import Dropout, Linear
-from egbad.networks import encoder, generator, mlp
-from egbad.training import Turn
+from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import Dropout, Linear
+from egbad.nn.networks import encoder, generator, mlp
+from egbad.training.players import Player
 
 _JITTER = 1e-6  # on the diagonal of a covariance
 
@@ -77,7 +77,7 @@ def energy(z: Tensor, mu: Tensor, inverse: Tensor, constant: Tensor) -> Tensor:
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-class Settings(TrainingSettings):
+class DAGMMSettings(TrainingSettings):
     """Every value decided."""
 
     estimator: Literal["direct", "nvi"] = "direct"
@@ -106,31 +106,33 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return {k: v for k, v in default(shape).items() if k != "steps"} | kdd99 | same
 
 
-class Compression(Model[Settings]):
+class Compression(Model[DAGMMSettings]):
     """E and G compress, `estimate` says the memberships; mu, inverse and constant are the mixture over the training rows."""
 
     mu: Tensor
     inverse: Tensor
     constant: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: DAGMMSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         s, k, m = settings, settings.n_latent, settings.n_components
         if len(shape) == 1:
-            self.E = mlp(draws, (*shape, *s.hidden, k), nn.Tanh)
-            self.G = mlp(draws, (k, *reversed(s.hidden), *shape), nn.Tanh)
+            self.E = mlp(generators, (*shape, *s.hidden, k), nn.Tanh)
+            self.G = mlp(generators, (k, *reversed(s.hidden), *shape), nn.Tanh)
         else:
-            self.E = encoder(draws, shape, s.hidden[0], k)
-            self.G = generator(draws, shape, s.hidden[0], k)
+            self.E = encoder(generators, shape, s.hidden[0], k)
+            self.G = generator(generators, shape, s.hidden[0], k)
         d = k + 2
-        self.estimate = nn.Sequential(Linear(draws, d, 10), nn.Tanh(), Dropout(draws, s.dropout), Linear(draws, 10, m))
-        phi, cov = torch.ones(len(draws), m).double() / m, torch.eye(d).double().expand(len(draws), m, d, d)
-        self.register_buffer("mu", torch.zeros(len(draws), m, d).double())
+        self.estimate = nn.Sequential(
+            Linear(generators, d, 10), nn.Tanh(), Dropout(generators, s.dropout), Linear(generators, 10, m)
+        )
+        phi, cov = torch.ones(len(generators), m).double() / m, torch.eye(d).double().expand(len(generators), m, d, d)
+        self.register_buffer("mu", torch.zeros(len(generators), m, d).double())
         for name, value in zip(("inverse", "constant"), whitening(phi, cov), strict=True):
             self.register_buffer(name, value.clone())
 
-    def turns(self) -> tuple[Turn, ...]:
-        return (Turn(self.settings.estimator, [*self.parameters()], self.loss),)
+    def players(self) -> tuple[Player, ...]:
+        return (Player(self.settings.estimator, [*self.parameters()], self.loss),)
 
     def compress(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """x (K, B, ...), as seen -> x_hat and z (K, B, k + 2), in double precision.
@@ -147,7 +149,7 @@ class Compression(Model[Settings]):
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean |x - x_hat|^2 + lambda_1 mean energy + lambda_2 sum 1 / cov_jj, equation 7, (K,)."""
-        s, x = self.settings, self.seen(x)
+        s, x = self.settings, self.preprocess(x)
         x_hat, z = self.compress(x)
         log_gamma = self.memberships(z)
         if s.estimator == "direct":
@@ -174,13 +176,13 @@ class Compression(Model[Settings]):
 
     def choose(self, log_gamma: Tensor) -> Tensor:
         """m ~ gamma for every row, (K, B, M) -> (K, B, 1)."""
-        u = self.draws.uniform(*log_gamma.shape[1:]).double()
+        u = self.generators.uniform(*log_gamma.shape[1:]).double()
         gumbel = -torch.log(-torch.log(u.clamp(1e-12, 1 - 1e-7)))
         return (log_gamma.detach() + gumbel).argmax(2, keepdim=True)
 
-    def settle(self, chunks: Iterator[Tensor]) -> None:
+    def finalize(self, chunks: Iterator[Tensor]) -> None:
         """The mixture over all training rows."""
-        parts = [self.compress(self.seen(x))[1] for x in chunks]
+        parts = [self.compress(self.preprocess(x))[1] for x in chunks]
         gammas = torch.cat([self.memberships(z).exp() for z in parts], dim=1)
         phi, mu, cov = mixture(torch.cat(parts, dim=1), gammas)
         self.mu.copy_(mu)
@@ -189,16 +191,16 @@ class Compression(Model[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The energy of z."""
-        z = self.compress(self.seen(x))[1]
+        z = self.compress(self.preprocess(x))[1]
         return {"energy": energy(z, self.mu, self.inverse, self.constant)}
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DAGMM(TorchDetector[Settings]):
+class DAGMM(TorchDetector[DAGMMSettings]):
     """Deep autoencoding Gaussian mixture model; the score is the energy -log p(z).
 
     Parameters
@@ -233,7 +235,7 @@ class DAGMM(TorchDetector[Settings]):
     """
 
     name: ClassVar[str] = "dagmm"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = DAGMMSettings
     model_type: ClassVar = Compression
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_components": (2, 4, 8), "estimator": ("direct", "nvi")}

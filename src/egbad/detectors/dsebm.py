@@ -12,13 +12,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.draws import Draws
-from egbad.networks import encoder
-from egbad.training import Turn
+from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.networks import encoder
+from egbad.training.players import Player
 
 
-class Settings(TrainingSettings):
+class DSEBMSettings(TrainingSettings):
     """Every value decided."""
 
     width: int = Field(ge=1)
@@ -42,18 +42,18 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
                              "learning_rate_decay": False}  # fmt: skip
 
 
-class Energy(Model[Settings]):
+class Energy(Model[DSEBMSettings]):
     """E(x) = 1/2 |x - b'|^2 - sum_j h_j(x), h the softplus units of the last layer."""
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
-        self.experts = encoder(draws, shape, settings.width, settings.n_experts, nn.Softplus)
-        self.b = nn.Parameter(torch.zeros(len(draws), 1, *shape))  # the paper's b'
+    def __init__(self, shape: tuple[int, ...], settings: DSEBMSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        self.experts = encoder(generators, shape, settings.width, settings.n_experts, nn.Softplus)
+        self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape))  # the paper's b'
 
     def energy_terms(self, x: Tensor) -> dict[str, Tensor]:
         """The two parts of E(x), equation 3 of the paper: x (K, B, ...) -> (K, B)."""
         bowl = 0.5 * ((x - self.b) ** 2).flatten(2).sum(2)
-        return {"bowl": bowl, "experts": -softplus(self.experts(self.seen(x))).sum(2)}
+        return {"bowl": bowl, "experts": -softplus(self.experts(self.preprocess(x))).sum(2)}
 
     def gradient(self, x: Tensor, *, learning: bool = False) -> Tensor:
         """grad E(x) by automatic differentiation, (K, B, ...) -> (K, B, ...)."""
@@ -63,13 +63,13 @@ class Energy(Model[Settings]):
             (gradient,) = torch.autograd.grad(energy.sum(), [x], create_graph=learning)  # type: ignore[union-attr]
         return gradient
 
-    def turns(self) -> tuple[Turn, ...]:
-        return (Turn("score matching", [*self.parameters()], self.loss),)
+    def players(self) -> tuple[Player, ...]:
+        return (Player("score matching", [*self.parameters()], self.loss),)
 
     def loss(self, x: Tensor) -> Tensor:
         """Mean |x - r(x + noise)|^2, (K,)."""
-        x = self.seen(x)
-        noisy = x + self.settings.noise * self.draws.normal(*x.shape[1:])
+        x = self.preprocess(x)
+        noisy = x + self.settings.noise * self.generators.normal(*x.shape[1:])
         r = noisy - self.gradient(noisy, learning=True)
         return ((x - r) ** 2).flatten(2).sum(2).mean(1)
 
@@ -80,14 +80,14 @@ class Energy(Model[Settings]):
         return {"reconstruction": (self.gradient(x) ** 2).flatten(2).sum(2)}
 
     def criterion(self, x: Tensor) -> Tensor:
-        return (self.gradient(self.seen(x)) ** 2).flatten(2).sum(2)
+        return (self.gradient(self.preprocess(x)) ** 2).flatten(2).sum(2)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return x - self.gradient(x)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class DSEBM(TorchDetector[Settings]):
+class DSEBM(TorchDetector[DSEBMSettings]):
     """Deep structured energy-based model.
 
     Parameters
@@ -116,7 +116,7 @@ class DSEBM(TorchDetector[Settings]):
     """
 
     name: ClassVar[str] = "dsebm"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = DSEBMSettings
     model_type: ClassVar = Energy
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("energy", "reconstruction")}

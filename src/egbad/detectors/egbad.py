@@ -15,7 +15,7 @@ Departures of the default recipe, each a parameter, all of them off with `recipe
   becomes count as one;
 - on images, residuals are measured by correlation (`distance="correlation"`), so that how much of an image is inked or lit
   does not count, and L_D is what E notices: how far E(x) lies from all that is remembered of normal images
-  (`discrimination="memory"`).
+  (`discriminator_loss="memory"`).
 """
 
 from collections.abc import Iterator
@@ -28,18 +28,13 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.base import Encoded, Model, Shares, total
-from egbad.draws import Draws
-from egbad.games import (
-    BiGANGame,
-    BiGANSettings,
-    GameDetector,
-    bigan_default,
-    cross_entropy_real,
-    norm_distance,
-    released,
-)
-from egbad.memory import Memory, some
+from egbad.detectors.base import Encoded, Model, ModelAttribution, total
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
+from egbad.detectors.gan.models import BiGANModel, BiGANSettings
+from egbad.detectors.gan.recipes import bigan_default, released_recipe
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.memory_bank import MemoryBank, subsample
 
 _HIDDEN = 3  # columns are hidden for an explanation, one at a time: more find little more, and cost a score each
 _FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were this far off, in encoded units
@@ -72,11 +67,11 @@ def centred(t: Tensor) -> Tensor:
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-class Settings(BiGANSettings):
+class EGBADSettings(BiGANSettings):
     """A recipe with every value decided. `EGBAD`'s docstring says what each means."""
 
     distance: Literal["relative", "norm", "correlation"] = "relative"
-    discrimination: Literal["fm", "sigma", "memory"] = "fm"
+    discriminator_loss: Literal["fm", "sigma", "memory"] = "fm"
     memory: int = Field(default=4096, ge=16, multiple_of=16)
     sigma_pair: Literal["paper", "released"] = "paper"
     residual_weight: float = Field(default=0.9, ge=0, le=1)
@@ -87,7 +82,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     # The steps are a limit that hardly any training reaches: with a rate that falls towards it, it would matter where it is.
     ends = {"keep": "best", "patience": 5, "least_gain": 0.05, "learning_rate_decay": False}
     if len(shape) == 3:
-        scores = {"distance": "correlation", "discrimination": "memory", "residual_weight": 0.5}
+        scores = {"distance": "correlation", "discriminator_loss": "memory", "residual_weight": 0.5}
         return bigan_default(shape) | ends | {"steps": 1600, "look_every": 40} | scores
     ends |= {"steps": 6000, "look_every": 100}
     # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
@@ -96,10 +91,10 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The paper's recipe, as read from its released code."""
-    return released(shape) | {"cycle_weight": 0.0, "distance": "norm"}
+    return released_recipe(shape) | {"cycle_weight": 0.0, "distance": "norm"}
 
 
-class ScoredBiGAN(BiGANGame[Settings]):
+class ScoredBiGAN(BiGANModel[EGBADSettings]):
     """A BiGAN and the score A(x)."""
 
     usual_x: Tensor
@@ -107,19 +102,19 @@ class ScoredBiGAN(BiGANGame[Settings]):
     weights: Tensor | None
     groups: Tensor | None
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: EGBADSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         # How far off a normal x and its features usually are, for the relative distance: `settle` learns it.
-        self.register_buffer("usual_x", torch.ones(len(draws), 1, *shape))
-        self.register_buffer("usual_f", torch.ones(len(draws), 1, self.D.n_features))
+        self.register_buffer("usual_x", torch.ones(len(generators), 1, *shape))
+        self.register_buffer("usual_f", torch.ones(len(generators), 1, self.D.n_features))
         # So that what a category or a time becomes counts as one column: what each encoded column counts, not all the same.
         self.register_buffer("weights", None)
         self.register_buffer("groups", None)
-        self.explains_by = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
-        if settings.discrimination == "memory":
-            self.memory = Memory(draws, settings.memory, settings.n_latent)
+        self.attribution_method = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
+        if settings.discriminator_loss == "memory":
+            self.memory = MemoryBank(generators, settings.memory, settings.n_latent)
 
-    def settle(self, chunks: Iterator[Tensor]) -> None:
+    def finalize(self, chunks: Iterator[Tensor]) -> None:
         """Learn what is usual of the training rows, as the averaged weights see them: mean distances, and a memory."""
         codes: list[Tensor] = []
         sums, n = [torch.zeros_like(self.usual_x), torch.zeros_like(self.usual_f)], 0
@@ -128,15 +123,15 @@ class ScoredBiGAN(BiGANGame[Settings]):
             sums[0] += (x - x_hat).abs().sum(1, keepdim=True)
             sums[1] += (f - f_hat).abs().sum(1, keepdim=True)
             n += x.shape[1]
-            codes.append(self.E(self.seen(x)))
-        if self.settings.discrimination == "memory":
+            codes.append(self.E(self.preprocess(x)))
+        if self.settings.discriminator_loss == "memory":
             self.memory.learn(torch.cat(codes, dim=1))
         self.usual_x.copy_(sums[0] / n + _FLOOR)
         self.usual_f.copy_(sums[1] / n + _FLOOR)
 
     def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (K, B, ...) -> x_hat = G(E(x)), and D's features of (x, E(x)) and (x_hat, E(x))."""
-        x = self.seen(x)
+        x = self.preprocess(x)
         z = self.E(x)  # (K, B, k)
         x_hat = self.G(z)  # (K, B, ...)
         return x_hat, *self.D.features_of_both(x, x_hat, z)
@@ -148,8 +143,8 @@ class ScoredBiGAN(BiGANGame[Settings]):
     def terms_and_rebuilt(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
         """The terms (K, B) of A(x), and G(E(x))."""
         w = self.settings.residual_weight
-        if self.settings.discrimination == "memory":
-            z = self.E(self.seen(x))
+        if self.settings.discriminator_loss == "memory":
+            z = self.E(self.preprocess(x))
             x_hat, l_d = self.G(z), self.memory(z)
         else:
             x_hat, f, f_hat = self.forward_pass(x)
@@ -157,14 +152,16 @@ class ScoredBiGAN(BiGANGame[Settings]):
         residual = self.distance(x, x_hat, self.usual_x, self.weights)
         return {"residual": w * residual, "features": (1 - w) * l_d}, x_hat
 
-    def shares(self, x: Tensor) -> Shares:
+    def shares(self, x: Tensor) -> ModelAttribution:
         """The residual's parts, exactly; L_D's by what A(x) loses when one has what was expected, or by its gradient."""
         if len(self.shape) == 3:
             return self._shares_by_gradient(x)
         with torch.no_grad():
             terms, x_hat = self.terms_and_rebuilt(x)
             own = self.settings.residual_weight * self.distance_parts(x, x_hat)
-            return Shares(own + terms["features"].unsqueeze(2) * self._falls(x, x_hat, own, total(terms)), x_hat, terms)
+            return ModelAttribution(
+                own + terms["features"].unsqueeze(2) * self._falls(x, x_hat, own, total(terms)), x_hat, terms
+            )
 
     def _falls(self, x: Tensor, x_hat: Tensor, own: Tensor, score: Tensor) -> Tensor:
         """How A(x) falls when one of the columns with the largest residuals has x_hat instead, (K, B, d), as parts of 1.
@@ -182,7 +179,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
         falls = torch.where(falls.sum(2, keepdim=True) > 0, falls, own + 1e-12)
         return falls / falls.sum(2, keepdim=True)
 
-    def _shares_by_gradient(self, x: Tensor) -> Shares:
+    def _shares_by_gradient(self, x: Tensor) -> ModelAttribution:
         point = x.clone().requires_grad_()
         with torch.enable_grad():
             terms, x_hat = self.terms_and_rebuilt(point)
@@ -191,7 +188,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
         weights = (slope * (x - x_hat)).abs().flatten(2) + 1e-12
         of_features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
         own = self.settings.residual_weight * self.distance_parts(x, x_hat)
-        return Shares(own + of_features.view_as(x), x_hat, terms)
+        return ModelAttribution(own + of_features.view_as(x), x_hat, terms)
 
     def distance_parts(self, a: Tensor, b: Tensor) -> Tensor:
         """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""
@@ -209,7 +206,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
 
     def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
         """L_D by D's features of (x, E(x)) and (G(E(x)), E(x)), (K, B)."""
-        if self.settings.discrimination == "sigma":
+        if self.settings.discriminator_loss == "sigma":
             # The paper scores the pair (x, E(x)); the released code the pair (G(E(x)), E(x)).
             return cross_entropy_real(self.D.logit(f if self.settings.sigma_pair == "paper" else f_hat))
         return self.distance(f, f_hat, self.usual_f)
@@ -227,7 +224,7 @@ class ScoredBiGAN(BiGANGame[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class EGBAD(GameDetector[Settings]):
+class EGBAD(GANDetector[EGBADSettings]):
     """Anomaly detection with a bidirectional GAN.
 
     Learns from normal rows (n, d) or images (n, h, w), (n, c, h, w) of 8 x 8 to 128 x 128 pixels and scores new ones
@@ -242,7 +239,7 @@ class EGBAD(GameDetector[Settings]):
         log(1 + distance / usual distance among training rows), unit by unit. "correlation" is 1 minus the correlation.
     degree : float, optional
         Degree of the norm.
-    discrimination : {"fm", "sigma", "memory"}, optional
+    discriminator_loss : {"fm", "sigma", "memory"}, optional
         L_D by feature matching, by the cross-entropy of D's logit, or by a memory of E(x) of normal ones: how far the
         nearest lies, by cosine.
     memory : int, optional
@@ -268,7 +265,7 @@ class EGBAD(GameDetector[Settings]):
     """
 
     name: ClassVar[str] = "egbad"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = EGBADSettings
     model_type: ClassVar = ScoredBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {
@@ -277,23 +274,23 @@ class EGBAD(GameDetector[Settings]):
         "n_latent": (8, 32, 64),
     }
     tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "distance": ("relative", "norm")}
-    tunable_on_images: ClassVar = {"discrimination": ("fm", "memory")}
+    tunable_on_images: ClassVar = {"discriminator_loss": ("fm", "memory")}
 
     adversarial_weight: float | None = None
     cycle_weight: float | None = None
     distance: str | None = None
     degree: float | None = None
-    discrimination: str | None = None
+    discriminator_loss: str | None = None
     sigma_pair: str | None = None
     memory: int | None = None
     residual_weight: float | None = None
 
-    def _build(self, shape: tuple[int, ...], draws: Draws) -> Model[Settings]:
-        model = super()._build(shape, draws)
+    def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:
+        model = super()._build(shape, generators)
         if (blocks := self._blocks()) is not None and isinstance(model, ScoredBiGAN):
             model.register_buffer("weights", torch.from_numpy(blocks.weights()).float(), persistent=False)
             model.register_buffer("groups", torch.from_numpy(blocks.source), persistent=False)
         return model
 
-    def _settle(self, x: Encoded) -> None:
-        super()._settle(some(x, self.seed_) if self.settings_.discrimination == "memory" else x)
+    def _finalize(self, x: Encoded) -> None:
+        super()._finalize(subsample(x, self.seed_) if self.settings_.discriminator_loss == "memory" else x)

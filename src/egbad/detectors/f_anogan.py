@@ -11,12 +11,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.draws import Draws
-from egbad.games import COLLAPSED, DIED, Game, GameDetector, GameSettings, gan_default, mean_squares
-from egbad.health import Symptom
-from egbad.layers import frozen
-from egbad.networks import discriminator, encoder, generator
-from egbad.training import Schedule, Turn
+from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.losses import mean_squares
+from egbad.detectors.gan.models import COLLAPSED, DIED, AdversarialModel, GANSettings
+from egbad.detectors.gan.recipes import gan_default
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import frozen
+from egbad.nn.networks import discriminator, encoder, generator
+from egbad.training.health import Symptom
+from egbad.training.players import Player, Schedule
 
 
 def gradient_penalty(gradient: Tensor) -> Tensor:
@@ -25,13 +28,13 @@ def gradient_penalty(gradient: Tensor) -> Tensor:
     return (length - 1) ** 2
 
 
-class Settings(GameSettings):
+class FAnoGANSettings(GANSettings):
     """Every value decided."""
 
     networks: Literal["auto"] = "auto"
     mapping: Literal["izi_f", "izi", "ziz"] = "izi_f"
     feature_weight: float = Field(default=1.0, ge=0)
-    critic_moves: int = Field(default=5, ge=1)
+    n_critic: int = Field(default=5, ge=1)
     penalty_weight: float = Field(default=10.0, ge=0)
     encoder_steps: int = Field(ge=0)
     encoder_learning_rate: float = Field(gt=0)
@@ -42,7 +45,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     # Adam's moments are those of the paper on Wasserstein GANs: a critic moves too fast for memory.
     own = {
         "beta1": 0.0,
-        "discriminator_pace": 1.0,
+        "discriminator_lr_scale": 1.0,
         "input_noise": 0.0,
         "encoder_learning_rate": 1e-3,
         "learning_rate": 5e-4,
@@ -59,29 +62,29 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
                              "encoder_steps": 50_000, "encoder_learning_rate": 5e-5, "average": 0.0}  # fmt: skip
 
 
-class EncodedGAN(Game[Settings]):
+class EncodedGAN(AdversarialModel[FAnoGANSettings]):
     """G against the critic D, and E that inverts G."""
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: FAnoGANSettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         s = settings
-        self.D = discriminator(draws, shape, s.width, s.dropout)
-        self.G = generator(draws, shape, s.width, s.n_latent)
-        self.E = encoder(draws, shape, s.width, s.n_latent)
+        self.D = discriminator(generators, shape, s.width, s.dropout)
+        self.G = generator(generators, shape, s.width, s.n_latent)
+        self.E = encoder(generators, shape, s.width, s.n_latent)
 
-    def stages(self) -> tuple[tuple[Turn, ...], ...]:
+    def stages(self) -> tuple[tuple[Player, ...], ...]:
         s = self.settings
-        critic = Turn("D", [*self.D.parameters()], self.loss_d, s.discriminator_pace, moves=s.critic_moves)
-        return (critic, Turn("G", [*self.G.parameters()], self.loss_g)), (
-            Turn("E", [*self.E.parameters()], self.loss_e),
+        critic = Player("D", [*self.D.parameters()], self.loss_d, s.discriminator_lr_scale, moves=s.n_critic)
+        return (critic, Player("G", [*self.G.parameters()], self.loss_g)), (
+            Player("E", [*self.E.parameters()], self.loss_e),
         )
 
     def loss_d(self, x: Tensor) -> Tensor:
         """E[D(G(z))] - E[D(x)] + the penalty, (K,)."""
-        x = self.noisy(self.seen(x))
+        x = self.noisy(self.preprocess(x))
         with torch.no_grad():
             made = self.G(self.latent(x.shape[1]))
-        share = self.draws.uniform(x.shape[1]).view(*x.shape[:2], *[1] * (x.dim() - 2))
+        share = self.generators.uniform(x.shape[1]).view(*x.shape[:2], *[1] * (x.dim() - 2))
         between = (share * x + (1 - share) * made).requires_grad_()
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(self.D(between).sum(), [between], create_graph=True)
@@ -91,8 +94,8 @@ class EncodedGAN(Game[Settings]):
 
     def loss_g(self, x: Tensor) -> Tensor:
         """-E[D(G(z))], (K,)."""
-        verdict: Tensor = self.D(self.G(self.latent(x.shape[1])))
-        return -verdict.mean(1)
+        discriminator_logit: Tensor = self.D(self.G(self.latent(x.shape[1])))
+        return -discriminator_logit.mean(1)
 
     def loss_e(self, x: Tensor) -> Tensor:
         """The chosen mapping's loss, section 2.2, (K,)."""
@@ -100,7 +103,7 @@ class EncodedGAN(Game[Settings]):
             if self.settings.mapping == "ziz":
                 z = self.latent(x.shape[1])
                 return mean_squares(z, self.E(self.G(z))).mean(1)
-            residual, features = self.distances(self.seen(x), self.seen(x))
+            residual, features = self.distances(self.preprocess(x), self.preprocess(x))
         loss = residual.mean(1)
         return loss if self.settings.mapping == "izi" else loss + self.settings.feature_weight * features.mean(1)
 
@@ -111,18 +114,18 @@ class EncodedGAN(Game[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = A_R(x) + kappa A_D(x), section 2.3, whatever the encoder was trained by."""
-        residual, features = self.distances(x, self.seen(x))
+        residual, features = self.distances(x, self.preprocess(x))
         return {"residual": residual, "features": self.settings.feature_weight * features}
 
     def criterion(self, x: Tensor) -> Tensor:
-        return self.distances(self.seen(x), self.seen(x))[0]
+        return self.distances(self.preprocess(x), self.preprocess(x))[0]
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
-    def verdict(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.D(self.seen(x))
+    def discriminator_logit(self, x: Tensor) -> Tensor:
+        logits: Tensor = self.D(self.preprocess(x))
         return logits
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
@@ -130,7 +133,7 @@ class EncodedGAN(Game[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class FAnoGAN(GameDetector[Settings]):
+class FAnoGAN(GANDetector[FAnoGANSettings]):
     """Fast AnoGAN: a Wasserstein GAN, and an encoder that inverts its generator.
 
     Parameters
@@ -141,7 +144,7 @@ class FAnoGAN(GameDetector[Settings]):
         How the encoder learns: x -> z -> x with the critic's features, without them, or z -> x -> z.
     feature_weight : float, optional
         kappa, the weight of the features in the encoder's loss and in the score.
-    critic_moves : int, optional
+    n_critic : int, optional
         Moves of the critic for each of G.
     penalty_weight : float, optional
         Of the gradient penalty.
@@ -167,14 +170,14 @@ class FAnoGAN(GameDetector[Settings]):
     """
 
     name: ClassVar[str] = "f_anogan"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = FAnoGANSettings
     model_type: ClassVar = EncodedGAN
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 1.0)}
 
     mapping: str | None = None
     feature_weight: float | None = None
-    critic_moves: int | None = None
+    n_critic: int | None = None
     penalty_weight: float | None = None
     encoder_steps: int | None = None
     encoder_learning_rate: float | None = None

@@ -12,22 +12,23 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.draws import Draws
-from egbad.games import bigan_default, loss_of_d, mean_squares, norm_distance
-from egbad.health import Symptom
-from egbad.layers import without_tracking
-from egbad.networks import discriminator, encoder, generator
-from egbad.training import Turn
+from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.detectors.gan.losses import discriminator_loss_value, mean_squares, norm_distance
+from egbad.detectors.gan.recipes import bigan_default
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import without_tracking
+from egbad.nn.networks import discriminator, encoder, generator
+from egbad.training.health import Symptom
+from egbad.training.players import Player
 
 _WON = Symptom(
     "the discriminator has won: its loss is nearly zero, so that its features say little of what is normal",
-    "Fit with a lower discriminator_pace.",
+    "Fit with a lower discriminator_lr_scale.",
     slower=("D",),
 )
 
 
-class Settings(TrainingSettings):
+class GANomalySettings(TrainingSettings):
     """Every value decided."""
 
     n_latent: int = Field(ge=1)
@@ -35,13 +36,13 @@ class Settings(TrainingSettings):
     adversarial_weight: float = Field(default=1.0, ge=0)
     residual_weight: float = Field(default=50.0, ge=0)
     latent_weight: float = Field(default=1.0, ge=0)
-    discriminator_pace: float = Field(default=1.0, gt=0)
+    discriminator_lr_scale: float = Field(default=1.0, gt=0)
     distance: Literal["l1", "squares"] = "l1"
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
-    own = {"keep": "best", "discriminator_pace": 0.5, "guard": True}
+    own = {"keep": "best", "discriminator_lr_scale": 0.5, "guard": True}
     wanted = ("width", "learning_rate", "batch_size", "steps")
     # Where z has no more entries than the data has directions, it always finds its way back, anomaly or not.
     n_latent = {"n_latent": 32 if len(shape) == 1 else 128}
@@ -54,21 +55,21 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
             "learning_rate_decay": False, "keep": "best", "distance": "squares"}  # fmt: skip
 
 
-class TwoEncoders(Model[Settings]):
+class TwoEncoders(Model[GANomalySettings]):
     """E, G, E_hat, and D whose features x_hat must match."""
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: GANomalySettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         k, width = settings.n_latent, settings.width
-        self.D = discriminator(draws, shape, width)
-        self.E = encoder(draws, shape, width, k)
-        self.G = generator(draws, shape, width, k)
-        self.E_hat = encoder(draws, shape, width, k)
+        self.D = discriminator(generators, shape, width)
+        self.E = encoder(generators, shape, width, k)
+        self.G = generator(generators, shape, width, k)
+        self.E_hat = encoder(generators, shape, width, k)
 
-    def turns(self) -> tuple[Turn, ...]:
+    def players(self) -> tuple[Player, ...]:
         g = [*self.E.parameters(), *self.G.parameters(), *self.E_hat.parameters()]
-        d = Turn("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_pace)
-        return d, Turn("G", g, self.loss_g)
+        d = Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale)
+        return d, Player("G", g, self.loss_g)
 
     def codes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (K, B, ...), as seen -> z, x_hat and z_hat."""
@@ -78,14 +79,14 @@ class TwoEncoders(Model[Settings]):
 
     def loss_d(self, x: Tensor) -> Tensor:
         """Cross-entropy of x as real and x_hat as fake, (K,)."""
-        x = self.seen(x)
+        x = self.preprocess(x)
         with torch.no_grad(), without_tracking(self.E, self.G):
             x_hat = self.G(self.E(x))
-        return loss_of_d(self.D(x), self.D(x_hat))
+        return discriminator_loss_value(self.D(x), self.D(x_hat))
 
     def loss_g(self, x: Tensor) -> Tensor:
         """w_adv |f(x) - f(x_hat)|^2 + w_con |x - x_hat|_1 + w_enc |z - z_hat|^2, means over units, section 3.2, (K,)."""
-        s, x = self.settings, self.seen(x)
+        s, x = self.settings, self.preprocess(x)
         z, x_hat, z_hat = self.codes(x)
         with without_tracking(self.D):
             adversarial = mean_squares(self.D.features(x), self.D.features(x_hat))
@@ -95,16 +96,16 @@ class TwoEncoders(Model[Settings]):
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """|z - z_hat|_1 of equation 5, or the mean of its squares as in the released code."""
-        z, _, z_hat = self.codes(self.seen(x))
+        z, _, z_hat = self.codes(self.preprocess(x))
         return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squares(z, z_hat)}
 
     def criterion(self, x: Tensor) -> Tensor:
-        s, x = self.settings, self.seen(x)
+        s, x = self.settings, self.preprocess(x)
         z, x_hat, z_hat = self.codes(x)
         return s.residual_weight * (x - x_hat).abs().flatten(2).mean(2) + s.latent_weight * mean_squares(z, z_hat)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.seen(x)))
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
@@ -112,7 +113,7 @@ class TwoEncoders(Model[Settings]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class GANomaly(TorchDetector[Settings]):
+class GANomaly(TorchDetector[GANomalySettings]):
     """An encoder, a decoder and a second encoder; the score is how far the two codes lie apart.
 
     Parameters
@@ -123,7 +124,7 @@ class GANomaly(TorchDetector[Settings]):
         Units of the first hidden layer, or channels of the first convolution.
     adversarial_weight, residual_weight, latent_weight : float, optional
         Weights of the three losses; 1, 50 and 1 in the released code.
-    discriminator_pace : float, optional
+    discriminator_lr_scale : float, optional
         D's learning rate, as a multiple of that of the others.
     distance : {"l1", "squares"}, optional
         Of the codes: the paper's, or the released code's.
@@ -144,7 +145,7 @@ class GANomaly(TorchDetector[Settings]):
     """
 
     name: ClassVar[str] = "ganomaly"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = GANomalySettings
     model_type: ClassVar = TwoEncoders
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64), "residual_weight": (10.0, 50.0)}
@@ -154,5 +155,5 @@ class GANomaly(TorchDetector[Settings]):
     adversarial_weight: float | None = None
     residual_weight: float | None = None
     latent_weight: float | None = None
-    discriminator_pace: float | None = None
+    discriminator_lr_scale: float | None = None
     distance: str | None = None

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import IsolationForest as ScikitForest
 
-from egbad import persistence
-from egbad.base import Floats, Settings, ShallowDetector
+from egbad import model_file
+from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 
 def average_path_length(n: NDArray[Any]) -> Floats:
@@ -31,7 +31,7 @@ class ForestSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class IsolationForest(ShallowDetector[ForestSettings]):
+class IsolationForest(SklearnDetector[ForestSettings]):
     """s(x) = 2^(-E[h(x)] / c(n)) in (0, 1], h the depth at which a tree sets x apart.
 
     The trees are scikit-learn's; they are kept as the arrays that they are, so that a file needs no pickle.
@@ -69,7 +69,7 @@ class IsolationForest(ShallowDetector[ForestSettings]):
     max_samples: int = 256
     guard: bool | None = True
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_
         n = min(s.max_samples, len(x))
         forest = ScikitForest(n_estimators=s.n_estimators, max_samples=n, random_state=rng).fit(x)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
-from egbad import persistence
-from egbad.base import Array, Encoded, Floats, Settings, ShallowDetector, flat
-from egbad.explanation import Parts, joined
+from egbad import model_file
+from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flat
+from egbad.explain.explanation import Attribution, concatenate
 
 _BY_PRODUCTS = ("euclidean", "correlation")
 FLAT = 1e-6  # length of a centred row, from which on it has no direction
@@ -25,7 +25,7 @@ class KNNSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class KNN(ShallowDetector[KNNSettings]):
+class KNN(SklearnDetector[KNNSettings]):
     """Mean distance to the k nearest training rows, by scikit-learn's `NearestNeighbors`.
 
     Keeps every training row, in single precision as they are encoded, so that its file is as large as they are.
@@ -62,10 +62,10 @@ class KNN(ShallowDetector[KNNSettings]):
     metric: str = "euclidean"
     distinct: bool | None = True
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         return {"rows": x.astype(np.float32)}  # as they were encoded
 
-    def _take(self, learned: persistence.Arrays) -> None:
+    def _take(self, learned: model_file.Arrays) -> None:
         super()._take(learned)
         k = min(self.settings_.n_neighbors, len(learned["rows"]))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
@@ -88,7 +88,7 @@ class KNN(ShallowDetector[KNNSettings]):
         places: NDArray[np.intp] = self._index.kneighbors(x.astype(self._rows.dtype), return_distance=False)
         return places
 
-    def _shares(self, x: Encoded) -> Parts:
+    def _shares(self, x: Encoded) -> Attribution:
         """Of each distance, by squares or absolute differences; what is expected is the mean of the neighbours.
 
         Those of a cosine have no exact parts, and are hidden one by one.
@@ -102,9 +102,11 @@ class KNN(ShallowDetector[KNNSettings]):
                 lengths = np.linalg.norm(ways, axis=2, keepdims=True)
                 ways = np.divide(ways**2, lengths, out=np.zeros_like(ways), where=lengths > 0)
             parts.append(
-                Parts(ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1, dtype=np.float64), "exact")
+                Attribution(
+                    ways.mean(1), np.zeros(len(rows)), self.learned_["rows"][near].mean(1, dtype=np.float64), "exact"
+                )
             )
-        whole = joined(parts)
+        whole = concatenate(parts)
         return replace(whole, shares=whole.shares.reshape(x.shape), expected=whole.expected.reshape(x.shape))
 
     def _expected(self, x: Encoded) -> Array:

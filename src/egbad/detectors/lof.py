@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
-from egbad import persistence
-from egbad.base import Floats, Settings, ShallowDetector
+from egbad import model_file
+from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 
 def local_reachability_density(distances: Floats, reach: Floats) -> Floats:
@@ -28,7 +28,7 @@ class LOFSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LOF(ShallowDetector[LOFSettings]):
+class LOF(SklearnDetector[LOFSettings]):
     """Local outlier factor of new rows among the training rows, as scikit-learn's with `novelty=True`.
 
     Its neighbours are scikit-learn's; densities are kept as arrays, so that a file needs no pickle. Keeps every
@@ -61,7 +61,7 @@ class LOF(ShallowDetector[LOFSettings]):
     n_neighbors: int = 20
     distinct: bool | None = True
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         if len(x) == 1:  # nobody to compare with
             return {"rows": x, "reach": np.zeros(1), "density": np.ones(1)}
         k = min(self.settings_.n_neighbors, len(x) - 1)
@@ -69,7 +69,7 @@ class LOF(ShallowDetector[LOFSettings]):
         reach = distances[:, -1]
         return {"rows": x, "reach": reach, "density": local_reachability_density(distances, reach[neighbours])}
 
-    def _take(self, learned: persistence.Arrays) -> None:
+    def _take(self, learned: model_file.Arrays) -> None:
         super()._take(learned)
         k = max(1, min(self.settings_.n_neighbors, len(learned["rows"]) - 1))
         self._index = NearestNeighbors(n_neighbors=k).fit(learned["rows"])

@@ -10,8 +10,8 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import OneClassSVM as ScikitSVM
 
-from egbad import persistence
-from egbad.base import Floats, Settings, ShallowDetector
+from egbad import model_file
+from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 
 class SVMSettings(Settings):
@@ -24,7 +24,7 @@ class SVMSettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class OneClassSVM(ShallowDetector[SVMSettings]):
+class OneClassSVM(SklearnDetector[SVMSettings]):
     """Score -sum_i a_i k(x_i, x), k(a, b) = exp(-gamma |a - b|^2), over support vectors x_i.
 
     Up to `max_exact` training rows this is scikit-learn's exact `OneClassSVM`, whose cost grows with the square of the
@@ -71,7 +71,7 @@ class OneClassSVM(ShallowDetector[SVMSettings]):
     n_components: int = 500
     guard: bool | None = True
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_
         gamma = 1 / x.shape[1] if s.gamma == "auto" else s.gamma
         if gamma == "scale":

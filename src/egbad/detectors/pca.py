@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
-from egbad import persistence
-from egbad.base import Array, Encoded, Floats, Settings, ShallowDetector, flat
-from egbad.explanation import Parts
+from egbad import model_file
+from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flat
+from egbad.explain.explanation import Attribution
 
 
 class PCASettings(Settings):
@@ -20,7 +20,7 @@ class PCASettings(Settings):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class PCA(ShallowDetector[PCASettings]):
+class PCA(SklearnDetector[PCASettings]):
     """Squared distance of a row to the space of the first principal components, by scikit-learn's `PCA`.
 
     Parameters
@@ -52,7 +52,7 @@ class PCA(ShallowDetector[PCASettings]):
     n_components: int | float = 0.9
     score_type: str = "likelihood"
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> persistence.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_
         if len(x) == 1:
             x = np.concatenate([x, x])  # one row varies by nothing, not by 0 / 0
@@ -80,7 +80,7 @@ class PCA(ShallowDetector[PCASettings]):
         constant = x.shape[1] * np.log(2 * np.pi) + a["log_det"].item()
         return {"likelihood": 0.5 * (((centred @ a["precision"]) * centred).sum(1) + constant)}
 
-    def _shares(self, x: Encoded) -> Parts:
+    def _shares(self, x: Encoded) -> Attribution:
         """Squared residuals; or of the likelihood the products of its quadratic form, and its constant."""
         a, rows = self.learned_, flat(x)
         centred = rows - a["mean"]
@@ -90,7 +90,7 @@ class PCA(ShallowDetector[PCASettings]):
         if self.settings_.score_type == "likelihood":
             shares = 0.5 * (centred @ a["precision"]) * centred
             base += 0.5 * (rows.shape[1] * np.log(2 * np.pi) + a["log_det"].item())
-        return Parts(shares.reshape(x.shape), base, expected, "exact")
+        return Attribution(shares.reshape(x.shape), base, expected, "exact")
 
     def _expected(self, x: Encoded) -> Array:
         a = self.learned_

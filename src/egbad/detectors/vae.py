@@ -12,11 +12,10 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from egbad.base import Model, TorchDetector, TrainingSettings
-from egbad.draws import Draws
-from egbad.games import row_width
-from egbad.networks import conv_generator, encoder, mlp
-from egbad.training import Turn
+from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.networks import conv_generator, encoder, mlp, row_width
+from egbad.training.players import Player
 
 
 def kl_to_prior(mu: Tensor, log_var: Tensor) -> Tensor:
@@ -29,14 +28,14 @@ def log_likelihood(x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return -0.5 * (((x - mean) ** 2) / var + var.log() + log(2 * pi)).flatten(2).sum(2)
 
 
-class Settings(TrainingSettings):
+class VAESettings(TrainingSettings):
     """Every value decided."""
 
     n_latent: int = Field(ge=1)
     width: int = Field(ge=1)
     variance_floor: float = Field(gt=0)
     score_type: Literal["reconstruction_probability", "elbo"] = "reconstruction_probability"
-    n_draws: int = Field(default=16, ge=1)
+    n_latent_samples: int = Field(default=16, ge=1)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -53,28 +52,28 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return default(shape) | {"n_latent": 200, "width": 400 if len(shape) == 1 else 32}
 
 
-class Autoencoder(Model[Settings]):
+class Autoencoder(Model[VAESettings]):
     """E: x -> q(z given x), G: z -> p(x given z), both Gaussian."""
 
     other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
     noise: Tensor
 
-    def __init__(self, shape: tuple[int, ...], settings: Settings, draws: Draws) -> None:
-        super().__init__(shape, settings, draws)
+    def __init__(self, shape: tuple[int, ...], settings: VAESettings, generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
         k, width = settings.n_latent, settings.width
-        self.E = encoder(draws, shape, width, 2 * k)
+        self.E = encoder(generators, shape, width, 2 * k)
         if len(shape) == 1:
-            self.G = mlp(draws, (k, width, 2 * shape[0]))
+            self.G = mlp(generators, (k, width, 2 * shape[0]))
         else:
-            self.G = conv_generator(draws, (2 * shape[0], *shape[1:]), width, k)
-        self.register_buffer("noise", draws.normal(settings.n_draws, k))  # (K, L, k)
+            self.G = conv_generator(generators, (2 * shape[0], *shape[1:]), width, k)
+        self.register_buffer("noise", generators.normal(settings.n_latent_samples, k))  # (K, L, k)
 
-    def turns(self) -> tuple[Turn, ...]:
-        return (Turn("ELBO", [*self.parameters()], self.loss),)
+    def players(self) -> tuple[Player, ...]:
+        return (Player("ELBO", [*self.parameters()], self.loss),)
 
     def posterior(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """mu and log_var of q(z given x), each (K, B, k)."""
-        mu, log_var = self.E(self.seen(x)).chunk(2, dim=2)
+        mu, log_var = self.E(self.preprocess(x)).chunk(2, dim=2)
         return mu, log_var.clamp(-10, 10)
 
     def decode(self, z: Tensor) -> tuple[Tensor, Tensor]:
@@ -85,8 +84,8 @@ class Autoencoder(Model[Settings]):
     def loss(self, x: Tensor) -> Tensor:
         """The negative ELBO with one draw of z, (K,)."""
         mu, log_var = self.posterior(x)
-        z = mu + (0.5 * log_var).exp() * self.draws.normal(*mu.shape[1:])
-        return (kl_to_prior(mu, log_var) - log_likelihood(self.seen(x), *self.decode(z))).mean(1)
+        z = mu + (0.5 * log_var).exp() * self.generators.normal(*mu.shape[1:])
+        return (kl_to_prior(mu, log_var) - log_likelihood(self.preprocess(x), *self.decode(z))).mean(1)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """-1/L sum_l log p(x given z_l), algorithm 4 of the paper; and with it KL(q || p(z)) for the ELBO."""
@@ -99,14 +98,14 @@ class Autoencoder(Model[Settings]):
         return terms if self.settings.score_type != "elbo" else terms | {"divergence": kl_to_prior(mu, log_var)}
 
     def criterion(self, x: Tensor) -> Tensor:
-        return -log_likelihood(self.seen(x), *self.decode(self.posterior(x)[0]))
+        return -log_likelihood(self.preprocess(x), *self.decode(self.posterior(x)[0]))
 
     def reconstruct(self, x: Tensor) -> Tensor:
         return self.decode(self.posterior(x)[0])[0]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class VAE(TorchDetector[Settings]):
+class VAE(TorchDetector[VAESettings]):
     """Variational autoencoder; the score is the negative reconstruction probability, or the negative ELBO.
 
     Parameters
@@ -119,7 +118,7 @@ class VAE(TorchDetector[Settings]):
         Least variance of the decoder, in squared encoded units.
     score_type : {"reconstruction_probability", "elbo"}, optional
         The mean of -log p(x given z) over draws of z, or with it the divergence of q(z given x) from the prior.
-    n_draws : int, optional
+    n_latent_samples : int, optional
         L, draws of z for a score.
 
     References
@@ -138,7 +137,7 @@ class VAE(TorchDetector[Settings]):
     """
 
     name: ClassVar[str] = "vae"
-    settings_type: ClassVar = Settings
+    settings_type: ClassVar = VAESettings
     model_type: ClassVar = Autoencoder
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64)}
@@ -147,4 +146,4 @@ class VAE(TorchDetector[Settings]):
     width: int | None = None
     variance_floor: float | None = None
     score_type: str | None = None
-    n_draws: int | None = None
+    n_latent_samples: int | None = None

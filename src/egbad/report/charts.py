@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from html import escape
 from math import floor, log10
 
-from egbad.report.value import Curve, Histogram, Losses
+from egbad.report.evaluation import Curve, Histogram, Losses
 
 WIDTH, HEIGHT = 460, 280
 _LETTER = 6.2  # of a name, about

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.calibration import p_values
-from egbad.causes import Cause, by_region, causes
 from egbad.errors import InvalidInputError
-from egbad.explanation import Explanation, Reason
-from egbad.report.value import FORMAT, Histogram, Losses, histogram_of, losses_of, plain
-from egbad.report.words import Place
+from egbad.explain.explanation import Explanation, Reason
+from egbad.explain.grouping import ExplanationGroup, by_region, group_explanations
+from egbad.report.evaluation import FORMAT, Histogram, Losses, histogram_of, losses_of, to_jsonable
+from egbad.report.messages import RowLocation
+from egbad.scoring.calibration import p_values
 
 CONFIDENCE = 0.95
 _WORTH, _RARE = 0.05, 0.05  # of the first reason's share; of normal rows
@@ -38,7 +38,7 @@ class Finding:
         Columns with the largest shares; of an image the region with the largest, and its part of what is strange.
     """
 
-    place: Place
+    place: RowLocation
     score: float
     p_value: float
     flagged: bool
@@ -109,8 +109,8 @@ class Findings:
     interval: tuple[float, float]
     histogram: Histogram
     top: tuple[Finding, ...]
-    causes: tuple[Cause, ...]
-    places: tuple[Place, ...]
+    groups: tuple[ExplanationGroup, ...]
+    places: tuple[RowLocation, ...]
     explained: int
     method: str
     kinds: Mapping[str, str]
@@ -130,7 +130,7 @@ def findings(
     detector: Any,
     scores: NDArray[np.float64],
     explanation: Explanation,
-    places: Sequence[Place],
+    places: Sequence[RowLocation],
     *,
     names: tuple[str, str],
     command: str,
@@ -180,14 +180,14 @@ def findings(
         interval=interval(int(above.sum()), len(scores)),
         histogram=histogram_of(scores, above),
         top=tuple(_one_by_one(detector, explanation, places, shown, reasons)),
-        causes=tuple(causes(explanation.part(strange))) if len(strange) else (),
+        groups=tuple(group_explanations(explanation.part(strange))) if len(strange) else (),
         places=tuple(places[i] for i in strange.tolist()),
         explained=len(strange),
         method=explanation.method,
-        kinds=dict(zip(explanation.columns, explanation.kinds or (), strict=False)),
+        kinds=dict(zip(explanation.columns, explanation.column_types or (), strict=False)),
         losses=losses_of(getattr(detector, "history_", {})),
-        about=plain(detector.describe()),
-        data=plain({"name": names[1], "rows": len(scores)} | dict(data or {})),
+        about=to_jsonable(detector.describe()),
+        data=to_jsonable({"name": names[1], "rows": len(scores)} | dict(data or {})),
         command=command,
         shown=_pictures(detector, explanation, shown) if detector.kind_ == "images" else None,
     )
@@ -209,7 +209,7 @@ def interval(count: int, n: int) -> tuple[float, float]:
 
 
 def _one_by_one(
-    detector: Any, explanation: Explanation, places: Sequence[Place], shown: NDArray[np.intp], k: int
+    detector: Any, explanation: Explanation, places: Sequence[RowLocation], shown: NDArray[np.intp], k: int
 ) -> Iterator[Finding]:
     """What is shown one by one, each by k columns."""
     p = p_values(detector.calibration_scores_, explanation.score[shown])
@@ -242,7 +242,7 @@ def _counts(reason: Reason, first: Reason) -> bool:
 
 def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) -> Shown:
     some = explanation.part(shown)
-    kept = detector.examples_ is not None
+    kept = detector.exemplars_ is not None
     nearest = detector.nearest_examples(some.found) if kept else some.found[:, None][:, :0]
     return Shown(some.found, some.expected, some.shares, nearest)
 
@@ -250,4 +250,4 @@ def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) 
 def to_json(found: Findings) -> str:
     """The findings as strict JSON, without pictures: every number, and the positions of what each cause explains."""
     values = {"format": FORMAT} | {f.name: getattr(found, f.name) for f in fields(found) if f.name != "shown"}
-    return json.dumps(plain(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(to_jsonable(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from egbad.report.value import Report
+from egbad.report.evaluation import Report
 
 
 class Told(Protocol):

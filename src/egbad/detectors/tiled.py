@@ -1,0 +1,341 @@
+"""Tiled: images at their full resolution, learned and scored by overlapping patches.
+
+A detector learns from patches of normal images. An image's score is that of its worst patch, so that what is small in a large
+image is not lost in it, and its threshold is set by whole normal images: with more patches one of them is sooner strange.
+"""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from egbad import model_file
+from egbad.data import MAX_SIDE, MIN_SIDE, Data
+from egbad.data.ragged import in_words, is_ragged, ragged, shape_of, sums
+from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
+from egbad.detectors.blend import Blend
+from egbad.detectors.methods import METHODS
+from egbad.errors import CalibrationWarning, InvalidInputError, unknown
+from egbad.explain.explanation import Attribution, concatenate
+from egbad.preprocessing.column_encoder import TableEncoder
+from egbad.preprocessing.image_encoder import AsIs
+
+_AT_ONCE = 4096  # patches that are scored together: bounds memory
+
+
+def _kind(name: str) -> type[Detector[Any]]:
+    """The detector that learns patches, by name; the others are not imported."""
+    found = Blend if name == Blend.name else METHODS.get(name)
+    if found is None:
+        raise unknown("part", name, [*METHODS, Blend.name])
+    return found
+
+
+class TiledSettings(Settings):
+    """Every value decided."""
+
+    part: str = Blend.name
+    size: int = Field(ge=MIN_SIDE, le=MAX_SIDE)
+    overlap: float = Field(default=0.5, ge=0, lt=1)
+    most_patches: int = Field(default=20_000, ge=2)
+
+
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Patches half as high as the image, or as wide where that is less, within what detectors take."""
+    return {"size": min(64, max(MIN_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_SIDE}
+
+
+def starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
+    """Where patches of `size` pixels begin along a side: evenly, overlapping by at least that share, from edge to edge.
+
+    >>> starts(100, 40, 0.5)
+    array([ 0, 20, 40, 60])
+    """
+    step = max(1, int((1 - overlap) * size))
+    return np.round(np.linspace(0, side - size, -(-(side - size) // step) + 1)).astype(np.int64)
+
+
+class _Stitched:
+    """Images (n, ..., h, w), put together of patches: the mean where these overlap."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.sums, self.times = np.zeros(shape), np.zeros(shape[-2:])
+
+    def add(self, patches: Array, places: Sequence[tuple[int, int]]) -> None:
+        """Patches (n P, ..., size, size), image by image, that begin at these places."""
+        by_image = patches.reshape(len(self.sums), len(places), *patches.shape[1:])
+        for k, (i, j) in enumerate(places):
+            own = (..., slice(i, i + patches.shape[-2]), slice(j, j + patches.shape[-1]))
+            self.sums[own] += by_image[:, k]
+            self.times[own] += 1
+
+    def mean(self) -> Floats:
+        """The images."""
+        return np.asarray(self.sums / self.times)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Tiled(Detector[TiledSettings]):
+    """A detector of patches, for images of more than 128 pixels a side, or for what is small in smaller ones.
+
+    Learns from images (n, h, w) or (n, c, h, w) of any size, or from a list of images of different sizes: then it scores images
+    of any size that a patch fits into. What isn't an image is given to the detector of patches as it is.
+
+    Parameters
+    ----------
+    part : str, optional
+        The name of the detector that learns patches. Default "blend".
+    part_parameters : mapping, optional
+        Its parameters, by name.
+    size : int, optional
+        Pixels of a patch, high and wide, 8 to 128. Default half the shorter side of the smallest image, at most 64.
+    overlap : float, optional
+        Share of a patch that the next one covers at least, in [0, 1). More finds better where something is, and costs more.
+    most_patches : int, optional
+        Patches that are learned from, drawn by chance where there are more.
+
+    Attributes
+    ----------
+    part_ : Detector
+        The fitted detector of patches.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors.tiled import Tiled
+    >>> X = np.random.default_rng(0).normal(size=(40, 200, 160))
+    >>> detector = Tiled(part="pca", size=32, alpha=0.2, random_state=0).fit(X)
+    >>> X[0, 100:110, 20:30] += 5
+    >>> detector.predict(X[:1])
+    array([-1])
+    >>> heat = detector.explain(X[:1]).shares[0]
+    >>> bool(heat[100:110, 20:30].mean() > 3 * heat.mean())
+    True
+    """
+
+    name: ClassVar[str] = "tiled"
+    settings_type: ClassVar = TiledSettings
+    recipes: ClassVar = {"default": default}
+    tunable_on_images: ClassVar = {"size": (16, 24), "overlap": (0.25, 0.75)}
+    max_side: ClassVar[int] = 2**15
+    any_size: ClassVar[bool] = True
+
+    part: str | None = None
+    part_parameters: Mapping[str, Any] | None = None
+    size: int | None = None
+    overlap: float | None = None
+    most_patches: int | None = None
+
+    def _encoder(self, shape: tuple[int, ...]) -> AsIs:
+        return AsIs()
+
+    # -- patches -----------------------------------------------------------------------------------------------------
+
+    def _places(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
+        """Where patches of an image of this shape begin: (row, column) of each. A row (d,) is one patch."""
+        if self.kind_ == "rows":
+            return [(0, 0)]
+        s, (h, w) = self.settings_, shape[-2:]
+        return [(int(i), int(j)) for i in starts(h, s.size, s.overlap) for j in starts(w, s.size, s.overlap)]
+
+    def _cut(self, image: Array, place: tuple[int, int]) -> Array:
+        """The patch (..., size, size) of images (..., h, w) that begins at a place."""
+        size, (i, j) = self.settings_.size, place
+        return image if self.kind_ == "rows" else image[..., i : i + size, j : j + size]
+
+    def _patches(self, x: Array, places: Sequence[tuple[int, int]]) -> Array:
+        """Patches (n P, ...) of images x (n, ...) of one size, image by image."""
+        cut = [self._cut(x, place) for place in places]
+        return np.stack(cut, axis=1).reshape(-1, *cut[0].shape[1:])
+
+    def _few(self, x: Array) -> Iterator[Array]:
+        """Images x (n, ...) in stacks of one size, in their order, that have not too many patches."""
+        start = 0
+        while start < len(x):
+            shape = x[start].shape
+            stop = start + max(1, _AT_ONCE // len(self._places(shape)))
+            few = x[start:stop]
+            if is_ragged(x):
+                same = next((i for i, image in enumerate(few) if image.shape != shape), len(few))
+                few = np.stack([*few[:same]])
+            yield few
+            start += len(few)
+
+    def _parts_of(self, few: Array) -> Iterator[list[tuple[int, int]]]:
+        """The places of patches of a stack, as many at once as can be scored together."""
+        places, most = self._places(few.shape[1:]), max(1, _AT_ONCE // len(few))
+        return (places[start : start + most] for start in range(0, len(places), most))
+
+    def _as_data(self, patches: Array) -> Data:
+        return (
+            Data(patches, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
+            if self.kind_ == "rows"
+            else Data(patches)
+        )
+
+    def _some(self, x: Array, rng: np.random.Generator) -> Array:
+        """As many patches of images x (n, ...) as are learned from."""
+        most = self.settings_.most_patches
+        places = {shape: self._places(shape) for shape in {image.shape for image in x}}
+        ends = np.cumsum([len(places[image.shape]) for image in x])
+        total = int(ends[-1])
+        chosen = np.sort(rng.permutation(total)[:most]) if total > most else np.arange(total)
+        whose = np.searchsorted(ends, chosen, side="right")
+        return np.stack(
+            [
+                self._cut(x[i], places[x[i].shape][k - ends[i]])  # counted from the end of the image's own
+                for i, k in zip(whose.tolist(), chosen.tolist(), strict=True)
+            ]
+        )
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
+        if self.kind_ == "images" and self.settings_.size > min(self.shape_[-2:]):
+            raise InvalidInputError(
+                f"size must be no more than the image's shorter side, {min(self.shape_[-2:])}, got {self.settings_.size}."
+            )
+        self.any_size_ = is_ragged(x)
+        self.part_ = self._fresh(int(rng.integers(2**31)))
+        earlier = beside.start.part_ if isinstance(beside.start, Tiled) else None
+        inner = beside.checkpoints.inner("part") if beside.checkpoints is not None else None
+        if beside.checkpoints is not None and beside.checkpoints.newest is None and self.random_state is None:
+            # All else that a killed fit needs is in the part's own.
+            beside.checkpoints.save(0, {"seed": self.seed_}, {})
+        self.part_.fit_part(self._as_data(self._some(x, rng)), inner, earlier)
+        self.part_.exemplars_ = None
+
+    def _fresh(self, seed: int) -> Detector[Any]:
+        """The detector of patches, not fitted."""
+        kind = _kind(self.settings_.part)
+        options = {"verbose": self.verbose, "random_state": seed, **(self.part_parameters or {})}
+        known = kind().get_params(deep=False)
+        for option in options:
+            if option not in known:
+                raise unknown("option", option, known)
+        return kind(**options)
+
+    def _check_start(self, start: Detector[Any] | None) -> None:
+        if start is not None and not (isinstance(start, Tiled) and hasattr(start, "part_")):
+            raise InvalidInputError(f"start must be a fitted Tiled, got {start!r}.")
+
+    def _calibration_scores(self, x: Array) -> Floats:
+        """What a part puts on a scale by normal patches must not be put there by the image's own: half by half, then by all."""
+        rng = np.random.default_rng(self.seed_)
+        found, half = np.empty(len(x)), np.arange(len(x)) % 2 == 0
+        for own in (half, ~half) if len(x) > 1 else (half,):
+            others = ~own if len(x) > 1 else own
+            self._calibrate_part(self._some(x[others], rng))
+            found[own] = self.score_checked(x[own])
+        self._calibrate_part(self._some(x, rng))
+        return found
+
+    def _calibrate_part(self, patches: Array) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CalibrationWarning)  # nobody asks for a patch's threshold
+            self.part_.calibrate(patches)
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    @property
+    def patch_of_any_size(self) -> int | None:
+        """Pixels of a side of the patches, where images of different sizes were learned."""
+        return self.settings_.size if self.any_size_ else None
+
+    def _check_shape(self, x: Array, name: str) -> None:
+        least = self.patch_of_any_size
+        if least is None:
+            super()._check_shape(x, name)
+            return
+        found = shape_of(x)
+        if len(found) != len(self.shape_) or found[:-2] != self.shape_[:-2] or min(found[-2:]) < least:
+            channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
+            raise InvalidInputError(
+                f"{name} takes images {channels}, of {least} pixels a side at least, the size of its patches, got {in_words(x)}."
+            )
+
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        found = []
+        for few in self._few(x):
+            parts = (self.part_._all_terms(self._patches(few, places)) for places in self._parts_of(few))
+            by_patch = self._by_patch(parts, len(few))
+            worst = self._worst(by_patch)
+            found.append({name: values[worst] for name, values in by_patch.items()})
+        return {name: np.concatenate([own[name] for own in found]) for name in found[0]}
+
+    def _by_patch(self, parts: Iterable[Mapping[str, Floats]], n: int) -> dict[str, Floats]:
+        """Terms of n images' patches, given part by part -> (n, P)."""
+        whole = [{name: values.reshape(n, -1) for name, values in part.items()} for part in parts]
+        return {name: np.hstack([part[name] for part in whole]) for name in whole[0]}
+
+    def _worst(self, by_patch: Mapping[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where in (n, P) each image's worst patch is."""
+        score = np.asarray(sum(by_patch.values()))
+        return np.arange(len(score)), score.argmax(axis=1)
+
+    def _explained(self, x: Array) -> Attribution:
+        parts = [self._explained_few(few) for few in self._few(x)]
+        if is_ragged(x):
+            parts = [replace(p, shares=ragged([*p.shares]), expected=ragged([*p.expected])) for p in parts]
+        return concatenate(parts)
+
+    def _explained_few(self, x: Array) -> Attribution:
+        """Every pixel's share is the mean of those that it has in the patches which cover it."""
+        if self.kind_ == "rows":
+            return self.part_._explained(x)
+        shares, expected = _Stitched((len(x), *x.shape[-2:])), _Stitched(x.shape)
+        found = []
+        for places in self._parts_of(x):
+            parts = self.part_._explained(self._patches(x, places))
+            shares.add(parts.shares, places)
+            expected.add(parts.expected, places)
+            found.append(replace(parts, shares=parts.shares[:0], expected=parts.expected[:0]))  # they take memory
+        by_patch = self._by_patch((parts.terms for parts in found), len(x))
+        worst = self._worst(by_patch)
+        spreads = [parts.spread.reshape(len(x), -1) for parts in found if parts.spread is not None]
+        terms = {name: values[worst] for name, values in by_patch.items()}
+        stitched = shares.mean()
+        return replace(
+            found[0],
+            shares=stitched,
+            base=np.asarray(sum(terms.values())) - sums(stitched),
+            expected=expected.mean(),
+            terms=terms,
+            spread=np.hstack(spreads)[worst] if spreads else None,
+            beside=None,
+        )
+
+    def _blocks(self) -> TableEncoder | None:
+        return self.part_._blocks()
+
+    @property
+    def health_(self) -> list[str]:
+        """What went wrong in training the detector of patches."""
+        return [*getattr(self.part_, "health_", ())]
+
+    def describe(self) -> dict[str, Any]:
+        """What this detector is and how it came about, JSON-able."""
+        about = super().describe()
+        if self.any_size_:
+            about["input"] |= {"any_size_from": list(self.shape_)}
+        return about | {
+            "health": self.health_,
+            "patches": None if self.any_size_ else len(self._places(self.shape_)),
+            "part": self.part_.describe(),
+        }
+
+    def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
+        manifest, arrays = self.part_.content()
+        return {"part": manifest.model_dump(), "any_size": self.any_size_}, {
+            f"part.{name}": array for name, array in arrays.items()
+        }
+
+    def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+        self.any_size_ = bool(state.get("any_size"))  # a file of an earlier release doesn't say
+        manifest = model_file.Manifest.model_validate(state["part"])
+        self.part_ = _kind(manifest.detector).from_file(manifest, model_file.with_prefix_removed("part.", arrays))
+        self.part_.exemplars_ = None

@@ -1,0 +1,218 @@
+"""Layers, each holding the weights of K members at once.
+
+Everything runs on stacked tensors: rows are (K, B, d), images (K, B, c, h, w), and member k only ever meets slice k.
+A member's numbers come from its own generator, so that it is the same whether it is trained alone or among others.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from math import sqrt
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils import parametrize
+
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.ops import affine, as_channels, as_members, convolution, each_member
+
+Activation = Callable[[], nn.Module]
+
+
+def xavier(generators: MemberGenerators, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
+    """Glorot uniform weights -> (K, *shape)."""
+    bound = sqrt(6 / (fan_in + fan_out))
+    return 2 * bound * generators.uniform(*shape) - bound
+
+
+def normal_002(generators: MemberGenerators, shape: tuple[int, ...], fan_in: int, fan_out: int) -> Tensor:
+    """DCGAN's weights from N(0, 0.02^2) -> (K, *shape)."""
+    return generators.normal(*shape) * 0.02
+
+
+class Linear(nn.Module):
+    """x (K, B, a) -> (K, B, b), in the precision of x."""
+
+    def __init__(self, generators: MemberGenerators, a: int, b: int, init: Any = xavier) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(init(generators, (a, b), a, b))  # (K, a, b)
+        self.bias = nn.Parameter(torch.zeros(len(generators), 1, b))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return affine(self.bias.to(x.dtype), x, self.weight.to(x.dtype))
+
+
+class Conv(nn.Module):
+    """Convolution, x (K, B, a, h, w) -> (K, B, b, h', w'), or its transpose with `up`."""
+
+    def __init__(
+        self,
+        generators: MemberGenerators,
+        a: int,
+        b: int,
+        kernel: int,
+        stride: int,
+        padding: int,
+        *,
+        up: bool = False,
+        init: Any = xavier,
+    ) -> None:
+        super().__init__()
+        shape = (a, b, kernel, kernel) if up else (b, a, kernel, kernel)
+        self.weight = nn.Parameter(init(generators, shape, a * kernel**2, b * kernel**2))
+        self.bias = nn.Parameter(torch.zeros(len(generators), b))
+        self.up, self.stride, self.padding = up, stride, padding
+
+    def forward(self, x: Tensor) -> Tensor:
+        return convolution(x, self.weight, self.bias, self.stride, self.padding, up=self.up)
+
+
+class BatchNorm(nn.Module):
+    """Batch normalisation by member, with the momentum and epsilon of TensorFlow's layer that the authors used."""
+
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, generators: MemberGenerators, channels: int, *, momentum: float = 0.01) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.weight = nn.Parameter(torch.ones(len(generators), channels))
+        self.bias = nn.Parameter(torch.zeros(len(generators), channels))
+        self.register_buffer("running_mean", torch.zeros(len(generators), channels))
+        self.register_buffer("running_var", torch.ones(len(generators), channels))
+        self.tracking = True
+
+    def forward(self, x: Tensor) -> Tensor:
+        values = (self.weight, self.bias, self.running_mean, self.running_var)
+        if x.is_cuda and len(x) > 1:
+            return as_members(self._one(as_channels(x), *(value.view(-1) for value in values)), len(x))
+        return each_member(self._one, x, *values)
+
+    def _one(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:
+        keep = self.tracking or not self.training
+        return F.batch_norm(
+            x, mean if keep else None, var if keep else None, weight, bias, self.training, self.momentum, eps=1e-3
+        )
+
+
+@contextmanager
+def without_tracking(*modules: nn.Module) -> Iterator[None]:
+    """Let batch normalisation in `modules` use the batch's moments without keeping them: it is not their turn."""
+    norms = [m for module in modules for m in module.modules() if isinstance(m, BatchNorm)]
+    for norm in norms:
+        norm.tracking = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.tracking = True
+
+
+class Dropout(nn.Module):
+    """Zero a share p of the units while training, with each member's own noise."""
+
+    def __init__(self, generators: MemberGenerators, p: float) -> None:
+        super().__init__()
+        self.generators, self.p = generators, p
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.p == 0:
+            return x
+        return x * (self.generators.uniform(*x.shape[1:]) >= self.p) / (1 - self.p)
+
+
+class Reshape(nn.Module):
+    """x (K, B, ...) -> (K, B, *shape)."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(*x.shape[:2], *self.shape)
+
+
+class Crop(nn.Module):
+    """x (K, B, c, H, W) -> (K, B, c, h, w), the middle."""
+
+    def __init__(self, h: int, w: int) -> None:
+        super().__init__()
+        self.h, self.w = h, w
+
+    def forward(self, x: Tensor) -> Tensor:
+        top, left = (x.shape[-2] - self.h) // 2, (x.shape[-1] - self.w) // 2
+        return x[..., top : top + self.h, left : left + self.w]
+
+
+class PadSame(nn.Module):
+    """One more row and column at the bottom and the right: where TensorFlow's SAME pads a 3 x 3, stride 2 kernel."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x, (0, 1, 0, 1))
+
+
+class LeakyReLU(nn.LeakyReLU):
+    """In place, for nobody else needs what a layer gave; where a gradient is asked for, autograd copies more than that saves."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.leaky_relu(x, self.negative_slope, inplace=not torch.is_grad_enabled())
+
+
+class ReLU(nn.ReLU):
+    """The same."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+def leaky() -> nn.Module:
+    """The rectifier of the papers' encoders and discriminators."""
+    return LeakyReLU(0.1)
+
+
+def relu() -> nn.Module:
+    """The rectifier of the papers' generators."""
+    return ReLU()
+
+
+# -- spectral normalisation ----------------------------------------------------------------------------------------------
+
+
+class _Spectral(nn.Module):
+    """Divide a weight by its largest singular value, one power iteration a step (Miyato et al., 2018)."""
+
+    u: Tensor
+
+    def __init__(self, generators: MemberGenerators, weight: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("u", F.normalize(generators.normal(weight.shape[1]), dim=1))
+
+    def forward(self, weight: Tensor) -> Tensor:
+        matrix = weight.flatten(2)  # (K, a, b)
+        with torch.no_grad():
+            v = F.normalize((matrix * self.u.unsqueeze(2)).sum(1), dim=1)
+            u = F.normalize((matrix * v.unsqueeze(1)).sum(2), dim=1)
+            if self.training:  # scoring must leave u alone, or a score would depend on the ones before
+                self.u.copy_(u)
+        sigma = (u * (matrix * v.unsqueeze(1)).sum(2)).sum(1)
+        return weight / sigma.view(-1, *[1] * (weight.dim() - 1))
+
+
+def spectral_norm(module: nn.Module, generators: MemberGenerators) -> None:
+    """Normalise every fully connected and convolutional weight in `module`, member by member."""
+    for layer in [m for m in module.modules() if isinstance(m, Linear | Conv)]:
+        parametrize.register_parametrization(layer, "weight", _Spectral(generators, layer.weight))
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Let `modules` answer as they would when scoring, while others learn from them."""
+    modes = [(module, module.training) for module in modules]
+    for module, _ in modes:
+        module.eval()
+    try:
+        yield
+    finally:
+        for module, training in modes:
+            module.train(training)

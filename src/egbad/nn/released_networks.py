@@ -1,0 +1,68 @@
+"""The networks of the code that was released with EGBAD, which several methods share."""
+
+from torch import nn
+
+from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import BatchNorm, Conv, Dropout, Linear, PadSame, Reshape, leaky, normal_002, relu
+from egbad.nn.networks import Discriminator, PairDiscriminator, side
+
+
+def mnist_generator(generators: MemberGenerators, k: int) -> nn.Sequential:
+    """G for 28 x 28 grey images as released with EGBAD, for itself and for AnoGAN; k = 200 there."""
+    return nn.Sequential(
+        *(Linear(generators, k, 1024, normal_002), BatchNorm(generators, 1024), relu()),
+        *(Linear(generators, 1024, 6272, normal_002), BatchNorm(generators, 6272), relu(), Reshape(128, 7, 7)),
+        *(Conv(generators, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(generators, 64), relu()),
+        *(Conv(generators, 64, 1, 4, 2, 1, up=True, init=normal_002), nn.Tanh()),
+    )
+
+
+def mnist_encoder(generators: MemberGenerators, k: int) -> nn.Sequential:
+    """E for 28 x 28 grey images as released with EGBAD."""
+
+    def conv(a: int, b: int, stride: int, padding: int) -> Conv:
+        return Conv(generators, a, b, 3, stride, padding, init=normal_002)
+
+    return nn.Sequential(
+        *(conv(1, 32, 1, 1), leaky()),
+        *(PadSame(), conv(32, 64, 2, 0), BatchNorm(generators, 64), leaky()),
+        *(PadSame(), conv(64, 128, 2, 0), BatchNorm(generators, 128), leaky()),
+        *(Reshape(6272), Linear(generators, 6272, k, normal_002)),
+    )
+
+
+def mnist_pairs(generators: MemberGenerators, k: int, dropout: float) -> PairDiscriminator:
+    """D on pairs of 28 x 28 grey images and latents as released with EGBAD, dropout 0.5 there."""
+
+    def linear(a: int, b: int) -> Linear:
+        return Linear(generators, a, b, normal_002)
+
+    x_side = nn.Sequential(
+        *(Conv(generators, 1, 64, 4, 2, 1, init=normal_002), leaky(), Dropout(generators, dropout)),
+        *(
+            Conv(generators, 64, 64, 4, 2, 1, init=normal_002),
+            BatchNorm(generators, 64),
+            leaky(),
+            Dropout(generators, dropout),
+        ),
+        Reshape(3136),
+    )
+    z_side = nn.Sequential(linear(k, 512), leaky(), Dropout(generators, dropout))
+    joint = nn.Sequential(linear(3648, 1024), leaky(), Dropout(generators, dropout))
+    return PairDiscriminator(x_side, z_side, joint, linear(1024, 1))
+
+
+def mnist_discriminator(generators: MemberGenerators) -> Discriminator:
+    """D on 28 x 28 grey images as released with EGBAD for its AnoGAN."""
+    body = nn.Sequential(
+        *(Conv(generators, 1, 64, 4, 2, 1, init=normal_002), leaky()),
+        *(Conv(generators, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(generators, 64), leaky(), Reshape(3136)),
+        *(Linear(generators, 3136, 1024, normal_002), BatchNorm(generators, 1024), leaky()),
+    )
+    return Discriminator(body, Linear(generators, 1024, 1, normal_002))
+
+
+def kdd99_discriminator(generators: MemberGenerators, d: int, dropout: float) -> Discriminator:
+    """D on rows as released with EGBAD for its AnoGAN, dropout 0.2 there."""
+    sides = [side(generators, a, b, dropout) for a, b in ((d, 256), (256, 128), (128, 128))]
+    return Discriminator(nn.Sequential(*sides), Linear(generators, 128, 1))

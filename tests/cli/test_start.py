@@ -1,0 +1,125 @@
+"""More data than there was: fits that begin with the weights of an earlier one."""
+
+import json
+
+import numpy as np
+import pytest
+
+from egbad import load
+from egbad.cli import main
+from egbad.detectors.registry import all_detectors, create
+from egbad.errors import InvalidInputError
+from egbad.training.checkpoints import Checkpoints
+
+TRAINED = [name for name, kind in all_detectors().items() if hasattr(kind, "partial_fit")]
+
+
+def ring(n, seed, radius=1.0):
+    angle = np.random.default_rng(seed).uniform(0, 2 * np.pi, n)
+    x = radius * np.column_stack([np.cos(angle), np.sin(angle), np.sin(angle)])
+    return x + np.random.default_rng(seed + 1).normal(scale=0.05, size=x.shape)
+
+
+def quick(name, **options):
+    known = all_detectors()[name]().get_params()
+    own = {"search_steps": 10} if "search_steps" in known else {}
+    steps = options.pop("steps", 30)
+    own |= {name: steps for name in ("steps", "encoder_steps") if name in known}
+    return create(name, **{"alpha": 0.2, "random_state": 0, **own, **options})
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_without_steps_a_start_is_all_there_is(name):
+    x = ring(200, 0)
+    first = quick(name).fit(x)
+    again = quick(name, steps=0).fit(x, start=first)
+    assert again.anomaly_score(x[:20]) == pytest.approx(first.anomaly_score(x[:20]), rel=1e-5)
+    fresh = quick(name, steps=0).fit(x)
+    assert np.abs(fresh.anomaly_score(x[:20]) - first.anomaly_score(x[:20])).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", TRAINED)
+def test_going_on_learns_from_new_rows_in_the_old_units(name):
+    detector = quick(name).fit(ring(200, 0))
+    kept = detector.encoder_.state()
+    before = detector.anomaly_score(ring(20, 4))
+    assert detector.partial_fit(ring(100, 2)) is detector
+    assert all(np.array_equal(values, detector.encoder_.state()[key]) for key, values in kept.items())
+    assert detector.n_train_ == 90 and detector.n_calibration_ == 10
+    assert not np.array_equal(detector.anomaly_score(ring(20, 4)), before)
+    with pytest.raises(InvalidInputError, match="expecting 3 features"):
+        detector.partial_fit(np.zeros((20, 4)))
+
+
+def test_what_was_strange_becomes_normal():
+    detector = create("egbad", random_state=0, alpha=0.05).fit(ring(1000, 0))
+    wide = ring(1000, 3, radius=2.0)
+    flagged = (detector.predict(wide) < 0).mean()
+    detector.partial_fit(wide)
+    assert flagged > 0.8 and (detector.predict(ring(500, 7, radius=2.0)) < 0).mean() < 0.12
+
+
+def test_a_detector_that_is_not_fitted_is():
+    x = ring(200, 0)
+    assert np.array_equal(quick("vae").partial_fit(x).anomaly_score(x), quick("vae").fit(x).anomaly_score(x))
+
+
+def test_a_start_saves_steps():
+    x = ring(3000, 0)
+    cold = create("egbad", random_state=0, alpha=0.05).fit(x)
+    half = create("egbad", random_state=1, alpha=0.05).fit(x[:1500])
+    warm = create("egbad", random_state=0, alpha=0.05).fit(x, start=half)
+    assert warm.history_["step"][-1] < cold.history_["step"][-1]
+
+
+def test_a_killed_fit_with_a_start_goes_on_with_that_start_only(tmp_path):
+    x, first = ring(200, 0), quick("vae").fit(ring(200, 5))
+    whole = quick("vae").fit(x, start=first)
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    folder = tmp_path / "checkpoints"
+    with pytest.raises(KeyboardInterrupt):
+        quick("vae").fit(x, start=first, callback=stop, callback_interval=15, checkpoints=Checkpoints(folder, every=0))
+    resumed = quick("vae").fit(x, start=first, checkpoints=Checkpoints(folder, every=0, resume=True))
+    assert np.array_equal(resumed.anomaly_score(x), whole.anomaly_score(x))
+    with pytest.raises(InvalidInputError):
+        quick("vae").fit(x, start=whole, checkpoints=Checkpoints(folder, every=0, resume=True))
+
+
+def test_what_cannot_be_started_from_is_refused():
+    x, first = ring(200, 0), quick("vae").fit(ring(200, 5))
+    with pytest.raises(InvalidInputError, match="KNN has no weights to start with"):
+        create("knn").fit(x, start=first)
+    with pytest.raises(InvalidInputError, match="start must be a fitted EGBAD"):
+        quick("egbad").fit(x, start=first)
+    with pytest.raises(InvalidInputError, match="networks of the same shape"):
+        quick("vae", members=2).fit(x, start=first)
+    with pytest.raises(InvalidInputError, match="networks of the same shape"):
+        quick("vae").fit(np.column_stack([x, x]), start=first)
+    with pytest.raises(InvalidInputError, match="start must be a fitted Blend"):
+        create("blend", alpha=0.2).fit(x, start=first)
+    blend = create("blend", alpha=0.2, random_state=0).fit(x)
+    with pytest.raises(InvalidInputError, match="start must have the parts"):
+        create("blend", alpha=0.2, parts=("knn",)).fit(x, start=blend)
+
+
+def test_parts_of_a_blend_start_too():
+    x = ring(200, 0)
+    options = {"alpha": 0.2, "random_state": 0, "parts": ("vae", "knn")}
+    first = create("blend", steps=30, **options).fit(x)
+    again = create("blend", steps=0, **options).fit(x, start=first)
+    assert again.anomaly_score(x[:20]) == pytest.approx(first.anomaly_score(x[:20]), rel=1e-4)
+
+
+def test_the_command_line_starts_from_a_model(tmp_path, capsys):
+    np.savez(tmp_path / "x.npz", X=ring(200, 0))
+    fit = ["fit", str(tmp_path / "x.npz"), "--detector", "vae", "--alpha", "0.2", "--set"]
+    assert main([*fit, "steps=30", "--out", str(tmp_path / "a.egbad"), "--quiet"]) == 0
+    start = ["--start", str(tmp_path / "a.egbad")]
+    assert main([*fit, "steps=0", "--out", str(tmp_path / "b.egbad"), *start, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == str(tmp_path / "b.egbad")
+    a, b = (load(tmp_path / f"{name}.egbad").anomaly_score(ring(9, 8)) for name in "ab")
+    assert b == pytest.approx(a, rel=1e-5)
+    assert main([*fit, "steps=0", "--out", str(tmp_path / "c.egbad"), "--start", str(tmp_path / "none.egbad")]) == 2

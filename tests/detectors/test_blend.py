@@ -1,0 +1,137 @@
+"""Blend: its scale by hand, its parts, what is kept of them, and that it goes on after it was killed."""
+
+import numpy as np
+import pytest
+
+from egbad import Blend, load
+from egbad.detectors.blend import PARTS, Part
+from egbad.detectors.knn import KNN
+from egbad.detectors.pca import PCA
+from egbad.errors import InvalidInputError, StoppedError
+from egbad.scoring.calibration import Tail
+from egbad.training.checkpoints import Checkpoints
+
+
+def rows(n, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 5)) + rng.normal(scale=0.1, size=(n, 5))
+
+
+def test_the_score_is_the_mean_of_tails():
+    x, new = rows(300, 0), rows(40, 1) * 2
+    blend = Blend(parts=("knn", "pca"), alpha=0.1, random_state=0).fit(x)
+    tails = [Tail(part.calibration_scores_)(part.anomaly_score(new)) for part in blend.parts_.values()]
+    assert blend.anomaly_score(new) == pytest.approx(np.mean(tails, axis=0), rel=1e-12)
+    assert blend.score_terms(new)["pca"] == pytest.approx(tails[1] / 2, rel=1e-12)
+    assert blend.score_spread(new) == pytest.approx(np.std(np.divide(tails, 2), axis=0))
+
+
+def test_weights_are_shares(monkeypatch):
+    monkeypatch.setitem(PARTS, "heavy", Part("knn", {}, weight=3.0))
+    x, new = rows(300, 0), rows(40, 1)
+    blend = Blend(parts=("heavy", "pca"), alpha=0.1, random_state=0).fit(x)
+    tails = {name: Tail(part.calibration_scores_)(part.anomaly_score(new)) for name, part in blend.parts_.items()}
+    assert blend.anomaly_score(new) == pytest.approx(0.75 * tails["heavy"] + 0.25 * tails["pca"])
+
+
+def test_parts_learn_from_what_is_not_held_out_and_are_whole_detectors():
+    x = rows(200, 0)
+    blend = Blend(parts=("knn", "pca"), alpha=0.1, calibration_fraction=0.25, random_state=0).fit(x)
+    assert isinstance(blend.parts_["knn"], KNN) and isinstance(blend.parts_["pca"], PCA)
+    for part in blend.parts_.values():
+        assert (part.n_train_, part.n_calibration_) == (150, 50)
+        assert part.p_value(rows(9, 1)).shape == (9,)
+        assert part.describe()["fit_seconds"] > 0
+
+
+def test_what_is_shared_reaches_the_parts():
+    x = rows(100, 0)
+    blend = Blend(parts=("egbad", "nearest"), steps=3, members=2, scaling="minmax", alpha=0.2, random_state=0).fit(x)
+    egbad, nearest = blend.parts_.values()
+    assert (egbad.settings_.steps, egbad.members, egbad.settings_.scaling, egbad.alpha) == (3, 2, "minmax", 0.2)
+    assert (nearest.settings_.scaling, nearest.n_neighbors) == ("minmax", 1)
+    assert egbad.seed_ != nearest.seed_
+
+
+def test_a_wider_part_is_a_part():
+    images = np.random.default_rng(0).integers(0, 256, (60, 16, 16), dtype=np.uint8)
+    blend = Blend(parts=("contrastive-wide", "nearest-correlation"), steps=2, alpha=0.2, random_state=0).fit(images)
+    wide = blend.parts_["contrastive-wide"]
+    assert (wide.settings_.width, wide.settings_.steps) == (64, 2)
+    assert PARTS["contrastive-wide"].parameters["steps"] == 10_000
+    assert np.isfinite(blend.anomaly_score(images)).all()
+
+
+@pytest.mark.parametrize("parts", [(), ("knn", "knn")])
+def test_parts_are_some_and_each_once(parts):
+    with pytest.raises(InvalidInputError, match="at least one part, and none twice"):
+        Blend(parts=parts).fit(rows(30, 0))
+
+
+def test_parts_as_text_are_refused_with_an_example():
+    with pytest.raises(InvalidInputError, match=r"parts.* must be a list of names, such as \["):
+        Blend(parts="knn,pca").fit(rows(30, 0))
+
+
+def test_an_unknown_part_is_named():
+    with pytest.raises(InvalidInputError, match="There is no part 'knm'.*'knn'"):
+        Blend(parts=("knm",)).fit(rows(30, 0))
+
+
+def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch):
+    x, new = rows(200, 0), rows(20, 1)
+
+    def blend():
+        return Blend(parts=("vae", "egbad", "knn"), steps=60, alpha=0.1, random_state=None)
+
+    saved, save = [], Checkpoints.save
+
+    def kill_at_the_last(self, step, about, arrays):
+        save(self, step, about, arrays)
+        saved.append(self.folder.name)
+        if saved.count("egbad") == 3:
+            raise StoppedError("killed")
+
+    monkeypatch.setattr(Checkpoints, "save", kill_at_the_last)
+    with pytest.raises(StoppedError):
+        blend().fit(x, checkpoints=Checkpoints(tmp_path / "c", every=0))
+    assert {"vae", "egbad"} < set(saved)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    checkpoints = Checkpoints(tmp_path / "c", every=0, resume=True)
+    resumed = blend().fit(x, checkpoints=checkpoints)
+    whole = Blend(parts=("vae", "egbad", "knn"), steps=60, alpha=0.1, random_state=resumed.seed_).fit(x)
+    assert np.array_equal(resumed.anomaly_score(new), whole.anomaly_score(new))
+    checkpoints.clear()
+    assert not (tmp_path / "c").exists()
+
+
+def test_a_file_holds_the_parts(tmp_path):
+    x = rows(100, 0)
+    blend = Blend(parts=("vae", "nearest"), steps=5, alpha=0.1, random_state=0).fit(x)
+    blend.save(tmp_path / "b.egbad")
+    again = load(tmp_path / "b.egbad")
+    for name, part in blend.parts_.items():
+        assert np.array_equal(again.parts_[name].anomaly_score(x), part.anomaly_score(x))
+    assert set(again.describe()["parts"]) == {"vae", "nearest"}
+
+
+def test_a_file_keeps_the_weights_that_it_was_fitted_with(tmp_path, monkeypatch):
+    x = rows(100, 0)
+    blend = Blend(parts=("nearest", "pca"), alpha=0.1, random_state=0).fit(x)
+    blend.save(tmp_path / "b.egbad")
+    monkeypatch.setitem(PARTS, "nearest", Part("knn", {"n_neighbors": 9}, weight=7.0))
+    assert np.array_equal(load(tmp_path / "b.egbad").anomaly_score(x), blend.anomaly_score(x))
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # one step teaches nothing
+def test_the_parts_are_chosen_by_what_comes_in():
+    images = np.random.default_rng(0).integers(0, 256, (40, 20, 20)).astype(np.uint8)
+    coloured = np.stack([images] * 3, axis=1)
+    given = (rows(40, 0), images, images[:, :8], coloured)
+    chosen = [tuple(Blend(steps=1, alpha=0.3, random_state=0).fit(x).parts_) for x in given]
+    assert chosen == [
+        ("nearest", "nearest-minmax"),
+        ("contrastive", "nearest-correlation"),
+        ("contrastive", "nearest"),
+        ("contrastive", "nearest-correlation", "nearest-colour"),
+    ]

@@ -1,0 +1,401 @@
+"""What every detector keeps: scikit-learn's contract and ours. It finds the detectors by itself."""
+
+import io
+import pickle
+import time
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+import torch
+from scipy.sparse import csr_matrix
+from sklearn.base import clone
+from sklearn.metrics import roc_auc_score
+from sklearn.model_selection import GridSearchCV, StratifiedKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import parametrize_with_checks
+from threadpoolctl import threadpool_limits
+
+from egbad import load
+from egbad.detectors.base import TorchDetector
+from egbad.detectors.registry import all_detectors
+from egbad.errors import CalibrationWarning, InvalidInputError, InvalidTypeError
+
+# Small enough that a check takes well under a second; the checks ask for the contract, not for quality.
+QUICK = {"steps": 20, "encoder_steps": 20, "search_steps": 3, "n_starts": 2}
+# Enough to learn the scene below; the search is AnoGAN's own.
+TAUGHT = {"steps": 1000, "encoder_steps": 1000}
+UNTAUGHT = {"steps": 0, "encoder_steps": 0}
+# Each detector beats its untrained self on the scene by this much AUROC.
+MARGIN = 0.05
+
+DETECTORS = sorted(all_detectors())
+
+
+def quick(name, **options):
+    return taught(name, **(QUICK | options))
+
+
+def taught(name, **options):
+    """A detector with those of the options that it has."""
+    known = all_detectors()[name]().get_params()
+    return all_detectors()[name](
+        **{k: v for k, v in {"random_state": 0, "alpha": 0.05, "part": "pca", **options}.items() if k in known}
+    )
+
+
+def scene(n, seed):
+    rng = np.random.default_rng(seed)
+    return rng.normal(size=(n, 2)) @ np.array([[1.0, 2.0, 0.5, 0.0, -1.0], [0.3, -1.0, 2.0, 1.0, 0.0]]) + rng.normal(
+        scale=0.1, size=(n, 5)
+    )
+
+
+def plain_scene(n, seed, *, strange=False):
+    """Twelve columns that two numbers move; in a strange row each comes from another row, and is half as far out again."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2)) @ np.random.default_rng(12).normal(size=(2, 12)) + rng.normal(scale=0.1, size=(n, 12))
+    return 1.5 * np.stack([rng.permutation(column) for column in x.T], axis=1) if strange else x
+
+
+def plain_auroc(detector):
+    x = np.concatenate([plain_scene(300, 1), plain_scene(300, 2, strange=True)])
+    return roc_auc_score(np.repeat([0, 1], 300), detector.anomaly_score(x))
+
+
+def pictures(n, seed, channels=()):
+    return np.random.default_rng(seed).integers(0, 256, (n, *channels, 12, 10)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def fitted(request):
+    return quick(request.param).fit(scene(400, 0))
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def fitted_on_images(request):
+    return quick(request.param).fit(pictures(200, 0))
+
+
+@pytest.fixture(scope="module", params=["rows", "images"])
+def either(request, fitted):
+    """A fitted detector, and how to draw what it meets."""
+    if request.param == "rows":
+        return fitted, scene
+    return clone(fitted).fit(pictures(200, 0)), pictures
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.CalibrationWarning")  # the checks fit on ten rows and more
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
+@parametrize_with_checks([quick(name, alpha=0.1) for name in DETECTORS])
+def test_scikit_learn(estimator, check):
+    check(estimator)
+
+
+# -- one row, one score ------------------------------------------------------------------------------------------------
+
+
+def test_a_score_is_its_rows_alone_bit_for_bit(either):
+    detector, draw = either
+    x = draw(700 if draw is scene else 70, 1)
+    scores = detector.anomaly_score(x)
+    order = np.random.default_rng(0).permutation(len(x))
+    assert np.array_equal(detector.anomaly_score(x[order]), scores[order])
+    for size in (1, 3, 64, 257):
+        parts = [detector.anomaly_score(x[i : i + size]) for i in range(0, min(len(x), 3 * size), size)]
+        assert np.array_equal(np.concatenate(parts), scores[: sum(map(len, parts))]), size
+    assert np.array_equal(detector.anomaly_score(np.concatenate([x[:5]] * 3)), np.tile(scores[:5], 3))
+    for layout in (np.asfortranarray(x), x[::-1].copy()[::-1]):
+        assert np.array_equal(detector.anomaly_score(layout), scores), "wherever its values lie in memory"
+
+
+def test_a_score_has_the_same_bits_on_any_number_of_threads(either):
+    detector, draw = either
+    x, threads = draw(700 if draw is scene else 70, 1), torch.get_num_threads()
+    found = []
+    for number in (1, 2, 3):
+        torch.set_num_threads(number)
+        with threadpool_limits(number):
+            found.append(detector.anomaly_score(x))
+        assert torch.get_num_threads() == number
+    torch.set_num_threads(threads)
+    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+
+
+@pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
+def test_many_rows_have_the_bits_that_few_have_from_several_members(name):
+    x = scene(2300, 1)
+    detector = quick(name, members=2, device="cpu").fit(scene(200, 0))
+    for _ in range(2):  # the second time larger chunks are met, if they have the same bits here
+        scores = detector.anomaly_score(x)
+        assert np.array_equal(scores[2000:2100], detector.anomaly_score(x[2000:2100]))
+    copied = pickle.loads(pickle.dumps(detector))
+    assert np.array_equal(copied.anomaly_score(x), scores)
+    with torch.no_grad():
+        for values in detector.model_.parameters():
+            values *= 1.01
+    other = detector.anomaly_score(x)
+    assert np.array_equal(other[:100], detector.anomaly_score(x[:100])) and not np.array_equal(other, scores)
+
+
+@pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])
+@pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
+def test_a_member_is_the_same_alone_and_among_others(name, draw):
+    x, new = draw(200, 0), draw(9, 1)
+    # On a GPU all members draw from one generator.
+    three, one = (quick(name, members=members, device="cpu").fit(x) for members in (3, 1))
+    assert len(set(three.seeds_)) == 3 and three.seeds_[0] == one.seeds_[0]
+    alone = one.model_.state_dict()
+    assert all(torch.equal(stacked[:1], alone[key]) for key, stacked in three.model_.state_dict().items())
+    for turn in set(one.history_) - {"step"}:
+        assert np.array_equal(three.history_[turn][:, 0], one.history_[turn][:, 0], equal_nan=True)
+    encoded = one.encoder_.encode(new)
+    (of_one, n), (of_three, _) = (next(detector._chunked.chunks(encoded)) for detector in (one, three))
+    with torch.no_grad():
+        terms, stacked_terms = one.model_.score_terms(of_one), three.model_.score_terms(of_three)
+    for term, values in terms.items():
+        together = stacked_terms[term]
+        assert torch.equal(together[:1, :n], values[:, :n])
+        if not three.range_guard_:
+            mean = together.double().mean(0)[:n].numpy()
+            assert np.array_equal(three.score_terms(new)[term][:n], mean), "a score is the mean over members"
+            spread = sum(values.double() for values in stacked_terms.values())[:, :n].std(0).numpy()
+            assert three.score_spread(new) == pytest.approx(spread)
+    assert three.score_spread(new).shape == (9,)
+    with pytest.raises(InvalidInputError, match="score_spread needs at least two members"):
+        one.score_spread(new)
+
+
+def test_a_saved_detector_is_the_same_detector(either, tmp_path):
+    detector, draw = either
+    x = draw(20, 1)
+    detector.save(tmp_path / "model.egbad")
+    again = load(tmp_path / "model.egbad")
+    assert hasattr(again, "reconstruct") == hasattr(detector, "reconstruct")
+    for answer in ("anomaly_score", "p_value", "predict", "decision_function", "reconstruct"):
+        if hasattr(detector, answer):
+            assert np.array_equal(getattr(again, answer)(x), getattr(detector, answer)(x)), answer
+    assert again.describe() == detector.describe()
+    again.save(tmp_path / "again.egbad")
+    assert (tmp_path / "again.egbad").read_bytes() == (tmp_path / "model.egbad").read_bytes()
+
+
+def test_the_same_row_scores_the_same_from_any_table(fitted):
+    x = scene(30, 1)
+    names = [f"c{i}" for i in range(5)]
+    detector = clone(fitted).fit(pd.DataFrame(scene(400, 0), columns=names))
+    frame = pd.DataFrame(x, columns=names)
+    scores = detector.anomaly_score(frame)
+    for table in (pl.from_pandas(frame), pa.Table.from_pandas(frame)):
+        assert np.array_equal(detector.anomaly_score(table), scores)
+    assert np.array_equal(fitted.anomaly_score(x), scores)
+    assert np.array_equal(fitted.anomaly_score(x.tolist()), scores)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_same_seed_gives_the_same_bits_and_touches_no_global_state(name):
+    x, probe = scene(200, 0), scene(20, 1)
+    np.random.seed(7)
+    torch.manual_seed(7)
+    states = np.random.get_state()[1].copy(), torch.get_rng_state(), torch.get_num_threads(), torch.get_default_dtype()
+    first = quick(name).fit(x).anomaly_score(probe)
+    assert np.array_equal(np.random.get_state()[1], states[0])
+    assert torch.equal(torch.get_rng_state(), states[1])
+    assert (torch.get_num_threads(), torch.get_default_dtype()) == states[2:]
+    assert np.array_equal(quick(name).fit(x).anomaly_score(probe), first)
+    assert not np.array_equal(quick(name, random_state=1).fit(x).anomaly_score(probe), first)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_an_unset_seed_is_kept_and_makes_the_run_again(name):
+    x, probe = scene(200, 0), scene(20, 1)
+    unset = quick(name, random_state=None).fit(x)
+    again = quick(name, random_state=unset.seed_).fit(x)
+    assert np.array_equal(again.anomaly_score(probe), unset.anomaly_score(probe))
+
+
+# -- signs, terms, thresholds ------------------------------------------------------------------------------------------
+
+
+def test_terms_add_up_and_signs_are_scikit_learns(fitted):
+    x = scene(50, 1) * np.linspace(1, 5, 50)[:, None]
+    scores = fitted.anomaly_score(x)
+    assert np.array_equal(sum(fitted.score_terms(x).values()), scores)
+    assert np.array_equal(fitted.score_samples(x), -scores)
+    assert np.array_equal(fitted.decision_function(x), -scores - fitted.offset_)
+    assert np.array_equal(fitted.predict(x) == -1, scores > fitted.threshold_)
+    assert fitted.offset_ == -fitted.threshold_
+
+
+def test_a_flag_is_a_p_value_of_at_most_alpha(fitted):
+    x = scene(300, 1) * np.linspace(0.5, 3, 300)[:, None]
+    assert np.array_equal(fitted.predict(x) == -1, fitted.p_value(x) <= fitted.alpha)
+    assert 0 < fitted.p_value(x).min() <= fitted.p_value(x).max() <= 1
+
+
+@pytest.mark.parametrize("alpha", [0.02, 0.05, 0.2])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_held_out_normals_are_flagged_at_about_alpha(name, alpha):
+    detector = quick(name, alpha=alpha, calibration_fraction=0.5).fit(scene(4000, 0))
+    flagged = np.mean(detector.predict(scene(4000, 1)) == -1)
+    # Five standard deviations of a share over 4,000 rows with a threshold from 2,000.
+    assert abs(flagged - alpha) < 5 * np.sqrt(alpha * (1 - alpha) * (1 / 4000 + 1 / 2000))
+
+
+def test_discoveries_are_few_among_normals_and_all_of_what_is_plain(fitted):
+    detector = clone(fitted).set_params(calibration_fraction=0.5).fit(scene(2000, 0))
+    x = np.concatenate([scene(200, 1), scene(20, 2) * 30])
+    found = detector.discoveries(x, fdr=0.1)
+    assert found[200:].mean() > 0.9
+    assert found[:200].sum() <= 10
+    with pytest.raises(InvalidInputError, match=r"fdr must be in \(0, 1\), got 2"):
+        detector.discoveries(x, fdr=2)
+
+
+@pytest.fixture(scope="module", params=DETECTORS)
+def learned(request):
+    """A detector that has learned the plain scene, and the seconds of the processor that it took."""
+    started = time.process_time()
+    detector = taught(request.param, **TAUGHT).fit(plain_scene(2000, 0))
+    return detector, time.process_time() - started
+
+
+def test_it_finds_what_is_plain(learned):
+    detector, seconds = learned
+    assert plain_auroc(detector) > 0.9
+    assert seconds < 120
+
+
+def test_learning_is_what_finds_it(learned):
+    if isinstance(learned[0], TorchDetector):
+        untrained = taught(learned[0].name, **UNTAUGHT).fit(plain_scene(2000, 0))
+        assert plain_auroc(learned[0]) > plain_auroc(untrained) + MARGIN
+
+
+def test_a_row_pushed_outward_does_not_score_lower(learned):
+    for start, direction in zip(plain_scene(5, 3), np.random.default_rng(4).normal(size=(5, 12)), strict=True):
+        scores = learned[0].anomaly_score(start + np.array([[0], [3], [10], [30], [100]]) * direction)
+        assert (np.diff(scores) >= 0).all()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_too_few_rows_for_alpha_warn(name):
+    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, there are 20"):
+        quick(name, alpha=0.01).fit(scene(200, 0))
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_it_works_in_a_pipeline_a_grid_and_a_pickle(name):
+    x, y = np.concatenate([scene(200, 0), scene(20, 1) * 20]), np.repeat([1, -1], [200, 20])
+    pipeline = make_pipeline(StandardScaler(), quick(name)).fit(x[:200])
+    assert pipeline.predict(x).shape == (220,)
+
+    def score(estimator, X, labels):
+        return roc_auc_score(labels, estimator.score_samples(X))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CalibrationWarning)
+        grid = GridSearchCV(quick(name), {"alpha": [0.05, 0.1]}, scoring=score, cv=StratifiedKFold(2)).fit(x, y)
+    assert 0.5 < grid.best_score_ <= 1
+    again = pickle.load(io.BytesIO(pickle.dumps(pipeline[-1])))
+    assert np.array_equal(again.anomaly_score(x), pipeline[-1].anomaly_score(x))
+
+
+def test_what_is_unlike_all_else_can_be_trimmed(fitted):
+    strange = scene(20, 5) * np.array([1, -1, 1, -1, 1]) * 20
+    x = np.concatenate([scene(380, 0), strange])
+    detector = clone(fitted).set_params(trim=0.1).fit(x)
+    kept = round(0.9 * (400 - detector.n_calibration_))
+    assert detector.n_train_ == kept
+    assert np.array_equal(clone(detector).fit(x).anomaly_score(strange), detector.anomaly_score(strange))
+    with pytest.raises(InvalidInputError, match=r"trim must be in \[0, 0.5\), got 0.5"):
+        clone(fitted).set_params(trim=0.5).fit(x)
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # two steps teach nothing
+@pytest.mark.parametrize("shape", [(8, 8), (3, 16, 9), (128, 40), (5, 31, 31)])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_images_of_any_size_and_any_number_of_channels(name, shape):
+    x = np.random.default_rng(0).normal(size=(40, *shape))
+    detector = quick(name, steps=2, alpha=0.3).fit(x)
+    assert np.isfinite(detector.anomaly_score(x[:3])).all()
+    if hasattr(detector, "reconstruct"):
+        assert detector.reconstruct(x[:3]).shape == (3, *shape)
+
+
+def test_images_of_another_size_are_refused(fitted_on_images):
+    with pytest.raises(InvalidInputError, match=r"was fitted on images of shape \(12, 10\), got \(12, 12\)"):
+        fitted_on_images.anomaly_score(np.zeros((2, 12, 12)))
+    with pytest.raises(InvalidInputError, match=r"was fitted on images of shape \(12, 10\), got \(120,\)"):
+        fitted_on_images.anomaly_score(np.zeros((2, 120)))
+
+
+@pytest.mark.parametrize("too_large", [False, True])
+def test_images_too_small_or_too_large_are_refused(too_large, fitted):
+    side = fitted.max_side + 1 if too_large else 7
+    with pytest.raises(InvalidInputError, match=f"8 to {fitted.max_side} pixels high and wide, got 16 x {side}"):
+        clone(fitted).fit(np.zeros((9, 16, side)))
+
+
+# -- bad input ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("error", "ignore::egbad.errors.CalibrationWarning", "ignore::egbad.errors.HealthWarning")
+@pytest.mark.parametrize("draw", [scene, pictures], ids=["rows", "images"])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_two_are_enough_to_learn_from(name, draw):
+    assert np.isfinite(quick(name).fit(draw(2, 0)).anomaly_score(draw(9, 1))).all()
+
+
+def test_bad_rows_are_named(fitted):
+    x = scene(9, 1)
+    x[4, 2] = -np.inf
+    with pytest.raises(InvalidInputError, match="got infinity in row 4, column 2"):
+        fitted.anomaly_score(x)
+    x[3, 1] = np.inf
+    with pytest.raises(InvalidInputError, match="got infinity in row 3, column 'b'"):
+        clone(fitted).fit(pd.DataFrame(x, columns=list("abcde")))
+    with pytest.raises(InvalidInputError, match="at least two rows.*got n_samples = 1"):
+        clone(fitted).fit(x[:1])
+    with pytest.raises(InvalidInputError, match=r"0 sample\(s\)"):
+        clone(fitted).fit(x[:0])
+    with pytest.raises(InvalidInputError, match="X has 4 features, but .* is expecting 5 features"):
+        fitted.anomaly_score(scene(3, 1)[:, :4])
+    with pytest.raises(InvalidTypeError, match="sparse"):
+        fitted.anomaly_score(csr_matrix(scene(3, 1)))
+
+
+def test_bad_columns_are_named(fitted):
+    frame = pd.DataFrame(scene(200, 0), columns=list("abcde"))
+    detector = clone(fitted).fit(frame)
+    with pytest.raises(InvalidInputError, match="Column 'd' must hold numbers, as it did .*, got categories"):
+        detector.predict(frame.assign(d="text"))
+    with pytest.raises(InvalidInputError, match="unseen at fit time:\n- z\n"):
+        detector.predict(frame.rename(columns={"a": "z"}))
+    with pytest.raises(InvalidInputError, match="same order"):
+        detector.predict(frame[list("edcba")])
+
+
+def test_a_constant_column_is_fine(fitted):
+    x = scene(200, 0)
+    x[:, 3] = 7.0
+    detector = clone(fitted).fit(x)
+    assert np.isfinite(detector.anomaly_score(x)).all()
+    moved = x[:20] + np.array([0, 0, 0, 1.0, 0])
+    assert detector.anomaly_score(moved).mean() > detector.anomaly_score(x[:20]).mean()
+
+
+@pytest.mark.parametrize("x", [scene(400, 0), pictures(60, 0)], ids=["rows", "images"])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_the_input_is_never_written_to(name, x):
+    before = x.copy()
+    x.flags.writeable = False
+    quick(name, alpha=0.3).fit(x).score_terms(x)
+    assert np.array_equal(x, before)

@@ -1,0 +1,234 @@
+"""Images by patches: what is cut comes together again, the worst patch scores, and a small fault in a large image is found."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from egbad import load
+from egbad.cli import main
+from egbad.detectors.registry import create
+from egbad.detectors.tiled import Tiled, _Stitched, starts
+from egbad.errors import InvalidInputError
+from egbad.explain.grouping import by_region
+
+
+def images(n, seed, side=(96, 80)):
+    """Smooth surfaces with some noise."""
+    rng = np.random.default_rng(seed)
+    waves = np.sin(np.arange(side[0])[:, None] / 7 + rng.uniform(0, 6, (n, 1, 1))) * np.cos(np.arange(side[1]) / 9)
+    return (waves + 0.05 * rng.normal(size=(n, *side))).astype(np.float32)
+
+
+def scratched(x):
+    faulty = x.copy()
+    faulty[:, 50:54, 30:44] += 1.5
+    return faulty
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return Tiled(part="pca", size=16, alpha=0.1, random_state=0).fit(images(400, 0))
+
+
+@given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
+def test_patches_cover_a_side_from_edge_to_edge(side, size, overlap):
+    size = min(size, side)
+    found = starts(side, size, overlap)
+    assert found[0] == 0 and found[-1] == side - size
+    steps = np.diff(found)
+    assert (steps > 0).all() and (steps <= max(1, int((1 - overlap) * size))).all()
+
+
+def test_what_is_cut_is_put_together_again(fitted):
+    x = images(3, 1)
+    places = fitted._places(x.shape[1:])
+    patches = fitted._patches(x, places)
+    assert patches.shape == (3 * len(places), 16, 16)
+    stitched = _Stitched(x.shape)
+    stitched.add(patches, places)
+    np.testing.assert_allclose(stitched.mean(), x, rtol=1e-6)
+
+
+def test_the_score_is_that_of_the_worst_patch(fitted):
+    x = scratched(images(4, 1))
+    by_patch = fitted.part_.anomaly_score(fitted._patches(x, fitted._places(x.shape[1:]))).reshape(4, -1)
+    assert np.array_equal(fitted.anomaly_score(x), by_patch.max(axis=1))
+    assert np.array_equal(fitted.anomaly_score(x[2:3]), by_patch[2:3].max(axis=1))
+
+
+def test_a_small_fault_in_a_large_image_is_flagged_and_shown(fitted):
+    fine, faulty = images(200, 1), scratched(images(20, 2))
+    assert (fitted.predict(faulty) == -1).all()
+    assert (fitted.predict(fine) == -1).mean() < 0.25
+    found = fitted.explain(faulty)
+    assert found.shares.shape == found.expected.shape == faulty.shape
+    np.testing.assert_allclose(found.base + found.shares.sum((1, 2)), fitted.anomaly_score(faulty), rtol=1e-5)
+    inside = found.shares[:, 50:54, 30:44].mean((1, 2))
+    assert (inside > 20 * np.median(found.shares, axis=(1, 2))).all()
+
+
+def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
+    x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
+    with pytest.raises(InvalidInputError, match="learn them by patches"):
+        create("pca").fit(x)
+    detector = Tiled(part="pca", size=24, overlap=0.0, most_patches=300, alpha=0.4, random_state=0).fit(x)
+    detector.save(tmp_path / "m.egbad")
+    again = load(tmp_path / "m.egbad")
+    assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))
+    assert again.explain(x[:2]).expected.shape == (2, 3, 140, 130)
+
+
+def test_a_blend_of_patches_is_on_a_scale_that_its_own_images_did_not_make():
+    detector = Tiled(size=16, part_parameters={"steps": 30}, alpha=0.2, random_state=0).fit(images(60, 0))
+    assert detector.part_.name == "blend"
+    assert (detector.predict(images(100, 5)) == -1).mean() < 0.5
+    assert set(detector.score_terms(images(2, 1))) == set(detector.part_.parts_)
+
+
+# -- images of different sizes -----------------------------------------------------------------------------------------
+
+
+SIDES = ((96, 80), (70, 120), (64, 64))
+
+
+def of_different_sizes(n, seed):
+    return [images(1, seed + i, SIDES[i % len(SIDES)])[0] for i in range(n)]
+
+
+@pytest.fixture(scope="module")
+def of_any_size():
+    return Tiled(part="pca", size=16, alpha=0.1, random_state=0).fit(of_different_sizes(300, 0))
+
+
+def test_images_keep_their_sizes(of_any_size, tmp_path):
+    x = of_different_sizes(7, 1000)
+    scores = of_any_size.anomaly_score(x)
+    assert [of_any_size.anomaly_score(one[None])[0] for one in x] == scores.tolist(), "alone or among others"
+    assert np.array_equal(of_any_size.anomaly_score(x[::-1]), scores[::-1])
+    of_any_size.save(tmp_path / "m.egbad")
+    again = load(tmp_path / "m.egbad")
+    assert np.array_equal(again.anomaly_score(x), scores) and again.describe()["input"]["any_size_from"] == [64, 64]
+    larger = images(3, 5, (300, 200))
+    assert np.isfinite(again.anomaly_score(larger)).all(), "larger than any that it learned"
+    assert 0.02 < (again.predict(of_different_sizes(300, 2000)) == -1).mean() < 0.25
+
+
+def test_what_is_strange_is_shown_at_each_images_own_size(of_any_size):
+    x = of_different_sizes(6, 1000)
+    x[1][50:54, 30:44] += 1.5
+    found = of_any_size.explain(x)
+    assert [one.shape for one in found.shares] == [one.shape for one in found.expected] == [one.shape for one in x]
+    whole = found.base + [one.sum() for one in found.shares]
+    np.testing.assert_allclose(whole, of_any_size.anomaly_score(x), rtol=1e-5)
+    np.testing.assert_allclose(found.score, whole)
+    assert found.shares[1][50:54, 30:44].mean() > 20 * np.median(found.shares[1])
+    names, weights = by_region(found.shares)
+    assert names[weights[1].argmax()] == "lower left"
+
+
+def test_many_patches_of_one_image_are_scored_part_by_part(of_any_size, monkeypatch):
+    x = images(2, 9, (90, 110))
+    scores, found = of_any_size.anomaly_score(x), of_any_size.explain(x)
+    monkeypatch.setattr("egbad.detectors.tiled._AT_ONCE", 7)
+    np.testing.assert_allclose(of_any_size.anomaly_score(x), scores, rtol=1e-6)
+    again = of_any_size.explain(x)
+    np.testing.assert_allclose(again.shares, found.shares, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(again.expected, found.expected, rtol=1e-5, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        (
+            np.zeros((2, 12, 40)),
+            r"Tiled takes images without channels, of 16 pixels a side at least, .* got \(12, 40\)",
+        ),
+        (np.zeros((2, 3, 40, 40)), r"Tiled takes images without channels, .* got \(3, 40, 40\)"),
+        ([np.zeros((40, 40)), np.zeros((3, 40, 50))], "Images must all have the same channels, got shape"),
+        ([np.zeros((40, 40)), np.full((50, 40), np.nan)], "X must be finite, got NaN in row 1, pixel"),
+    ],
+)
+def test_images_that_no_patch_fits_into_are_refused(of_any_size, given, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        of_any_size.anomaly_score(given)
+
+
+def test_other_detectors_refuse_images_of_different_sizes(fitted):
+    with pytest.raises(
+        InvalidInputError, match=r"Images must be of one size, got shapes from \(64, 64\) to \(70, 120\)"
+    ):
+        create("pca").fit(of_different_sizes(6, 0))
+    with pytest.raises(InvalidInputError, match=r"Tiled was fitted on images of shape \(96, 80\), got shapes from"):
+        fitted.anomaly_score(of_different_sizes(6, 0))
+    with pytest.raises(InvalidInputError, match="trim compares images of one size"):
+        Tiled(part="pca", trim=0.1).fit(of_different_sizes(30, 0))
+
+
+def test_the_command_line_learns_a_folder_of_different_sizes(tmp_path, capsys):
+    new = of_different_sizes(6, 900)
+    for one in new[:3]:
+        one[40:48, 40:54] += 1.5
+    tiny = images(1, 3, (20, 90))[0]  # lower than a patch: it is stretched
+    for name, x in (("good", of_different_sizes(60, 0)), ("new", [*new, tiny])):
+        (tmp_path / name).mkdir()
+        for i, one in enumerate(x):
+            Image.fromarray((60 * one + 128).clip(0, 255).astype(np.uint8)).save(tmp_path / name / f"{i:02}.png")
+    model, parts = str(tmp_path / "m.egbad"), tmp_path / "parts"
+    given = ["fit", str(tmp_path / "good"), "--tile", "24", "--detector", "pca", "--alpha", "0.2", "--out", model]
+    assert main(given) == 0
+    assert "any, from 64 x 64 on" in capsys.readouterr().out
+    assert main(["score", model, str(tmp_path / "new"), "--explain", "1", "--json"]) == 0
+    scores = json.loads(capsys.readouterr().out)["scores"]
+    assert [one["anomaly"] for one in scores[:3]] == [True] * 3 and scores[0]["reason_1"]
+    own = load(model).anomaly_score([np.asarray(Image.open(tmp_path / "new" / f"{i:02}.png")) for i in range(6)])
+    np.testing.assert_array_equal([one["score"] for one in scores[:6]], own)
+    assert main(["score", model, str(tmp_path / "new"), "--out", str(parts)]) == 0
+    assert main(["report", model, str(tmp_path / "new"), "--out", str(tmp_path / "r.html")]) == 0
+    assert (tmp_path / "r.html").read_text().count("<figure>") >= 3 * 7
+    capsys.readouterr()
+    assert main(["score", model, str(tmp_path / "new"), "--image-size", "64x64", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)["scores"]) == 7
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"size": 90}, "size must be no more than the image's shorter side, 80, got 90"),
+        ({"size": 4}, "size: input should be greater than or equal to 8, got 4"),
+        ({"part": "pac"}, "There is no part 'pac'. Did you mean 'pca'?"),
+        (
+            {"part": "pca", "part_parameters": {"n_component": 3}},
+            "There is no option 'n_component'. Did you mean 'n_components'?",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused(options, sentence):
+    with pytest.raises(InvalidInputError, match=sentence):
+        Tiled(**options).fit(images(20, 0))
+
+
+def test_the_command_line_learns_a_folder_at_its_full_size(tmp_path, capsys):
+    for name, x in (("good", images(30, 0, (160, 140))), ("new", scratched(images(5, 9, (160, 140))))):
+        (tmp_path / name).mkdir()
+        for i, one in enumerate(x):
+            Image.fromarray((60 * one + 128).clip(0, 255).astype(np.uint8)).save(tmp_path / name / f"{i:02}.png")
+    model = str(tmp_path / "m.egbad")
+    given = ["fit", str(tmp_path / "good"), "--tile", "32", "--detector", "pca", "--alpha", "0.3", "--out", model]
+    assert main([*given, "--set", "n_components=5", "--set", "overlap=0.25", "--json"]) == 0
+    about = json.loads(capsys.readouterr().out)
+    assert about["input"]["shape"] == [160, 140] and about["part"]["settings"]["n_components"] == 5
+    assert about["settings"]["overlap"] == 0.25
+    assert main([*given, "--set", "n_component=5"]) == 2
+    assert "Did you mean 'n_components'?" in capsys.readouterr().err
+    assert main(["score", model, str(tmp_path / "new"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["flagged"] == 5
+    assert main(["report", model, str(tmp_path / "new"), "--out", str(tmp_path / "r.html")]) == 0
+    assert main(["fit", "digits", "--tile", "9000", "--out", model]) == 2
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n3,4\n5,6\n")
+    capsys.readouterr()
+    assert main(["fit", str(tmp_path / "t.csv"), "--tile", "32", "--out", model]) == 2
+    assert capsys.readouterr().err.strip() == "--tile is for images, DATA holds rows. Leave it out."

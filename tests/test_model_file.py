@@ -1,0 +1,181 @@
+"""A model file is data: whatever is wrong with it is one sentence, and writing loses nothing."""
+
+import errno
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load, save
+
+from egbad import EGBAD
+from egbad import load as load_model
+from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
+from egbad.model_file import FORMAT, Manifest, atomic_write, read, write
+
+ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], dtype=np.int64)}
+
+
+def manifest(**given):
+    return Manifest(library="0", detector="egbad", parameters={}, state={}, **given)
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.egbad"
+    write(path, manifest(), ARRAYS)
+    return path
+
+
+def rewrite(path, change, arrays=None):
+    """Change the manifest as a forger would, leaving the rest as it is."""
+    content = path.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    fields = json.loads(header["__metadata__"]["egbad"])
+    change(fields)
+    path.write_bytes(save(arrays or load(content), metadata={"egbad": json.dumps(fields)}))
+
+
+def test_what_is_written_is_read(model):
+    found, arrays = read(model)
+    assert found.format == FORMAT
+    assert found.shapes == {"a": [2, 3], "b": [2]}
+    assert all(
+        np.array_equal(arrays[name], ARRAYS[name]) and arrays[name].dtype == ARRAYS[name].dtype for name in ARRAYS
+    )
+
+
+def test_every_truncation_is_one_sentence(model):
+    content = model.read_bytes()
+    for size in range(len(content)):
+        model.write_bytes(content[:size])
+        with pytest.raises(UnreadableFileError, match=r"is no egbad model|is cut short"):
+            read(model)
+
+
+def test_every_changed_byte_is_noticed(model):
+    content = model.read_bytes()
+    for place in range(len(content)):
+        model.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(UnreadableFileError):
+            read(model)
+
+
+def test_a_future_format_is_told_apart(model):
+    rewrite(model, lambda fields: fields.update(format=FORMAT + 2))
+    with pytest.raises(
+        UnreadableFileError, match=f"has format {FORMAT + 2}, this release reads up to {FORMAT}. Upgrade"
+    ):
+        read(model)
+
+
+def test_an_array_of_the_wrong_shape_is_named(model):
+    rewrite(model, lambda fields: None, ARRAYS | {"a": np.arange(6.0)})
+    with pytest.raises(UnreadableFileError, match=r"'a' must have the shape \[2, 3\], got \[6\]"):
+        read(model)
+
+
+def test_a_wrong_digest_is_named(model):
+    rewrite(model, lambda fields: None, ARRAYS | {"a": ARRAYS["a"] + 1})
+    with pytest.raises(UnreadableFileError, match="doesn't match its digest"):
+        read(model)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"PK\x03\x04 a zip, perhaps", pickle.dumps({"a": 1}), save({"x": np.ones(3)})]
+)
+def test_a_file_that_is_no_model_is_called_that(tmp_path, content):
+    path = tmp_path / "other"
+    path.write_bytes(content)
+    with pytest.raises(UnreadableFileError, match="is no egbad model"):
+        read(path)
+
+
+def test_a_missing_file_is_called_missing(tmp_path):
+    with pytest.raises(UnreadableFileError, match="can't be read: No such file"):
+        read(tmp_path / "nowhere.egbad")
+
+
+def test_an_unknown_detector_is_named(model):
+    write(model, manifest().model_copy(update={"detector": "crystal ball"}), ARRAYS)
+    with pytest.raises(UnreadableFileError, match="'crystal ball' that this release doesn't have"):
+        load_model(model)
+
+
+def test_weights_that_do_not_fit_the_networks_are_named(tmp_path):
+    path = tmp_path / "model.egbad"
+    EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
+    found, arrays = read(path)
+    name = next(n for n in arrays if n.endswith("0.weight"))
+    write(path, found, arrays | {name: arrays[name][:, :-1]})
+    with pytest.raises(UnreadableFileError, match="must have the shape"):
+        load_model(path)
+    write(path, found.model_copy(update={"parameters": found.parameters | {"n_latent": -1}}), arrays)
+    with pytest.raises(UnreadableFileError, match="n_latent"):
+        load_model(path)
+    settings = found.state["settings"] | {"n_latent": -1}
+    write(path, found.model_copy(update={"state": found.state | {"settings": settings}}), arrays)
+    with pytest.raises(UnreadableFileError, match="n_latent"):
+        load_model(path)
+    write(path, found.model_copy(update={"state": {}}), arrays)
+    with pytest.raises(UnreadableFileError, match="doesn't fit"):
+        load_model(path)
+
+
+def test_a_full_disk_leaves_the_old_file(model, monkeypatch):
+    before = model.read_bytes()
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(
+        EgbadError, match=r"can't be written: No space left on device. What was there before is unchanged"
+    ):
+        write(model, manifest(), ARRAYS | {"a": np.zeros(3)})
+    assert model.read_bytes() == before
+    assert [p.name for p in model.parent.iterdir()] == [model.name]
+
+
+def test_an_interrupt_leaves_the_old_file(model):
+    before = model.read_bytes()
+
+    def interrupted():
+        with atomic_write(model) as draft:
+            draft.write_bytes(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert model.read_bytes() == before
+    assert [p.name for p in model.parent.iterdir()] == [model.name]
+
+
+def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
+    with pytest.raises(EgbadError, match="can't be written: No such file or directory"):
+        write(tmp_path / "no" / "model.egbad", manifest(), ARRAYS)
+
+
+def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatch):
+    path = tmp_path / "model.egbad"
+    EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
+    fitted_with = load_model(path).describe()["versions"]
+    monkeypatch.setattr("egbad.detectors.base.detector.versions", lambda: {"egbad": "later"})
+    load_model(path).save(path)
+    assert load_model(path).describe()["versions"] == fitted_with
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_what_was_trained_on_a_gpu_is_scored_where_there_is_none(tmp_path):
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    detector = EGBAD(steps=5, alpha=0.1, random_state=0).fit(x)
+    assert (detector.device, detector.device_) == ("auto", "cpu")
+    detector.device = "cuda"  # as it is in a file from a machine with a GPU
+    detector.save(tmp_path / "m.egbad")
+    again = load_model(tmp_path / "m.egbad")
+    assert (again.device, again.device_) == ("cuda", "cpu")
+    assert (again.anomaly_score(x) == detector.anomaly_score(x)).all()
+    with pytest.raises(InvalidInputError, match="needs CUDA"):
+        again.fit(x)
