@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from egbad.benchmark import runner, suites
-from egbad.benchmark.runner import Job, Line
-from egbad.benchmark.suites import Entry, Task
+from egbad.benchmark.runner import Job, RunRecord
+from egbad.benchmark.suites import Task, Variant
 from egbad.progress import progress
 
 Changes = Mapping[str, Mapping[str, Any]]
@@ -74,8 +74,8 @@ CONTRASTIVE: Changes = {
 }
 
 
-def entries(detector: str, changes: Changes) -> list[Entry]:
-    return [Entry(f"{detector}: {name}", detector, parameters) for name, parameters in changes.items()]
+def entries(detector: str, changes: Changes) -> list[Variant]:
+    return [Variant(f"{detector}: {name}", detector, parameters) for name, parameters in changes.items()]
 
 
 def tasks(wanted: tuple[tuple[str, str], ...]) -> list[Task]:
@@ -83,18 +83,18 @@ def tasks(wanted: tuple[tuple[str, str], ...]) -> list[Task]:
     return [
         task
         for suite, words in wanted
-        for task in suites.find(suite, "clean").tasks("clean", None)
+        for task in suites.find_suite(suite, "clean").tasks("clean", None)
         if task.name == words or task.name.endswith(f", {words}")
     ]
 
 
-class BriefRuns(runner.Runs):
+class BriefRuns(runner.RunLog):
     """Lines with what the tables need alone."""
 
-    def add(self, job: Job, line: Line) -> Line:
+    def add(self, job: Job, line: RunRecord) -> RunRecord:
         """Write down a finished run, without curves and pictures."""
         names = ("status", "reason", "digest", "training_steps", "seconds", "health", "versions", "threads")
-        kept: Line = {name: line[name] for name in names if name in line}
+        kept: RunRecord = {name: line[name] for name in names if name in line}
         if measured := line.get("metrics"):
             kept |= {"average_precision": measured["average_precision"], "auroc": measured["auroc"],
                      "f1": measured["top"]["f1"], "base_rate": line["base_rate"],
@@ -112,18 +112,18 @@ def main() -> None:
 
     rows, images = tasks(TABLES), tasks(IMAGES)
     todo = [
-        *runner.jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
-        *runner.jobs(images, entries("egbad", ON_IMAGES), options.seeds),
-        *runner.jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
-        *runner.jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
-        *runner.jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
+        *runner.make_jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
+        *runner.make_jobs(images, entries("egbad", ON_IMAGES), options.seeds),
+        *runner.make_jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
+        *runner.make_jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
+        *runner.make_jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
     ]
     todo = sorted(
-        (job for job in todo if options.only in f"{job.task.name} {job.entry.label}"), key=lambda job: job.seed
+        (job for job in todo if options.only in f"{job.task.name} {job.variant.label}"), key=lambda job: job.seed
     )
     runs = BriefRuns(options.out)
-    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
-        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
+        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
 from egbad.benchmark.protocols import Split
-from egbad.benchmark.suites import Entry, Task
+from egbad.benchmark.suites import Task, Variant
 from egbad.progress import progress
 
 SHARES = {0.0: 0.0, 0.01: 0.1, 0.05: 0.3, 0.1: 0.4}  # that is mixed in -> that is trimmed
@@ -77,8 +77,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/contamination"))
     parser.add_argument("--only", default="", help="only runs whose task and variant hold these words")
     options = parser.parse_args()
-    tables = [task for suite in ("adbench", "kdd99") for task in suites.find(suite, "clean").tasks("clean", None)]
-    images = [t for suite in ("digits", "mnist_10k") for t in suites.find(suite, "clean").tasks("clean", None)]
+    tables = [task for suite in ("adbench", "kdd99") for task in suites.find_suite(suite, "clean").tasks("clean", None)]
+    images = [t for suite in ("digits", "mnist_10k") for t in suites.find_suite(suite, "clean").tasks("clean", None)]
     chosen = [t for t in tables if t.name != "InternetAds"] + [t for t in images if t.name in IMAGES]
     todo = [
         job
@@ -87,16 +87,16 @@ def main() -> None:
         if enough(task, max(share, LEAST))
         for detector in ("blend", "egbad")
         for trim in sorted({0.0, trimmed})
-        for job in runner.jobs(
+        for job in runner.make_jobs(
             [Mixed(**vars(task), mixed=share)],
-            [Entry(f"{detector}, trim {trim:g}", detector, {"trim": trim})],
+            [Variant(f"{detector}, trim {trim:g}", detector, {"trim": trim})],
             options.seeds,
         )
     ]
-    todo = [job for job in todo if options.only in f"{job.task.name} {job.entry.label}"]
+    todo = [job for job in todo if options.only in f"{job.task.name} {job.variant.label}"]
     runs = BriefRuns(options.out)
-    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
-        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
+        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

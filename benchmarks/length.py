@@ -15,7 +15,7 @@ from pathlib import Path
 from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
-from egbad.benchmark.suites import Entry
+from egbad.benchmark.suites import Variant
 from egbad.progress import progress
 
 STEPS = {
@@ -39,11 +39,11 @@ def main() -> None:
     for suite in options.only or steps:
         tasks = [
             task
-            for task in suites.find(suite, "clean").tasks("clean", None)
+            for task in suites.find_suite(suite, "clean").tasks("clean", None)
             if task.name not in TOO_LONG and task.name.endswith(options.words)
         ]
-        most, *fewer = (Entry(f"{n} x", options.detector, {"steps": n * steps[suite]}) for n in options.times)
-        longest = runner.jobs(tasks, [most], options.seeds)
+        most, *fewer = (Variant(f"{n} x", options.detector, {"steps": n * steps[suite]}) for n in options.times)
+        longest = runner.make_jobs(tasks, [most], options.seeds)
         finish(longest, runs, options.jobs)
         went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= steps[suite]]
         finish([replace(job, entry=entry) for job in went_on for entry in fewer], runs, options.jobs)
@@ -51,8 +51,8 @@ def main() -> None:
 
 def finish(todo: list[runner.Job], runs: BriefRuns, workers: int) -> None:
     """Run what has not been run, with progress."""
-    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
-        runner.run(todo, runs, workers=workers, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
+        runner.run_jobs(todo, runs, workers=workers, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
-from egbad.benchmark.suites import Entry
+from egbad.benchmark.suites import Variant
 from egbad.progress import progress
 
 SUITES = ("kdd99", "adbench", "digits", "mnist_10k", "magnetic_tile")
@@ -25,12 +25,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/members"))
     parser.add_argument("--only", nargs="+", choices=SUITES, default=[*SUITES])
     options = parser.parse_args()
-    entry = Entry("egbad, five members", "egbad", {"members": 5})
-    tasks = [task for suite in options.only for task in suites.find(suite, "clean").tasks("clean", None)]
-    todo = runner.jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
+    entry = Variant("egbad, five members", "egbad", {"members": 5})
+    tasks = [task for suite in options.only for task in suites.find_suite(suite, "clean").tasks("clean", None)]
+    todo = runner.make_jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
     runs = BriefRuns(options.out)
-    with progress("Runs", len(runner.pending(todo, runs)), unit="runs") as advance:
-        runner.run(todo, runs, workers=options.jobs, done=lambda line: advance(1))
+    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
+        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ def main() -> None:
         return
     done = {(line["task"], line["seed"]) for line in lines}
     for seed in range(options.seeds):
-        for task in (task for suite in options.only for task in suites.find(suite, "clean").tasks("clean", None)):
+        for task in (task for suite in options.only for task in suites.find_suite(suite, "clean").tasks("clean", None)):
             if (task.name, seed) in done:
                 continue
             line = json.dumps(measure(task, seed))

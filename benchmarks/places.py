@@ -31,7 +31,7 @@ def made(name: str, seed: int, tile: int | None, overlap: float) -> Any:
 
 
 def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5) -> dict[str, Any]:
-    (task,) = suites.find("magnetic_tile", "clean").tasks("clean", None)
+    (task,) = suites.find_suite("magnetic_tile", "clean").tasks("clean", None)
     split, digest = task.load(seed)
     assert split.anomalous is not None
     assert split.masks is not None

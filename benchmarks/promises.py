@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/promises.jsonl"))
     options = parser.parse_args()
-    tasks = {task.name: task for suite, _ in SETS for task in suites.find(suite, "clean").tasks("clean", None)}
+    tasks = {task.name: task for suite, _ in SETS for task in suites.find_suite(suite, "clean").tasks("clean", None)}
     todo = [(tasks[name], d, seed) for seed in range(options.seeds) for _, name in SETS for d in DETECTORS]
     done = {(line["task"], line["detector"], line["seed"]) for line in lines(options.out)}
     left = [(task, d, seed) for task, d, seed in todo if (task.name, d, seed) not in done]

@@ -119,7 +119,7 @@ def swapped(detector: str, seed: int) -> dict[str, Any]:
 
 
 def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) -> list[dict[str, Any]]:
-    task = next(t for t in suites.find(suite, "clean").tasks("clean", None) if t.name == name)
+    task = next(t for t in suites.find_suite(suite, "clean").tasks("clean", None) if t.name == name)
     split, _ = task.load(seed)
     fitted = create(detector, random_state=seed).fit(split.x_train)
     rng = np.random.default_rng(seed)

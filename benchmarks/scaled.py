@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     for seed in range(options.seeds):
-        for task in suites.find("adbench", "clean").tasks("clean", None):
+        for task in suites.find_suite("adbench", "clean").tasks("clean", None):
             if task.name == "InternetAds":
                 continue
             split, _ = task.load(seed)

@@ -41,7 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     options = parser.parse_args()
-    (task,) = suites.find("kdd99", "clean").tasks("clean", None)
+    (task,) = suites.find_suite("kdd99", "clean").tasks("clean", None)
     of_all = loop.Batches
     for seed in range(options.seeds):
         split, _ = task.load(seed)

@@ -87,7 +87,7 @@ def main() -> None:
     for quiet in (HealthWarning, CalibrationWarning):
         warnings.simplefilter("ignore", quiet)
     done = {(line["table"], line["detector"], line["way"], line["seed"]) for line in lines}
-    tasks = {task.name: task for task in suites.find("adbench", "clean").tasks("clean", None)}
+    tasks = {task.name: task for task in suites.find_suite("adbench", "clean").tasks("clean", None)}
     for name in options.detectors:
         for seed in range(options.seeds):
             for task in (tasks[table] for table in TABLES):

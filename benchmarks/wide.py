@@ -29,7 +29,7 @@ def measured(suite: str, number: int, name: str, seed: int, options: argparse.Na
     """Fit one detector on one task -> a line for it, and for the part of it that learned."""
     warnings.simplefilter("ignore", (CalibrationWarning, HealthWarning))
     torch.set_num_threads(1)
-    task = suites.find(suite, "clean").tasks("clean", None)[number]
+    task = suites.find_suite(suite, "clean").tasks("clean", None)[number]
     split, _ = task.load(seed)
     given = {"random_state": seed, "precision": options.precision}
     if name == "blend":
@@ -68,7 +68,7 @@ def main() -> None:
             pool.submit(measured, options.suite, number, name, seed, options)
             for name in options.detectors
             for seed in range(options.seeds)
-            for number in range(len(suites.find(options.suite, "clean").tasks("clean", None)))
+            for number in range(len(suites.find_suite(options.suite, "clean").tasks("clean", None)))
         ]
         for done in as_completed(waiting):
             for line in done.result():

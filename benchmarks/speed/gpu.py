@@ -24,7 +24,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from egbad import EGBAD
 from egbad.benchmark import runner, suites
-from egbad.benchmark.suites import Entry
+from egbad.benchmark.suites import Variant
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.nn.precision import matmul_precision
 
@@ -127,12 +127,12 @@ def speeds() -> Iterator[Line]:
 
 def tables(folder: Path, jobs: int) -> Iterator[Line]:
     """EGBAD's default: KDD99, ten seeds, and MNIST, each digit left out with three."""
-    started, entry = time.perf_counter(), [Entry("EGBAD", "egbad", {})]
+    started, entry = time.perf_counter(), [Variant("EGBAD", "egbad", {})]
     todo = []
     for suite, seeds in (("mnist", 3), ("kdd99", 10)):
-        todo += runner.jobs(suites.find(suite, "clean").tasks("clean", None), entry, seeds)
-    runs = runner.Runs(folder)
-    runner.run(todo, runs, workers=jobs)
+        todo += runner.make_jobs(suites.find_suite(suite, "clean").tasks("clean", None), entry, seeds)
+    runs = runner.RunLog(folder)
+    runner.run_jobs(todo, runs, workers=jobs)
     wall = time.perf_counter() - started
     lines = [line for line in runs.lines.values() if line["status"] == "ok"]
     for dataset, metric in (("kdd99", "f1"), ("mnist", "average_precision")):

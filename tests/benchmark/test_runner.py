@@ -1,4 +1,4 @@
-"""Runs survive: each is a line, a broken one too, and what was done is not done again."""
+"""RunLog survive: each is a line, a broken one too, and what was done is not done again."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from egbad.benchmark import protocols, runner
-from egbad.benchmark.suites import ENTRIES, Entry, Task, own_task
+from egbad.benchmark.suites import VARIANTS, Task, Variant, user_task
 from egbad.data import Data
 from egbad.datasets import Dataset
 from egbad.errors import EgbadError, UnreadableFileError
@@ -28,14 +28,14 @@ def rows(n=400, strange=40):
 
 @pytest.fixture
 def task(tmp_path):
-    return own_task("rows.csv", Data(rows()[0]), rows()[1], tmp_path / "data.npz")
+    return user_task("rows.csv", Data(rows()[0]), rows()[1], tmp_path / "data.npz")
 
 
 def test_a_line_has_all_that_a_figure_needs(task, tmp_path):
-    runs = runner.Runs(tmp_path)
-    todo = runner.jobs([task], [ENTRIES["pca"], ENTRIES["knn"]], 2)
-    assert [(job.entry.label, job.seed) for job in todo] == [("pca", 0), ("knn", 0), ("pca", 1), ("knn", 1)]
-    lines = runner.run(todo, runs, workers=2)
+    runs = runner.RunLog(tmp_path)
+    todo = runner.make_jobs([task], [VARIANTS["pca"], VARIANTS["knn"]], 2)
+    assert [(job.variant.label, job.seed) for job in todo] == [("pca", 0), ("knn", 0), ("pca", 1), ("knn", 1)]
+    lines = runner.run_jobs(todo, runs, workers=2)
     for line in lines:
         assert line["status"] == "ok"
         assert (line["training_rows"], line["test_rows"]) == (200, 240)
@@ -55,7 +55,7 @@ def test_the_line_is_what_the_detector_says(task, tmp_path):
     from egbad.detectors.registry import create
     from egbad.scoring import metrics
 
-    job = runner.Job(task, ENTRIES["pca"], 3)
+    job = runner.Job(task, VARIANTS["pca"], 3)
     line = runner.measure(job, scores_to=tmp_path / "s.npy")
     split, _ = task.load(3)
     detector = create("pca", random_state=3, alpha=0.05).fit(split.x_train)
@@ -68,34 +68,36 @@ def test_the_line_is_what_the_detector_says(task, tmp_path):
 
 
 def test_what_was_done_is_not_done_again(task, tmp_path):
-    todo = runner.jobs([task], [ENTRIES["pca"]], 1)
-    first = runner.run(todo, runner.Runs(tmp_path))
+    todo = runner.make_jobs([task], [VARIANTS["pca"]], 1)
+    first = runner.run_jobs(todo, runner.RunLog(tmp_path))
     new = []
-    again = runner.run(todo, runner.Runs(tmp_path), done=new.append)
+    again = runner.run_jobs(todo, runner.RunLog(tmp_path), on_record=new.append)
     assert again == first and not new
 
 
 def test_other_data_under_the_same_name_are_another_task(task, tmp_path):
     x, strange = rows()
-    other = own_task("rows.csv", Data(x + 1), strange, tmp_path / "other.npz")
-    job = runner.Job(task, ENTRIES["pca"], 0)
+    other = user_task("rows.csv", Data(x + 1), strange, tmp_path / "other.npz")
+    job = runner.Job(task, VARIANTS["pca"], 0)
     assert replace(job, task=other).key != job.key
-    assert replace(job, entry=Entry("pca", "pca", {"n_components": 2})).key != job.key
+    assert replace(job, variant=Variant("pca", "pca", {"n_components": 2})).key != job.key
 
 
 def test_a_detector_that_fails_is_a_line_and_the_others_go_on(task, tmp_path):
-    broken = Entry("broken", "pca", {"alpha": 7})
-    lines = runner.run(runner.jobs([task], [broken, ENTRIES["pca"]], 1), runner.Runs(tmp_path))
+    broken = Variant("broken", "pca", {"alpha": 7})
+    lines = runner.run_jobs(runner.make_jobs([task], [broken, VARIANTS["pca"]], 1), runner.RunLog(tmp_path))
     assert [line["status"] for line in lines] == ["failed", "ok"]
     assert lines[0]["reason"] == "alpha must be in (0, 1), got 7."
     new = []
-    runner.run(runner.jobs([task], [broken], 1), runner.Runs(tmp_path), retry=True, done=new.append)
+    runner.run_jobs(runner.make_jobs([task], [broken], 1), runner.RunLog(tmp_path), retry=True, on_record=new.append)
     assert len(new) == 1, "what failed is done again when asked"
 
 
 def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
-    slow = Entry("slow", "egbad", {"steps": 10_000_000, "keep": "last"})
-    lines = runner.run(runner.jobs([task], [slow, ENTRIES["pca"]], 1), runner.Runs(tmp_path), workers=2, limit=8)
+    slow = Variant("slow", "egbad", {"steps": 10_000_000, "keep": "last"})
+    lines = runner.run_jobs(
+        runner.make_jobs([task], [slow, VARIANTS["pca"]], 1), runner.RunLog(tmp_path), workers=2, timeout=8
+    )
     assert lines[0]["reason"] == "It took longer than 8 seconds."
     assert lines[1]["status"] == "ok"
 
@@ -103,22 +105,22 @@ def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
 def test_a_process_that_is_killed_is_a_line(task, tmp_path):
     context = runner._context()
     running = runner._start(
-        context, runner.Job(task, Entry("slow", "egbad", {"steps": 10_000_000, "keep": "last"}), 0), 1, None, None
+        context, runner.Job(task, Variant("slow", "egbad", {"steps": 10_000_000, "keep": "last"}), 0), 1, None, None
     )
     os.kill(running.process.pid, signal.SIGKILL)
     assert running.end() == runner.failed("The process was ended by signal 9.")
 
 
 def test_a_line_that_was_cut_off_is_done_again(task, tmp_path):
-    todo = runner.jobs([task], [ENTRIES["pca"]], 2)
-    runner.run(todo, runner.Runs(tmp_path))
+    todo = runner.make_jobs([task], [VARIANTS["pca"]], 2)
+    runner.run_jobs(todo, runner.RunLog(tmp_path))
     path = tmp_path / "runs.jsonl"
     whole = path.read_bytes()
     path.write_bytes(whole[:-100])
-    runs = runner.Runs(tmp_path)
+    runs = runner.RunLog(tmp_path)
     assert len(runs.lines) == 1
-    assert [job.seed for job in runner.pending(todo, runs)] == [1]
-    runner.run(todo, runs)
+    assert [job.seed for job in runner.pending_jobs(todo, runs)] == [1]
+    runner.run_jobs(todo, runs)
     assert len(path.read_text().splitlines()) == 2
 
 
@@ -126,7 +128,7 @@ def test_a_line_that_was_cut_off_is_done_again(task, tmp_path):
 def test_a_file_that_is_no_list_of_runs_is_refused(tmp_path, text):
     (tmp_path / "runs.jsonl").write_text(text + "\n")
     with pytest.raises(UnreadableFileError, match="line 1"):
-        runner.Runs(tmp_path)
+        runner.RunLog(tmp_path)
 
 
 def test_a_killed_benchmark_goes_on_where_it_was(tmp_path):
@@ -190,14 +192,14 @@ def test_nothing_runs_on_for_a_benchmark_that_was_killed(tmp_path):
 
 
 def test_two_benchmarks_cannot_write_into_one_folder(task, tmp_path):
-    todo = runner.jobs([task], [ENTRIES["pca"]], 2)
+    todo = runner.make_jobs([task], [VARIANTS["pca"]], 2)
 
     def meanwhile(line):
         with pytest.raises(EgbadError, match="Another benchmark writes into"):
-            runner.run(todo, runner.Runs(tmp_path))
+            runner.run_jobs(todo, runner.RunLog(tmp_path))
 
-    assert len(runner.run(todo, runner.Runs(tmp_path), done=meanwhile)) == 2
-    assert len(runner.run(todo, runner.Runs(tmp_path))) == 2, "the lock ends with the run"
+    assert len(runner.run_jobs(todo, runner.RunLog(tmp_path), on_record=meanwhile)) == 2
+    assert len(runner.run_jobs(todo, runner.RunLog(tmp_path))) == 2, "the lock ends with the run"
 
 
 def test_kinds_of_anomalies_and_their_pixels_are_measured_apart(tmp_path):
@@ -214,8 +216,8 @@ def test_kinds_of_anomalies_and_their_pixels_are_measured_apart(tmp_path):
 
     made = Made("made", "made", "clean", protocols.share_of_normals)
     by_pixels = {"steps": 30, "distance": "norm", "discriminator_loss": "fm", "residual_weight": 0.9}
-    line = runner.measure(runner.Job(made, Entry("egbad", "egbad", by_pixels), 0))
+    line = runner.measure(runner.Job(made, Variant("egbad", "egbad", by_pixels), 0))
     kinds = line["metrics"]["by_kind"]
     assert kinds["bright"] == {"auroc": 1.0, "n": 10} and kinds["hidden"]["auroc"] < 0.9
     assert line["metrics"]["pixel_auroc"] > 0.95
-    assert runner.measure(runner.Job(made, ENTRIES["knn"], 0))["metrics"].get("pixel_auroc") is None
+    assert runner.measure(runner.Job(made, VARIANTS["knn"], 0))["metrics"].get("pixel_auroc") is None

@@ -11,26 +11,26 @@ from egbad.errors import EgbadError, InvalidInputError
 
 
 def test_every_detector_and_variant_can_be_made():
-    assert set(all_detectors()) <= set(suites.ENTRIES)
-    for entry in suites.ENTRIES.values():
+    assert set(all_detectors()) <= set(suites.VARIANTS)
+    for entry in suites.VARIANTS.values():
         create(entry.detector, **entry.parameters)
 
 
 def test_the_naive_baselines_are_always_there_and_the_searching_ones_not_on_images():
-    assert [e.label for e in suites.entries(["vae"], images=True)] == [*suites.NAIVE, "vae"]
-    labels = [e.label for e in suites.entries([], images=True)]
-    assert not set(suites.SEARCHING) & set(labels)
-    assert set(suites.SEARCHING) <= {e.label for e in suites.entries([], images=False)}
-    assert "anogan" in {e.label for e in suites.entries(["anogan"], images=True)}
+    assert [e.label for e in suites.select_variants(["vae"], images=True)] == [*suites.BASELINES, "vae"]
+    labels = [e.label for e in suites.select_variants([], images=True)]
+    assert not set(suites.SLOW_ON_IMAGES) & set(labels)
+    assert set(suites.SLOW_ON_IMAGES) <= {e.label for e in suites.select_variants([], images=False)}
+    assert "anogan" in {e.label for e in suites.select_variants(["anogan"], images=True)}
     with pytest.raises(InvalidInputError, match="Did you mean 'egbad'"):
-        suites.entries(["egbat"], images=False)
+        suites.select_variants(["egbat"], images=False)
 
 
 @pytest.mark.parametrize("name", suites.SUITES)
 def test_every_protocol_gives_tasks_with_their_own_names(name, data_dir):
     suite = suites.SUITES[name]
     for protocol in ("clean", *suite.published):
-        tasks = suites.find(name, protocol).tasks(protocol, data_dir)
+        tasks = suites.find_suite(name, protocol).tasks(protocol, data_dir)
         assert len({task.identity for task in tasks}) == len(tasks) > 0
         assert all(task.dataset in datasets.names() for task in tasks)
         assert protocol != "clean" or not any(task.faults or task.parameters for task in tasks)
@@ -38,11 +38,11 @@ def test_every_protocol_gives_tasks_with_their_own_names(name, data_dir):
 
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(InvalidInputError, match="Did you mean 'kdd99'"):
-        suites.find("kdd9", "clean")
+        suites.find_suite("kdd9", "clean")
     with pytest.raises(InvalidInputError, match="Did you mean 'clean'"):
-        suites.find("kdd99", "claen")
+        suites.find_suite("kdd99", "claen")
     with pytest.raises(InvalidInputError, match="must be run under the protocol clean, got 'released'"):
-        suites.find("adbench", "released")
+        suites.find_suite("adbench", "released")
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_unknown_names_are_answered_with_the_nearest():
      ("adbench", "clean"), ("mnist", "released"), ("mnist_one_normal", "clean"), ("magnetic_tile", "clean")],
 )  # fmt: skip
 def test_splits_of_real_files(name, protocol, data_dir):
-    task = suites.find(name, protocol).tasks(protocol, data_dir)[0]
+    task = suites.find_suite(name, protocol).tasks(protocol, data_dir)[0]
     split, digest = task.load(0, data_dir)
     assert digest
     assert 0 < split.anomalous.mean() < 1
@@ -61,7 +61,7 @@ def test_splits_of_real_files(name, protocol, data_dir):
 
 
 def test_the_released_mnist_split_leaks_four_in_five(data_dir):
-    task = suites.find("mnist", "released").tasks("released", data_dir)[9]
+    task = suites.find_suite("mnist", "released").tasks("released", data_dir)[9]
     split, _ = task.load(0, data_dir)
     known = {image.tobytes() for image in split.x_train}
     leaked = np.mean([image.tobytes() in known for image in split.x_test[~split.anomalous]])

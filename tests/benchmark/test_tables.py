@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from egbad.benchmark import columns, html, markdown, write
-from egbad.benchmark.published import MEMORY, Published, of_task
-from egbad.benchmark.summary import Cell, agreement, ahead, summarize
+from egbad.benchmark.published import MEMORY, PublishedFigure, of_task
+from egbad.benchmark.summary import MetricCell, ahead, rank_agreement, summarize
 
 
 def line(task, label, seed, ap, **more):
@@ -43,7 +43,7 @@ LINES = [
 def test_means_and_spreads_by_hand():
     first, second = summarize(LINES).tables
     assert [row.label for row in first.rows] == ["good", "bad"]
-    assert first.rows[0].cells["average_precision"] == Cell(pytest.approx(0.91), pytest.approx(0.01), 3)
+    assert first.rows[0].cells["average_precision"] == MetricCell(pytest.approx(0.91), pytest.approx(0.01), 3)
     assert first.best == {"average_precision": "good", "auroc": "good", "f1": "good"}
     assert second.rows[-1].failures == ("it <broke>",)
     assert first.notes == ("a fault",)
@@ -73,9 +73,11 @@ def test_a_lead_is_named_only_beyond_noise(a, b, winner):
 
 
 def test_doubts_about_printed_figures():
-    impossible = Published("t", "vae", "average_precision", 0.05, None, "p", MEMORY)
+    impossible = PublishedFigure("t", "vae", "average_precision", 0.05, None, "p", MEMORY)
     assert impossible.doubts(0.388) == ["unverified", "impossible at this base rate: no ranking is below 0.225"]
-    assert Published("t", "vae", "average_precision", 0.3, None, "p", "q").doubts(0.388) == ["below chance, 0.388"]
+    assert PublishedFigure("t", "vae", "average_precision", 0.3, None, "p", "q").doubts(0.388) == [
+        "below chance, 0.388"
+    ]
     by_label = {figure.label: figure for figure in of_task("kdd99")}
     assert by_label["dagmm"].doubts(0.1969) == []
     assert "its own precision and recall give 0.853" in by_label["anogan"].doubts(0.1969)
@@ -87,15 +89,15 @@ def test_agreement_is_spearmans():
 
     rng = np.random.default_rng(0)
     scores = {"a": rng.normal(size=50), "b": rng.normal(size=50), "flat": np.zeros(50)}
-    found = agreement(scores)
+    found = rank_agreement(scores)
     assert found.correlations[0][1] == pytest.approx(spearmanr(scores["a"], scores["b"]).statistic)
     assert found.correlations[0][2] == 0
-    assert agreement({"a": scores["a"]}) is None
+    assert rank_agreement({"a": scores["a"]}) is None
 
 
 def test_every_form_has_every_row(tmp_path):
-    head = columns.Head("Title & more", "clean", "what it means", "egbad benchmark x")
-    files = write.write(tmp_path, head, summarize(LINES))
+    head = columns.PageHeader("Title & more", "clean", "what it means", "egbad benchmark x")
+    files = write.write_results(tmp_path, head, summarize(LINES))
     assert [file.name for file in files] == ["results.html", "results.md", "results.json"]
     html, text = files[0].read_text(), files[1].read_text()
     assert "Title &amp; more" in html and "it &lt;broke&gt;" in html and "<broke>" not in html
@@ -108,8 +110,8 @@ def test_every_form_has_every_row(tmp_path):
 def test_without_labels_the_tables_show_what_is_flagged(tmp_path):
     bare = [{k: v for k, v in line("own", name, 0, 0.5).items() if k not in ("metrics", "base_rate", "repeats")}
             for name in ("a", "b")]  # fmt: skip
-    found = agreement({"a": np.arange(5.0), "b": np.arange(5.0)[::-1]})
-    head = columns.Head("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
+    found = rank_agreement({"a": np.arange(5.0), "b": np.arange(5.0)[::-1]})
+    head = columns.PageHeader("Own", "clean", "", "egbad compare own", agreement=found, names=("x.png", "y.png"))
     text = markdown.to_markdown(head, summarize(bare))
     assert "flagged at alpha 0.01" in text and "AUROC" not in text
     assert "| a | 1.00 | -1.00 |" in text
@@ -122,7 +124,7 @@ def test_kinds_of_anomalies_have_a_table():
         metrics = line("t", "a", seed, 0.9)["metrics"] | {"by_kind": kinds, "pixel_auroc": 0.7}
         return line("t", "a", seed, 0.9, metrics=metrics)
 
-    head = columns.Head("Kinds", "clean", "", "egbad benchmark x")
+    head = columns.PageHeader("Kinds", "clean", "", "egbad benchmark x")
     summary = summarize([with_kinds(0, 0.8), with_kinds(1, 0.9)])
     text = markdown.to_markdown(head, summary)
     assert "| AUROC by kind of anomaly | crack (4) | hole <1> (2) |" in text

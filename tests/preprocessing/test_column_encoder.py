@@ -129,8 +129,8 @@ def test_detectors_are_compared_by_what_columns_hold(tmp_path):
 
     data = as_data(traffic(300).drop(columns=["void", "gap"]))
     anomalous = np.random.default_rng(0).random(300) < 0.3
-    task = suites.own_task("t.parquet", data, anomalous, tmp_path / "data.npz")
-    (job,) = runner.jobs([task], [suites.Entry("knn", "knn", {"alpha": 0.1})], 1)
+    task = suites.user_task("t.parquet", data, anomalous, tmp_path / "data.npz")
+    (job,) = runner.make_jobs([task], [suites.Variant("knn", "knn", {"alpha": 0.1})], 1)
     line = runner.measure(job)
     split, _ = task.load(0)
     of_kinds, of_numbers = (

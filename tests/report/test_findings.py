@@ -12,9 +12,9 @@ import pytest
 from egbad.data.column_types import NUMBER
 from egbad.detectors.registry import create
 from egbad.explain.explanation import Reason
-from egbad.report import findings, findings_to_html, findings_to_json, findings_to_markdown
+from egbad.report import RowLocation, findings_report, findings_to_html, findings_to_json, findings_to_markdown
 from egbad.report.findings import interval
-from egbad.report.messages import LANGUAGES, PLACES, Messages, RowLocation
+from egbad.report.messages import LANGUAGES, PLACES, Messages
 
 VOID = {"meta", "img"}
 RARE = " (as far off in at most 0.2% of normal rows)"
@@ -64,8 +64,10 @@ def made(detector, new, **given):
     scores = detector.anomaly_score(new)
     order = np.argsort(-scores, kind="stable")
     highest = new.iloc[order] if isinstance(new, pd.DataFrame) else new[order]
-    options = {"names": ("m", "new.parquet"), "command": "egbad report m new.parquet"} | given
-    return findings(detector, scores, detector.explain(highest), [RowLocation(row=int(i)) for i in order], **options)
+    options = {"model_name": "m", "data_name": "new.parquet", "command": "egbad report m new.parquet"} | given
+    return findings_report(
+        detector, scores, detector.explain(highest), [RowLocation(row=int(i)) for i in order], **options
+    )
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +142,7 @@ def test_nothing_flagged_is_said():
 
 def test_names_from_outside_are_text():
     hostile = "<script>alert('&')|</script>"
-    found = of_rows(names=(hostile, hostile), command=hostile)
+    found = of_rows(model_name=hostile, data_name=hostile, command=hostile)
     assert "<script" not in findings_to_html(found)
     assert hostile in Page(findings_to_html(found)).text
 

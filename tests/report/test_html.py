@@ -6,7 +6,13 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
-from egbad.report import Pictures, evaluation_report, to_html, to_json, to_markdown
+from egbad.report import (
+    Reconstructions,
+    evaluation_report,
+    evaluation_to_html,
+    evaluation_to_json,
+    evaluation_to_markdown,
+)
 from egbad.scoring import metrics
 
 VOID = {"meta", "img"}
@@ -39,27 +45,28 @@ def report(members=1, pictures=True, anomalies=50, **given):
     rng = np.random.default_rng(0)
     scores = np.concatenate([rng.normal(0, 1, 200), rng.normal(3, 1, anomalies)])
     x = rng.integers(0, 256, (3, 8, 8)).astype(np.uint8)
-    shown = Pictures(x, x * 0.9, x, x * 0.1, np.arange(3.0), np.arange(3.0))
+    shown = Reconstructions(x, x * 0.9, x, x * 0.1, np.arange(3.0), np.arange(3.0))
     steps = np.arange(1, 21)
     values = {
         "title": "A title",
-        "lead": "A sentence.",
-        "about": {"detector": "egbad", "input": {"kind": "images"}, "settings": {"n_latent": 32}, "health": []},
+        "summary": "A sentence.",
+        "description": {"detector": "egbad", "input": {"kind": "images"}, "settings": {"n_latent": 32}, "health": []},
         "scores": scores,
         "anomalous": np.arange(len(scores)) >= 200,
         "threshold": 2.0,
         "history": {"step": steps, "D": np.full((20, members), 0.5), "EG": rng.random((20, members))},
-        "seconds": {"fit": 3.0, "score": 0.5},
+        "fit_seconds": 3.0,
+        "score_seconds": 0.5,
         "data": {"name": "made"},
         "command": "egbad demo --seed 0",
-        "pictures": shown if pictures else None,
+        "reconstructions": shown if pictures else None,
     } | given
     return evaluation_report(**values), values
 
 
 @pytest.mark.parametrize("options", [{}, {"members": 3}, {"pictures": False}, {"anomalies": 1}, {"history": {}}])
 def test_the_page_is_whole_and_loads_nothing(options):
-    page = Page(to_html(report(**options)[0]))
+    page = Page(evaluation_to_html(report(**options)[0]))
     assert page.open == []
     assert all(address.startswith("data:image/png;base64,") for address in page.loaded)
     assert len(page.loaded) == (0 if options.get("pictures") is False else 18)
@@ -68,33 +75,35 @@ def test_the_page_is_whole_and_loads_nothing(options):
 def test_the_three_forms_say_the_same():
     made, values = report()
     auroc = metrics.auroc(values["scores"], values["anomalous"])
-    assert json.loads(to_json(made))["measures"]["auroc"] == auroc
-    assert f"| AUROC | {auroc:.4f} |" in to_markdown(made)
-    assert f"{auroc:.4f}" in Page(to_html(made)).text
-    assert "500" in Page(to_html(made)).text  # images a second
+    assert json.loads(evaluation_to_json(made))["metrics"]["auroc"] == auroc
+    assert f"| AUROC | {auroc:.4f} |" in evaluation_to_markdown(made)
+    assert f"{auroc:.4f}" in Page(evaluation_to_html(made)).text
+    assert "500" in Page(evaluation_to_html(made)).text  # images a second
 
 
 def test_names_from_outside_are_text():
     hostile = "<script>alert('&')</script>"
-    made, _ = report(title=hostile, lead=hostile, command=hostile, data={hostile: hostile}, about={"health": [hostile]})
-    html = to_html(made)
+    made, _ = report(
+        title=hostile, summary=hostile, command=hostile, data={hostile: hostile}, description={"health": [hostile]}
+    )
+    html = evaluation_to_html(made)
     assert "<script" not in html
     assert hostile in Page(html).text
 
 
 def test_json_has_no_nan():
     made, _ = report(history={"step": [1, 2], "D": np.array([[np.nan], [1.0]])})
-    assert json.loads(to_json(made), parse_constant=pytest.fail)["losses"]["values"]["D"] == [[None, 1.0]]
-    assert Page(to_html(made)).open == []
+    assert json.loads(evaluation_to_json(made), parse_constant=pytest.fail)["losses"]["values"]["D"] == [[None, 1.0]]
+    assert Page(evaluation_to_html(made)).open == []
 
 
 def test_illness_is_shown():
-    made, _ = report(about={"health": ["The generator has collapsed."]})
-    assert "The generator has collapsed." in Page(to_html(made)).text
-    assert "- The generator has collapsed." in to_markdown(made)
+    made, _ = report(description={"health": ["The generator has collapsed."]})
+    assert "The generator has collapsed." in Page(evaluation_to_html(made)).text
+    assert "- The generator has collapsed." in evaluation_to_markdown(made)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [400, 1200])
 def test_a_browser_shows_it(greys, width):
-    assert greys(to_html(report()[0]), width) > 20
+    assert greys(evaluation_to_html(report()[0]), width) > 20

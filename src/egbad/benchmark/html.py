@@ -1,35 +1,35 @@
 """A benchmark's tables, charts and pictures as one page of HTML."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
 from egbad.benchmark.columns import (
-    OVERALL,
+    OVERALL_COLUMNS,
     QUALITY,
-    Column,
-    Head,
-    columns,
+    MetricColumn,
+    PageHeader,
     count,
     fact_words,
     kind_rows,
     overall_words,
     published_rows,
     shown,
+    table_columns,
     tops,
 )
-from egbad.benchmark.suites import NAIVE
-from egbad.benchmark.summary import Row, Summary, Table
-from egbad.report import charts, document, figure, picture_table
+from egbad.benchmark.suites import BASELINES
+from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
+from egbad.report import charts, document, figure, image_grid_html
 from egbad.report.evaluation import Curve, Histogram
-from egbad.report.image_grid import Drawn, Triple
+from egbad.report.image_grid import ImageComparison, ImageGrid
 
 AT_ONCE = 6  # detectors whose curves are drawn
 BARS = 4  # detectors that have bars over all tasks
 
 
-def to_html(head: Head, summary: Summary) -> str:
+def to_html(head: PageHeader, summary: BenchmarkSummary) -> str:
     """Tables, charts and pictures as one page that needs no network."""
     parts = [
         f'<h1>{escape(head.title)}</h1><p class="lead">Protocol <code>{escape(head.protocol)}</code>: '
@@ -50,9 +50,9 @@ def to_html(head: Head, summary: Summary) -> str:
     return document(head.title, "\n".join(parts))
 
 
-def _overall_html(summary: Summary) -> str:
+def _overall_html(summary: BenchmarkSummary) -> str:
     tasks = len(summary.tables)
-    rows = _html(OVERALL, summary.overall, summary.best, tasks)
+    rows = _html(OVERALL_COLUMNS, summary.overall, summary.best, tasks)
     shown = [row.label for row in summary.overall if "rank_auroc" in row.cells]
     drawn = [_cost_chart(summary.overall)]
     if tasks <= 12:
@@ -63,9 +63,11 @@ def _overall_html(summary: Summary) -> str:
     )
 
 
-def _cost_chart(rows: Sequence[Row]) -> str:
+def _cost_chart(rows: Sequence[DetectorRow]) -> str:
     dots = [
-        charts.Dot(row.label, row.cells["fit_seconds"].mean, row.cells["average_precision"].mean, row.label in NAIVE)
+        charts.Dot(
+            row.label, row.cells["fit_seconds"].mean, row.cells["average_precision"].mean, row.label in BASELINES
+        )
         for row in rows
         if "average_precision" in row.cells
     ]
@@ -76,7 +78,7 @@ def _cost_chart(rows: Sequence[Row]) -> str:
     return figure(chart, f"Quality against cost: {legend}")
 
 
-def _bars(tables: Sequence[Table], labels: Sequence[str], column: Column) -> str:
+def _bars(tables: Sequence[TaskTable], labels: Sequence[str], column: MetricColumn) -> str:
     chosen = [*labels[:BARS], *(label for label in labels[BARS:] if label in ("egbad", "knn"))]
     groups = [re.sub(r".*, | left out| normal", "", table.task) for table in tables]
     by_task = [{row.label: row.cells.get(column.measure) for row in table.rows} for table in tables]
@@ -93,7 +95,9 @@ def _legend(labels: Sequence[str]) -> str:
     return " ".join(f'<span class="name">{key}</span>' for key in keys)
 
 
-def _html(columns: Sequence[Column], rows: Sequence[Row], best: Mapping[str, str], tasks: int | None = None) -> str:
+def _html(
+    columns: Sequence[MetricColumn], rows: Sequence[DetectorRow], best: Mapping[str, str], tasks: int | None = None
+) -> str:
     heads = ["detector", "runs" if tasks is None else "tasks", *(column.head for column in columns)]
     failed = any(row.failures for row in rows)
     lines = []
@@ -109,16 +113,16 @@ def _html(columns: Sequence[Column], rows: Sequence[Row], best: Mapping[str, str
     )
 
 
-def _html_cell(row: Row, column: Column, best: Mapping[str, str], *, spread: bool) -> str:
+def _html_cell(row: DetectorRow, column: MetricColumn, best: Mapping[str, str], *, spread: bool) -> str:
     mean, around = shown(row, column, spread=spread)
     text = f'{mean} <span class="spread">± {around}</span>' if around else mean
     return f"<b>{text}</b>" if best.get(column.measure) == row.label else text
 
 
-def _table_html(table: Table) -> str:
+def _table_html(table: TaskTable) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in table.notes)
     parts = [f"<p>{escape(fact_words(table.facts))}</p>", f'<ul class="notes">{notes}</ul>' if notes else ""]
-    parts.append(_html(columns(table), table.rows, table.best))
+    parts.append(_html(table_columns(table), table.rows, table.best))
     parts += [_grid(kind_rows(table))] if table.kinds else []
     if table.published:
         parts.append("<h3>Published beside ours</h3>" + _grid(published_rows(table), words=4))
@@ -127,7 +131,7 @@ def _table_html(table: Table) -> str:
     return "".join(parts)
 
 
-def _tops_html(table: Table, head: Head) -> str:
+def _tops_html(table: TaskTable, head: PageHeader) -> str:
     if head.agreement is None:
         return ""
     a = head.agreement
@@ -163,12 +167,12 @@ def _grid(lines: Sequence[Sequence[str]], words: int | None = None) -> str:
     )
 
 
-def _charts(table: Table) -> str:
+def _charts(table: TaskTable) -> str:
     """Curves of the best and of the untrained network, histograms of the best, quality against cost."""
     order = [row.label for row in table.rows if "curves" in table.shown.get(row.label, {})]
     if not order:
         return ""
-    chosen = [*order[:AT_ONCE], *(label for label in order[AT_ONCE:] if label == NAIVE[-1])]
+    chosen = [*order[:AT_ONCE], *(label for label in order[AT_ONCE:] if label == BASELINES[-1])]
     curves = {label: table.shown[label]["curves"] for label in chosen}
     rate = table.facts["base_rate"]
     words = _legend(chosen)
@@ -198,6 +202,6 @@ def _charts(table: Table) -> str:
 
 
 def _pictures(label: str, kept: Mapping[str, Any]) -> str:
-    triples: Callable[[Any], tuple[Triple, ...]] = lambda kind: tuple(Triple(**one) for one in kept[kind])  # noqa: E731
-    drawn = Drawn(triples("normals"), triples("anomalies"), kept["reach"], kept["height"], kept["width"])
-    return f"<h3>What {escape(label)} sees</h3>{picture_table(drawn)}"
+    normals, anomalies = (tuple(ImageComparison(**one) for one in kept[kind]) for kind in ("normals", "anomalies"))
+    drawn = ImageGrid(normals, anomalies, kept["reach"], kept["height"], kept["width"])
+    return f"<h3>What {escape(label)} sees</h3>{image_grid_html(drawn)}"

@@ -4,10 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from egbad.benchmark.columns import (
-    OVERALL,
-    Column,
-    Head,
-    columns,
+    OVERALL_COLUMNS,
+    MetricColumn,
+    PageHeader,
     count,
     fact_words,
     kind_rows,
@@ -15,22 +14,23 @@ from egbad.benchmark.columns import (
     plus_minus,
     published_rows,
     shown,
+    table_columns,
     tops,
 )
-from egbad.benchmark.summary import Row, Summary, Table
+from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
 
 
-def to_markdown(head: Head, summary: Summary) -> str:
+def to_markdown(head: PageHeader, summary: BenchmarkSummary) -> str:
     """Every table as Markdown; the best is bold where its lead is more than noise."""
     parts = [f"# {head.title}", "", f"Protocol `{head.protocol}`: {head.meaning}", "", f"    {head.command}", ""]
     if summary.overall:
         tasks = len(summary.tables)
         parts += [f"## Over all {tasks} tasks", "", overall_words(tasks), ""]
-        parts += [*_markdown(OVERALL, summary.overall, summary.best, tasks), ""]
+        parts += [*_markdown(OVERALL_COLUMNS, summary.overall, summary.best, tasks), ""]
     for table in summary.tables:
         parts += [f"## {table.task}", "", fact_words(table.facts), ""]
         parts += [*(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
-        parts += [*_markdown(columns(table), table.rows, table.best), ""]
+        parts += [*_markdown(table_columns(table), table.rows, table.best), ""]
         if table.kinds:
             parts += [*_grid(kind_rows(table)), ""]
         if table.published:
@@ -43,7 +43,7 @@ def to_markdown(head: Head, summary: Summary) -> str:
 
 
 def _markdown(
-    columns: Sequence[Column], rows: Sequence[Row], best: Mapping[str, str], tasks: int | None = None
+    columns: Sequence[MetricColumn], rows: Sequence[DetectorRow], best: Mapping[str, str], tasks: int | None = None
 ) -> list[str]:
     heads = ["detector", "runs" if tasks is None else "tasks", *(column.head for column in columns), "failed"]
     keep_failed = any(row.failures for row in rows)
@@ -54,12 +54,12 @@ def _markdown(
     return _grid(lines if keep_failed else [line[:-1] for line in lines])
 
 
-def _markdown_cell(row: Row, column: Column, best: Mapping[str, str], *, spread: bool) -> str:
+def _markdown_cell(row: DetectorRow, column: MetricColumn, best: Mapping[str, str], *, spread: bool) -> str:
     text = plus_minus(*shown(row, column, spread=spread))
     return f"**{text}**" if best.get(column.measure) == row.label else text
 
 
-def _agreement(table: Table, head: Head) -> list[str]:
+def _agreement(table: TaskTable, head: PageHeader) -> list[str]:
     """How alike the detectors order rows without labels, and which they find the most anomalous."""
     if head.agreement is None:
         return []

@@ -9,7 +9,7 @@ MEMORY = "from memory"  # of whoever wrote it down here: not checked against the
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFigure:
     """One printed figure.
 
     Attributes
@@ -73,7 +73,7 @@ class Published:
         return found
 
 
-def _kdd99() -> list[Published]:
+def _kdd99() -> list[PublishedFigure]:
     dagmm, egbad, alad = "DAGMM, Zong et al. 2018", "EGBAD, Zenati et al. 2018", "ALAD, Zenati et al. 2018"
     rows = [
         ("one_class_svm", 0.7954, None, dagmm, QUOTED, 0.7457, 0.8523),
@@ -89,12 +89,14 @@ def _kdd99() -> list[Published]:
         ("alad", 0.9501, 0.0018, alad, MEMORY, 0.9427, 0.9577),
     ]
     return [
-        Published("kdd99", label, "f1", value, spread, paper, source, precision, recall, rule=(0.2, 97_278 / 494_021))
+        PublishedFigure(
+            "kdd99", label, "f1", value, spread, paper, source, precision, recall, rule=(0.2, 97_278 / 494_021)
+        )
         for label, value, spread, paper, source, precision, recall in rows
     ]
 
 
-def _arrhythmia() -> list[Published]:
+def _arrhythmia() -> list[PublishedFigure]:
     rows = [
         ("one_class_svm", 0.4581, 0.5397, 0.4082),
         ("isolation_forest", 0.5303, 0.5147, 0.5469),
@@ -106,40 +108,42 @@ def _arrhythmia() -> list[Published]:
     ]
     paper = "ALAD, Zenati et al. 2018"
     return [
-        Published("arrhythmia", label, "f1", value, None, paper, MEMORY, precision, recall)
+        PublishedFigure("arrhythmia", label, "f1", value, None, paper, MEMORY, precision, recall)
         for label, value, precision, recall in rows
     ]
 
 
-def _mnist() -> list[Published]:
+def _mnist() -> list[PublishedFigure]:
     egbad = {1: (0.287, 0.023), 4: (0.443, 0.029), 5: (0.514, 0.029), 7: (0.347, 0.017), 9: (0.307, 0.028)}
     vae = {1: 0.063, 4: 0.337, 5: 0.325, 7: 0.148, 9: 0.104}
     by = "EGBAD, Zenati et al. 2018"
     return [
-        Published(f"mnist, {digit} left out", "egbad-sigma", "average_precision", value, spread, by, QUOTED)
+        PublishedFigure(f"mnist, {digit} left out", "egbad-sigma", "average_precision", value, spread, by, QUOTED)
         for digit, (value, spread) in egbad.items()
     ] + [
-        Published(f"mnist, {digit} left out", "vae", "average_precision", value, None, by, QUOTED)
+        PublishedFigure(f"mnist, {digit} left out", "vae", "average_precision", value, None, by, QUOTED)
         for digit, value in vae.items()
     ]
 
 
-def _mnist_one_normal() -> list[Published]:
+def _mnist_one_normal() -> list[PublishedFigure]:
     rows = {
         "anogan": (96.6, 99.2, 85.0, 88.7, 89.4, 88.3, 94.7, 93.5, 84.9, 92.4),
         "Deep SVDD": (98.0, 99.7, 91.7, 91.9, 94.9, 88.5, 98.3, 94.6, 93.9, 96.5),
     }
     return [
-        Published(f"mnist, {digit} normal", label, "auroc", value / 100, None, "Deep SVDD, Ruff et al. 2018", QUOTED)
+        PublishedFigure(
+            f"mnist, {digit} normal", label, "auroc", value / 100, None, "Deep SVDD, Ruff et al. 2018", QUOTED
+        )
         for label, values in rows.items()
         for digit, value in enumerate(values)
     ]
 
 
-def _cifar10() -> list[Published]:
+def _cifar10() -> list[PublishedFigure]:
     values = (67.1, 54.7, 52.9, 54.5, 65.1, 60.3, 58.5, 62.5, 75.8, 66.5)
     return [
-        Published(f"cifar10, {c} normal", "anogan", "auroc", v / 100, None, "Deep SVDD, Ruff et al. 2018", QUOTED)
+        PublishedFigure(f"cifar10, {c} normal", "anogan", "auroc", v / 100, None, "Deep SVDD, Ruff et al. 2018", QUOTED)
         for c, v in enumerate(values)
     ]
 
@@ -147,6 +151,6 @@ def _cifar10() -> list[Published]:
 FIGURES = (*_kdd99(), *_arrhythmia(), *_mnist(), *_mnist_one_normal(), *_cifar10())
 
 
-def of_task(task: str) -> list[Published]:
+def of_task(task: str) -> list[PublishedFigure]:
     """What is printed about a task."""
     return [figure for figure in FIGURES if figure.task == task]

@@ -1,4 +1,4 @@
-"""Runs that survive: one JSON line for each finished run, each in a process of its own, from where an earlier try stopped.
+"""RunLog that survive: one JSON line for each finished run, each in a process of its own, from where an earlier try stopped.
 
 A run that fails, takes too long or is killed is a line that says why, and the others go on.
 """
@@ -26,13 +26,13 @@ import numpy as np
 
 from egbad.arrays import map_unique_rows
 from egbad.benchmark import protocols
-from egbad.benchmark.suites import Entry, Task
+from egbad.benchmark.suites import Task, Variant
 from egbad.data import Data
 from egbad.detectors.registry import create
 from egbad.errors import EgbadError, UnreadableFileError
 from egbad.export.onnx_scorer import cores
 from egbad.model_file import atomic_write
-from egbad.report import curves_of, draw, from_quiet_to_loud, to_jsonable
+from egbad.report import curves_of, render_grid, sample_by_score, to_jsonable
 from egbad.scoring import calibration, metrics
 
 try:
@@ -45,7 +45,7 @@ TOP = 10  # the most anomalous test rows that a line keeps, by their place in th
 SHOWN = 4  # images of each kind that a line keeps
 FORMAT = 1
 
-Line = dict[str, Any]
+RunRecord = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -53,17 +53,17 @@ class Job:
     """One detector to fit and score on one split of one task; `seed` makes the split and the networks."""
 
     task: Task
-    entry: Entry
+    variant: Variant
     seed: int
 
     @property
     def key(self) -> str:
         """What a finished run is known by."""
-        parameters = json.dumps(to_jsonable(self.entry.parameters), sort_keys=True)
-        return f"{self.task.protocol}|{self.task.identity}|{self.entry.label}|{parameters}|{self.seed}"
+        parameters = json.dumps(to_jsonable(self.variant.parameters), sort_keys=True)
+        return f"{self.task.protocol}|{self.task.identity}|{self.variant.label}|{parameters}|{self.seed}"
 
 
-def jobs(tasks: Iterable[Task], entries: Iterable[Entry], seeds: int) -> list[Job]:
+def make_jobs(tasks: Iterable[Task], entries: Iterable[Variant], seeds: int) -> list[Job]:
     """Every detector on every task, seed by seed, so that a run cut short has something of everything."""
     entries = list(entries)
     return [Job(task, entry, seed) for seed in range(seeds) for task in tasks for entry in entries]
@@ -72,13 +72,13 @@ def jobs(tasks: Iterable[Task], entries: Iterable[Entry], seeds: int) -> list[Jo
 # -- one run -----------------------------------------------------------------------------------------------------------
 
 
-def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = None) -> Line:
+def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = None) -> RunRecord:
     """Load, fit, score and measure one job -> its line, without what only the process around it knows."""
     started = time.perf_counter()
     split, digest = job.task.load(job.seed, data_dir)
     loaded = time.perf_counter() - started
-    parameters = {"random_state": job.seed, **job.task.parameters, **job.entry.parameters}
-    detector = create(job.entry.detector, **parameters)
+    parameters = {"random_state": job.seed, **job.task.parameters, **job.variant.parameters}
+    detector = create(job.variant.detector, **parameters)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what they say is in the line
         detector.fit(Data(split.x_train, column_types=job.task.kinds))
@@ -92,7 +92,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
         with atomic_write(scores_to) as draft, draft.open("wb") as file:
             np.save(file, scores)
     top = np.argsort(-scores, kind="stable")[:TOP]
-    line: Line = {
+    line: RunRecord = {
         "status": "ok",
         "digest": digest,
         "notes": [*job.task.faults, *split.notes],
@@ -120,7 +120,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_to: Path | None = Non
 def _pictures(detector: Any, split: protocols.Split, scores: Any) -> Any:
     """Some test images of each kind, beside what the detector makes of them."""
     assert split.anomalous is not None
-    return draw(from_quiet_to_loud(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN))
+    return render_grid(sample_by_score(detector.reconstruct, split.x_test, scores, split.anomalous, SHOWN))
 
 
 def _pixel_auroc(detector: Any, x: Any, masks: Any) -> float:
@@ -129,7 +129,7 @@ def _pixel_auroc(detector: Any, x: Any, masks: Any) -> float:
     return metrics.auroc(np.abs(np.asarray(x, dtype=np.float64) - rebuilt).ravel(), masks.ravel())
 
 
-def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, Any]) -> Line:
+def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, Any]) -> RunRecord:
     y = split.anomalous
     assert y is not None
     top = metrics.top_share(scores, y, split.top_share)
@@ -162,7 +162,7 @@ def _against_labels(split: protocols.Split, scores: Any, flagged: Mapping[str, A
     }
 
 
-def _by_kind(split: protocols.Split, scores: Any) -> Line | None:
+def _by_kind(split: protocols.Split, scores: Any) -> RunRecord | None:
     """AUROC and number of each kind of anomaly, told from all normals."""
     if split.kinds is None or split.anomalous is None:
         return None
@@ -202,7 +202,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def failed(reason: str) -> Line:
+def failed(reason: str) -> RunRecord:
     """The line of a run that gave no scores."""
     return {"status": "failed", "reason": reason}
 
@@ -217,10 +217,10 @@ class _Running:
     answer: Connection
     started: float
 
-    def end(self) -> Line:
+    def end(self) -> RunRecord:
         """Its line: what it sent, or how it died."""
         try:
-            line: Line = self.answer.recv()
+            line: RunRecord = self.answer.recv()
         except (EOFError, OSError):  # it died before it said anything, or while it did
             self.process.join()
             code = self.process.exitcode or 0
@@ -241,18 +241,18 @@ class _Running:
         self.answer.close()
 
 
-class Runs:
+class RunLog:
     """The lines of a folder's `runs.jsonl`: read at the start, each new one on disk before the next begins."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "runs.jsonl"
         folder.mkdir(parents=True, exist_ok=True)
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, RunRecord] = {}
         if not self.path.exists():
             return
         content = self.path.read_bytes()
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):  # killed while it wrote: that run is done again
+        if len(whole) < len(content):  # killed while it wrote: that run is on_record again
             with atomic_write(self.path) as draft:
                 draft.write_bytes(whole)
         for number, text in enumerate(whole.splitlines(), 1):
@@ -266,11 +266,15 @@ class Runs:
                     f"'{self.path}' is no list of runs, line {number}: {error}. Give another folder."
                 ) from error
 
-    def add(self, job: Job, line: Line) -> Line:
+    def add(self, job: Job, line: RunRecord) -> RunRecord:
         """Write down a finished run."""
         task = {"task": job.task.name, "dataset": job.task.dataset, "protocol": job.task.protocol}
-        entry = {"label": job.entry.label, "detector": job.entry.detector, "parameters": dict(job.entry.parameters)}
-        whole: Line = to_jsonable({"format": FORMAT, "key": job.key, **task, **entry, "seed": job.seed, **line})
+        entry = {
+            "label": job.variant.label,
+            "detector": job.variant.detector,
+            "parameters": dict(job.variant.parameters),
+        }
+        whole: RunRecord = to_jsonable({"format": FORMAT, "key": job.key, **task, **entry, "seed": job.seed, **line})
         with self.path.open("ab") as file:
             file.write(json.dumps(whole, allow_nan=False).encode() + b"\n")
             file.flush()
@@ -279,32 +283,32 @@ class Runs:
         return whole
 
 
-def run(
+def run_jobs(
     todo: Iterable[Job],
-    runs: Runs,
+    runs: RunLog,
     *,
     workers: int = 1,
-    limit: float | None = None,
+    timeout: float | None = None,
     retry: bool = False,
     data_dir: Path | None = None,
-    keep_scores: Path | None = None,
-    done: Callable[[Line], None] = lambda line: None,
-) -> list[Line]:
-    """Do what isn't done yet -> the lines of all jobs, in their order.
+    scores_dir: Path | None = None,
+    on_record: Callable[[RunRecord], None] = lambda line: None,
+) -> list[RunRecord]:
+    """Do what isn't on_record yet -> the lines of all jobs, in their order.
 
     Parameters
     ----------
     todo : iterable of Job
-        What there is to do; a job whose line is in `runs` isn't done again.
+        What there is to do; a job whose line is in `runs` isn't on_record again.
     workers : int
-        Runs at the same time; the machine's cores are divided among them.
-    limit : float, optional
+        RunLog at the same time; the machine's cores are divided among them.
+    timeout : float, optional
         Seconds that a run may take.
     retry : bool
         Whether to do again what failed before.
-    keep_scores : Path, optional
+    scores_dir : Path, optional
         A folder for the scores of every run, `.npy`.
-    done : callable
+    on_record : callable
         Given every new line.
     """
     todo = list(todo)
@@ -312,14 +316,14 @@ def run(
     context = _context()
     running: list[_Running] = []
     with _alone(runs.path):
-        waiting = deque(pending(todo, runs, retry=retry))
+        waiting = deque(pending_jobs(todo, runs, retry=retry))
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    running.append(_start(context, waiting.popleft(), threads, data_dir, keep_scores))
-                for one, line in _finished(running, limit):
+                    running.append(_start(context, waiting.popleft(), threads, data_dir, scores_dir))
+                for one, line in _finished(running, timeout):
                     running.remove(one)
-                    done(runs.add(one.job, line | {"threads": threads}))
+                    on_record(runs.add(one.job, line | {"threads": threads}))
         finally:
             for one in running:
                 one.stop()
@@ -340,36 +344,36 @@ def _alone(path: Path) -> Iterator[None]:
         yield
 
 
-def pending(todo: Iterable[Job], runs: Runs, *, retry: bool = False) -> list[Job]:
+def pending_jobs(todo: Iterable[Job], runs: RunLog, *, retry: bool = False) -> list[Job]:
     """What is left to do."""
     return [job for job in todo if (line := runs.lines.get(job.key)) is None or (retry and line["status"] == "failed")]
 
 
-def _start(context: Any, job: Job, threads: int, data_dir: Path | None, keep_scores: Path | None) -> _Running:
+def _start(context: Any, job: Job, threads: int, data_dir: Path | None, scores_dir: Path | None) -> _Running:
     receive, send = context.Pipe(duplex=False)
-    scores_to = keep_scores / scores_file(job) if keep_scores else None
+    scores_to = scores_dir / scores_file_name(job) if scores_dir else None
     process = context.Process(target=_child, args=(job, threads, data_dir, scores_to, send), daemon=True)
     process.start()
     send.close()  # so that the death of the child is the end of the line
     return _Running(job, process, receive, time.monotonic())
 
 
-def scores_file(job: Job) -> str:
+def scores_file_name(job: Job) -> str:
     """The name of the file for a run's scores."""
     return hashlib.sha256(job.key.encode()).hexdigest()[:24] + ".npy"
 
 
-def _finished(running: list[_Running], limit: float | None) -> list[tuple[_Running, Line]]:
+def _finished(running: list[_Running], timeout: float | None) -> list[tuple[_Running, RunRecord]]:
     """Wait until some end, by themselves or because they take too long."""
     first = min(one.started for one in running)
-    left = None if limit is None else max(0.0, first + limit - time.monotonic())
+    left = None if timeout is None else max(0.0, first + timeout - time.monotonic())
     ready = wait([one.answer for one in running], left)
     over = [(one, one.end()) for one in running if one.answer in ready]
     ended = [one for one, _ in over]
     for one in running:
-        if limit is not None and one not in ended and time.monotonic() - one.started >= limit:
+        if timeout is not None and one not in ended and time.monotonic() - one.started >= timeout:
             one.stop()
-            over.append((one, failed(f"It took longer than {limit:g} seconds.") | {"seconds": {"limit": limit}}))
+            over.append((one, failed(f"It took longer than {timeout:g} seconds.") | {"seconds": {"limit": timeout}}))
     return over
 
 

@@ -26,7 +26,7 @@ PROTOCOLS = {
 
 
 @dataclass(frozen=True)
-class Entry:
+class Variant:
     """A detector in a table: `label` is its name there, `parameters` what differs from its defaults."""
 
     label: str
@@ -35,37 +35,37 @@ class Entry:
 
 
 UNTRAINED = "egbad, untrained"
-NAIVE = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: what a trained network must beat
-SEARCHING = ("adgan", "anogan", "anogan-sigma")  # a search for every image takes minutes for a thousand
-ASKED_FOR = ("tiled",)  # on rows it is what it is made of, and no image here is too large
+BASELINES = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: what a trained network must beat
+SLOW_ON_IMAGES = ("adgan", "anogan", "anogan-sigma")  # a search for every image takes minutes for a thousand
+ON_REQUEST = ("tiled",)  # on rows it is what it is made of, and no image here is too large
 
 # The variants that papers name, beside the defaults.
 _VARIANTS = (
-    Entry("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),
-    Entry("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
-    Entry("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
-    Entry("egbad-residual", "egbad", {"discriminator_loss": "fm", "distance": "norm", "residual_weight": 0.9}),
-    Entry("egbad-sigma", "egbad", {"discriminator_loss": "sigma"}),
-    Entry("vae-elbo", "vae", {"score_type": "elbo"}),
-    Entry(UNTRAINED, "egbad", {"steps": 0}),
+    Variant("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),
+    Variant("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
+    Variant("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
+    Variant("egbad-residual", "egbad", {"discriminator_loss": "fm", "distance": "norm", "residual_weight": 0.9}),
+    Variant("egbad-sigma", "egbad", {"discriminator_loss": "sigma"}),
+    Variant("vae-elbo", "vae", {"score_type": "elbo"}),
+    Variant(UNTRAINED, "egbad", {"steps": 0}),
 )
-ENTRIES = {entry.label: entry for entry in (*(Entry(name, name) for name in all_detectors()), *_VARIANTS)}
+VARIANTS = {entry.label: entry for entry in (*(Variant(name, name) for name in all_detectors()), *_VARIANTS)}
 
 
-def entries(names: Iterable[str], *, images: bool) -> list[Entry]:
-    """Detectors and variants by name, or all but those that are `ASKED_FOR`, and the naive baselines always.
+def select_variants(names: Iterable[str], *, images: bool) -> list[Variant]:
+    """Detectors and variants by name, or all but those that are `ON_REQUEST`, and the naive baselines always.
 
     Raises
     ------
     InvalidInputError
         For an unknown name.
     """
-    left_out = (*ASKED_FOR, *(SEARCHING if images else ()))
-    chosen = list(names) or [name for name in ENTRIES if name not in left_out]
+    left_out = (*ON_REQUEST, *(SLOW_ON_IMAGES if images else ()))
+    chosen = list(names) or [name for name in VARIANTS if name not in left_out]
     for name in chosen:
-        if name not in ENTRIES:
-            raise unknown("detector", name, ENTRIES)
-    return [ENTRIES[name] for name in dict.fromkeys([*NAIVE, *chosen])]
+        if name not in VARIANTS:
+            raise unknown("detector", name, VARIANTS)
+    return [VARIANTS[name] for name in dict.fromkeys([*BASELINES, *chosen])]
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class OwnTask(Task):
-    """A user's data: `store`, an `.npz` that `own_task` wrote, has it; `digest` is known before."""
+class UserTask(Task):
+    """A user's data: `store`, an `.npz` that `user_task` wrote, has it; `digest` is known before."""
 
     store: Path = Path()
     digest: str = ""
@@ -132,7 +132,7 @@ class OwnTask(Task):
         return self.split(data, **self.arguments, seed=seed), self.digest
 
 
-def own_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> OwnTask:
+def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> UserTask:
     """A task of a user's rows or images, put into the file `store` for the processes that run it."""
     x = data.x
     labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
@@ -142,7 +142,7 @@ def own_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: 
     digest.update(np.ascontiguousarray(labels).data)
     digest.update(",".join(data.column_types or ()).encode())
     known = anomalous is not None
-    return OwnTask(
+    return UserTask(
         name=name,
         dataset=name,
         protocol="clean",
@@ -287,7 +287,7 @@ SUITES: dict[str, Suite] = {
 }
 
 
-def find(name: str, protocol: str) -> Suite:
+def find_suite(name: str, protocol: str) -> Suite:
     """A benchmark by name, once it is known to have the protocol.
 
     Raises

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from egbad.benchmark.published import Published, of_task
+from egbad.benchmark.published import PublishedFigure, of_task
 
-Line = Mapping[str, Any]
+RunRecord = Mapping[str, Any]
 
 QUALITY = ("average_precision", "auroc", "f1")  # what a best is named for
 NOISE = 0.05  # a difference this likely by chance alone is none
 
 
 @dataclass(frozen=True)
-class Cell:
+class MetricCell:
     """Mean over `n` runs or tasks, and their sample standard deviation where there are two or more."""
 
     mean: float
@@ -26,25 +26,25 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class DetectorRow:
     """One detector in one table. `failures` are the reasons of the runs that gave no scores."""
 
     label: str
-    cells: Mapping[str, Cell]
+    cells: Mapping[str, MetricCell]
     failures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
-class Table:
+class TaskTable:
     """One task.
 
     Attributes
     ----------
-    rows : tuple of Row
+    rows : tuple of DetectorRow
         Best average precision first, then those without any.
     best : mapping
         Measure -> the detector that is ahead by more than noise, where one is.
-    published : tuple of (Published, tuple of str)
+    published : tuple of (PublishedFigure, tuple of str)
         What papers print, and what is doubtful about it.
     facts : mapping
         Rows, base rate, repeats, top share: of the first finished run.
@@ -59,28 +59,28 @@ class Table:
     """
 
     task: str
-    rows: tuple[Row, ...]
+    rows: tuple[DetectorRow, ...]
     best: Mapping[str, str]
-    published: tuple[tuple[Published, tuple[str, ...]], ...]
+    published: tuple[tuple[PublishedFigure, tuple[str, ...]], ...]
     facts: Mapping[str, Any]
     notes: tuple[str, ...]
-    shown: Mapping[str, Line]
+    shown: Mapping[str, RunRecord]
     kinds: Mapping[str, int] = field(default_factory=dict)
-    by_kind: Mapping[str, Mapping[str, Cell]] = field(default_factory=dict)
+    by_kind: Mapping[str, Mapping[str, MetricCell]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Summary:
+class BenchmarkSummary:
     """A benchmark's tables, and over all of them, where there are several, means and mean ranks of each detector."""
 
-    tables: tuple[Table, ...]
-    overall: tuple[Row, ...]
+    tables: tuple[TaskTable, ...]
+    overall: tuple[DetectorRow, ...]
     best: Mapping[str, str]
     versions: Mapping[str, str]
     digests: Mapping[str, str]
 
 
-def summarize(lines: Iterable[Line]) -> Summary:
+def summarize(lines: Iterable[RunRecord]) -> BenchmarkSummary:
     """All runs of one benchmark under one protocol, in tables."""
     lines = list(lines)
     tasks = dict.fromkeys(line["task"] for line in lines)
@@ -88,13 +88,13 @@ def summarize(lines: Iterable[Line]) -> Summary:
     overall, best = _overall(tables) if len(tables) > 1 else ((), {})
     finished = [line for line in lines if line["status"] == "ok"]
     digests = {line["dataset"]: line["digest"] for line in finished}
-    return Summary(tables, overall, best, finished[0]["versions"] if finished else {}, digests)
+    return BenchmarkSummary(tables, overall, best, finished[0]["versions"] if finished else {}, digests)
 
 
 # -- one task ----------------------------------------------------------------------------------------------------------
 
 
-def _table(task: str, lines: Sequence[Line]) -> Table:
+def _table(task: str, lines: Sequence[RunRecord]) -> TaskTable:
     labels = dict.fromkeys(line["label"] for line in lines)
     by_label = {label: [line for line in lines if line["label"] == label] for label in labels}
     rows = [_row(label, of_label) for label, of_label in by_label.items()]
@@ -111,19 +111,19 @@ def _table(task: str, lines: Sequence[Line]) -> Table:
         if winner:
             best[measure] = winner
     figures = tuple((figure, tuple(figure.doubts(first.get("base_rate")))) for figure in of_task(task))
-    shown: dict[str, Line] = {}
+    shown: dict[str, RunRecord] = {}
     for line in finished:
         shown.setdefault(line["label"], line)
     names = ("training_rows", "test_rows", "base_rate", "repeats")
     facts = {name: first[name] for name in names if name in first} | ({"top_share": top_share} if labelled else {})
     kinds, by_kind = _by_kind([row.label for row in rows], by_label)
     notes = tuple(first.get("notes", ()))
-    return Table(task, tuple(rows), best, figures if labelled else (), facts, notes, shown, kinds, by_kind)
+    return TaskTable(task, tuple(rows), best, figures if labelled else (), facts, notes, shown, kinds, by_kind)
 
 
 def _by_kind(
-    labels: Iterable[str], lines: Mapping[str, Sequence[Line]]
-) -> tuple[dict[str, int], dict[str, dict[str, Cell]]]:
+    labels: Iterable[str], lines: Mapping[str, Sequence[RunRecord]]
+) -> tuple[dict[str, int], dict[str, dict[str, MetricCell]]]:
     """How many anomalies of each kind there are, and each detector's AUROC on them; empty where there is one kind."""
     found = {
         label: [
@@ -143,23 +143,23 @@ def _by_kind(
     return counts, cells
 
 
-def _row(label: str, lines: Sequence[Line]) -> Row:
+def _row(label: str, lines: Sequence[RunRecord]) -> DetectorRow:
     finished = [line for line in lines if line["status"] == "ok"]
     cells = {}
     for measure in _MEASURES:
         values = [v for line in finished if (v := value(line, measure)) is not None]
         if values:
             cells[measure] = cell(values)
-    return Row(label, cells, tuple(dict.fromkeys(line["reason"] for line in lines if line["status"] != "ok")))
+    return DetectorRow(label, cells, tuple(dict.fromkeys(line["reason"] for line in lines if line["status"] != "ok")))
 
 
-def cell(values: Sequence[float]) -> Cell:
+def cell(values: Sequence[float]) -> MetricCell:
     """Mean and spread of finite numbers.
 
     >>> cell([1.0, 3.0])
-    Cell(mean=2.0, spread=1.4142135623730951, n=2)
+    MetricCell(mean=2.0, spread=1.4142135623730951, n=2)
     """
-    return Cell(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
+    return MetricCell(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
 
 
 # Where a line keeps each measure.
@@ -185,7 +185,7 @@ _MEASURES: dict[str, tuple[str, ...]] = {
 }
 
 
-def value(line: Line, measure: str) -> float | None:
+def value(line: RunRecord, measure: str) -> float | None:
     """A measure of a finished run; None where it has none."""
     found: Any = line
     for name in _MEASURES[measure]:
@@ -193,7 +193,7 @@ def value(line: Line, measure: str) -> float | None:
     return None if found is None else float(found)
 
 
-def _mean(row: Row, measure: str) -> float:
+def _mean(row: DetectorRow, measure: str) -> float:
     return row.cells[measure].mean if measure in row.cells else -math.inf
 
 
@@ -222,7 +222,7 @@ def ahead(runs: Mapping[str, Mapping[Any, float | None]]) -> str | None:
 # -- all tasks ---------------------------------------------------------------------------------------------------------
 
 
-def _overall(tables: Sequence[Table]) -> tuple[tuple[Row, ...], dict[str, str]]:
+def _overall(tables: Sequence[TaskTable]) -> tuple[tuple[DetectorRow, ...], dict[str, str]]:
     """Means over tasks of each detector, and mean ranks of those that finished all tasks."""
     labels = dict.fromkeys(row.label for table in tables for row in table.rows)
     means = {
@@ -241,13 +241,13 @@ def _overall(tables: Sequence[Table]) -> tuple[tuple[Row, ...], dict[str, str]]:
                 cells[f"rank_{measure}"] = cell(process_group)
         failures = dict.fromkeys(reason for table in tables for row in table.rows if row.label == label
                                  for reason in row.failures)  # fmt: skip
-        rows.append(Row(label, cells, tuple(failures)))
+        rows.append(DetectorRow(label, cells, tuple(failures)))
     rows.sort(key=lambda row: (row.label not in complete, -_mean(row, "average_precision")))
     best = {m: w for m in QUALITY if (w := ahead({label: means[m][label] for label in complete}))}
     return tuple(rows), best
 
 
-def _by_task(tables: Sequence[Table], label: str, measure: str) -> dict[str, float]:
+def _by_task(tables: Sequence[TaskTable], label: str, measure: str) -> dict[str, float]:
     return {
         table.task: row.cells[measure].mean
         for table in tables
@@ -276,7 +276,7 @@ class Agreement:
     correlations: tuple[tuple[float, ...], ...]
 
 
-def agreement(scores: Mapping[str, Any]) -> Agreement | None:
+def rank_agreement(scores: Mapping[str, Any]) -> Agreement | None:
     """How alike detectors order the same rows: label -> scores (n,); None for fewer than two detectors."""
     if len(scores) < 2:
         return None

@@ -4,15 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from egbad.benchmark.columns import Head, tops
+from egbad.benchmark.columns import PageHeader, tops
 from egbad.benchmark.html import to_html
 from egbad.benchmark.markdown import to_markdown
-from egbad.benchmark.summary import Summary
+from egbad.benchmark.summary import BenchmarkSummary
 from egbad.model_file import atomic_write
 from egbad.report import to_jsonable
 
 
-def as_json(head: Head, summary: Summary) -> dict[str, Any]:
+def to_json_dict(head: PageHeader, summary: BenchmarkSummary) -> dict[str, Any]:
     """The tables, JSON-able, without curves and pictures: those are in the lines of the runs."""
     whole = to_jsonable({"head": head, "summary": summary})
     for table, written in zip(summary.tables, whole["summary"]["tables"], strict=True):
@@ -21,12 +21,12 @@ def as_json(head: Head, summary: Summary) -> dict[str, Any]:
     return dict(whole)
 
 
-def to_json(head: Head, summary: Summary) -> str:
+def to_json(head: PageHeader, summary: BenchmarkSummary) -> str:
     """The tables as JSON."""
-    return json.dumps(as_json(head, summary), indent=2, allow_nan=False) + "\n"
+    return json.dumps(to_json_dict(head, summary), indent=2, allow_nan=False) + "\n"
 
 
-def write(folder: Path, head: Head, summary: Summary) -> list[Path]:
+def write_results(folder: Path, head: PageHeader, summary: BenchmarkSummary) -> list[Path]:
     """Write results.html, .md and .json into the folder -> their paths."""
     forms = {"html": to_html, "md": to_markdown, "json": to_json}
     written = []

@@ -16,8 +16,8 @@ from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColum
 from egbad.errors import EgbadError, InvalidInputError, StoppedError
 
 if TYPE_CHECKING:
-    from egbad.benchmark.columns import Head
-    from egbad.benchmark.runner import Job, Line
+    from egbad.benchmark.columns import PageHeader
+    from egbad.benchmark.runner import Job, RunRecord
     from egbad.benchmark.summary import Agreement
 
 Detectors = Annotated[
@@ -61,17 +61,17 @@ def benchmark(
     Every finished run is a line in OUT/runs.jsonl: a benchmark that was stopped goes on where it was.
     """
     from egbad.benchmark import runner, suites
-    from egbad.benchmark.columns import Head
+    from egbad.benchmark.columns import PageHeader
 
-    suite = suites.find(name, protocol)
-    entries = suites.entries(_listed(detectors), images=suite.images)
+    suite = suites.find_suite(name, protocol)
+    entries = suites.select_variants(_listed(detectors), images=suite.images)
     chosen = [t for t in suite.tasks(protocol, data_dir) if not tasks or any(w in t.name for w in _listed(tasks))]
     if not chosen:
         raise InvalidInputError(
             f"Of the tasks of '{name}' none is called by '{tasks}'. Leave --tasks out to see them all."
         )
-    head = Head(suite.title, protocol, suites.PROTOCOLS[protocol], _command())
-    todo = runner.jobs(chosen, entries, seeds)
+    head = PageHeader(suite.title, protocol, suites.PROTOCOLS[protocol], _command())
+    todo = runner.make_jobs(chosen, entries, seeds)
     lines = _run(todo, out, jobs=jobs, limit=limit, retry=retry, data_dir=data_dir, quiet=as_json)
     _tell(lines, head, out, as_json)
 
@@ -97,7 +97,7 @@ def compare(
     alike the detectors order the other half, how much they flag, and which rows each finds the most anomalous.
     """
     from egbad.benchmark import runner, suites
-    from egbad.benchmark.columns import Head
+    from egbad.benchmark.columns import PageHeader
 
     found = inputs.Source(data, label_column, image_size, data_dir).read()
     anomalous = None
@@ -105,13 +105,13 @@ def compare(
         anomalous = ~inputs.normal_rows(found.labels, normal)
     elif found.labels is not None:
         output.note("The labels of the data are not used; --normal LABEL or --label-column asks for it.")
-    entries = suites.entries(_listed(detectors), images=found.x.ndim > 2)
+    entries = suites.select_variants(_listed(detectors), images=found.x.ndim > 2)
     _make(out)
     name = Path(data).name
-    head = Head(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], _command(), names=found.files)
+    head = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], _command(), names=found.files)
     with tempfile.TemporaryDirectory(dir=out, prefix=".data-") as store:
-        task = suites.own_task(name, found, anomalous, Path(store) / "data.npz")
-        todo = runner.jobs([task], entries, seeds)
+        task = suites.user_task(name, found, anomalous, Path(store) / "data.npz")
+        todo = runner.make_jobs([task], entries, seeds)
         scores = out / "scores" if anomalous is None else None
         lines = _run(todo, out, jobs=jobs, limit=limit, retry=retry, data_dir=None, quiet=as_json, keep_scores=scores)
     if scores is not None:
@@ -144,7 +144,7 @@ def _run(
     data_dir: Path | None,
     quiet: bool,
     keep_scores: Path | None = None,
-) -> list["Line"]:
+) -> list["RunRecord"]:
     """All runs, with progress; what was finished is kept whatever happens."""
     from egbad.benchmark import runner
     from egbad.progress import progress
@@ -152,27 +152,27 @@ def _run(
     _make(out)
     if keep_scores is not None:
         _make(keep_scores)
-    runs = runner.Runs(out)
-    left = runner.pending(todo, runs, retry=retry)
+    runs = runner.RunLog(out)
+    left = runner.pending_jobs(todo, runs, retry=retry)
     if len(left) < len(todo) and not quiet:
         output.note(f"{len(todo) - len(left)} of {len(todo)} runs were done before.")
     with progress("Runs", len(left), unit="runs", enabled=not quiet) as advance:
 
-        def done(line: "Line") -> None:
+        def done(line: "RunRecord") -> None:
             advance(1)
             if line["status"] == "failed" and not quiet:
                 output.note(f"{line['task']}, {line['label']}, seed {line['seed']}: {line['reason']}")
 
         try:
-            return runner.run(
+            return runner.run_jobs(
                 todo,
                 runs,
                 workers=jobs,
-                limit=limit,
+                timeout=limit,
                 retry=retry,
                 data_dir=data_dir,
-                keep_scores=keep_scores,
-                done=done,
+                scores_dir=keep_scores,
+                on_record=done,
             )
         except KeyboardInterrupt:
             kept = sum(job.key in runs.lines for job in todo)
@@ -185,13 +185,13 @@ def _agreement(todo: Sequence["Job"], folder: Path) -> "Agreement | None":
     import numpy as np
 
     from egbad.benchmark import runner
-    from egbad.benchmark.summary import agreement
+    from egbad.benchmark.summary import rank_agreement
 
-    files = {job.entry.label: folder / runner.scores_file(job) for job in todo if job.seed == 0}
-    return agreement({label: np.load(file, allow_pickle=False) for label, file in files.items() if file.exists()})
+    files = {job.variant.label: folder / runner.scores_file_name(job) for job in todo if job.seed == 0}
+    return rank_agreement({label: np.load(file, allow_pickle=False) for label, file in files.items() if file.exists()})
 
 
-def _tell(lines: Sequence["Line"], head: "Head", out: Path, as_json: bool) -> None:
+def _tell(lines: Sequence["RunRecord"], head: "PageHeader", out: Path, as_json: bool) -> None:
     """Write the report, and show its first table."""
     from egbad.benchmark import columns, write
     from egbad.benchmark.summary import summarize
@@ -199,14 +199,21 @@ def _tell(lines: Sequence["Line"], head: "Head", out: Path, as_json: bool) -> No
     if all(line["status"] == "failed" for line in lines):
         raise EgbadError(f"No run gave scores; the first failed so: {lines[0]['reason']}")
     summary = summarize(lines)
-    files = write.write(out, head, summary)
+    files = write.write_results(out, head, summary)
     if as_json:
-        output.show_json(write.as_json(head, summary) | {"files": [str(file) for file in files]})
+        output.show_json(write.to_json_dict(head, summary) | {"files": [str(file) for file in files]})
         return
     first = summary.tables[0]
-    wanted = [c for c in (columns.OVERALL if summary.overall else columns.columns(first)) if c.measure in _ON_SCREEN]
+    wanted = [
+        c
+        for c in (columns.OVERALL_COLUMNS if summary.overall else columns.table_columns(first))
+        if c.measure in _ON_SCREEN
+    ]
     rows = [
-        (row.label, *(columns.numbers(row.cells[c.measure], c)[0] if c.measure in row.cells else "-" for c in wanted))
+        (
+            row.label,
+            *(columns.format_cell(row.cells[c.measure], c)[0] if c.measure in row.cells else "-" for c in wanted),
+        )
         for row in summary.overall or first.rows
     ]
     output.show_rows(head.title, ("detector", *(column.head for column in wanted)), rows)

@@ -8,7 +8,7 @@ from egbad import datasets
 from egbad.benchmark.protocols import one_against_one
 from egbad.detectors.egbad import EGBAD
 from egbad.model_file import atomic_write
-from egbad.report import evaluation_report, from_quiet_to_loud, to_html
+from egbad.report import evaluation_report, evaluation_to_html, sample_by_score
 from egbad.scoring import metrics
 
 STEPS = 600  # of the default's 1,600: enough for one digit, and well under a minute on two cores
@@ -44,18 +44,19 @@ def run(*, normal: int = 5, anomaly: int = 7, seed: int = 0, out: str | Path, ve
     }
     report = evaluation_report(
         title=f"EGBAD learns the digit {normal} and meets the digit {anomaly}",
-        lead=f"Given {TRAINING_IMAGES} handwritten {normal}s and nothing else, it tells held-out {normal}s from "
+        summary=f"Given {TRAINING_IMAGES} handwritten {normal}s and nothing else, it tells held-out {normal}s from "
         f"{anomaly}s with an AUROC of {measured['auroc']:.3f}.",
-        about=detector.describe(),
+        description=detector.describe(),
         scores=scores,
         anomalous=strange,
         threshold=detector.threshold_,
         history=detector.history_,
-        seconds={"fit": detector.fit_seconds_, "score": seconds},
+        fit_seconds=detector.fit_seconds_,
+        score_seconds=seconds,
         data={"name": data.name, "source": data.source, "digest": data.digest, "training images": TRAINING_IMAGES},
         command=f"egbad demo --normal {normal} --anomaly {anomaly} --seed {seed}",
-        pictures=from_quiet_to_loud(detector.reconstruct, split.x_test, scores, strange, SHOWN),
+        reconstructions=sample_by_score(detector.reconstruct, split.x_test, scores, strange, SHOWN),
     )
     with atomic_write(out) as draft:
-        draft.write_text(to_html(report), encoding="utf-8")
+        draft.write_text(evaluation_to_html(report), encoding="utf-8")
     return measured | {"report": str(out)}

@@ -71,22 +71,23 @@ def _write_report(
 
     from egbad.data.ragged import feed
     from egbad.model_file import atomic_write
-    from egbad.report import evaluation_report, to_html
+    from egbad.report import evaluation_report, evaluation_to_html
 
     model, source = names
     digest = hashlib.sha256()
     feed(digest, data.x)
     page = evaluation_report(
         title=f"{Path(model).stem} meets {Path(source).name}",
-        lead=f"Of {measured['anomalies']:,} anomalies it flags {measured['flagged_anomalies']:.1%}, of "
+        summary=f"Of {measured['anomalies']:,} anomalies it flags {measured['flagged_anomalies']:.1%}, of "
         f"{measured['rows'] - measured['anomalies']:,} normal rows {measured['flagged_normals']:.1%}; "
         f"AUROC {measured['auroc']:.3f}.",
-        about=detector.describe(),
+        description=detector.describe(),
         scores=scores,
         anomalous=anomalous,
         threshold=detector.threshold_,
         history=getattr(detector, "history_", {}),
-        seconds={"fit": detector.fit_seconds_, "score": measured["seconds"]},
+        fit_seconds=detector.fit_seconds_,
+        score_seconds=measured["seconds"],
         data={
             "name": Path(source).name,
             "rows": measured["rows"],
@@ -95,4 +96,4 @@ def _write_report(
         command=shlex.join(["egbad", *sys.argv[1:]]),
     )
     with atomic_write(path) as draft:
-        draft.write_text(to_html(page), encoding="utf-8")
+        draft.write_text(evaluation_to_html(page), encoding="utf-8")

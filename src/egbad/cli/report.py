@@ -15,7 +15,7 @@ from egbad.errors import InvalidInputError
 
 if TYPE_CHECKING:
     from egbad.data import Data, Stream
-    from egbad.report import Findings
+    from egbad.report import FindingsReport
 
 FORMATS = (".html", ".md", ".json")
 _MOST = 1000  # rows or images that are explained
@@ -42,7 +42,7 @@ def report(
     if out.suffix.lower() not in FORMATS:
         raise InvalidInputError(f"A report is a file that ends in {', '.join(FORMATS)}, got '{out.name}'.")
     output.check_target(out)
-    from egbad.report import findings
+    from egbad.report import findings_report
     from egbad.report.messages import Messages
 
     Messages(language)  # refused before the work is done
@@ -53,15 +53,16 @@ def report(
     source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, bad=bad if skip_bad else None)
     scores, highest = _scored(scorer, source.stream())
     output.note_bad(bad)
-    found = findings(
+    found = findings_report(
         scorer,
         scores,
         scorer.explain(highest.whole()),
         highest.places,
-        names=(model.stem, Path(data).name),
+        model_name=model.stem,
+        data_name=Path(data).name,
         command=shlex.join(["egbad", *sys.argv[1:]]),
-        top=top,
-        reasons=explain,
+        n_top=top,
+        n_reasons=explain,
         data={"left out": bad} if bad else {},
     )
     _write(found, out, language)
@@ -71,8 +72,8 @@ def report(
         output.note(f"{found.n:,} {found.kind}, {found.flagged:,} flagged ({found.share:.2%}), reported in {out}.")
 
 
-def _write(found: "Findings", out: Path, language: str) -> None:
-    """Findings as the kind of file that `out` is."""
+def _write(found: "FindingsReport", out: Path, language: str) -> None:
+    """FindingsReport as the kind of file that `out` is."""
     from egbad.model_file import atomic_write
     from egbad.report import findings_to_html, findings_to_json, findings_to_markdown
 
@@ -85,7 +86,7 @@ def _write(found: "Findings", out: Path, language: str) -> None:
         draft.write_text(text, encoding="utf-8")
 
 
-def _told(found: "Findings") -> dict[str, Any]:
+def _told(found: "FindingsReport") -> dict[str, Any]:
     """What a program wants to know of findings."""
     return {
         "rows": found.n,
@@ -129,7 +130,7 @@ class _Highest:
 
 def _place(data: "Data", i: int) -> Any:
     """Where the i-th row or image of a batch was found."""
-    from egbad.report.messages import RowLocation
+    from egbad.report import RowLocation
 
     return RowLocation(file=data.files[i]) if data.files else RowLocation(data.source, data.first_row + i)
 

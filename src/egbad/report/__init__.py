@@ -2,44 +2,44 @@
 
 from egbad.report.evaluation import (
     Curve,
+    EvaluationMetrics,
+    EvaluationReport,
     Histogram,
     Losses,
-    Measures,
-    Report,
     curves_of,
     evaluation_report,
-    to_json,
+    evaluation_to_json,
     to_jsonable,
 )
-from egbad.report.findings import Finding, Findings, findings
-from egbad.report.findings import to_json as findings_to_json
+from egbad.report.findings import Finding, FindingsReport, RowLocation, findings_report, findings_to_json
 from egbad.report.findings_html import findings_to_html, findings_to_markdown
-from egbad.report.html import document, figure, picture_table, to_html
-from egbad.report.image_grid import Pictures, draw, from_quiet_to_loud
-from egbad.report.markdown import to_markdown
+from egbad.report.html import document, evaluation_to_html, figure, image_grid_html
+from egbad.report.image_grid import Reconstructions, render_grid, sample_by_score
+from egbad.report.markdown import evaluation_to_markdown
 
 __all__ = [
     "Curve",
+    "EvaluationMetrics",
+    "EvaluationReport",
     "Finding",
-    "Findings",
+    "FindingsReport",
     "Histogram",
     "Losses",
-    "Measures",
-    "Pictures",
-    "Report",
+    "Reconstructions",
+    "RowLocation",
     "curves_of",
     "document",
-    "draw",
     "evaluation_report",
+    "evaluation_to_html",
+    "evaluation_to_json",
+    "evaluation_to_markdown",
     "figure",
-    "findings",
+    "findings_report",
     "findings_to_html",
     "findings_to_json",
     "findings_to_markdown",
-    "from_quiet_to_loud",
-    "picture_table",
-    "to_html",
-    "to_json",
+    "image_grid_html",
+    "render_grid",
+    "sample_by_score",
     "to_jsonable",
-    "to_markdown",
 ]

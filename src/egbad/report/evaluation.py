@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from egbad.report.image_grid import Pictures
+from egbad.report.image_grid import Reconstructions
 from egbad.scoring import metrics
 
 FORMAT = 1
@@ -18,7 +18,7 @@ BINS = 40
 
 
 @dataclass(frozen=True)
-class Measures:
+class EvaluationMetrics:
     """The numbers of the table. Rates in [0, 1]; None where a time wasn't taken or nothing was flagged."""
 
     auroc: float
@@ -66,52 +66,52 @@ class Losses:
 
 
 @dataclass(frozen=True)
-class Report:
+class EvaluationReport:
     """One evaluation of one detector on one set of held-out rows. Made by `evaluation_report`."""
 
     title: str
-    lead: str
-    measures: Measures
+    summary: str
+    metrics: EvaluationMetrics
     histogram: Histogram
     precision_recall: Curve
     roc: Curve
     losses: Losses
-    about: Mapping[str, Any]
+    description: Mapping[str, Any]
     data: Mapping[str, Any]
-    seconds: Mapping[str, float]
     command: str
-    pictures: Pictures | None = field(default=None, compare=False)
+    reconstructions: Reconstructions | None = field(default=None, compare=False)
 
     @property
     def kind(self) -> str:
         """What one example is called in the plural: "images" or "rows"."""
-        given = self.about.get("input")
+        given = self.description.get("input")
         return "images" if isinstance(given, Mapping) and given.get("kind") == "images" else "rows"
 
 
 def evaluation_report(
     *,
     title: str,
-    lead: str,
-    about: Mapping[str, Any],
+    summary: str,
+    description: Mapping[str, Any],
     scores: ArrayLike,
     anomalous: ArrayLike,
     threshold: float,
     history: Mapping[str, ArrayLike],
-    seconds: Mapping[str, float],
+    fit_seconds: float | None = None,
+    score_seconds: float | None = None,
     data: Mapping[str, Any],
     command: str,
-    pictures: Pictures | None = None,
-) -> Report:
+    reconstructions: Reconstructions | None = None,
+) -> EvaluationReport:
     """Measure held-out scores and put all that a reader needs into one value.
 
-    title, lead   a few words, and one sentence that says what was found
-    about         `detector.describe()`
+    title, summary   a few words, and one sentence that says what was found
+    description         `detector.describe()`
     scores        (n,) anomaly scores of held-out rows, higher is more anomalous
     anomalous     (n,) True for an anomaly; both kinds must be there
     threshold     `detector.threshold_`; a row is flagged when its score is above it
     history       `detector.history_`: "step" (r,), each loss (r,) or (r, K) for K members; may be empty
-    seconds       {"fit": ..., "score": ...}, either may be missing; "score" is the time for all n rows
+    timings       {"fit": ..., "score": ...}, either may be missing; "score" is the time for all n rows
     data          name, digest, counts: whatever tells which data this was
     command       how to make the report again
     pictures      for image data, a few images with their reconstructions
@@ -120,19 +120,18 @@ def evaluation_report(
     """
     s, y = metrics.checked(scores, anomalous)
     roc, precision_recall = _curves(s, y)
-    return Report(
+    return EvaluationReport(
         title=title,
-        lead=lead,
-        measures=_measures(s, y, threshold, seconds),
+        summary=summary,
+        metrics=_measures(s, y, threshold, fit_seconds, score_seconds),
         histogram=histogram_of(s, y),
         precision_recall=precision_recall,
         roc=roc,
         losses=losses_of(history),
-        about=to_jsonable(about),
+        description=to_jsonable(description),
         data=to_jsonable(data),
-        seconds=to_jsonable(seconds),
         command=command,
-        pictures=pictures,
+        reconstructions=reconstructions,
     )
 
 
@@ -148,17 +147,17 @@ def curves_of(scores: ArrayLike, anomalous: ArrayLike, points: int = 100) -> dic
     return rates | {"histogram": histogram | {"edges": [float(f"{edge:.6g}") for edge in histogram["edges"]]}}
 
 
-def to_json(report: Report) -> str:
+def evaluation_to_json(report: EvaluationReport) -> str:
     """The report as JSON: every number of the table and the curves, and the scores (not the pixels) of the pictures.
 
     Strict JSON: what is not a finite number is null. `json.loads` gives it back.
     """
     values = {"format": FORMAT, "kind": report.kind} | {
-        f.name: getattr(report, f.name) for f in fields(report) if f.name != "pictures"
+        f.name: getattr(report, f.name) for f in fields(report) if f.name != "reconstructions"
     }
-    if report.pictures is not None:
-        shown = report.pictures
-        values["pictures"] = {"normal_scores": shown.normal_scores, "anomaly_scores": shown.anomaly_scores}
+    if report.reconstructions is not None:
+        shown = report.reconstructions
+        values["reconstructions"] = {"normal_scores": shown.normal_scores, "anomaly_scores": shown.anomaly_scores}
     return json.dumps(to_jsonable(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
@@ -177,11 +176,16 @@ def to_jsonable(value: Any) -> Any:
     return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
-def _measures(s: NDArray[np.float64], y: NDArray[np.bool_], threshold: float, seconds: Mapping[str, float]) -> Measures:
+def _measures(
+    s: NDArray[np.float64],
+    y: NDArray[np.bool_],
+    threshold: float,
+    fit_seconds: float | None,
+    score_seconds: float | None,
+) -> EvaluationMetrics:
     flags = metrics.flags(s, y, threshold)
     rate = metrics.base_rate(y)
-    score_seconds = seconds.get("score")
-    return Measures(
+    return EvaluationMetrics(
         auroc=metrics.auroc(s, y),
         average_precision=metrics.average_precision(s, y),
         average_precision_minimum=metrics.average_precision_bounds(rate)[0],
@@ -196,7 +200,7 @@ def _measures(s: NDArray[np.float64], y: NDArray[np.bool_], threshold: float, se
         flagged=flags.flagged,
         false_alarms=flags.false_alarms,
         found=flags.found,
-        fit_seconds=seconds.get("fit"),
+        fit_seconds=fit_seconds,
         scored_per_second=len(s) / score_seconds if score_seconds else None,
     )
 

@@ -12,8 +12,16 @@ from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation, Reason
 from egbad.explain.grouping import ExplanationGroup, by_region, group_explanations
 from egbad.report.evaluation import FORMAT, Histogram, Losses, histogram_of, losses_of, to_jsonable
-from egbad.report.messages import RowLocation
 from egbad.scoring.calibration import p_values
+
+
+@dataclass(frozen=True)
+class RowLocation:
+    """Where a row or an image was found: its file, and its row in that file or in all data, counted from 0."""
+
+    file: str | None = None
+    row: int | None = None
+
 
 CONFIDENCE = 0.95
 _WORTH, _RARE = 0.05, 0.05  # of the first reason's share; of normal rows
@@ -48,7 +56,7 @@ class Finding:
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class FindingImages:
     """Images (m, ...) of the findings in their order, what was expected, where they are strange, and normal ones like them.
 
     image, expected : array (m, h, w) or (m, c, h, w)
@@ -63,7 +71,7 @@ class Shown:
 
 
 @dataclass(frozen=True)
-class Findings:
+class FindingsReport:
     """What a detector found. Made by `findings`.
 
     Attributes
@@ -115,10 +123,10 @@ class Findings:
     method: str
     kinds: Mapping[str, str]
     losses: Losses
-    about: Mapping[str, Any]
+    description: Mapping[str, Any]
     data: Mapping[str, Any]
     command: str
-    shown: Shown | None = field(default=None, compare=False)
+    shown: FindingImages | None = field(default=None, compare=False)
 
     @property
     def share(self) -> float:
@@ -126,18 +134,19 @@ class Findings:
         return self.flagged / self.n
 
 
-def findings(
+def findings_report(
     detector: Any,
     scores: NDArray[np.float64],
     explanation: Explanation,
-    places: Sequence[RowLocation],
+    locations: Sequence[RowLocation],
     *,
-    names: tuple[str, str],
+    model_name: str,
+    data_name: str,
     command: str,
-    top: int = 20,
-    reasons: int = 3,
+    n_top: int = 20,
+    n_reasons: int = 3,
     data: Mapping[str, Any] | None = None,
-) -> Findings:
+) -> FindingsReport:
     """Put together what a fitted detector found.
 
     Parameters
@@ -168,10 +177,10 @@ def findings(
     threshold = float(detector.threshold_)
     above = scores > threshold
     strange = np.flatnonzero(explanation.score > threshold)
-    shown = np.arange(min(top, len(places)))
-    return Findings(
-        model=names[0],
-        source=names[1],
+    shown = np.arange(min(n_top, len(locations)))
+    return FindingsReport(
+        model=model_name,
+        source=data_name,
         kind=detector.kind_,
         n=len(scores),
         flagged=int(above.sum()),
@@ -179,15 +188,15 @@ def findings(
         alpha=float(detector.alpha),
         interval=interval(int(above.sum()), len(scores)),
         histogram=histogram_of(scores, above),
-        top=tuple(_one_by_one(detector, explanation, places, shown, reasons)),
+        top=tuple(_one_by_one(detector, explanation, locations, shown, n_reasons)),
         groups=tuple(group_explanations(explanation.part(strange))) if len(strange) else (),
-        places=tuple(places[i] for i in strange.tolist()),
+        places=tuple(locations[i] for i in strange.tolist()),
         explained=len(strange),
         method=explanation.method,
         kinds=dict(zip(explanation.columns, explanation.column_types or (), strict=False)),
         losses=losses_of(getattr(detector, "history_", {})),
-        about=to_jsonable(detector.describe()),
-        data=to_jsonable({"name": names[1], "rows": len(scores)} | dict(data or {})),
+        description=to_jsonable(detector.describe()),
+        data=to_jsonable({"name": data_name, "rows": len(scores)} | dict(data or {})),
         command=command,
         shown=_pictures(detector, explanation, shown) if detector.kind_ == "images" else None,
     )
@@ -240,14 +249,14 @@ def _counts(reason: Reason, first: Reason) -> bool:
     return reason.share >= _WORTH * first.share and (reason.tail is None or reason.tail <= _RARE)
 
 
-def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) -> Shown:
+def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) -> FindingImages:
     some = explanation.part(shown)
     kept = detector.exemplars_ is not None
     nearest = detector.nearest_examples(some.found) if kept else some.found[:, None][:, :0]
-    return Shown(some.found, some.expected, some.shares, nearest)
+    return FindingImages(some.found, some.expected, some.shares, nearest)
 
 
-def to_json(found: Findings) -> str:
+def findings_to_json(found: FindingsReport) -> str:
     """The findings as strict JSON, without pictures: every number, and the positions of what each cause explains."""
     values = {"format": FORMAT} | {f.name: getattr(found, f.name) for f in fields(found) if f.name != "shown"}
     return json.dumps(to_jsonable(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,4 +1,4 @@
-"""Findings to look at: one HTML page that opens without a network, or Markdown, in the reader's language."""
+"""FindingsReport to look at: one HTML page that opens without a network, or Markdown, in the reader's language."""
 
 from collections.abc import Sequence
 from html import escape
@@ -6,14 +6,14 @@ from html import escape
 import numpy as np
 
 from egbad.report.charts import histogram_chart, loss_chart
-from egbad.report.findings import Array, Finding, Findings, Shown
+from egbad.report.findings import Array, Finding, FindingImages, FindingsReport
 from egbad.report.html import document, figure, health_list, table, template
-from egbad.report.image_grid import as_floats, as_pixels, magma, png
+from egbad.report.image_grid import apply_magma, png_data_uri, to_channels_first, to_pixels
 from egbad.report.markdown import cell, facts, health
 from egbad.report.messages import Messages, percent
 
 
-def findings_to_html(found: Findings, language: str = "en") -> str:
+def findings_to_html(found: FindingsReport, language: str = "en") -> str:
     """The findings as one HTML page with nothing to load from anywhere."""
     words = Messages(language)
     body = template("findings.html").substitute(
@@ -36,7 +36,7 @@ def findings_to_html(found: Findings, language: str = "en") -> str:
     return document(_title(found, words), body, language)
 
 
-def findings_to_markdown(found: Findings, language: str = "en") -> str:
+def findings_to_markdown(found: FindingsReport, language: str = "en") -> str:
     """The findings as Markdown, without pictures."""
     words = Messages(language)
     lines = [f"# {cell(_title(found, words))}", "", _lead(found, words), ""]
@@ -59,11 +59,11 @@ def findings_to_markdown(found: Findings, language: str = "en") -> str:
 # -- what both say -----------------------------------------------------------------------------------------------------
 
 
-def _title(found: Findings, words: Messages) -> str:
+def _title(found: FindingsReport, words: Messages) -> str:
     return words("title", model=found.model, data=found.source)
 
 
-def _lead(found: Findings, words: Messages) -> str:
+def _lead(found: FindingsReport, words: Messages) -> str:
     low, high = found.interval
     return words(
         "lead" if found.flagged else "none",
@@ -76,14 +76,14 @@ def _lead(found: Findings, words: Messages) -> str:
     )
 
 
-def _some(found: Findings, words: Messages) -> list[str]:
+def _some(found: FindingsReport, words: Messages) -> list[str]:
     """A sentence that not all that is flagged was looked at, where that is so."""
     if found.explained == found.flagged:
         return []
     return [words("causes of some", counted=words.counted(found.explained, found.kind)), ""]
 
 
-def _cause_lines(found: Findings, words: Messages) -> list[str]:
+def _cause_lines(found: FindingsReport, words: Messages) -> list[str]:
     return [
         words(
             "cause",
@@ -95,7 +95,7 @@ def _cause_lines(found: Findings, words: Messages) -> list[str]:
     ]
 
 
-def _why(one: Finding, found: Findings, words: Messages) -> list[str]:
+def _why(one: Finding, found: FindingsReport, words: Messages) -> list[str]:
     """Its reasons, a sentence each."""
     if found.kind == "images":
         return [words("region", name=words.region(r.column), weight=percent(r.share)) for r in one.reasons]
@@ -105,7 +105,7 @@ def _why(one: Finding, found: Findings, words: Messages) -> list[str]:
 # -- HTML --------------------------------------------------------------------------------------------------------------
 
 
-def _charts(found: Findings, words: Messages) -> list[str]:
+def _charts(found: FindingsReport, words: Messages) -> list[str]:
     labels = {"x_label": words("score"), "y_label": words("share of kind"), "mark": words("threshold")}
     chart = histogram_chart(words("scores"), found.histogram, found.threshold, **labels)
     keys = " ".join(
@@ -115,7 +115,7 @@ def _charts(found: Findings, words: Messages) -> list[str]:
     return [figure(chart, f"{escape(words('scores'))}: {keys}")]
 
 
-def _losses(found: Findings, words: Messages) -> list[str]:
+def _losses(found: FindingsReport, words: Messages) -> list[str]:
     return [
         figure(
             loss_chart(
@@ -131,7 +131,7 @@ def _losses(found: Findings, words: Messages) -> list[str]:
     ]
 
 
-def _causes(found: Findings, words: Messages) -> str:
+def _causes(found: FindingsReport, words: Messages) -> str:
     """What is flagged has in common; nothing where nothing is flagged."""
     if not found.groups:
         return ""
@@ -144,13 +144,13 @@ def _causes(found: Findings, words: Messages) -> str:
     return f'<section>\n<h2>{escape(words("causes"))}</h2>\n{some}<ul class="causes">{items}</ul>\n</section>'
 
 
-def _top(found: Findings, words: Messages) -> str:
+def _top(found: FindingsReport, words: Messages) -> str:
     pictures = _pictures(found.shown, words) if found.shown is not None else [""] * len(found.top)
     items = [_item(one, found, words, picture) for one, picture in zip(found.top, pictures, strict=True)]
     return f'<ol class="findings">{"".join(items)}</ol>'
 
 
-def _item(one: Finding, found: Findings, words: Messages, picture: str) -> str:
+def _item(one: Finding, found: FindingsReport, words: Messages, picture: str) -> str:
     kind = "anomaly" if one.flagged else "normal"
     numbers = (
         f'<span class="score {kind}">{escape(words("score"))} {one.score:.4g}</span> '
@@ -162,18 +162,18 @@ def _item(one: Finding, found: Findings, words: Messages, picture: str) -> str:
     )
 
 
-def _pictures(shown: Shown, words: Messages) -> list[str]:
+def _pictures(shown: FindingImages, words: Messages) -> list[str]:
     """For each finding its image, what was expected, where it is strange, and normal images like it, on one scale each."""
-    image, expected = ([as_floats(one[None])[0] for one in images] for images in (shown.image, shown.expected))
+    image, expected = ([to_channels_first(one[None])[0] for one in images] for images in (shown.image, shown.expected))
     low, high = min(float(one.min()) for one in image), max(float(one.max()) for one in image)
     heat = np.concatenate([one.ravel() for one in shown.heat])
     reach = float(np.quantile(heat, 0.999)) or 1.0  # of all, so that heat compares
     found = []
     for i in range(len(image)):
         parts: list[tuple[str, Sequence[str]]] = [
-            (words("image"), [png(as_pixels(image[i], low, high))]),
-            (words("rebuilt"), [png(as_pixels(expected[i], low, high))]),
-            (words("heat"), [png(magma(np.clip(shown.heat[i] / reach, 0, 1)))]),
+            (words("image"), [png_data_uri(to_pixels(image[i], low, high))]),
+            (words("rebuilt"), [png_data_uri(to_pixels(expected[i], low, high))]),
+            (words("heat"), [png_data_uri(apply_magma(np.clip(shown.heat[i] / reach, 0, 1)))]),
             (words("nearest"), _normal(shown.nearest[i], low, high)),
         ]
         cells = "".join(
@@ -186,7 +186,7 @@ def _pictures(shown: Shown, words: Messages) -> list[str]:
 
 
 def _normal(images: Array, low: float, high: float) -> list[str]:
-    return [png(as_pixels(one, low, high)) for one in as_floats(images)] if len(images) else []
+    return [png_data_uri(to_pixels(one, low, high)) for one in to_channels_first(images)] if len(images) else []
 
 
 def _img(uri: str, alt: str) -> str:

@@ -6,21 +6,21 @@ from importlib.resources import files
 from string import Template
 
 from egbad.report.charts import histogram_chart, loss_chart, rate_chart
-from egbad.report.evaluation import Curve, Report
-from egbad.report.image_grid import Drawn, Pictures, Triple, draw
+from egbad.report.evaluation import Curve, EvaluationReport
+from egbad.report.image_grid import ImageComparison, ImageGrid, Reconstructions, render_grid
 from egbad.report.markdown import facts, health, measure_rows
 
 WELL = "Training ended well: no collapse, no discriminator that has won."
 
 
-def to_html(report: Report) -> str:
+def evaluation_to_html(report: EvaluationReport) -> str:
     """The report as one HTML page: pictures, table and charts, with nothing to load from anywhere."""
     body = template("page.html").substitute(
         title=escape(report.title),
-        lead=escape(report.lead),
+        lead=escape(report.summary),
         measures=table(measure_rows(report)),
         health=health_list(health(report), WELL),
-        pictures=_pictures(report.pictures) if report.pictures is not None else "",
+        pictures=_pictures(report.reconstructions) if report.reconstructions is not None else "",
         charts="\n".join(_charts(report)),
         facts=table(facts(report)),
         command=escape(report.command),
@@ -57,8 +57,8 @@ def figure(chart: str, caption: str) -> str:
     return f"<figure>{chart}<figcaption>{caption}</figcaption></figure>"
 
 
-def _charts(report: Report) -> list[str]:
-    m = report.measures
+def _charts(report: EvaluationReport) -> list[str]:
+    m = report.metrics
     legend = '<span class="key normal"></span>normal <span class="key anomaly"></span>anomaly'
     rate = m.base_rate
     charts = [
@@ -82,14 +82,15 @@ def _charts(report: Report) -> list[str]:
     return charts
 
 
-def _pictures(pictures: Pictures) -> str:
+def _pictures(pictures: Reconstructions) -> str:
     return (
-        "<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its lowest score "
-        f"to its highest. What can't be rebuilt lights up in the difference.</p>{picture_table(draw(pictures))}</section>"
+        "<section><h2>What it sees</h2><p>Left, held-out normal images; right, anomalies; each kind from its "
+        "lowest score to its highest. What can't be rebuilt lights up in the difference.</p>"
+        f"{image_grid_html(render_grid(pictures))}</section>"
     )
 
 
-def picture_table(drawn: Drawn) -> str:
+def image_grid_html(drawn: ImageGrid) -> str:
     """Images beside their reconstructions and differences, normals to the left, anomalies to the right."""
     heads = "".join(f"<th>{head}</th>" for head in ("held out", "rebuilt", "difference") * 2)
     n = max(len(drawn.normals), len(drawn.anomalies))
@@ -100,14 +101,14 @@ def picture_table(drawn: Drawn) -> str:
     )
 
 
-def _picture_row(drawn: Drawn, i: int) -> str:
+def _picture_row(drawn: ImageGrid, i: int) -> str:
     cells = []
     for kind, triples in (("normal", drawn.normals), ("anomaly", drawn.anomalies)):
         cells.append(_triple(triples[i], kind, drawn) if i < len(triples) else "<td></td>" * 3)
     return f"<tr>{''.join(cells)}</tr>"
 
 
-def _triple(triple: Triple, kind: str, drawn: Drawn) -> str:
+def _triple(triple: ImageComparison, kind: str, drawn: ImageGrid) -> str:
     def image(uri: str, what: str) -> str:
         return f'<img src="{uri}" alt="{what}" width="{drawn.width}" height="{drawn.height}">'
 

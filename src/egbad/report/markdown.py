@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from egbad.report.evaluation import Report
+from egbad.report.evaluation import EvaluationReport
 
 
 class Told(Protocol):
     """What every kind of report tells of the model and of the data."""
 
     @property
-    def about(self) -> Mapping[str, Any]:
+    def description(self) -> Mapping[str, Any]:
         """`Detector.describe()`."""
 
     @property
@@ -18,9 +18,9 @@ class Told(Protocol):
         """Which data this was."""
 
 
-def measure_rows(report: Report) -> list[tuple[str, str]]:
+def measure_rows(report: EvaluationReport) -> list[tuple[str, str]]:
     """The table that every form of the report shows: what was measured, and its value in words."""
-    m = report.measures
+    m = report.metrics
     rows = [
         ("AUROC", f"{m.auroc:.4f}"),
         ("Average precision", f"{m.average_precision:.4f}"),
@@ -37,7 +37,7 @@ def measure_rows(report: Report) -> list[tuple[str, str]]:
 
 def health(report: Told) -> list[str]:
     """What went wrong in training, a sentence each."""
-    return [str(sentence) for sentence in report.about.get("health") or ()]
+    return [str(sentence) for sentence in report.description.get("health") or ()]
 
 
 def cell(text: str) -> str:
@@ -45,9 +45,9 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def to_markdown(report: Report) -> str:
+def evaluation_to_markdown(report: EvaluationReport) -> str:
     """The report as Markdown, for a commit or a chat."""
-    lines = [f"# {cell(report.title)}", "", report.lead, "", "| | |", "| --- | --- |"]
+    lines = [f"# {cell(report.title)}", "", report.summary, "", "| | |", "| --- | --- |"]
     lines += [f"| {cell(name)} | {cell(value)} |" for name, value in measure_rows(report)]
     lines += ["", "Training ended well." if not health(report) else "", *[f"- {s}" for s in health(report)]]
     lines += ["", "| setting | value |", "| --- | --- |"]
@@ -59,7 +59,7 @@ def to_markdown(report: Report) -> str:
 def facts(report: Told) -> list[tuple[str, str]]:
     """All that was set, seeded and installed, flat: ("settings: n_latent", "32")."""
     rows: list[tuple[str, str]] = []
-    for section, value in {**report.data, **report.about}.items():
+    for section, value in {**report.data, **report.description}.items():
         if section == "health":
             continue
         if isinstance(value, dict):

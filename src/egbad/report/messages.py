@@ -1,12 +1,12 @@
 """What a report of findings says, in every language it speaks."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from egbad.data.column_types import in_words
 from egbad.errors import unknown
 from egbad.explain.explanation import Reason
 from egbad.explain.grouping import ExplanationGroup
+from egbad.report.findings import RowLocation
 
 LANGUAGES: Mapping[str, Mapping[str, str]] = {
     "en": {
@@ -111,14 +111,6 @@ LANGUAGES: Mapping[str, Mapping[str, str]] = {
 PLACES = {  # regions of images, as `egbad.explain.grouping` names them
     "ja": {"upper": "上", "middle": "中段", "lower": "下", "left": "左", "centre": "中央", "right": "右"},
 }
-
-
-@dataclass(frozen=True)
-class RowLocation:
-    """Where something was found: in a file, and in which row of it or of all, from 0."""
-
-    file: str | None = None
-    row: int | None = None
 
 
 class Messages:
