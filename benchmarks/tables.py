@@ -196,7 +196,7 @@ def _change(found: dict[int, float] | None, usual: dict[int, float] | None, itse
 def promises() -> None:
     """False alarms by alpha, and errors by spread."""
     runs = defaultdict(list)
-    for line in lines("promises.jsonl"):
+    for line in lines("calibration.jsonl"):
         runs[line["task"], line["detector"]].append(line)
     print("| data | detector | calibration rows | alpha 0.001 | 0.01 | 0.05 | average precision |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
@@ -251,7 +251,7 @@ MEASURES = {"kdd": "f1", "magnetic_tile": "auroc"}
 def length() -> None:
     """Means of runs of three lengths, and the steps that the longest took: where it ended by itself, the others are the same."""
     runs, steps = defaultdict(lambda: defaultdict(dict)), defaultdict(list)
-    for line in lines("length/runs.jsonl"):
+    for line in lines("training_length/runs.jsonl"):
         if line["status"] == "ok":
             start = next(start for start in SUITES if line["dataset"].startswith(start))
             of, times = (line["detector"], SUITES[start]), int(line["label"].split()[0])
@@ -304,9 +304,9 @@ def flat(line: dict) -> dict:
 
 EXTRA = {
     ablation: "ablation/runs.jsonl",
-    promises: "promises.jsonl",
+    promises: "calibration.jsonl",
     contamination: "contamination/runs.jsonl",
-    length: "length/runs.jsonl",
+    length: "training_length/runs.jsonl",
     members: "members/runs.jsonl",
 }
 

@@ -1,6 +1,6 @@
 """How columns are scaled, and what that is worth to the nearest neighbour, on ADBench's tables but InternetAds.
 
-python benchmarks/scaled.py --seeds 2
+python benchmarks/column_scaling.py --seeds 2
 """
 
 import argparse

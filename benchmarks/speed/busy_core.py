@@ -1,6 +1,6 @@
 """What another program that has one of the cores costs: fits and scores beside it, and alone.
 
-python benchmarks/speed/busy.py
+python benchmarks/speed/busy_core.py
 """
 
 import argparse

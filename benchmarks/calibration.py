@@ -1,6 +1,6 @@
 """What a threshold and a spread are worth: false alarms at three alphas, and errors by how far five members differ.
 
-    python benchmarks/promises.py --seeds 3
+    python benchmarks/calibration.py --seeds 3
 
 One JSON line per data set, detector and seed. A threshold is set by m calibration rows that were held out of training; of n
 fresh normal rows k are flagged. If both come from one distribution, k is beta-binomial: "low" and "high" are its 99 percent
@@ -77,7 +77,7 @@ def measure(task: suites.Task, name: str, seed: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/promises.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/calibration.jsonl"))
     options = parser.parse_args()
     tasks = {task.name: task for suite, _ in SETS for task in suites.find_suite(suite, "clean").tasks("clean", None)}
     todo = [(tasks[name], d, seed) for seed in range(options.seeds) for _, name in SETS for d in DETECTORS]

@@ -1,6 +1,6 @@
 """What `tune` is worth: a detector's defaults, and its parameters chosen without labels, or by ten labelled anomalies.
 
-    python benchmarks/tuned.py --seeds 1
+    python benchmarks/tuning.py --seeds 1
 
 For each table the normal rows to learn from and the test rows of the clean protocol; the ten anomalies that judge are taken out
 of the test rows of all three. One JSON line for each. It goes on where it was stopped; `--table` makes the table.
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--trials", type=int, default=8)
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/tuned.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/tuning.jsonl"))
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     if options.table:

@@ -1,6 +1,6 @@
 """Seconds to score the same rows and images by EGBAD's one forward pass and by AnoGAN's search of 500 steps.
 
-    python benchmarks/speed.py --repeats 5
+    python benchmarks/speed/anogan_search.py --repeats 5
 
 On the networks released with the paper, as its claim is, and on our defaults. Both methods have the same batch and
 threads and take turns, so that noise meets both. What is timed is `anomaly_score`, checks and encoding included.

@@ -1,7 +1,7 @@
 """Where a tile is defective: heatmaps beside the masks of the defects, which were seen by no detector.
 
-    python benchmarks/places.py
-    python benchmarks/places.py --tile 32 --overlap 0.75 --detectors knn egbad --out benchmarks/results/places_tiled.jsonl
+    python benchmarks/localization.py
+    python benchmarks/localization.py --tile 32 --overlap 0.75 --detectors knn egbad --out tiled.jsonl
 
 One JSON line per detector: over the pixels of all test tiles AUROC and PRO up to a false-alarm rate of 0.3, AUROC over those
 of each kind of defect, and what the heatmaps cost, in scores.
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--tile", type=int, help="patches of so many pixels instead of whole tiles")
     parser.add_argument("--overlap", type=float, default=0.5)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/places.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/localization.jsonl"))
     options = parser.parse_args()
     with options.out.open("w", encoding="utf-8") as file:
         for seed in range(options.seeds):

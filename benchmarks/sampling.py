@@ -1,6 +1,6 @@
 """Batches from all rows of a sorted file, or from a buffer that runs along it: EGBAD on KDD99, rows that are alike together.
 
-python benchmarks/shuffled.py --seeds 2
+python benchmarks/sampling.py --seeds 2
 """
 
 import argparse

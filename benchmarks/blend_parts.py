@@ -1,6 +1,6 @@
 """The blend beside each of its parts, by one fit of it: whether a part makes it worse than its best part.
 
-    python benchmarks/parts.py --seeds 3
+    python benchmarks/blend_parts.py --seeds 3
 
 One JSON line per data set and seed; it goes on where it was stopped. `--table` says where the best part is ahead.
 """
@@ -62,7 +62,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", nargs="+", choices=SUITES, default=[*SUITES])
     parser.add_argument("--table", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/parts.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/blend_parts.jsonl"))
     options = parser.parse_args()
     lines = [json.loads(line) for line in options.out.read_text().splitlines()] if options.out.exists() else []
     if options.table:

@@ -1,7 +1,7 @@
 """Whether a longer run is a worse one: EGBAD's default with its steps, twice and five times as many, on all data sets.
 
-    python benchmarks/length.py --seeds 2 --jobs 2
-    python benchmarks/length.py --detector contrastive --seeds 1 --only mnist_10k --words "9 left out"
+    python benchmarks/training_length.py --seeds 2 --jobs 2
+    python benchmarks/training_length.py --detector contrastive --seeds 1 --only mnist_10k --words "9 left out"
 
 Five times as many come first: training that ended before as many as it has by default is the same, bit for bit, with any
 limit above (`tests/detectors/test_egbad.py`), and the shorter limits are run where it went on. It goes on where it was
@@ -29,7 +29,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/length"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/training_length"))
     parser.add_argument("--detector", choices=STEPS, default="egbad")
     parser.add_argument("--only", nargs="+", help="suites")
     parser.add_argument("--words", default="", help="only tasks whose name ends so")

@@ -1,9 +1,9 @@
 """KDD99 by its 41 columns as they are, seven of them categories, beside the 121 columns that the papers make of them.
 
-    python benchmarks/mixed.py --seeds 3
+    python benchmarks/column_types.py --seeds 3
 
 The papers' one-hot columns are made of the values that the whole file has, ours of those that training rows have. One
-split; one JSON line per run, added to `results/mixed.jsonl`.
+split; one JSON line per run, added to `results/column_types.jsonl`.
 """
 
 import argparse
@@ -68,7 +68,7 @@ def runs(seeds: int) -> Iterator[dict[str, Any]]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/mixed.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/column_types.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     for line in runs(options.seeds):

@@ -1,6 +1,6 @@
 """Wider networks that are trained for longer, as a GPU allows: what they are worth on the images of a benchmark.
 
-    EGBAD_DATA=... python benchmarks/wide.py cifar10 --precision tf32 --jobs 4
+    EGBAD_DATA=... python benchmarks/wide_networks.py cifar10 --precision tf32 --jobs 4
 
 `blend` with "contrastive-wide" in it, that part alone, and EGBAD twice as wide, whose own rule ends it. One JSON line per task
 and detector.

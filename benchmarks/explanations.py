@@ -1,6 +1,6 @@
 """Whether the right column stands first: known faults in normal test rows, and the reasons for those that are flagged.
 
-    python benchmarks/reasons.py
+    python benchmarks/explanations.py
 
 One to three columns of a normal row are moved out by four to ten standard deviations, take the value of another row, or are
 given to each other; of KDD99's 41 columns as they are one to three categories take another level. One JSON line per data set,
@@ -21,7 +21,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from mixed import folded
+from column_types import folded
 from numpy.typing import NDArray
 
 from egbad import datasets
@@ -156,7 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["egbad", "blend"])
     parser.add_argument("--others", action="store_true")
-    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/reasons.jsonl"))
+    parser.add_argument("--out", type=Path, default=Path("benchmarks/results/explanations.jsonl"))
     options = parser.parse_args()
     with options.out.open("w", encoding="utf-8") as file:
         for suite, name in SETS:
