@@ -27,7 +27,7 @@ class NormalRange:
         How many normal rows they come from.
     """
 
-    process_group: NDArray[np.int64]
+    ranks: NDArray[np.int64]
     levels: Floats
     rows: int
 
@@ -35,8 +35,8 @@ class NormalRange:
     def of(cls, distances: Floats) -> "NormalRange":
         """Learn from distances (m, d) of normal rows that were not trained on."""
         m = len(distances)
-        process_group = np.unique(np.geomspace(1, m, min(m, _LEVELS)).round().astype(np.int64))
-        return cls(process_group, np.sort(distances, axis=0)[::-1][process_group - 1], m)
+        ranks = np.unique(np.geomspace(1, m, min(m, _LEVELS)).round().astype(np.int64))
+        return cls(ranks, np.sort(distances, axis=0)[::-1][ranks - 1], m)
 
     def tail(self, distances: Floats) -> Floats:
         """Shares (n, d) of normal rows with distances as large as these (n, d), at most, in (0, 1]: a conformal p-value."""
@@ -45,16 +45,16 @@ class NormalRange:
         else:
             columns = zip(self.levels[::-1].T.copy(), distances.T.copy(), strict=True)
             below = np.stack([levels.searchsorted(own) for levels, own in columns], axis=1)
-        return np.asarray(np.r_[1.0, self.process_group[::-1] / (self.rows + 1)][below])
+        return np.asarray(np.r_[1.0, self.ranks[::-1] / (self.rows + 1)][below])
 
     def reach(self) -> Floats:
         """The distances (d,) that `WITHIN` of normal rows, or some more, don't exceed."""
         rank = max(1, int((1 - WITHIN) * (self.rows + 1) + 1e-9))
-        return np.asarray(self.levels[np.searchsorted(self.process_group, rank, side="right") - 1])
+        return np.asarray(self.levels[np.searchsorted(self.ranks, rank, side="right") - 1])
 
     def state(self) -> dict[str, Array]:
         """As arrays."""
-        return {"ranks": self.process_group, "levels": self.levels, "rows": np.asarray(self.rows)}
+        return {"ranks": self.ranks, "levels": self.levels, "rows": np.asarray(self.rows)}
 
     @classmethod
     def restored(cls, state: dict[str, Array]) -> "NormalRange":

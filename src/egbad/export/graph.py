@@ -50,9 +50,9 @@ class ExpandedRows(nn.Module):
             return [*self._levels(j, block, v, missing.double()), *flag]
         if block.kind == TIME:
             known = torch.where(missing, torch.zeros_like(v), v)
-            players = torch.cat([2 * pi * torch.remainder(known, period) / period for period in PERIODS], dim=1)
+            turns = torch.cat([2 * pi * torch.remainder(known, period) / period for period in PERIODS], dim=1)
             parts = torch.cat(
-                [torch.sin(players), torch.sin(players + pi / 2)], dim=1
+                [torch.sin(turns), torch.sin(turns + pi / 2)], dim=1
             )  # not every runtime has cos in double
             return [torch.where(missing, torch.zeros_like(parts) if block.gaps else torch.nan, parts), *flag]
         return [torch.where(missing, torch.full_like(v, block.stand_in), v) if block.gaps else v, *flag]
@@ -199,7 +199,7 @@ class Guarded(nn.Module):
     def __init__(self, terms: nn.Module, guard: RangeGuard) -> None:
         super().__init__()
         self.terms = terms
-        self.reconstructs = getattr(terms, "rebuilds", False)
+        self.reconstructs = getattr(terms, "reconstructs", False)
         for name, value in guard.state().items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))
 
@@ -310,7 +310,7 @@ class Graph(nn.Module):
         terms = terms_of(detector)
         self.terms = Guarded(terms, detector.range_guard_) if detector.range_guard_ else terms
         self.encode = nn.Identity() if isinstance(detector, Blend) else _encoded(detector.encoder_)
-        self.reconstructs = getattr(self.terms, "rebuilds", False)
+        self.reconstructs = getattr(self.terms, "reconstructs", False)
 
     def terms_of(self, x: Tensor) -> dict[str, Tensor]:
         """Terms by name."""

@@ -72,7 +72,7 @@ class About:
         fields = json.loads(text)
         if fields["format"] > FORMAT:
             raise ValueError(f"it has format {fields['format']}, this release reads up to {FORMAT}")
-        listed = {name: fields.get(name) for name in ("shape", "columns", "kinds")}
+        listed = {name: fields.get(name) for name in ("shape", "columns", "column_types")}
         return cls(**fields | {name: None if found is None else tuple(found) for name, found in listed.items()})
 
 

@@ -97,8 +97,8 @@ class Tail:
         self.scale = max(scale, _SMALLEST)
         # In equal steps of the outcome.
         knots = min(_KNOTS, max(_FEW, m // _OF))
-        process_group = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), knots))).astype(np.intp)
-        values, tied = known[process_group], _TIED * self.scale
+        ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), knots))).astype(np.intp)
+        values, tied = known[ranks], _TIED * self.scale
         self.values = values[np.diff(values, prepend=-np.inf) > tied]
         self.p = (m - np.searchsorted(known, self.values - tied)) / (m + 1)
         self.start, self.p_start = float(self.values[-1]), float(self.p[-1])
