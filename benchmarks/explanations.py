@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from egbad import datasets
 from egbad.benchmark import protocols, suites
-from egbad.data import Data, part_of
+from egbad.data import Data, take_rows
 from egbad.data.column_types import CATEGORY
 from egbad.detectors.registry import create
 
@@ -113,7 +113,7 @@ def swapped(detector: str, seed: int) -> dict[str, Any]:
             row[j], mark[j] = rng.choice(levels[j][levels[j] != row[j]]), True
     scored = Data(x, dataset.columns, kinds=kinds)
     flagged = fitted.predict(scored) < 0
-    found = fitted.explain(part_of(scored, np.flatnonzero(flagged)))
+    found = fitted.explain(take_rows(scored, np.flatnonzero(flagged)))
     line = {"task": "kdd99, 41 columns", "detector": detector, "seed": seed, "fault": "another category"}
     return line | {"flagged": float(flagged.mean()), "method": found.method} | right(found.shares, faulty[flagged])
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from egbad.data import Piece
+from egbad.data import Partition
 from egbad.errors import EgbadError
 from egbad.scoring.score_tables import OutputColumns, write_part
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, learning
@@ -122,7 +122,7 @@ def _run_here(config: dict[str, Any]) -> None:
 class _Worker:
     """An actor: it loads the model once."""
 
-    def __init__(self, model: Path, pieces: Sequence[tuple[Path, Piece]], told: OutputColumns) -> None:
+    def __init__(self, model: Path, pieces: Sequence[tuple[Path, Partition]], told: OutputColumns) -> None:
         from egbad import load
 
         self.scorer, self.pieces, self.told = load(model), pieces, told
@@ -136,8 +136,8 @@ class _Worker:
         return {"rows": piece.rows, "bad": "\n".join((piece.bad or [])[before:])}
 
 
-def score_pieces(
-    model: Path, pieces: Sequence[tuple[Path, Piece]], told: OutputColumns, workers: int | None = None
+def score_partitions(
+    model: Path, pieces: Sequence[tuple[Path, Partition]], told: OutputColumns, workers: int | None = None
 ) -> Iterator[int]:
     """Score pieces on Ray, each into its file -> rows of those that are done, as they are; what was left out is named as here.
 
@@ -147,7 +147,7 @@ def score_pieces(
     Parameters
     ----------
     model : path
-    pieces : sequence of (path, Piece)
+    pieces : sequence of (path, Partition)
         Where each goes, and how it is read.
     told : Told
         What is written of each row.

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from egbad.data import Data, as_data, check_numbers
+from egbad.data import Data, as_data, check_data
 from egbad.detectors.base import Detector
 from egbad.detectors.registry import AUTO, create
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError
@@ -276,7 +276,7 @@ def _try(parts: _Folds, name: str, given: dict[str, Any], values: dict[str, Any]
 
 def _split(X: Any, anomalies: Any, folds: int, seed: int) -> _Folds:
     data = as_data(X)
-    check_numbers(data)
+    check_data(data)
     n = len(data.x)
     if n < 2 * folds:
         raise InvalidInputError(f"tune needs at least two rows for each of {folds} folds, got n_samples = {n}.")
@@ -292,7 +292,7 @@ def _split(X: Any, anomalies: Any, folds: int, seed: int) -> _Folds:
             )
         return _Folds(bare, normal, strange, labelled=False)
     known = as_data(anomalies)
-    check_numbers(known)
+    check_data(known)
     if len(known.x) < 2:
         raise InvalidInputError(f"There must be at least two labelled anomalies, got {len(known.x)}.")
     return _Folds(bare, normal, (replace(known, files=None, labels=None),) * folds, labelled=True)

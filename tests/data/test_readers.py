@@ -17,7 +17,7 @@ from PIL import Image
 import egbad.data
 from egbad.data import as_data, open_stream, read, sample
 from egbad.data import stream as memory
-from egbad.data.column_types import code_of
+from egbad.data.column_types import category_code
 from egbad.errors import InvalidInputError, InvalidTypeError, UnreadableFileError
 
 FRAME = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, None, 2.5], "ok": [True, False, True]})
@@ -69,8 +69,8 @@ def test_columns_have_kinds(tmp_path):
         as_data(pa.table(frame)),
     ):
         assert data.column_types == ("number", "category", "time")
-        assert data.x[0, 1] == code_of("Oslo") and data.category_labels == {
-            1: {code_of(c): c for c in ("Oslo", "Bergen")}
+        assert data.x[0, 1] == category_code("Oslo") and data.category_labels == {
+            1: {category_code(c): c for c in ("Oslo", "Bergen")}
         }
         assert data.x[0, 2] == 1_704_067_200 and np.isnan(data.x[1, [0, 2]]).all()
 
@@ -291,7 +291,7 @@ def test_what_is_wrong_further_down_is_told_where_it_is(tmp_path, monkeypatch):
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table({"a": x[:, 0], "b": x[:, 1]}), path)
     with pytest.raises(InvalidInputError, match="infinity in row 870, column 'b'"):
-        [egbad.data.check_numbers(batch) for batch in egbad.data.open_stream(path).batches]
+        [egbad.data.check_data(batch) for batch in egbad.data.open_stream(path).batches]
 
 
 def test_a_file_that_was_cut_short_is_one_sentence(tmp_path):
@@ -362,7 +362,7 @@ def test_a_bad_row_of_many_files_is_named(tmp_path):
     days(tmp_path)
     pd.DataFrame({"a": [1.0, np.inf], "city": ["x", "y"]}).to_parquet(tmp_path / "day=1" / "part.parquet")
     with pytest.raises(InvalidInputError, match=r"infinity in row 1, column 'a', of '.*day=1.*part.parquet'"):
-        [egbad.data.check_numbers(batch) for batch in egbad.data.open_stream(tmp_path).batches]
+        [egbad.data.check_data(batch) for batch in egbad.data.open_stream(tmp_path).batches]
 
 
 def test_images_with_a_table_beside_them_are_images(tmp_path):
@@ -400,18 +400,18 @@ def test_every_row_is_as_likely_as_any_other():
     x = np.arange(1000.0)[:, None]
     counts = np.zeros(1000)
     for seed in range(300):
-        data, _ = sample(egbad.data.in_batches(egbad.data.Data(x)), 100, seed)
+        data, _ = sample(egbad.data.as_stream(egbad.data.Data(x)), 100, seed)
         counts[data.x[:, 0].astype(int)] += 1
     assert counts.sum() == 30_000 and abs(counts[:500].sum() - 15_000) < 400
     assert counts.std() == pytest.approx(np.sqrt(300 * 0.1 * 0.9), rel=0.15)
 
 
 def test_a_sample_of_what_is_wanted_alone():
-    stream = egbad.data.in_batches(egbad.data.Data(np.arange(100.0)[:, None]))
+    stream = egbad.data.as_stream(egbad.data.Data(np.arange(100.0)[:, None]))
     data, seen = sample(stream, wanted=lambda data: data.x[:, 0] % 2 == 0)
     assert seen == 50 and data.x[:, 0].tolist() == [*range(0, 100, 2)]
     with pytest.raises(InvalidInputError, match="at least one row"):
-        sample(egbad.data.in_batches(egbad.data.Data(np.zeros((3, 1)))), 0)
+        sample(egbad.data.as_stream(egbad.data.Data(np.zeros((3, 1)))), 0)
 
 
 @given(
@@ -429,11 +429,11 @@ def test_what_a_sample_does_not_show_is_shown_beside_it(seed, n, most, at_once):
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(memory, "AT_ONCE", at_once)
         patched.setattr("egbad.data.sampling._COVERED", 100)  # room for all there is to show
-        found, seen = sample(egbad.data.in_batches(egbad.data.Data(x, column_types=column_types)), most, seed)
+        found, seen = sample(egbad.data.as_stream(egbad.data.Data(x, column_types=column_types)), most, seed)
     if seen <= most:
-        assert found.cover is None
+        assert found.coverage_rows is None
         return
-    whole = np.concatenate([found.x, found.cover])
+    whole = np.concatenate([found.x, found.coverage_rows])
     for j, kind in enumerate(column_types):
         own, of_all = whole[:, j], x[:, j]
         assert np.isnan(own).any() == np.isnan(of_all).any()
@@ -442,18 +442,18 @@ def test_what_a_sample_does_not_show_is_shown_beside_it(seed, n, most, at_once):
             assert set(own) == set(of_all)
         elif len(of_all):
             assert (own.min(), own.max()) == (of_all.min(), of_all.max())
-    again, _ = sample(egbad.data.in_batches(egbad.data.Data(x, column_types=column_types)), most, seed)
+    again, _ = sample(egbad.data.as_stream(egbad.data.Data(x, column_types=column_types)), most, seed)
     assert np.array_equal(again.x, found.x, equal_nan=True), "what is drawn does not depend on it"
 
 
 def test_what_is_shown_beside_a_sample_has_bounds():
     x = np.column_stack([np.arange(1000.0), np.arange(1000.0)])
-    found, _ = sample(egbad.data.in_batches(egbad.data.Data(x, column_types=("category", "number"))), 40)
-    assert len(found.cover) <= 10, "a quarter as many rows"
+    found, _ = sample(egbad.data.as_stream(egbad.data.Data(x, column_types=("category", "number"))), 40)
+    assert len(found.coverage_rows) <= 10, "a quarter as many rows"
 
 
 def test_the_texts_of_an_identity_are_forgotten_with_its_rows(monkeypatch):
-    monkeypatch.setattr("egbad.data.sampling.REMEMBERED", 50)
+    monkeypatch.setattr("egbad.data.sampling.MAX_KNOWN_LEVELS", 50)
     codes = np.arange(5000.0)
     batches = iter(
         egbad.data.Data(
@@ -466,14 +466,16 @@ def test_the_texts_of_an_identity_are_forgotten_with_its_rows(monkeypatch):
     )
     found, seen = sample(egbad.data.Stream(5000, batches), 100)
     assert seen == 5000 and len(found.category_labels[0]) < 400
-    assert all(found.category_labels[0][code] == f"{code:g}" for code in np.concatenate([found.x, found.cover])[:, 0])
+    assert all(
+        found.category_labels[0][code] == f"{code:g}" for code in np.concatenate([found.x, found.coverage_rows])[:, 0]
+    )
 
 
 def test_infinity_is_named_by_its_place_in_the_file():
     x = np.arange(20.0)[:, None]
     x[3] = x[17] = np.inf
     with pytest.raises(InvalidInputError, match="infinity in row 17, column 0"):
-        sample(egbad.data.in_batches(egbad.data.Data(x)), 5, wanted=lambda data: np.arange(20) != 3)
+        sample(egbad.data.as_stream(egbad.data.Data(x)), 5, wanted=lambda data: np.arange(20) != 3)
 
 
 @given(

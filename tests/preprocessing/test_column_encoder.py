@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 
 from egbad import load
 from egbad.data import Data, as_data, open_stream, read
-from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, REMEMBERED, TIME, code_of
+from egbad.data.column_types import BOOLEAN, CATEGORY, MAX_KNOWN_LEVELS, NUMBER, TIME, category_code
 from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
 from egbad.export.to_onnx import export
-from egbad.preprocessing.column_encoder import BUCKETS, DAY, MOST_LEVELS, ColumnEncoder, TableEncoder
-from egbad.preprocessing.row_encoder import SCALINGS, UNSEEN, RowEncoder
+from egbad.preprocessing.column_encoder import DAY, MAX_BUCKETS, MAX_ONE_HOT_LEVELS, ColumnEncoder, TableEncoder
+from egbad.preprocessing.row_encoder import SCALINGS, UNSEEN_MISSING_DEVIATIONS, RowEncoder
 from egbad.scoring.metrics import auroc
 
 N = 400
@@ -223,34 +223,38 @@ def test_the_command_line_takes_a_schema(tmp_path, capsys):
 
 
 def test_levels_beyond_the_limit_share_columns():
-    codes = np.array([code_of(str(i)) for i in range(100)])
+    codes = np.array([category_code(str(i)) for i in range(100)])
     x = np.repeat(codes, np.arange(100, 0, -1))
-    block = ColumnEncoder.of(CATEGORY, x)
-    assert len(block.levels) == MOST_LEVELS and block.buckets == BUCKETS and block.width == MOST_LEVELS + BUCKETS + 1
-    u = block.expand(codes)
+    block = ColumnEncoder.from_training(CATEGORY, x)
+    assert (
+        len(block.levels) == MAX_ONE_HOT_LEVELS
+        and block.n_buckets == MAX_BUCKETS
+        and block.width == MAX_ONE_HOT_LEVELS + MAX_BUCKETS + 1
+    )
+    u = block.encode(codes)
     assert (u.sum(axis=1) == 1).all(), "every level is in one column"
-    assert u[:, :MOST_LEVELS].sum() == MOST_LEVELS and u[:, -1].sum() == 0
-    assert block.expand(np.array([code_of("new")]))[0, -1] == 1
-    assert np.array_equal(block.contract(u)[:MOST_LEVELS], codes[:MOST_LEVELS])
-    assert np.isnan(block.contract(u)[MOST_LEVELS:]).all()
+    assert u[:, :MAX_ONE_HOT_LEVELS].sum() == MAX_ONE_HOT_LEVELS and u[:, -1].sum() == 0
+    assert block.encode(np.array([category_code("new")]))[0, -1] == 1
+    assert np.array_equal(block.decode(u)[:MAX_ONE_HOT_LEVELS], codes[:MAX_ONE_HOT_LEVELS])
+    assert np.isnan(block.decode(u)[MAX_ONE_HOT_LEVELS:]).all()
 
 
 def test_a_million_levels_are_shared():
     rng = np.random.default_rng(0)
-    block = ColumnEncoder.of(CATEGORY, rng.integers(0, 2**48, 1_000_000).astype(np.float64))
-    assert block.width == MOST_LEVELS + BUCKETS + 1 and len(block.preprocess) == 0
-    assert "more than 10,000 levels" in block.in_words() and REMEMBERED == 10_000
+    block = ColumnEncoder.from_training(CATEGORY, rng.integers(0, 2**48, 1_000_000).astype(np.float64))
+    assert block.width == MAX_ONE_HOT_LEVELS + MAX_BUCKETS + 1 and len(block.known_levels) == 0
+    assert "more than 10,000 levels" in block.describe() and MAX_KNOWN_LEVELS == 10_000
 
 
 def test_times_go_round():
     noon = datetime(2024, 5, 1, 12, tzinfo=UTC)
     times = [noon + timedelta(days=7 * i) for i in range(52)]
     x = as_data(pd.DataFrame({"t": times})).x[:, 0]
-    u = ColumnEncoder.of(TIME, x).expand(x)
+    u = ColumnEncoder.from_training(TIME, x).encode(x)
     assert u[:, [0, 1, 3, 4]] == pytest.approx(np.repeat(u[:1, [0, 1, 3, 4]], 52, axis=0), abs=1e-6)
     assert u[0, 0] == pytest.approx(0, abs=1e-6) and u[0, 3] == pytest.approx(-1), "noon is half of a day"
     before = as_data(pd.DataFrame({"t": [datetime(1850, 1, 1)]})).x[:, 0]
-    assert before[0] < 0 and np.isfinite(ColumnEncoder.of(TIME, x).expand(before)).all()
+    assert before[0] < 0 and np.isfinite(ColumnEncoder.from_training(TIME, x).encode(before)).all()
 
 
 def test_a_time_is_that_of_its_zone():
@@ -276,8 +280,8 @@ def test_any_table_is_encoded_without_gaps(chosen, seed, share):
 
 
 def test_blocks_tell_whose_a_column_is():
-    blocks = TableEncoder.of([NUMBER, CATEGORY], np.array([[1.0, 5.0], [np.nan, 6.0]]))
-    assert blocks.source.tolist() == [0, 0, 1, 1, 1]
+    blocks = TableEncoder.from_training([NUMBER, CATEGORY], np.array([[1.0, 5.0], [np.nan, 6.0]]))
+    assert blocks.source_columns.tolist() == [0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("scaling", SCALINGS)
@@ -285,7 +289,9 @@ def test_a_value_that_was_never_missing_lies_far_out(scaling):
     x = np.random.default_rng(0).normal(3, 2, size=(1000, 1))
     u = RowEncoder(scaling).fit(x)
     spread = u.encode(x).std()
-    assert u.encode(np.array([[np.nan]]))[0, 0] == pytest.approx(u.encode(x).max() + UNSEEN * spread, rel=0.01)
+    assert u.encode(np.array([[np.nan]]))[0, 0] == pytest.approx(
+        u.encode(x).max() + UNSEEN_MISSING_DEVIATIONS * spread, rel=0.01
+    )
 
 
 def test_how_long_something_took_is_a_number_of_seconds():

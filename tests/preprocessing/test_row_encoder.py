@@ -10,7 +10,7 @@ from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 from egbad.arrays import distinct_rows, map_unique_rows
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.image_encoder import ImageEncoder
-from egbad.preprocessing.row_encoder import SCALINGS, RowEncoder, log_mask
+from egbad.preprocessing.row_encoder import SCALINGS, RowEncoder, log_column_mask
 
 tables = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1e6, 1e6))
 
@@ -82,11 +82,11 @@ def test_log_columns_take_log1p_and_come_back():
 
 
 def test_log_columns_are_named_or_numbered():
-    assert log_mask(["b", 0], ("a", "b", "c"), 3).tolist() == [True, True, False]
+    assert log_column_mask(["b", 0], ("a", "b", "c"), 3).tolist() == [True, True, False]
     with pytest.raises(InvalidInputError, match="no column 'bb'. Did you mean 'b'"):
-        log_mask(["bb"], ("a", "b", "c"), 3)
+        log_column_mask(["bb"], ("a", "b", "c"), 3)
     with pytest.raises(InvalidInputError, match="positions below 3"):
-        log_mask([3], None, 3)
+        log_column_mask([3], None, 3)
 
 
 def test_eight_bit_images_range_over_what_eight_bits_can_be():

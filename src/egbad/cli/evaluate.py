@@ -69,13 +69,13 @@ def _write_report(
 ) -> None:
     import hashlib
 
-    from egbad.data.ragged import feed
+    from egbad.data.ragged import update_digest
     from egbad.model_file import atomic_write
     from egbad.report import evaluation_report, evaluation_to_html
 
     model, source = names
     digest = hashlib.sha256()
-    feed(digest, data.x)
+    update_digest(digest, data.x)
     page = evaluation_report(
         title=f"{Path(model).stem} meets {Path(source).name}",
         summary=f"Of {measured['anomalies']:,} anomalies it flags {measured['flagged_anomalies']:.1%}, of "

@@ -193,7 +193,7 @@ def _rows_to_learn(stream: Any, normal: str | None, most: int | None, seed: int,
     if normal is None and labels:
         output.note(f"Learning from all {seen:,} rows, whatever their label; --normal picks the normal ones.")
     if seen > len(rows.x):
-        cover = len(rows.cover) if rows.cover is not None else 0
+        cover = len(rows.coverage_rows) if rows.coverage_rows is not None else 0
         more = f" and {cover:,} that show a level, a gap or an end of a column which these don't" if cover else ""
         output.note(
             f"Learning from {len(rows.x):,} of {seen:,} rows, chosen by chance{more}; --most-rows says how many."

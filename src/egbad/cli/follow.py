@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from egbad.cli import output
-from egbad.data import Data, names_message
-from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, as_text, code_of
+from egbad.data import Data, column_names_message
+from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, category_code, category_text
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.scoring import calibration
 
@@ -55,7 +55,7 @@ def _row(scorer: Any, values: Any) -> Any:
             raise InvalidInputError("The model has no column names: give each row as a list of values.")
         if set(values) != set(names):
             unseen, missing = [n for n in values if n not in names], [n for n in names if n not in values]
-            raise InvalidInputError(names_message(unseen, missing))
+            raise InvalidInputError(column_names_message(unseen, missing))
         values = [values[name] for name in names]
     if not isinstance(values, list) or len(values) != d:
         got = f"{len(values)} values" if isinstance(values, list) else type(values).__name__
@@ -69,7 +69,7 @@ def _number(name: str, value: Any, kind: str) -> float:
     if value is None:
         return float("nan")
     if kind == CATEGORY and isinstance(value, str | int | float):
-        return code_of(as_text(value))
+        return category_code(category_text(value))
     if kind in (NUMBER, BOOLEAN) and isinstance(value, int | float):
         return float(value)
     if kind == TIME and isinstance(value, str):

@@ -68,13 +68,13 @@ class Source:
 
         if self._is_path():
             return data.open_stream(self.given, **self._options())
-        return data.in_batches(self._public_data())
+        return data.as_stream(self._public_data())
 
     def identity(self) -> list[tuple[str, int, int]]:
         """Of every file that is read its path, size and time of change: if they are the same, so is what is read."""
-        from egbad.data.readers import files_at
+        from egbad.data.readers import list_files
 
-        files = files_at(self.given) if self._is_path() else []
+        files = list_files(self.given) if self._is_path() else []
         return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
     def _is_path(self) -> bool:

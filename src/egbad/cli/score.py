@@ -147,7 +147,7 @@ def _write_by_ray(
     model: Path, stream: Any, told: "OutputColumns", folder: Any, workers: int | None, summary: dict[str, Any]
 ) -> None:
     """The same by workers of Ray."""
-    from egbad.distributed import score_pieces
+    from egbad.distributed import score_partitions
     from egbad.progress import progress
     from egbad.scoring.score_tables import counts_of
 
@@ -155,7 +155,7 @@ def _write_by_ray(
     todo = [(path, piece) for path, piece in zip(paths, stream.pieces, strict=True) if not path.exists()]
     with progress("Scoring", stream.rows, unit="rows") as advance:
         advance(stream.rows - sum(piece.rows for _, piece in todo))
-        for rows in score_pieces(model, todo, told, workers):
+        for rows in score_partitions(model, todo, told, workers):
             advance(rows)
     for path in paths:
         _count(summary, *counts_of(path))

@@ -7,23 +7,23 @@ and polars frames, Arrow tables and whatever else speaks Arrow's stream interfac
 from egbad.data.conversion import as_data
 from egbad.data.readers import Options, open_stream, read
 from egbad.data.sampling import sample
-from egbad.data.stream import MAX_SIDE, MIN_SIDE, ColumnTypes, Data, Piece, Stream, in_batches, part_of
-from egbad.data.validation import check_numbers, names_message
+from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, ColumnTypes, Data, Partition, Stream, as_stream, take_rows
+from egbad.data.validation import check_data, column_names_message
 
 __all__ = [
-    "MAX_SIDE",
-    "MIN_SIDE",
+    "MAX_IMAGE_SIDE",
+    "MIN_IMAGE_SIDE",
     "ColumnTypes",
     "Data",
     "Options",
-    "Piece",
+    "Partition",
     "Stream",
     "as_data",
-    "check_numbers",
-    "in_batches",
-    "names_message",
+    "as_stream",
+    "check_data",
+    "column_names_message",
     "open_stream",
-    "part_of",
     "read",
     "sample",
+    "take_rows",
 ]

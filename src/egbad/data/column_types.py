@@ -31,10 +31,10 @@ CategoryLabels = dict[float, str]  # of a category: code -> what it stands for
 
 
 @lru_cache(maxsize=65_536)
-def code_of(text: str) -> float:
+def category_code(text: str) -> float:
     """The number that stands for a level of a category.
 
-    >>> code_of("tcp") == code_of("tcp") != code_of("udp")
+    >>> category_code("tcp") == category_code("tcp") != category_code("udp")
     True
     """
     return float(int.from_bytes(blake2b(text.encode(), digest_size=_DIGEST).digest(), "little"))
@@ -153,13 +153,13 @@ def _codes(column: "pa.ChunkedArray") -> tuple[NDArray[np.float64], CategoryLabe
     if pa.types.is_dictionary(column.type):
         column = pc.cast(column, column.type.value_type)
     parts = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-    category_labels = [as_text(value) for value in parts.dictionary.to_pylist()]
-    codes = np.array([code_of(text) for text in category_labels] or [np.nan])
+    category_labels = [category_text(value) for value in parts.dictionary.to_pylist()]
+    codes = np.array([category_code(text) for text in category_labels] or [np.nan])
     places = _filled(pa.chunked_array([parts.indices]), np.int32(-1))
     return np.where(places < 0, np.nan, codes[places]), dict(zip(codes.tolist(), category_labels, strict=False))
 
 
-def as_text(value: Any) -> str:
+def category_text(value: Any) -> str:
     """A level as text: what a number or a boolean is in a file of text."""
     if isinstance(value, bytes):
         return value.decode(errors="replace")
@@ -170,10 +170,10 @@ def as_text(value: Any) -> str:
     return str(value)
 
 
-def in_words(kind: str, value: Any) -> str:
+def describe_value(kind: str, value: Any) -> str:
     """A value that a column of this kind holds, as a sentence has it.
 
-    >>> in_words(NUMBER, 54540.0), in_words(NUMBER, 0.123456), in_words(BOOLEAN, 1.0), in_words(TIME, 0.0)
+    >>> describe_value(NUMBER, 54540.0), describe_value(NUMBER, 0.123456), describe_value(BOOLEAN, 1.0), describe_value(TIME, 0.0)
     ('54,540', '0.1235', 'true', '1970-01-01 00:00:00 UTC')
     """
     if kind == TIME:
@@ -190,14 +190,14 @@ def in_words(kind: str, value: Any) -> str:
     return f"{value:,.0f}" if large and size < _ALL_DIGITS else f"{value:,.4g}"
 
 
-def to_plain(category_labels: Mapping[int, CategoryLabels]) -> dict[str, list[tuple[float, str]]]:
+def labels_to_json(category_labels: Mapping[int, CategoryLabels]) -> dict[str, list[tuple[float, str]]]:
     """The texts of categories by position of the column, JSON-able."""
     return {str(j): [*own.items()] for j, own in category_labels.items()}
 
 
-def from_plain(plain: Mapping[str, Iterable[tuple[float, str]]]) -> dict[int, CategoryLabels]:
+def labels_from_json(plain: Mapping[str, Iterable[tuple[float, str]]]) -> dict[int, CategoryLabels]:
     """The way back."""
     return {int(j): dict(own) for j, own in plain.items()}
 
 
-REMEMBERED = 10_000  # levels: of a category with more, what was never seen is not told from what is rare
+MAX_KNOWN_LEVELS = 10_000  # levels: of a category with more, what was never seen is not told from what is rare

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from egbad.data.column_types import CATEGORY, TIME, as_text, check_column_types, code_of, from_arrow
-from egbad.data.ragged import is_ragged, ragged
+from egbad.data.column_types import CATEGORY, TIME, category_code, category_text, check_column_types, from_arrow
+from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.stream import Array, ColumnTypes, Data
 from egbad.errors import InvalidInputError, InvalidTypeError, unknown
 
@@ -71,7 +71,7 @@ def _of_different_sizes(X: Any) -> Array | None:
         return None
     if len({image.shape for image in images}) == 1:
         return np.stack(images) if isinstance(X, np.ndarray) else None
-    return ragged([_in_order(image[None])[0] for image in images])
+    return ragged_array([_in_order(image[None])[0] for image in images])
 
 
 def _in_order(x: Array) -> Array:
@@ -167,9 +167,11 @@ def _from_objects(x: Array, column_types: Sequence[str]) -> Data:
     for j, kind in enumerate(column_types):
         if kind == CATEGORY:
             values, place = np.unique(numbers[:, j], return_inverse=True)
-            codes = np.array([np.nan if np.isnan(v) else code_of(as_text(v)) for v in values.tolist()])
+            codes = np.array([np.nan if np.isnan(v) else category_code(category_text(v)) for v in values.tolist()])
             known = ~np.isnan(values)
-            category_labels[j] = dict(zip(codes[known].tolist(), map(as_text, values[known].tolist()), strict=True))
+            category_labels[j] = dict(
+                zip(codes[known].tolist(), map(category_text, values[known].tolist()), strict=True)
+            )
             numbers[:, j] = codes[place]
     return Data(numbers, column_types=tuple(column_types), category_labels=category_labels)
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.data.column_types import CATEGORY, NUMBER, REMEMBERED
+from egbad.data.column_types import CATEGORY, MAX_KNOWN_LEVELS, NUMBER
 
 Array = NDArray[Any]
 Shown = tuple[int, str | float]  # a column, and what a row shows of it: a level's code, or one of these:
@@ -59,7 +59,7 @@ class Cover:
 
     def _add_levels(self, x: Array) -> None:
         for j, known in self.levels.items():
-            if len(known) > REMEMBERED:
+            if len(known) > MAX_KNOWN_LEVELS:
                 continue
             codes, places = np.unique(x[:, j], return_index=True)
             new = ~np.isnan(codes) & ~np.isin(codes, known, assume_unique=True)

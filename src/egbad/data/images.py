@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from egbad.data import stream as memory
-from egbad.data.ragged import ragged
-from egbad.data.stream import MAX_SIDE, MIN_SIDE, Array, Data, Piece, Stream
+from egbad.data.ragged import ragged_array
+from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Array, Data, Partition, Stream
 from egbad.data.worker_pool import map_processes
 from egbad.errors import InvalidInputError, UnreadableFileError
 
@@ -124,7 +124,7 @@ def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> S
     own = wanted.patch is not None and wanted.size is None and len(set(sizes)) > 1
     reading = _Reading(
         size=None if own else wanted.size or _common_size(sizes, full=wanted.patch is not None),
-        least=min(wanted.patch or MIN_SIDE, MAX_SIDE),
+        least=min(wanted.patch or MIN_IMAGE_SIDE, MAX_IMAGE_SIDE),
         colour=any(c for _, (_, _, c) in found) if wanted.colour is None else wanted.colour,
         cost=_OPENING + sum(h * w for h, w in sizes) // len(sizes),
     )
@@ -133,7 +133,7 @@ def stream_images(images: Images, label_column: str | None, wanted: Wanted) -> S
     usable, whole = [path for path, _ in found], memory.BATCHES * AT_ONCE
     pieces = [usable[start : start + whole] for start in range(0, len(usable), whole)]
     read = [partial(_batches, folder, part, *options, i * whole) for i, part in enumerate(pieces)]
-    stream = Stream.of([Piece(len(part), one, wanted.bad) for part, one in zip(pieces, read, strict=True)])
+    stream = Stream.of([Partition(len(part), one, wanted.bad) for part, one in zip(pieces, read, strict=True)])
     return replace(stream, batches=_some(stream.batches, folder, paths))
 
 
@@ -188,7 +188,7 @@ def _batches(
             deep = any(a.dtype == np.uint16 for a in arrays)
             labels = np.array([path.parent.name for path, _ in read]) if label_column else None
             arrays = [a.astype(np.uint16) for a in arrays] if deep else arrays
-            x = ragged(arrays) if reading.size is None else np.stack(arrays)
+            x = ragged_array(arrays) if reading.size is None else np.stack(arrays)
             names = tuple(os.path.relpath(path, folder) for path, _ in read)
             yield Data(x, files=names, labels=labels, first_row=row)
             row += len(read)
@@ -242,8 +242,8 @@ def _is_deep(image: "Image") -> bool:
 def _common_size(sizes: Sequence[tuple[int, int]], *, full: bool) -> tuple[int, int]:
     """What images of these sizes are brought to: the median, unless in `full` no larger, and no smaller than detectors take."""
     h, w = (median(side) for side in zip(*sizes, strict=True))
-    factor = 1.0 if full else min(1.0, MAX_SIDE / max(h, w))
-    return max(MIN_SIDE, round(factor * h)), max(MIN_SIDE, round(factor * w))
+    factor = 1.0 if full else min(1.0, MAX_IMAGE_SIDE / max(h, w))
+    return max(MIN_IMAGE_SIDE, round(factor * h)), max(MIN_IMAGE_SIDE, round(factor * w))
 
 
 def _pixels(image: "Image", size: tuple[int, int], colour: bool) -> Array:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 
 
-def ragged(images: Sequence[Array]) -> Array:
+def ragged_array(images: Sequence[Array]) -> Array:
     """Images as they are -> (n,)."""
     found = np.empty(len(images), dtype=object)
     for i, image in enumerate(images):  # all at once, NumPy would look into those of one size
@@ -25,10 +25,10 @@ def is_ragged(x: Array) -> bool:
     return bool(x.ndim == 1 and x.dtype == object)
 
 
-def shape_of(x: Array) -> tuple[int, ...]:
+def sample_shape(x: Array) -> tuple[int, ...]:
     """Of one row or image of x (n, ...); of images of different sizes with the least height and the least width.
 
-    >>> shape_of(ragged([np.zeros((3, 20, 30)), np.zeros((3, 40, 10))]))
+    >>> sample_shape(ragged_array([np.zeros((3, 20, 30)), np.zeros((3, 40, 10))]))
     (3, 20, 10)
     """
     if not is_ragged(x):
@@ -37,7 +37,7 @@ def shape_of(x: Array) -> tuple[int, ...]:
     return (*(int(c) for c in x[0].shape[:-2]), min(heights), min(widths))
 
 
-def in_words(x: Array) -> str:
+def describe_shape(x: Array) -> str:
     """The shape of each of x (n, ...), for errors."""
     if not is_ragged(x):
         return f"{x.shape[1:]}"
@@ -45,14 +45,14 @@ def in_words(x: Array) -> str:
     return f"{shapes[0]}" if len(shapes) == 1 else f"shapes from {shapes[0]} to {shapes[-1]}"
 
 
-def sums(x: Array) -> NDArray[np.float64]:
+def sum_per_sample(x: Array) -> NDArray[np.float64]:
     """Of all values of each row or image of x (n, ...) -> (n,)."""
     if is_ragged(x):
         return np.array([image.sum() for image in x], dtype=np.float64)
     return np.asarray(x.reshape(len(x), -1).sum(axis=1))
 
 
-def feed(digest: "Hash", x: Array) -> None:
+def update_digest(digest: "Hash", x: Array) -> None:
     """Let a digest take in all of x (n, ...)."""
     for part in x if is_ragged(x) else (x,):
         digest.update(np.ascontiguousarray(part).data)

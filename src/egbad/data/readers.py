@@ -8,7 +8,7 @@ from typing import TypedDict, Unpack
 from egbad.data.images import SUFFIXES as IMAGES
 from egbad.data.images import Images, Wanted, images_at, read_images, stream_images
 from egbad.data.numpy_files import read_npy, read_npz
-from egbad.data.stream import ColumnTypes, Data, Stream, in_batches
+from egbad.data.stream import ColumnTypes, Data, Stream, as_stream
 from egbad.data.tables import SUFFIXES as TABLES
 from egbad.data.tables import files_of, read_tables, stream_tables
 from egbad.errors import InvalidInputError, UnreadableFileError
@@ -94,7 +94,7 @@ def open_stream(path: PathLike | Sequence[PathLike], **options: Unpack[Options])
         return stream_images(found, labels, _wanted(options))
     if isinstance(found, tuple):
         return stream_tables(found, labels, options.get("column_types"))
-    return in_batches(read(path, **options))
+    return as_stream(read(path, **options))
 
 
 def _wanted(options: Options) -> Wanted:
@@ -120,7 +120,7 @@ def _found(given: PathLike | Sequence[PathLike]) -> Images | tuple[Path, ...] | 
     return images if images is not None and (path.is_dir() or tables is None) else tables or path
 
 
-def files_at(path: PathLike) -> list[Path]:
+def list_files(path: PathLike) -> list[Path]:
     """The files that are read at a path, and all that lie beside them in a folder."""
     path = Path(path)
     if path.is_dir():

@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.data.column_types import REMEMBERED, CategoryLabels
+from egbad.data.column_types import MAX_KNOWN_LEVELS, CategoryLabels
 from egbad.data.coverage import Cover
 from egbad.data.stream import Array, Data, Stream
-from egbad.data.validation import check_numbers
+from egbad.data.validation import check_data
 from egbad.errors import InvalidInputError
 
 BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
@@ -29,8 +29,8 @@ def sample(
     """A random sample of a stream's rows, in their order, and how many it was drawn from.
 
     Every row draws a number; the rows with the least numbers stay. So the sample does not depend on how the stream is cut
-    into batches, and all rows stay where they are no more than wanted. Of a table that is larger, `Data.cover` has rows that
-    show what no row of the sample does: a level of a category, a gap, the least or the largest of a column.
+    into batches, and all rows stay where they are no more than wanted. Of a table that is larger, `Data.coverage_rows`
+    has rows that show what no row of the sample does: a level of a category, a gap, the least or the largest of a column.
 
     Parameters
     ----------
@@ -86,7 +86,14 @@ def sample(
     (x,), _ = _least(kept, lots, most)
     beside = cover.beside(x) if cover is not None and len(x) < seen else None
     return replace(
-        first, x=x, cover=beside, files=None, labels=None, category_labels=category_labels, first_row=0, source=None
+        first,
+        x=x,
+        coverage_rows=beside,
+        files=None,
+        labels=None,
+        category_labels=category_labels,
+        first_row=0,
+        source=None,
     ), seen
 
 
@@ -94,12 +101,12 @@ def _check(data: Data, x: Array, wanted: NDArray[np.bool_] | None) -> None:
     """Refuse rows x of a batch with infinity in them, by the place that they have in the file."""
     if np.isinf(x).any():
         whole = data.x if wanted is None else np.where(wanted[:, None], data.x, 0)
-        check_numbers(replace(data, x=whole))
+        check_data(replace(data, x=whole))
 
 
 def _in_use(j: int, category_labels: CategoryLabels, rows: Sequence[Array]) -> CategoryLabels:
     """The texts of column j, of codes in these rows alone where they are many: of most levels of an identity no row stays."""
-    if len(category_labels) <= 2 * REMEMBERED:
+    if len(category_labels) <= 2 * MAX_KNOWN_LEVELS:
         return category_labels
     codes = np.unique(np.concatenate([np.atleast_2d(part)[:, j] for part in rows]))
     return {code: category_labels[code] for code in codes[~np.isnan(codes)].tolist()}

@@ -24,7 +24,7 @@ AT_ONCE = 16_384  # rows of a batch
 BATCHES = 64  # of a piece: about a million rows
 
 
-MIN_SIDE, MAX_SIDE = 8, 128  # pixels
+MIN_IMAGE_SIDE, MAX_IMAGE_SIDE = 8, 128  # pixels
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Data:
         For the positions of categories what their numbers stand for.
     source : str, optional
         The file that rows are from, of several.
-    cover : array (m, d), optional
+    coverage_rows : array (m, d), optional
         Of a sample: rows that show what it doesn't. They are learned from, and set no threshold.
     """
 
@@ -61,11 +61,11 @@ class Data:
     column_types: tuple[str, ...] | None = None
     category_labels: dict[int, CategoryLabels] = field(default_factory=dict)
     source: str | None = None
-    cover: Array | None = None
+    coverage_rows: Array | None = None
 
 
 @dataclass(frozen=True)
-class Piece:
+class Partition:
     """So many consecutive rows or images of a stream that they are worth a worker's while.
 
     Attributes
@@ -93,27 +93,27 @@ class Stream:
         How many there are in all, where that is known before they are read.
     batches : iterator of Data
         In order, each with the place of its first row.
-    pieces : tuple of Piece, optional
+    pieces : tuple of Partition, optional
         The same in pieces that can be read by themselves, where the files are such that this is no more work.
     """
 
     rows: int | None
     batches: Iterator[Data]
-    pieces: tuple[Piece, ...] | None = None
+    pieces: tuple[Partition, ...] | None = None
 
     @classmethod
-    def of(cls, pieces: Sequence[Piece]) -> "Stream":
+    def of(cls, pieces: Sequence[Partition]) -> "Stream":
         """A stream of pieces."""
         whole = (batch for piece in pieces for batch in piece.read())
         return cls(sum(piece.rows for piece in pieces), whole, tuple(pieces))
 
 
-def part_of(data: Data, rows: Array) -> Data:
+def take_rows(data: Data, rows: Array) -> Data:
     """Some of the rows or images, by position, without files and labels."""
     return replace(data, x=data.x[rows], files=None, labels=None)
 
 
-def in_batches(data: Data) -> Stream:
+def as_stream(data: Data) -> Stream:
     """What is in memory already, in batches."""
 
     def batches() -> Iterator[Data]:

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from egbad.data import stream as memory
-from egbad.data.column_types import CATEGORY, NUMBER, WORDS, code_of
+from egbad.data.column_types import CATEGORY, NUMBER, WORDS, category_code
 from egbad.data.conversion import table_data
-from egbad.data.stream import ColumnTypes, Data, Piece, Stream
+from egbad.data.stream import ColumnTypes, Data, Partition, Stream
 from egbad.errors import InvalidInputError, UnreadableFileError
 
 SUFFIXES = (".csv", ".parquet")
@@ -110,14 +110,15 @@ def _with_keys(path: Path, data: Data) -> Data:
     more = [(name, value) for name, equals, value in keys if equals and name and name not in (data.columns or ())]
     if not more or data.columns is None:
         return data
-    codes = np.tile([code_of(value) for _, value in more], (len(data.x), 1))
+    codes = np.tile([category_code(value) for _, value in more], (len(data.x), 1))
     d = data.x.shape[1]
     return replace(
         data,
         x=np.hstack([data.x, codes]),
         columns=(*data.columns, *(name for name, _ in more)),
         column_types=(*(data.column_types or (NUMBER,) * d), *(CATEGORY for _ in more)),
-        category_labels=data.category_labels | {d + i: {code_of(value): value} for i, (_, value) in enumerate(more)},
+        category_labels=data.category_labels
+        | {d + i: {category_code(value): value} for i, (_, value) in enumerate(more)},
     )
 
 
@@ -171,7 +172,7 @@ class _Rows:
     stop: int
 
 
-def _pieces(files: Sequence[Path], label_column: str | None, column_types: ColumnTypes | None) -> list[Piece]:
+def _pieces(files: Sequence[Path], label_column: str | None, column_types: ColumnTypes | None) -> list[Partition]:
     """Parquet files in pieces of whole batches, which may reach over several files."""
     batches = [
         _Rows(file, start, min(start + memory.AT_ONCE, rows))
@@ -189,7 +190,7 @@ def _pieces(files: Sequence[Path], label_column: str | None, column_types: Colum
                 spans.append(one)
         rows = sum(span.stop - span.start for span in spans)
         found.append(
-            Piece(rows, partial(_read_rows, tuple(spans), several, label_column, column_types, memory.AT_ONCE))
+            Partition(rows, partial(_read_rows, tuple(spans), several, label_column, column_types, memory.AT_ONCE))
         )
     return found
 

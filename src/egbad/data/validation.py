@@ -5,15 +5,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from egbad.data.ragged import in_words, is_ragged
+from egbad.data.ragged import describe_shape, is_ragged
 from egbad.errors import InvalidInputError
 
 if TYPE_CHECKING:
     pass
-from egbad.data.stream import MAX_SIDE, MIN_SIDE, Data
+from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 
 
-def names_message(unseen: list[str], missing: list[str]) -> str:
+def column_names_message(unseen: list[str], missing: list[str]) -> str:
     """scikit-learn's words for column names that differ, so that code which knows them finds them here too."""
     lines = ["The feature names should match those that were passed during fit."]
     if unseen:
@@ -29,7 +29,7 @@ def _listed(names: list[str]) -> list[str]:
     return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
 
 
-def check_numbers(data: Data, max_side: int = MAX_SIDE, *, any_size: bool = False) -> None:
+def check_data(data: Data, max_side: int = MAX_IMAGE_SIDE, *, any_size: bool = False) -> None:
     """Refuse what no detector can take: wrong axes or sizes, nothing at all, infinity, and NaN in images, the first named.
 
     NaN in a table is a missing value. Images may be `max_side` pixels high and wide, and with `any_size` of different sizes.
@@ -38,7 +38,7 @@ def check_numbers(data: Data, max_side: int = MAX_SIDE, *, any_size: bool = Fals
     if is_ragged(x) and len(x):
         if not any_size:
             raise InvalidInputError(
-                f"Images must be of one size, got {in_words(x)}. Resize them, or learn them by patches (Tiled, or --tile)."
+                f"Images must be of one size, got {describe_shape(x)}. Resize them, or learn them by patches (Tiled, or --tile)."
             )
         _check_each(data, max_side)
         return
@@ -53,10 +53,12 @@ def check_numbers(data: Data, max_side: int = MAX_SIDE, *, any_size: bool = Fals
         raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     if len(x) == 0:
         raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if x.ndim > 2 and not MIN_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
-        patches = ", or learn them by patches (Tiled, or --tile)" if max_side == MAX_SIDE < max(x.shape[-2:]) else ""
+    if x.ndim > 2 and not MIN_IMAGE_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
+        patches = (
+            ", or learn them by patches (Tiled, or --tile)" if max_side == MAX_IMAGE_SIDE < max(x.shape[-2:]) else ""
+        )
         raise InvalidInputError(
-            f"Images must be {MIN_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. "
+            f"Images must be {MIN_IMAGE_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. "
             f"Resize them{patches}."
         )
     if x.dtype.kind == "f" and not np.isfinite(x).all():
@@ -82,4 +84,4 @@ def _check_each(data: Data, max_side: int) -> None:
                 f"Images must all have the same channels, got shape {data.x[0].shape} and, in image {i}, {image.shape}. "
                 "Bring them to grey or to colour."
             )
-        check_numbers(replace(data, x=image[None], first_row=data.first_row + i), max_side)
+        check_data(replace(data, x=image[None], first_row=data.first_row + i), max_side)

@@ -20,7 +20,7 @@ from egbad.errors import InvalidInputError, unknown
 from egbad.explain.explanation import Attribution
 from egbad.nn.precision import Precision
 from egbad.preprocessing.column_encoder import TableEncoder
-from egbad.preprocessing.image_encoder import AsIs
+from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.calibration import Tail
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
@@ -150,8 +150,8 @@ class Blend(Detector[BlendSettings]):
     device: str = "auto"
     precision: Precision = "float32"
 
-    def _encoder(self, shape: tuple[int, ...]) -> AsIs:
-        return AsIs()
+    def _encoder(self, shape: tuple[int, ...]) -> IdentityEncoder:
+        return IdentityEncoder()
 
     def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
         self.parts_ = {name: self._part(name, int(rng.integers(2**31))) for name in self.settings_.parts}

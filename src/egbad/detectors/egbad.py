@@ -288,8 +288,8 @@ class EGBAD(GANDetector[EGBADSettings]):
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:
         model = super()._build(shape, generators)
         if (blocks := self._blocks()) is not None and isinstance(model, ScoredBiGAN):
-            model.register_buffer("weights", torch.from_numpy(blocks.weights()).float(), persistent=False)
-            model.register_buffer("groups", torch.from_numpy(blocks.source), persistent=False)
+            model.register_buffer("weights", torch.from_numpy(blocks.column_weights()).float(), persistent=False)
+            model.register_buffer("groups", torch.from_numpy(blocks.source_columns), persistent=False)
         return model
 
     def _finalize(self, x: Encoded) -> None:

@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from egbad import model_file
-from egbad.data import MAX_SIDE, MIN_SIDE, Data
-from egbad.data.ragged import in_words, is_ragged, ragged, shape_of, sums
+from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
+from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
 from egbad.errors import CalibrationWarning, InvalidInputError, unknown
 from egbad.explain.explanation import Attribution, concatenate
 from egbad.preprocessing.column_encoder import TableEncoder
-from egbad.preprocessing.image_encoder import AsIs
+from egbad.preprocessing.image_encoder import IdentityEncoder
 
 _AT_ONCE = 4096  # patches that are scored together: bounds memory
 
@@ -39,14 +39,14 @@ class TiledSettings(Settings):
     """Every value decided."""
 
     part: str = Blend.name
-    size: int = Field(ge=MIN_SIDE, le=MAX_SIDE)
+    size: int = Field(ge=MIN_IMAGE_SIDE, le=MAX_IMAGE_SIDE)
     overlap: float = Field(default=0.5, ge=0, lt=1)
     most_patches: int = Field(default=20_000, ge=2)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Patches half as high as the image, or as wide where that is less, within what detectors take."""
-    return {"size": min(64, max(MIN_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_SIDE}
+    return {"size": min(64, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_IMAGE_SIDE}
 
 
 def starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
@@ -130,8 +130,8 @@ class Tiled(Detector[TiledSettings]):
     overlap: float | None = None
     most_patches: int | None = None
 
-    def _encoder(self, shape: tuple[int, ...]) -> AsIs:
-        return AsIs()
+    def _encoder(self, shape: tuple[int, ...]) -> IdentityEncoder:
+        return IdentityEncoder()
 
     # -- patches -----------------------------------------------------------------------------------------------------
 
@@ -251,11 +251,12 @@ class Tiled(Detector[TiledSettings]):
         if least is None:
             super()._check_shape(x, name)
             return
-        found = shape_of(x)
+        found = sample_shape(x)
         if len(found) != len(self.shape_) or found[:-2] != self.shape_[:-2] or min(found[-2:]) < least:
             channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
             raise InvalidInputError(
-                f"{name} takes images {channels}, of {least} pixels a side at least, the size of its patches, got {in_words(x)}."
+                f"{name} takes images {channels}, of {least} pixels a side at least, the size of its patches, "
+                f"got {describe_shape(x)}."
             )
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
@@ -280,7 +281,7 @@ class Tiled(Detector[TiledSettings]):
     def _explained(self, x: Array) -> Attribution:
         parts = [self._explained_few(few) for few in self._few(x)]
         if is_ragged(x):
-            parts = [replace(p, shares=ragged([*p.shares]), expected=ragged([*p.expected])) for p in parts]
+            parts = [replace(p, shares=ragged_array([*p.shares]), expected=ragged_array([*p.expected])) for p in parts]
         return concatenate(parts)
 
     def _explained_few(self, x: Array) -> Attribution:
@@ -302,7 +303,7 @@ class Tiled(Detector[TiledSettings]):
         return replace(
             found[0],
             shares=stitched,
-            base=np.asarray(sum(terms.values())) - sums(stitched),
+            base=np.asarray(sum(terms.values())) - sum_per_sample(stitched),
             expected=expected.mean(),
             terms=terms,
             spread=np.hstack(spreads)[worst] if spreads else None,

@@ -22,7 +22,7 @@ from egbad.errors import InvalidInputError
 from egbad.preprocessing.column_encoder import PERIODS, ColumnEncoder, TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.range_guard import RangeGuard
-from egbad.preprocessing.row_encoder import CENTRED, FAR, MOST, Encoder, RowEncoder
+from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, ENCODED_LIMIT, UNSCALED_LIMIT, Encoder, RowEncoder
 from egbad.scoring.calibration import Tail
 
 # -- encoding ----------------------------------------------------------------------------------------------------------
@@ -31,59 +31,59 @@ from egbad.scoring.calibration import Tail
 class ExpandedRows(nn.Module):
     """What `Blocks` does, x (n, d) -> (n, width) in double precision, and the way back."""
 
-    def __init__(self, blocks: TableEncoder) -> None:
+    def __init__(self, table_encoder: TableEncoder) -> None:
         super().__init__()
-        self.blocks = blocks.blocks
-        self.stops = [0, *blocks.stops.tolist()]
-        for j, block in enumerate(self.blocks):
-            self.register_buffer(f"levels_{j}", torch.from_numpy(block.levels))
-            self.register_buffer(f"seen_{j}", torch.from_numpy(block.seen))
+        self.columns = table_encoder.columns
+        self.stops = [0, *table_encoder.stops.tolist()]
+        for j, column in enumerate(self.columns):
+            self.register_buffer(f"levels_{j}", torch.from_numpy(column.levels))
+            self.register_buffer(f"seen_{j}", torch.from_numpy(column.known_levels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cat([part for j, block in enumerate(self.blocks) for part in self._parts(j, block, x)], dim=1)
+        return torch.cat([part for j, column in enumerate(self.columns) for part in self._parts(j, column, x)], dim=1)
 
-    def _parts(self, j: int, block: ColumnEncoder, x: Tensor) -> list[Tensor]:
+    def _parts(self, j: int, column: ColumnEncoder, x: Tensor) -> list[Tensor]:
         v = x[:, j : j + 1]
         missing = torch.isnan(v)
-        flag = [missing.double()] if block.gaps else []
-        if block.kind == CATEGORY:
-            return [*self._levels(j, block, v, missing.double()), *flag]
-        if block.kind == TIME:
+        flag = [missing.double()] if column.has_missing else []
+        if column.column_type == CATEGORY:
+            return [*self._levels(j, column, v, missing.double()), *flag]
+        if column.column_type == TIME:
             known = torch.where(missing, torch.zeros_like(v), v)
             turns = torch.cat([2 * pi * torch.remainder(known, period) / period for period in PERIODS], dim=1)
             parts = torch.cat(
                 [torch.sin(turns), torch.sin(turns + pi / 2)], dim=1
             )  # not every runtime has cos in double
-            return [torch.where(missing, torch.zeros_like(parts) if block.gaps else torch.nan, parts), *flag]
-        return [torch.where(missing, torch.full_like(v, block.stand_in), v) if block.gaps else v, *flag]
+            return [torch.where(missing, torch.zeros_like(parts) if column.has_missing else torch.nan, parts), *flag]
+        return [torch.where(missing, torch.full_like(v, column.fill_value), v) if column.has_missing else v, *flag]
 
-    def _levels(self, j: int, block: ColumnEncoder, v: Tensor, missing: Tensor) -> list[Tensor]:
+    def _levels(self, j: int, column: ColumnEncoder, v: Tensor, missing: Tensor) -> list[Tensor]:
         def found(codes: Tensor) -> Tensor:
             return (v == codes).double().sum(1, keepdim=True)
 
         levels, seen = getattr(self, f"levels_{j}"), getattr(self, f"seen_{j}")
         own = [(v == levels).double()] if len(levels) else []
         other = 1 - missing - (found(levels) if len(levels) else 0)
-        never = other - other * found(seen) if len(seen) else other * (not block.buckets)
-        shared = torch.fmod(torch.where(missing > 0, torch.zeros_like(v), v), max(1, block.buckets))
-        places = torch.arange(block.buckets, dtype=torch.float64)
-        buckets = [(shared == places).double() * (other - never)] if block.buckets else []
-        return [*own, *buckets, never if block.gaps else never + missing]
+        never = other - other * found(seen) if len(seen) else other * (not column.n_buckets)
+        shared = torch.fmod(torch.where(missing > 0, torch.zeros_like(v), v), max(1, column.n_buckets))
+        places = torch.arange(column.n_buckets, dtype=torch.float64)
+        buckets = [(shared == places).double() * (other - never)] if column.n_buckets else []
+        return [*own, *buckets, never if column.has_missing else never + missing]
 
     def back(self, x: Tensor) -> Tensor:
         """The way back, NaN for what is missing or has no one value."""
-        return torch.stack([self._whole(j, block, x) for j, block in enumerate(self.blocks)], dim=1)
+        return torch.stack([self._whole(j, column, x) for j, column in enumerate(self.columns)], dim=1)
 
-    def _whole(self, j: int, block: ColumnEncoder, x: Tensor) -> Tensor:
+    def _whole(self, j: int, column: ColumnEncoder, x: Tensor) -> Tensor:
         own = x[:, self.stops[j] : self.stops[j + 1]]
         nothing = torch.full_like(own[:, 0], torch.nan)
-        if block.kind == CATEGORY:
+        if column.column_type == CATEGORY:
             levels = getattr(self, f"levels_{j}")
-            values = torch.cat([levels, levels.new_full((block.width - len(levels),), torch.nan)])
+            values = torch.cat([levels, levels.new_full((column.width - len(levels),), torch.nan)])
             return values[own.argmax(1)]
-        if block.kind == TIME:
+        if column.column_type == TIME:
             return nothing
-        return torch.where(own[:, 1] > 0.5, nothing, own[:, 0]) if block.gaps else own[:, 0]
+        return torch.where(own[:, 1] > 0.5, nothing, own[:, 0]) if column.has_missing else own[:, 0]
 
 
 class EncodedRows(nn.Module):
@@ -96,12 +96,12 @@ class EncodedRows(nn.Module):
 
     def __init__(self, encoder: RowEncoder) -> None:
         super().__init__()
-        self.expand = None if encoder.blocks is None else ExpandedRows(encoder.blocks)
-        self.register_buffer("unseen", torch.from_numpy(np.asarray(encoder.unseen(), dtype=np.float32)))
+        self.expand = None if encoder.table_encoder is None else ExpandedRows(encoder.table_encoder)
+        self.register_buffer("unseen", torch.from_numpy(np.asarray(encoder.missing_values(), dtype=np.float32)))
         self.scaled, self.any_log = encoder.scaling != "none", bool(encoder.log.any())
         # All scaling is one product and one sum, for a row alone every step counts.
         factor, shift = 1 / encoder.span, -encoder.low / encoder.span
-        if encoder.scaling in CENTRED:
+        if encoder.scaling in CENTRED_SCALINGS:
             factor, shift = factor / encoder.scale, (shift - encoder.mean) / encoder.scale
         for name, value in {"log": encoder.log, "factor": factor, "shift": shift}.items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))
@@ -112,9 +112,9 @@ class EncodedRows(nn.Module):
 
     def _scaled(self, x: Tensor) -> Tensor:
         if not self.scaled:
-            return x.clamp(-MOST, MOST).float()
+            return x.clamp(-UNSCALED_LIMIT, UNSCALED_LIMIT).float()
         u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x) if self.any_log else x
-        return (u * self.factor + self.shift).clamp(-FAR, FAR).float()
+        return (u * self.factor + self.shift).clamp(-ENCODED_LIMIT, ENCODED_LIMIT).float()
 
     def back(self, u: Tensor) -> Tensor:
         """The way back, in the user's units."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Floats
 from egbad.data import Data
-from egbad.data.column_types import from_plain
+from egbad.data.column_types import labels_from_json
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
 from egbad.scoring.scorer import Scorer
 
@@ -44,7 +44,7 @@ class About:
     calibration : str
         The calibration scores, ascending, as little-endian doubles in base 64.
     texts : dict
-        What the numbers of categories stand for, as `egbad.data.column_types.to_plain` has it.
+        What the numbers of categories stand for, as `egbad.data.column_types.labels_to_json` has it.
     description : dict
         `Detector.describe()` of what was exported.
     """
@@ -131,7 +131,7 @@ class OnnxScorer(Scorer):
             about.columns,
             about.column_types,
         )
-        self.category_labels_ = from_plain(about.category_labels)
+        self.category_labels_ = labels_from_json(about.category_labels)
         self.calibration_scores_, self.threshold_, self.alpha = calibration, about.threshold, about.alpha
         self.n_calibration_, self.fit_seconds_ = len(calibration), about.fit_seconds
         self._outputs = [output.name for output in self._session.get_outputs()]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.data.column_types import TIME, to_plain
+from egbad.data.column_types import TIME, labels_to_json
 from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
 from egbad.errors import EgbadError
@@ -139,7 +139,7 @@ def _about(detector: Detector[Any]) -> About:
         shape=detector.shape_,
         columns=detector.columns_,
         column_types=detector.column_types_,
-        category_labels=to_plain(detector.used_category_labels()),
+        category_labels=labels_to_json(detector.used_category_labels()),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
@@ -159,10 +159,10 @@ def _made(detector: Detector[Any]) -> Any:
     assert isinstance(encoder, RowEncoder)
     x = encoder.low + encoder.span * rng.uniform(size=(_CHECKED, encoder.width))
     x = np.where(encoder.log, np.expm1(np.where(encoder.log, x, 0)), x)
-    if encoder.blocks is None:
+    if encoder.table_encoder is None:
         return x
-    x = encoder.blocks.contract(x)
-    times = [j for j, block in enumerate(encoder.blocks.blocks) if block.kind == TIME]
+    x = encoder.table_encoder.decode(x)
+    times = [j for j, column in enumerate(encoder.table_encoder.columns) if column.column_type == TIME]
     x[:, times] = rng.uniform(0, _SECONDS, size=(_CHECKED, len(times)))
     return x
 

@@ -1,182 +1,293 @@
-"""Columns of any kind -> columns of numbers without gaps, a block for each, and the way back."""
+"""Encoders that turn columns of any type into numeric columns without missing values, and back."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.data.column_types import CATEGORY, COLUMN_TYPES, REMEMBERED, TIME
+from egbad.arrays import Floats, State
+from egbad.data.column_types import CATEGORY, COLUMN_TYPES, MAX_KNOWN_LEVELS, TIME
 
-Array = NDArray[Any]
-Numbers = NDArray[np.float64]
-
-MOST_LEVELS = 32  # of a category that get a column of their own, the most frequent ones
-BUCKETS = 8  # that share all other levels
+MAX_ONE_HOT_LEVELS = 32  # the most frequent levels of a category get a column each
+MAX_BUCKETS = 8  # columns shared by all other levels
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0
 PERIODS = (DAY, 7 * DAY, YEAR)  # seconds
 
 
 @dataclass(frozen=True)
 class ColumnEncoder:
-    """What a column becomes.
+    """Encoder of one column.
+
+    A number or a boolean stays one column. A time becomes the sine and cosine of its place in the day, week and year.
+    A category becomes one-hot columns for its frequent levels, buckets that the other levels share by their code, and
+    one column for levels that training did not show. A column with missing values in training gets a flag at the end.
 
     Attributes
     ----------
-    kind : str
-        Of `egbad.data.column_types.KINDS`.
-    gaps : bool
-        Whether it had missing values in training: then it has a column that says where, the last one.
+    column_type : str
+        One of `egbad.data.column_types.COLUMN_TYPES`.
+    has_missing : bool
+        True if training rows had missing values; the last encoded column then flags them.
     fill : float
-        The median of a number; NaN where all were missing.
-    levels : array
-        Codes of the levels with columns of their own, ascending.
-    seen : array
-        Codes of all levels in training, ascending; none if they were too many.
-    buckets : int
-        How many columns the other levels share.
+        Median of a number; NaN if all values were missing.
+    levels : ndarray of shape (n_levels,)
+        Codes of the one-hot encoded levels, ascending.
+    known_levels : ndarray of shape (n_known_levels,)
+        Codes of all levels in training, ascending; empty if they were more than `MAX_KNOWN_LEVELS`.
+    n_buckets : int
+        Number of columns that the other levels share.
     """
 
-    kind: str
-    gaps: bool
+    column_type: str
+    has_missing: bool
     fill: float
-    levels: Numbers
-    seen: Numbers
-    buckets: int
+    levels: Floats
+    known_levels: Floats
+    n_buckets: int
 
     @classmethod
-    def of(cls, kind: str, x: Numbers) -> "ColumnEncoder":
-        """Learn from a column (n,) of training rows."""
-        known = x[~np.isnan(x)]
-        none = np.empty(0)
-        gaps = len(known) < len(x)
-        if kind != CATEGORY:
-            return cls(kind, gaps, float(np.median(known)) if len(known) else np.nan, none, none, 0)
-        codes, counts = np.unique(known, return_counts=True)
-        often = np.sort(codes[np.argsort(-counts, kind="stable")[:MOST_LEVELS]])
-        seen = codes if len(codes) <= REMEMBERED else none
-        return cls(kind, gaps, 0.0, often, seen, min(BUCKETS, len(codes) - len(often)))
+    def from_training(cls, column_type: str, x: Floats) -> "ColumnEncoder":
+        """Fit an encoder to a column of training rows.
+
+        Parameters
+        ----------
+        column_type : str
+            One of `egbad.data.column_types.COLUMN_TYPES`.
+        x : ndarray of shape (n_samples,)
+            Values; NaN is missing.
+
+        Returns
+        -------
+        ColumnEncoder
+        """
+        present = x[~np.isnan(x)]
+        empty = np.empty(0)
+        has_missing = len(present) < len(x)
+        if column_type != CATEGORY:
+            fill = float(np.median(present)) if len(present) else np.nan
+            return cls(column_type, has_missing, fill, empty, empty, 0)
+        codes, counts = np.unique(present, return_counts=True)
+        levels = np.sort(codes[np.argsort(-counts, kind="stable")[:MAX_ONE_HOT_LEVELS]])
+        known_levels = codes if len(codes) <= MAX_KNOWN_LEVELS else empty
+        return cls(column_type, has_missing, 0.0, levels, known_levels, min(MAX_BUCKETS, len(codes) - len(levels)))
 
     @property
     def width(self) -> int:
-        """Columns that it becomes."""
-        own = {CATEGORY: len(self.levels) + self.buckets + 1, TIME: 2 * len(PERIODS)}.get(self.kind, 1)
-        return own + self.gaps
+        """Number of encoded columns."""
+        own = {CATEGORY: len(self.levels) + self.n_buckets + 1, TIME: 2 * len(PERIODS)}.get(self.column_type, 1)
+        return own + self.has_missing
 
     @property
-    def stand_in(self) -> float:
-        """For a missing number."""
+    def fill_value(self) -> float:
+        """Number that replaces a missing one: the median, or 0 if all values were missing."""
         return 0.0 if np.isnan(self.fill) else self.fill
 
-    def in_words(self) -> str:
-        """For a table of columns.
+    def describe(self) -> str:
+        """Describe the column in a few words.
 
-        >>> Block.of("number", np.array([1.0, np.nan])).in_words()
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> ColumnEncoder.from_training("number", np.array([1.0, np.nan])).describe()
         'number, some missing'
-        >>> Block.of("number", np.array([np.nan, np.nan])).in_words()
+        >>> ColumnEncoder.from_training("number", np.array([np.nan, np.nan])).describe()
         'number, all missing'
         """
-        levels = f", {len(self.seen) or f'more than {REMEMBERED:,}'} levels" if self.kind == CATEGORY else ""
-        nothing = not len(self.levels) if self.kind == CATEGORY else np.isnan(self.fill)
-        gaps = f", {'all' if nothing else 'some'} missing" if self.gaps else ""
-        return f"{self.kind}{levels if not nothing else ''}{gaps}"
+        is_category = self.column_type == CATEGORY
+        all_missing = not len(self.levels) if is_category else np.isnan(self.fill)
+        n_levels = f"{len(self.known_levels)}" if len(self.known_levels) else f"more than {MAX_KNOWN_LEVELS:,}"
+        levels = f", {n_levels} levels" if is_category and not all_missing else ""
+        missing = f", {'all' if all_missing else 'some'} missing" if self.has_missing else ""
+        return f"{self.column_type}{levels}{missing}"
 
-    def expand(self, x: Numbers) -> Numbers:
-        """x (n,) -> (n, width). What is missing though nothing was in training stays NaN, or is like a level never seen."""
+    def encode(self, x: Floats) -> Floats:
+        """Encode a column.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples,)
+            Values; NaN is missing.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, width)
+            If no value was missing in training, a missing number or time stays NaN and a missing category is encoded
+            as an unknown level.
+        """
         missing = np.isnan(x)
-        flag = [missing[:, None].astype(np.float64)] if self.gaps else []
-        if self.kind == CATEGORY:
-            return np.hstack([self._levels(x, missing), *flag])
-        if self.kind == TIME:
-            players = np.stack([2 * np.pi * (x % period) / period for period in PERIODS], axis=1)
-            parts = np.hstack([np.sin(players), np.cos(players)])
-            return np.hstack([np.nan_to_num(parts), *flag]) if self.gaps else parts
-        return np.hstack([np.where(missing, self.stand_in, x)[:, None], *flag]) if self.gaps else x[:, None]
+        flag = [missing[:, None].astype(np.float64)] if self.has_missing else []
+        if self.column_type == CATEGORY:
+            return np.hstack([self._encode_levels(x, missing), *flag])
+        if self.column_type == TIME:
+            phases = np.stack([2 * np.pi * (x % period) / period for period in PERIODS], axis=1)
+            circles = np.hstack([np.sin(phases), np.cos(phases)])
+            return np.hstack([np.nan_to_num(circles), *flag]) if self.has_missing else circles
+        return np.hstack([np.where(missing, self.fill_value, x)[:, None], *flag]) if self.has_missing else x[:, None]
 
-    def _levels(self, x: Numbers, missing: NDArray[np.bool_]) -> Numbers:
-        """A column for each level, for each bucket, and for what was never seen."""
-        own = x[:, None] == self.levels
-        other = ~own.any(axis=1) & ~missing
-        shared = np.nan_to_num(x) % max(1, self.buckets)
-        buckets = (shared[:, None] == np.arange(self.buckets)) & other[:, None]
-        never = other & ~np.isin(x, self.seen) if len(self.seen) or not self.buckets else np.zeros_like(other)
-        if not self.gaps:
-            never = never | missing
-        return np.hstack([own, buckets & ~never[:, None], never[:, None]]).astype(np.float64)
+    def _encode_levels(self, x: Floats, missing: NDArray[np.bool_]) -> Floats:
+        """Return a column per frequent level, a column per bucket, and one for unknown levels."""
+        one_hot = x[:, None] == self.levels
+        other = ~one_hot.any(axis=1) & ~missing
+        bucket = np.nan_to_num(x) % max(1, self.n_buckets)
+        buckets = (bucket[:, None] == np.arange(self.n_buckets)) & other[:, None]
+        # Without a list of known levels, a level in the buckets may be known or not: it counts as known.
+        all_known = not len(self.known_levels) and self.n_buckets
+        unknown = np.zeros_like(other) if all_known else other & ~np.isin(x, self.known_levels)
+        if not self.has_missing:
+            unknown = unknown | missing
+        return np.hstack([one_hot, buckets & ~unknown[:, None], unknown[:, None]]).astype(np.float64)
 
-    def contract(self, u: Numbers) -> Numbers:
-        """The way back, (n, width) -> (n,): NaN for what is missing or has no one value."""
+    def decode(self, u: Floats) -> Floats:
+        """Decode a column.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n_samples, width)
+            Encoded rows, or a model's estimate of them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            NaN for missing values, for times, and for levels without a column of their own.
+        """
         values = np.full(len(u), np.nan)
-        if self.kind == CATEGORY:
+        if self.column_type == CATEGORY:
             likeliest = u.argmax(axis=1)
-            own = likeliest < len(self.levels)
-            values[own] = self.levels[likeliest[own]]
-        elif self.kind != TIME:
+            one_hot = likeliest < len(self.levels)
+            values[one_hot] = self.levels[likeliest[one_hot]]
+        elif self.column_type != TIME:
             values = u[:, 0].astype(np.float64)
-            if self.gaps:
+            if self.has_missing:
                 values[u[:, -1] > 0.5] = np.nan
         return values
 
 
 class TableEncoder:
-    """A block for each column.
+    """Encoder of a table: one `ColumnEncoder` per column.
 
     Parameters
     ----------
-    blocks : sequence of Block
+    columns : sequence of ColumnEncoder
+        Encoders of the d columns, in order.
+
+    Attributes
+    ----------
+    columns : tuple of ColumnEncoder
+    stops : ndarray of shape (d,)
+        Encoded columns up to and including those of each column.
+    source_columns : ndarray of shape (width,)
+        Position of the column that each encoded column comes from.
     """
 
-    def __init__(self, blocks: Sequence[ColumnEncoder]) -> None:
-        self.blocks = tuple(blocks)
-        self.stops = np.cumsum([block.width for block in self.blocks])
-        self.source = np.repeat(np.arange(len(self.blocks)), [block.width for block in self.blocks])  # of each column
+    def __init__(self, columns: Sequence[ColumnEncoder]) -> None:
+        self.columns = tuple(columns)
+        widths = [column.width for column in self.columns]
+        self.stops = np.cumsum(widths)
+        self.source_columns = np.repeat(np.arange(len(self.columns)), widths)
 
     @classmethod
-    def of(cls, column_types: Sequence[str], x: Numbers) -> "TableEncoder":
-        """Learn from training rows x (n, d)."""
-        return cls([ColumnEncoder.of(kind, x[:, j]) for j, kind in enumerate(column_types)])
+    def from_training(cls, column_types: Sequence[str], x: Floats) -> "TableEncoder":
+        """Fit an encoder to training rows.
+
+        Parameters
+        ----------
+        column_types : sequence of str
+            Type of each column.
+        x : ndarray of shape (n_samples, d)
+
+        Returns
+        -------
+        TableEncoder
+        """
+        return cls([ColumnEncoder.from_training(column_type, x[:, j]) for j, column_type in enumerate(column_types)])
 
     @property
     def width(self) -> int:
-        """Columns of all blocks."""
-        return len(self.source)
+        """Number of encoded columns."""
+        return len(self.source_columns)
 
-    def weights(self) -> Numbers:
-        """What each encoded column (width,) counts where each block counts the same: they add up to 1."""
-        return np.asarray([1 / (len(self.blocks) * self.blocks[j].width) for j in self.source])
+    def column_weights(self) -> Floats:
+        """Return weights that make every source column count the same.
 
-    def expand(self, x: Numbers) -> Numbers:
-        """x (n, d) -> (n, width)."""
-        return np.hstack([block.expand(x[:, j]) for j, block in enumerate(self.blocks)])
+        Returns
+        -------
+        ndarray of shape (width,)
+            Weights of the encoded columns; they sum to 1.
+        """
+        return np.asarray([1 / (len(self.columns) * self.columns[j].width) for j in self.source_columns])
 
-    def contract(self, u: Numbers) -> Numbers:
-        """The way back, (n, width) -> (n, d)."""
+    def encode(self, x: Floats) -> Floats:
+        """Encode rows.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, d)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, width)
+        """
+        return np.hstack([column.encode(x[:, j]) for j, column in enumerate(self.columns)])
+
+    def decode(self, u: Floats) -> Floats:
+        """Decode rows.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n_samples, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, d)
+        """
         parts = np.split(u, self.stops[:-1], axis=1)
-        return np.stack([block.contract(part) for block, part in zip(self.blocks, parts, strict=True)], axis=1)
+        return np.stack([column.decode(part) for column, part in zip(self.columns, parts, strict=True)], axis=1)
 
-    def state(self) -> dict[str, Array]:
-        """What was learned, as arrays."""
-        state: dict[str, Array] = {
-            "kinds": np.array([COLUMN_TYPES.index(block.kind) for block in self.blocks]),
-            "gaps": np.array([block.gaps for block in self.blocks]),
-            "fill": np.array([block.fill for block in self.blocks]),
-            "buckets": np.array([block.buckets for block in self.blocks]),
+    def state(self) -> State:
+        """Return the fitted values as arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            State that `from_state` takes.
+        """
+        state: State = {
+            "types": np.array([COLUMN_TYPES.index(column.column_type) for column in self.columns]),
+            "has_missing": np.array([column.has_missing for column in self.columns]),
+            "fill": np.array([column.fill for column in self.columns]),
+            "n_buckets": np.array([column.n_buckets for column in self.columns]),
         }
-        for name in ("levels", "seen"):
-            parts = [getattr(block, name) for block in self.blocks]
-            state |= {name: np.concatenate(parts), f"{name}_each": np.array([len(part) for part in parts])}
+        for name in ("levels", "known_levels"):
+            parts = [getattr(column, name) for column in self.columns]
+            state |= {name: np.concatenate(parts), f"{name}_sizes": np.array([len(part) for part in parts])}
         return state
 
     @classmethod
-    def restored(cls, state: dict[str, Array]) -> "TableEncoder":
-        """What gave this state."""
-        levels, seen = (np.split(state[name], np.cumsum(state[f"{name}_each"])[:-1]) for name in ("levels", "seen"))
+    def from_state(cls, state: State) -> "TableEncoder":
+        """Restore an encoder.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            State that `state` returned.
+
+        Returns
+        -------
+        TableEncoder
+        """
+        levels, known_levels = (
+            np.split(state[name], np.cumsum(state[f"{name}_sizes"])[:-1]) for name in ("levels", "known_levels")
+        )
+        scalars = (state[name] for name in ("types", "has_missing", "fill", "n_buckets"))
         return cls(
             [
-                ColumnEncoder(COLUMN_TYPES[kind], bool(gaps), float(fill), levels[j], seen[j], int(buckets))
-                for j, (kind, gaps, fill, buckets) in enumerate(
-                    zip(state["kinds"], state["gaps"], state["fill"], state["buckets"], strict=True)
+                ColumnEncoder(
+                    COLUMN_TYPES[type_], bool(has_missing), float(fill), levels[j], known_levels[j], int(n_buckets)
                 )
+                for j, (type_, has_missing, fill, n_buckets) in enumerate(zip(*scalars, strict=True))
             ]
         )

@@ -42,10 +42,10 @@ class ImageEncoder:
         return self
 
 
-class AsIs:
+class IdentityEncoder:
     """Rows or images as they are: for detectors that leave encoding to those they are made of."""
 
-    def fit(self, x: Array) -> "AsIs":
+    def fit(self, x: Array) -> "IdentityEncoder":
         """Nothing is to be learned."""
         return self
 
@@ -61,6 +61,6 @@ class AsIs:
         """Nothing was learned."""
         return {}
 
-    def restore(self, state: State) -> "AsIs":
+    def restore(self, state: State) -> "IdentityEncoder":
         """Nothing is to be taken up."""
         return self

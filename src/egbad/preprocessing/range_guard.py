@@ -31,13 +31,13 @@ class RangeGuard:
     spread: float
 
     @classmethod
-    def around(cls, x: Array, score: Callable[[Array], Floats], seed: int) -> "RangeGuard":
+    def from_training(cls, x: Array, score: Callable[[Array], Floats], seed: int) -> "RangeGuard":
         """The range of encoded training rows x (n, d), with scores (m,) of rows (m, d) in it."""
         low, high = x.min(0), x.max(0)
         anywhere = np.random.default_rng(seed).uniform(low, high, size=(_DRAWN, x.shape[1]))
         return cls(low, high, float(score(anywhere.astype(np.float32)).std()))
 
-    def inside(self, x: Array) -> Array:
+    def clip(self, x: Array) -> Array:
         """Encoded rows x (n, d), taken to the edge of the range."""
         return np.clip(x, self.low, self.high)
 
@@ -50,7 +50,7 @@ class RangeGuard:
         return {"low": self.low, "high": self.high, "spread": np.asarray(self.spread)}
 
     @classmethod
-    def restored(cls, state: dict[str, Array]) -> "RangeGuard":
+    def from_state(cls, state: dict[str, Array]) -> "RangeGuard":
         """The guard that `state` was taken of."""
         return cls(state["low"], state["high"], state["spread"].item())
 

@@ -11,14 +11,17 @@ from egbad.arrays import Array, State
 from egbad.data.column_types import BOOLEAN, NUMBER
 from egbad.errors import InvalidInputError, unknown
 from egbad.preprocessing.column_encoder import TableEncoder
-from egbad.preprocessing.image_encoder import AsIs, ImageEncoder
+from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
 
 SCALINGS = ("standard", "robust", "minmax", "none")
-CENTRED = ("standard", "robust")  # those that go on to a centre of 0, in units of how far values usually are from it
+CENTRED_SCALINGS = (
+    "standard",
+    "robust",
+)  # those that go on to a centre of 0, in units of how far values usually are from it
 _HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
-FAR = 1e6  # encoded units: further out is all the same, and single precision bears it
-MOST = 1e18  # unscaled columns: its square is still a number in single precision
-UNSEEN = 8.0  # standard deviations beyond the largest: where a missing value lies if none was missing in training
+ENCODED_LIMIT = 1e6  # encoded units: further out is all the same, and single precision bears it
+UNSCALED_LIMIT = 1e18  # unscaled columns: its square is still a number in single precision
+UNSEEN_MISSING_DEVIATIONS = 8.0  # a missing value lies so far beyond the largest if none was missing in training
 _MIDDLE = 1.349  # standard deviations that the middle half of a normal distribution spans
 # Numbers that are encoded at once: so many that threads seldom wait for Python's lock, in little memory. Where torch would share
 # an operation among threads, so few that it doesn't: they would wait for one that has other work.
@@ -58,7 +61,7 @@ class RowEncoder:
         self.scaling = scaling
         self.log_columns = log_columns
         self.column_types = column_types
-        self.blocks: TableEncoder | None = None
+        self.table_encoder: TableEncoder | None = None
 
     @property
     def width(self) -> int:
@@ -69,7 +72,7 @@ class RowEncoder:
         """Learn the columns' ranges from x (n, d)."""
         column_types = self.column_types or (NUMBER,) * x.shape[1]
         plain = all(kind in (NUMBER, BOOLEAN) for kind in column_types) and not np.isnan(x).any()
-        self.blocks = None if plain else TableEncoder.of(column_types, x.astype(np.float64))
+        self.table_encoder = None if plain else TableEncoder.from_training(column_types, x.astype(np.float64))
         x = self._expanded(x)
         self.log = _sizes(x) if self.log_columns is None else self._log_mask(self.log_columns, column_types)
         u = self._log(x)
@@ -89,14 +92,14 @@ class RowEncoder:
         """x (n, d) -> (n, width)."""
         x = self._expanded(x)
         if self.scaling == "none":
-            return self._filled(np.asarray(np.clip(x, -MOST, MOST), dtype=np.float32))
+            return self._filled(np.asarray(np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT), dtype=np.float32))
         # By torch, which is sooner done than NumPy and has its bits.
         centre, unit = (torch.tensor(values) for values in self._line())
         encoded = torch.empty(x.shape)
         size = max(1, (_AT_ONCE if torch.get_num_threads() == 1 else _UNSHARED) // self.width)
         for start in range(0, len(x), size):
             u = torch.from_numpy(self._log(x[start : start + size]))
-            encoded[start : start + size] = u.sub_(centre).div_(unit).clamp_(-FAR, FAR)
+            encoded[start : start + size] = u.sub_(centre).div_(unit).clamp_(-ENCODED_LIMIT, ENCODED_LIMIT)
         return self._filled(encoded.numpy())
 
     def decode(self, u: Array) -> Array:
@@ -108,25 +111,25 @@ class RowEncoder:
             x += centre
             if self.log.any():
                 x[:, self.log] = np.expm1(x[:, self.log])
-        return x if self.blocks is None else self.blocks.contract(x)
+        return x if self.table_encoder is None else self.table_encoder.decode(x)
 
     def _line(self) -> tuple[Array, Array]:
         """What is taken from each column (width,), after its logarithm, and what the rest is divided by."""
-        if self.scaling in CENTRED:
+        if self.scaling in CENTRED_SCALINGS:
             return self.low + self.span * self.mean, self.span * self.scale
         return self.low, self.span
 
-    def usual(self) -> NDArray[np.float32]:
+    def typical_values(self) -> NDArray[np.float32]:
         """The mean, or the median, of each column (width,), in encoded units."""
-        if self.scaling in CENTRED:
+        if self.scaling in CENTRED_SCALINGS:
             return np.zeros(self.width, dtype=np.float32)
         u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
         return np.asarray(u, dtype=np.float32)
 
-    def range(self) -> tuple[Array, Array]:
+    def training_range(self) -> tuple[Array, Array]:
         """The least and the largest of each column in training (width,), in encoded units."""
         edges = np.zeros(self.width), np.ones(self.width)
-        if self.scaling in CENTRED:
+        if self.scaling in CENTRED_SCALINGS:
             low, high = ((edge - self.mean) / self.scale for edge in edges)
             return low, high
         if self.scaling == "minmax":
@@ -134,37 +137,37 @@ class RowEncoder:
         low, high = (np.where(self.log, np.expm1(edge), edge) for edge in (self.low, self.low + self.span))
         return low, high
 
-    def unseen(self) -> Array:
+    def missing_values(self) -> Array:
         """Where a missing value lies in each column (width,), in encoded units, if none was missing in training.
 
         Beyond all that was seen there: columns with heavy tails have values many deviations out.
         """
-        return np.asarray(self.range()[1] + UNSEEN * self.deviation())
+        return np.asarray(self.training_range()[1] + UNSEEN_MISSING_DEVIATIONS * self.standard_deviation())
 
-    def deviation(self) -> Array:
+    def standard_deviation(self) -> Array:
         """The standard deviation of each column in training (width,), or what stands for it, in encoded units."""
         of = {"minmax": self.scale, "none": self.span * self.scale}
         return np.asarray(of.get(self.scaling, np.ones(self.width)))
 
     def _expanded(self, x: Array) -> Array:
-        return x if self.blocks is None else self.blocks.expand(x.astype(np.float64))
+        return x if self.table_encoder is None else self.table_encoder.encode(x.astype(np.float64))
 
     def _filled(self, u: NDArray[np.float32]) -> NDArray[np.float32]:
         """Encoded rows without gaps, in place."""
         if np.isnan(u.sum()):  # sooner known than where
             rows, columns = np.nonzero(np.isnan(u))
-            u[rows, columns] = self.unseen()[columns]
+            u[rows, columns] = self.missing_values()[columns]
         return u
 
     def _log_mask(self, wanted: NDArray[np.bool_], column_types: Sequence[str]) -> NDArray[np.bool_]:
         """Which encoded columns the logarithm is taken of, where columns (d,) are `wanted`."""
-        if self.blocks is None:
+        if self.table_encoder is None:
             return wanted
         for j, (kind, named) in enumerate(zip(column_types, wanted, strict=True)):
             if named and kind != NUMBER:
                 raise InvalidInputError(f"log_columns must name numbers, column {j} is of the kind {kind}.")
-        first = np.r_[0, self.blocks.stops[:-1]]
-        mask = np.zeros(self.blocks.width, dtype=np.bool_)
+        first = np.r_[0, self.table_encoder.stops[:-1]]
+        mask = np.zeros(self.table_encoder.width, dtype=np.bool_)
         mask[first[wanted]] = True
         return mask
 
@@ -179,7 +182,7 @@ class RowEncoder:
     def state(self) -> State:
         """What was learned, as arrays."""
         state = {name: np.asarray(getattr(self, name)) for name in self.fitted}
-        own = {} if self.blocks is None else self.blocks.state()
+        own = {} if self.table_encoder is None else self.table_encoder.state()
         return state | {f"blocks.{name}": array for name, array in own.items()}
 
     def restore(self, state: State) -> "RowEncoder":
@@ -187,7 +190,7 @@ class RowEncoder:
         for name in self.fitted:
             setattr(self, name, state[name])
         own = {name.removeprefix("blocks."): array for name, array in state.items() if name.startswith("blocks.")}
-        self.blocks = TableEncoder.restored(own) if own else None
+        self.table_encoder = TableEncoder.from_state(own) if own else None
         return self
 
 
@@ -198,10 +201,10 @@ def _sizes(x: Array) -> NDArray[np.bool_]:
     return np.asarray(whole & heavy, dtype=np.bool_)
 
 
-Encoder = RowEncoder | ImageEncoder | AsIs
+Encoder = RowEncoder | ImageEncoder | IdentityEncoder
 
 
-def log_mask(names: list[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:
+def log_column_mask(names: list[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:
     """Which of d columns are named, by name or by position -> (d,) bool."""
     mask = np.zeros(d, dtype=np.bool_)
     for name in names:

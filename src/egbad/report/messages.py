@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from egbad.data.column_types import in_words
+from egbad.data.column_types import describe_value
 from egbad.errors import unknown
 from egbad.explain.explanation import Reason
 from egbad.explain.grouping import ExplanationGroup
@@ -189,7 +189,7 @@ class Messages:
 
     def value(self, kind: str, value: object) -> str:
         """A value as a sentence has it."""
-        return self("missing") if value is None else in_words(kind, value)
+        return self("missing") if value is None else describe_value(kind, value)
 
     def terms(self, terms: Mapping[str, float], spread: float | None) -> str:
         """What a score is made of."""

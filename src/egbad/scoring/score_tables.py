@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from egbad.data import Data, Stream, part_of
-from egbad.data.column_types import CATEGORY, NUMBER, in_words
+from egbad.data import Data, Stream, take_rows
+from egbad.data.column_types import CATEGORY, NUMBER, describe_value
 from egbad.data.tables import readable
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.explain.grouping import by_region
@@ -64,7 +64,7 @@ def _reasons(scorer: Any, data: Data, flagged: Any, k: int) -> Columns:
         found |= {f"reason_{i}{what}": np.full(len(flagged), np.nan) for what in numbers}
     if not len(rows):
         return found
-    explained = scorer.explain(part_of(data, rows))
+    explained = scorer.explain(take_rows(data, rows))
     if scorer.kind_ == "images":
         names, weights = by_region(explained.shares)
         order = np.argsort(-weights, axis=1, kind="stable")
@@ -90,7 +90,7 @@ def _text(kind: str, value: Any) -> str | None:
         return None
     if kind == CATEGORY:
         return str(value)
-    return f"{value:.10g}" if kind == NUMBER else in_words(kind, value)
+    return f"{value:.10g}" if kind == NUMBER else describe_value(kind, value)
 
 
 def terms_of(scorer: Any, data: Data, advance: Advance = lambda n: None) -> Columns:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Floats
-from egbad.data import MAX_SIDE, ColumnTypes, Data, as_data, check_numbers, names_message
+from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
-from egbad.data.ragged import in_words
+from egbad.data.ragged import describe_shape
 from egbad.errors import InvalidInputError
 from egbad.scoring import calibration
 
@@ -48,7 +48,7 @@ class Scorer(ABC):
     category_labels_: dict[int, CategoryLabels]
     calibration_scores_: Floats
     threshold_: float
-    max_side: ClassVar[int] = MAX_SIDE  # of the images that it takes
+    max_side: ClassVar[int] = MAX_IMAGE_SIDE  # of the images that it takes
     any_size: ClassVar[bool] = False  # whether these may be of different sizes
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Scorer(ABC):
     def _known(self, X: Any, name: str) -> Data:
         """X as checked numbers that fit what the scorer called `name` was fitted on."""
         data = as_data(X, self._kinds_for(X))
-        check_numbers(data, self.max_side, any_size=self.any_size)
+        check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)
         else:
@@ -132,7 +132,7 @@ class Scorer(ABC):
         """Refuse images, or rows for a detector of images, of another shape."""
         if x.shape[1:] != self.shape_:
             raise InvalidInputError(
-                f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {in_words(x)}. "
+                f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {describe_shape(x)}. "
                 "Bring them to that shape first (image_size does so when a folder is read)."
             )
 
@@ -148,7 +148,7 @@ class Scorer(ABC):
         if self.columns_ is not None and data.columns is not None and data.columns != self.columns_:
             unseen = [c for c in data.columns if c not in self.columns_]
             missing = [c for c in self.columns_ if c not in data.columns]
-            raise InvalidInputError(names_message(unseen, missing))
+            raise InvalidInputError(column_names_message(unseen, missing))
         if d != self.n_features_in_:
             raise InvalidInputError(
                 f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "

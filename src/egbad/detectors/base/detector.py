@@ -14,9 +14,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
 from egbad.arrays import Floats, distinct_rows, map_unique_rows
-from egbad.data import Data, as_data, check_numbers
+from egbad.data import Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
-from egbad.data.ragged import is_ragged, shape_of, sums
+from egbad.data.ragged import is_ragged, sample_shape, sum_per_sample
 from egbad.detectors.base.explaining import by_hiding, distances, explained
 from egbad.detectors.base.provenance import seed_of, to_jsonable, versions
 from egbad.detectors.base.saving import content, digest, restored, run_on
@@ -28,7 +28,7 @@ from egbad.explain.normal_range import ROWS, NormalRange
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.range_guard import RangeGuard, excess
-from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_mask
+from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_column_mask
 from egbad.preprocessing.trimming import inlier_indices
 from egbad.scoring import calibration
 from egbad.scoring.scorer import Scorer
@@ -206,8 +206,8 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         order = rng.permutation(n)
         held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
         x = data.x[np.sort(order[held_out:])]
-        if data.cover is not None:
-            x = np.concatenate([x, data.cover])
+        if data.coverage_rows is not None:
+            x = np.concatenate([x, data.coverage_rows])
         if self.trim and is_ragged(x):
             raise InvalidInputError("trim compares images of one size. Resize them, or leave it out.")
         if self.trim:
@@ -312,7 +312,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             [self._explained(data.x[start : start + _AT_ONCE]) for start in range(0, len(data.x), _AT_ONCE)]
         )
         return Explanation(
-            score=whole.base + sums(whole.shares),
+            score=whole.base + sum_per_sample(whole.shares),
             base=whole.base,
             shares=whole.shares,
             found=self._in_users_units(data.x, data.category_labels),
@@ -353,7 +353,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
     def _usual_input(self) -> Encoded:
         """The mean of each encoded column, or the middle of the range of pixels."""
         if isinstance(self.encoder_, RowEncoder):
-            return self.encoder_.usual()
+            return self.encoder_.typical_values()
         return np.zeros(self._encoded_shape(), dtype=np.float32)
 
     # -- keeping -----------------------------------------------------------------------------------------------------
@@ -418,7 +418,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         if len(shape) == 3:
             return ImageEncoder()
         chosen = self.log_columns is None and self.recipe == "default"
-        mask = None if chosen else log_mask(list(self.log_columns or ()), self.columns_, shape[0])
+        mask = None if chosen else log_column_mask(list(self.log_columns or ()), self.columns_, shape[0])
         return RowEncoder(self.settings_.scaling, mask, self.column_types_)
 
     def _raw_shape(self) -> tuple[int, ...]:
@@ -460,12 +460,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
 
     def _inside(self, x: Encoded) -> Encoded:
         """Encoded rows, taken to the edge of the range of training where there is a guard."""
-        return x if self.range_guard_ is None else self.range_guard_.inside(x)
+        return x if self.range_guard_ is None else self.range_guard_.clip(x)
 
     def _learn_guard(self, x: Encoded) -> None:
         """The guard around encoded training rows, where one is wanted."""
         wanted = self.settings_.guard and self.kind_ == "rows"
-        self.range_guard_ = RangeGuard.around(x, self._score, self.seed_) if wanted else None
+        self.range_guard_ = RangeGuard.from_training(x, self._score, self.seed_) if wanted else None
 
     def __sklearn_tags__(self) -> Any:
         """Missing values are taken."""
@@ -479,9 +479,9 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
             check_is_fitted(self)
             return self._known(X, type(self).__name__)
         data = as_data(X)
-        check_numbers(data, self.max_side, any_size=self.any_size)
+        check_data(data, self.max_side, any_size=self.any_size)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
-        self.shape_ = shape_of(data.x)
+        self.shape_ = sample_shape(data.x)
         self._remember(data.columns, data.column_types, data.category_labels)
         return data
 
@@ -491,7 +491,7 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         if blocks is None:
             return self.category_labels_
         return {
-            j: {code: own[code] for code in blocks.blocks[j].levels.tolist()}
+            j: {code: own[code] for code in blocks.columns[j].levels.tolist()}
             for j, own in self.category_labels_.items()
         }
 
@@ -500,12 +500,12 @@ class Detector(Scorer, OutlierMixin, BaseEstimator, Generic[S]):  # type: ignore
         blocks = self._blocks()
         if blocks is None:
             return {}
-        names = self.columns_ or [str(j) for j in range(len(blocks.blocks))]
-        return {"kinds": {name: block.in_words() for name, block in zip(names, blocks.blocks, strict=True)}}
+        names = self.columns_ or [str(j) for j in range(len(blocks.columns))]
+        return {"kinds": {name: block.describe() for name, block in zip(names, blocks.columns, strict=True)}}
 
     def _blocks(self) -> TableEncoder | None:
         """What the columns of a table become, where they aren't all numbers without gaps."""
-        return self.encoder_.blocks if isinstance(self.encoder_, RowEncoder) else None
+        return self.encoder_.table_encoder if isinstance(self.encoder_, RowEncoder) else None
 
     def _remember(
         self,

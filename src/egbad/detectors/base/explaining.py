@@ -55,8 +55,8 @@ def by_hiding(detector: "Detector[Any]", x: Array) -> Attribution:
     groups = hidden = None
     usual, encoder, blocks = detector._usual_input(), detector.encoder_, detector._blocks()
     if isinstance(encoder, RowEncoder):
-        groups = np.arange(x.shape[1]) if blocks is None else blocks.source
-        hidden = farthest(x, usual, encoder.deviation(), groups, _HIDDEN)
+        groups = np.arange(x.shape[1]) if blocks is None else blocks.source_columns
+        hidden = farthest(x, usual, encoder.standard_deviation(), groups, _HIDDEN)
     found = occlusion(detector._score, x, usual, score, groups, hidden)
     return replace(found, terms=terms)
 
@@ -82,7 +82,7 @@ def compared(detector: "Detector[Any]", encoded: Array, expected: Array) -> tupl
         spread = np.zeros(encoder.width)
         spread[np.r_[0, blocks.stops[:-1]]] = reach
         reach = spread
-    lowest, highest = encoder.range()
+    lowest, highest = encoder.training_range()
     edges = np.concatenate([expected - reach, expected + reach])
     low, high = np.split(encoder.decode(np.clip(edges, lowest, highest)), 2)
     for j, kind in enumerate(detector.column_types_ or ()):

@@ -11,11 +11,11 @@ from egbad.detectors.base.settings import T
 from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.ops import broadcast_shared, pad_rows
-from egbad.preprocessing.row_encoder import CENTRED
+from egbad.preprocessing.row_encoder import CENTRED_SCALINGS
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-FAR = 8.0  # standard deviations: how far out networks see a column
+NETWORK_INPUT_LIMIT = 8.0  # standard deviations: how far out networks see a column
 
 
 class ModelAttribution(NamedTuple):
@@ -58,7 +58,7 @@ class Model(nn.Module, Generic[T]):
     def __init__(self, shape: tuple[int, ...], settings: T, generators: MemberGenerators) -> None:
         super().__init__()
         self.shape, self.settings, self.generators = shape, settings, generators
-        self.clips = len(shape) == 1 and settings.scaling in CENTRED
+        self.clips = len(shape) == 1 and settings.scaling in CENTRED_SCALINGS
 
     def players(self) -> tuple[Player, ...]:
         """The players, in the order in which they move."""
@@ -132,5 +132,5 @@ class Model(nn.Module, Generic[T]):
     def preprocess(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
         if self.clips:
-            x = broadcast_shared(lambda x: x.clamp(-FAR, FAR), x)
+            x = broadcast_shared(lambda x: x.clamp(-NETWORK_INPUT_LIMIT, NETWORK_INPUT_LIMIT), x)
         return pad_rows(x) if x.ndim == 3 else x

@@ -9,8 +9,8 @@ import numpy as np
 
 from egbad import model_file
 from egbad.data import Data
-from egbad.data.column_types import from_plain, to_plain
-from egbad.data.ragged import feed, is_ragged
+from egbad.data.column_types import labels_from_json, labels_to_json
+from egbad.data.ragged import is_ragged, update_digest
 from egbad.detectors.base.provenance import versions
 from egbad.errors import UnreadableFileError
 from egbad.explain.normal_range import NormalRange
@@ -41,7 +41,7 @@ def content(detector: "Detector[Any]") -> tuple[model_file.Manifest, model_file.
         "shape": list(detector.shape_),
         "columns": list(detector.columns_) if detector.columns_ is not None else None,
         "kinds": list(detector.column_types_) if detector.column_types_ is not None else None,
-        "texts": to_plain(detector.used_category_labels()),
+        "texts": labels_to_json(detector.used_category_labels()),
         "settings": detector.settings_.model_dump(),  # a later release's defaults must not change what a file scores
         "seed": detector.seed_,
         "n_train": detector.n_train_,
@@ -67,7 +67,7 @@ def restored(cls: type[D], manifest: model_file.Manifest, arrays: model_file.Arr
         detector._remember(
             tuple(state["columns"]) if state["columns"] is not None else None,
             tuple(state["kinds"]) if state.get("kinds") is not None else None,
-            from_plain(state.get("texts", {})),
+            labels_from_json(state.get("texts", {})),
         )
         detector._prepare()  # are the parameters ones that could be fitted with again?
         detector.settings_ = cls.settings_type.model_validate(state["settings"])
@@ -75,7 +75,7 @@ def restored(cls: type[D], manifest: model_file.Manifest, arrays: model_file.Arr
             model_file.with_prefix_removed("encoder.", arrays)
         )
         guard = model_file.with_prefix_removed("guard.", arrays)
-        detector.range_guard_ = RangeGuard.restored(guard) if guard else None
+        detector.range_guard_ = RangeGuard.from_state(guard) if guard else None
         detector.exemplars_ = arrays.get("examples")
         usual = model_file.with_prefix_removed("usual.", arrays)  # a file of an earlier release has none
         detector.normal_range_ = NormalRange.restored(usual) if usual else None
@@ -93,9 +93,9 @@ def run_on(detector: "Detector[Any]", data: Data, start: "Detector[Any] | None" 
     """All that the outcome of a fit depends on, JSON-able, for its checkpoints."""
     shapes = [image.shape for image in data.x] if is_ragged(data.x) else data.x.shape
     found = hashlib.sha256(repr((shapes, data.x.dtype.str, data.columns, data.column_types)).encode())
-    feed(found, data.x)
-    if data.cover is not None:
-        feed(found, data.cover)
+    update_digest(found, data.x)
+    if data.coverage_rows is not None:
+        update_digest(found, data.coverage_rows)
     parameters = {name: value for name, value in detector._plain_parameters().items() if name != "verbose"}
     run = {"detector": detector.name, "parameters": parameters, "data": found.hexdigest(), "versions": versions()}
     return run if start is None else run | {"start": start.digest()}
