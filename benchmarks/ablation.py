@@ -26,9 +26,9 @@ EVERYWHERE: Changes = {
     "without the game": {"adversarial_weight": 0.0},
     "without cycle consistency": {"cycle_weight": 0.0},
     "without noise on what D sees": {"input_noise": 0.0},
-    "without averaged weights": {"average": 0.0},
-    "with a falling learning rate": {"learning_rate_decay": True},
-    "the last weights kept": {"keep": "last"},
+    "without averaged weights": {"training__ema_decay": 0.0},
+    "with a falling learning rate": {"training__learning_rate_decay": True},
+    "the last weights kept": {"early_stopping__criterion": "none"},
     "the residual alone": {"residual_weight": 1.0},
     "what D or E notices alone": {"residual_weight": 0.0},
     "five members": {"members": 5},
@@ -37,9 +37,9 @@ ON_TABLES: Changes = {
     **EVERYWHERE,
     "the paper's distance": {"distance": "norm"},
     "L_D by cross-entropy": {"discriminator_loss": "sigma"},
-    "repeated rows count": {"distinct": False},
-    "min-max columns": {"scaling": "minmax"},
-    "no column on a log scale": {"log_columns": ()},
+    "repeated rows count": {"preprocessing__drop_duplicates": False},
+    "min-max columns": {"preprocessing__scaling": "minmax"},
+    "no column on a log scale": {"preprocessing__log_columns": ()},
 }
 # A run on KDD99 lasts three times as long: what is measured there is what its own page doesn't have.
 ON_KDD99: Changes = {
@@ -68,9 +68,9 @@ BLEND_OF_ROWS: Changes = {
 CONTRASTIVE: Changes = {
     "as it is": {},
     "without distortions": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
-    "64 remembered": {"memory": 64},
-    "4,096 remembered": {"memory": 4096},
-    "twice as long": {"steps": 4000},
+    "64 remembered": {"memory_size": 64},
+    "4,096 remembered": {"memory_size": 4096},
+    "twice as long": {"training__steps": 4000},
 }
 
 

@@ -89,7 +89,7 @@ def main() -> None:
         for trim in sorted({0.0, trimmed})
         for job in runner.make_jobs(
             [Mixed(**vars(task), mixed=share)],
-            [Variant(f"{detector}, trim {trim:g}", detector, {"trim": trim})],
+            [Variant(f"{detector}, trim {trim:g}", detector, {"preprocessing__trim_fraction": trim})],
             options.seeds,
         )
     ]

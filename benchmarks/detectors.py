@@ -37,8 +37,8 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in 
 }
 
 # Nearer to what the published figures came from, to see what of a difference is the columns and what the method.
-MINMAX: dict[str, Any] = {"scaling": "minmax", "log_columns": ()}
-UNSCALED: dict[str, Any] = {"scaling": "none", "log_columns": ()}
+MINMAX: dict[str, Any] = {"preprocessing__scaling": "minmax", "preprocessing__log_columns": ()}
+UNSCALED: dict[str, Any] = {"preprocessing__scaling": "none", "preprocessing__log_columns": ()}
 AS_PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
     "dagmm, paper's recipe": ("dagmm", {"recipe": "paper"}),
     "dagmm, nvi, paper's recipe": ("dagmm", {"recipe": "paper", "estimator": "nvi"}),
@@ -84,7 +84,7 @@ def run(name: str, options: dict[str, Any], split: protocols.Split, seed: int) -
     return {
         "auroc": metrics.auroc(scores, strange),
         "average_precision": metrics.average_precision(scores, strange),
-        "precision": top.precision,
+        "training__precision": top.precision,
         "recall": top.recall,
         "f1": top.f1,
         "ties": top.ties,

@@ -27,8 +27,8 @@ SEEDED = {
     "EGBAD": {},
     "EGBAD, the paper's score on the same weights": {"distance": "norm", "degree": 1.0},
     "autoencoder (EGBAD without the game)": {"adversarial_weight": 0.0},
-    "EGBAD, no column on a log scale": {"log_columns": ()},
-    "EGBAD untrained": {"steps": 0},
+    "EGBAD, no column on a log scale": {"preprocessing__log_columns": ()},
+    "EGBAD untrained": {"training__steps": 0},
 }
 
 
@@ -90,7 +90,7 @@ def measure(score: Score, x_test: np.ndarray, anomalous: np.ndarray, fresh: np.n
     scores = scores[back.ravel()]
     top = metrics.top_share(scores, anomalous, 0.2)
     return {
-        "precision": top.precision,
+        "training__precision": top.precision,
         "recall": top.recall,
         "f1": top.f1,
         "ties": top.ties,

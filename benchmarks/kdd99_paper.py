@@ -12,6 +12,7 @@ import torch
 
 from egbad import EGBAD, datasets
 from egbad.benchmark import protocols
+from egbad.preprocessing import Preprocessing
 from egbad.scoring import metrics
 
 
@@ -30,7 +31,7 @@ def main() -> None:
 
     split = protocols.kdd99_released(datasets.load("kdd99"))
     distinct, back = np.unique(split.x_test, axis=0, return_inverse=True)
-    detector = EGBAD(recipe="paper", scaling="none", random_state=0)
+    detector = EGBAD(recipe="paper", preprocessing=Preprocessing(scaling="none"), random_state=0)
     started, watching = time.perf_counter(), 0.0
 
     with open(options.out, "w", encoding="utf-8") as out:

@@ -27,7 +27,7 @@ def made(name: str, seed: int, tile: int | None, overlap: float) -> Any:
     if tile is None:
         return create(name, random_state=seed)
     nearest = {"n_neighbors": 1, "metric": "correlation"} if name == "knn" else None
-    return Tiled(part=name, part_parameters=nearest, size=tile, overlap=overlap, random_state=seed)
+    return Tiled(detector=name, detector_params=nearest, tile_size=tile, overlap=overlap, random_state=seed)
 
 
 def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5) -> dict[str, Any]:

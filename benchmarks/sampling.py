@@ -49,7 +49,7 @@ def main() -> None:
         for rows in (None, *BUFFERS):
             Buffered.rows = rows or 0
             loop.Batches = of_all if rows is None else Buffered
-            detector = create("egbad", random_state=seed, distinct=False).fit(x)
+            detector = create("egbad", random_state=seed, preprocessing__drop_duplicates=False).fit(x)
             scores = detector.anomaly_score(split.x_test)
             found = metrics.top_share(scores, split.anomalous, split.top_share)
             precision = metrics.average_precision(scores, split.anomalous)

@@ -42,7 +42,9 @@ def main() -> None:
             for task in suites.find_suite(suite, "clean").tasks("clean", None)
             if task.name not in TOO_LONG and task.name.endswith(options.words)
         ]
-        most, *fewer = (Variant(f"{n} x", options.detector, {"steps": n * steps[suite]}) for n in options.times)
+        most, *fewer = (
+            Variant(f"{n} x", options.detector, {"training__steps": n * steps[suite]}) for n in options.times
+        )
         longest = runner.make_jobs(tasks, [most], options.seeds)
         finish(longest, runs, options.jobs)
         went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= steps[suite]]

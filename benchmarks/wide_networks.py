@@ -31,7 +31,7 @@ def measured(suite: str, number: int, name: str, seed: int, options: argparse.Na
     torch.set_num_threads(1)
     task = suites.find_suite(suite, "clean").tasks("clean", None)[number]
     split, _ = task.load(seed)
-    given = {"random_state": seed, "precision": options.precision}
+    given = {"random_state": seed, "training__precision": options.precision}
     if name == "blend":
         colour = ("nearest-colour",) if split.x_train.shape[-1] == 3 else ()
         detector: Any = Blend(parts=("contrastive-wide", "nearest-correlation", *colour), **given)
@@ -46,7 +46,7 @@ def measured(suite: str, number: int, name: str, seed: int, options: argparse.Na
             started = time.perf_counter()
             scores = scorer.anomaly_score(split.x_test)
             lines.append({
-                "suite": suite, "task": task.name, "detector": label, "seed": seed, "precision": options.precision,
+                "suite": suite, "task": task.name, "detector": label, "seed": seed, "training__precision": options.precision,
                 "auroc": metrics.auroc(scores, split.anomalous),
                 "average_precision": metrics.average_precision(scores, split.anomalous),
                 "fit_seconds": fitted, "score_seconds": time.perf_counter() - started,

@@ -14,6 +14,7 @@ from egbad import EGBAD
 from egbad import load as load_model
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
 from egbad.model_file import FORMAT, Manifest, atomic_write, read, write
+from egbad.training import TrainingConfig
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], dtype=np.int64)}
 
@@ -106,7 +107,9 @@ def test_an_unknown_detector_is_named(model):
 
 def test_weights_that_do_not_fit_the_networks_are_named(tmp_path):
     path = tmp_path / "model.egbad"
-    EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
+    EGBAD(training=TrainingConfig(steps=2), random_state=0, alpha=0.3).fit(
+        np.random.default_rng(0).normal(size=(50, 4))
+    ).save(path)
     found, arrays = read(path)
     name = next(n for n in arrays if n.endswith("0.weight"))
     write(path, found, arrays | {name: arrays[name][:, :-1]})
@@ -160,7 +163,9 @@ def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
 
 def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatch):
     path = tmp_path / "model.egbad"
-    EGBAD(steps=2, random_state=0, alpha=0.3).fit(np.random.default_rng(0).normal(size=(50, 4))).save(path)
+    EGBAD(training=TrainingConfig(steps=2), random_state=0, alpha=0.3).fit(
+        np.random.default_rng(0).normal(size=(50, 4))
+    ).save(path)
     fitted_with = load_model(path).describe()["versions"]
     monkeypatch.setattr("egbad.detectors.base.detector.versions", lambda: {"egbad": "later"})
     load_model(path).save(path)
@@ -170,7 +175,7 @@ def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatc
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_what_was_trained_on_a_gpu_is_scored_where_there_is_none(tmp_path):
     x = np.random.default_rng(0).normal(size=(200, 4))
-    detector = EGBAD(steps=5, alpha=0.1, random_state=0).fit(x)
+    detector = EGBAD(training=TrainingConfig(steps=5), alpha=0.1, random_state=0).fit(x)
     assert (detector.device, detector.device_) == ("auto", "cpu")
     detector.device = "cuda"  # as it is in a file from a machine with a GPU
     detector.save(tmp_path / "m.egbad")

@@ -56,7 +56,8 @@ def test_the_wheel_installs_into_an_empty_environment(built, tmp_path):
     for what in ("torch==2.13.0", str(wheel)):
         subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
     code = (
-        "import numpy as np, egbad; x = np.eye(8); print(egbad.EGBAD(steps=2, alpha=0.5).fit(x).anomaly_score(x).shape)"
+        "import numpy as np; from egbad import EGBAD, TrainingConfig; x = np.eye(8);"
+        "print(EGBAD(training=TrainingConfig(steps=2), alpha=0.5).fit(x).anomaly_score(x).shape)"
     )
     assert subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout == "(8,)\n"
     egbad = tmp_path / "env" / "bin" / "egbad"

@@ -154,13 +154,13 @@ def test_labelled_anomalies_judge_and_are_not_learned_from():
 
 def test_images_and_networks_are_tuned_too():
     images = np.random.default_rng(0).random((40, 8, 8))
-    tuned = tune(images, "egbad", trials=2, folds=2, fixed={"steps": 5}, random_state=0)
+    tuned = tune(images, "egbad", trials=2, folds=2, fixed={"training__steps": 5}, random_state=0)
     assert len(tuned.trials) == 2
     assert (tuned.detector.steps, tuned.detector.alpha, tuned.detector.kind_) == (5, 0.2, "images")
 
 
 def test_what_is_fixed_is_not_searched():
-    tuned = tune(rows(100, 0), "knn", fixed={"n_neighbors": 3, "scaling": "minmax"}, random_state=0)
+    tuned = tune(rows(100, 0), "knn", fixed={"n_neighbors": 3, "preprocessing__scaling": "minmax"}, random_state=0)
     assert [trial.parameters for trial in tuned.trials] == [{}]
     assert tuned.detector.n_neighbors == 3
 

@@ -52,7 +52,7 @@ def main() -> None:
         for networks in ("released", "default"):
             # What the weights are doesn't matter to the time they take.
             fast, slow = (
-                create(name, steps=5, alpha=0.1, random_state=0, **options(name, kind, networks)).fit(batch)
+                create(name, training__steps=5, alpha=0.1, random_state=0, **options(name, kind, networks)).fit(batch)
                 for name in ("egbad", "anogan")
             )
             seconds(fast.anomaly_score, batch, 3)  # warms up

@@ -27,10 +27,10 @@ def work(name: str) -> Callable[[], object]:
     options = {"random_state": 0, "alpha": 0.1}
     if name.startswith("a fit on rows"):
         members = 10 if name.endswith("ten members") else 1
-        return lambda: create("egbad", steps=STEPS, members=members, **options).fit(rows)
+        return lambda: create("egbad", training__steps=STEPS, members=members, **options).fit(rows)
     if name == "a fit on images":
-        return lambda: create("contrastive", steps=STEPS // 5, **options).fit(images)
-    detector, many = create("egbad", steps=5, **options).fit(rows), np.tile(rows, (3, 1))[:4096]
+        return lambda: create("contrastive", training__steps=STEPS // 5, **options).fit(images)
+    detector, many = create("egbad", training__steps=5, **options).fit(rows), np.tile(rows, (3, 1))[:4096]
     return lambda: detector.anomaly_score(many)
 
 

@@ -67,7 +67,7 @@ def learned(name: str, shape: tuple[int, ...], n: int = 2000, **options: Any) ->
     """A detector with the released networks; what its weights are doesn't matter to the time they take."""
     x = np.random.default_rng(0).uniform(size=(n, *shape)).astype(np.float32)
     own = RELEASED[shape] | (EGBADS if name == "egbad" else {})
-    return create(name, **{"steps": 5, "alpha": 0.1, "random_state": 0, **own, **options}).fit(x)
+    return create(name, **{"training__steps": 5, "alpha": 0.1, "random_state": 0, **own, **options}).fit(x)
 
 
 def drawn(n: int, shape: tuple[int, ...]) -> np.ndarray:

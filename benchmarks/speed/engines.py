@@ -50,7 +50,7 @@ def main() -> None:
     split = protocols.kdd99(datasets.load("kdd99"))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        create("egbad", steps=200, random_state=0).fit(split.x_train[:20_000]).save(folder / "m.egbad")
+        create("egbad", training__steps=200, random_state=0).fit(split.x_train[:20_000]).save(folder / "m.egbad")
         parts: dict[int, dict[str, bytes]] = {}
         took: dict[tuple[str, int], float] = {}
         for n in (options.rows // 4, options.rows):

@@ -27,6 +27,7 @@ from egbad.benchmark import runner, suites
 from egbad.benchmark.suites import Variant
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.nn.precision import matmul_precision
+from egbad.training import EarlyStopping, TrainingConfig
 
 REPEATS = 3
 ROWS, IMAGES = (121,), (28, 28)
@@ -56,7 +57,15 @@ def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterato
 
     def fit(n: int, case: Line) -> float:
         # The memory of images is made after training, on the CPU: no matter of steps.
-        return seconds(lambda: EGBAD(steps=n, keep="last", discriminator_loss="fm", random_state=0, **case).fit(x))
+        return seconds(
+            lambda: EGBAD(
+                training=TrainingConfig(steps=n),
+                early_stopping=EarlyStopping(criterion="none"),
+                discriminator_loss="fm",
+                random_state=0,
+                **case,
+            ).fit(x)
+        )
 
     fit(50, cases[0])  # libraries wake up
     few, many = lengths
@@ -79,7 +88,9 @@ def product_rate(precision: str) -> float:
 
 def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
     """Through the public call, and of the model alone on what lies on the card; how far scores are from float32's."""
-    detector = EGBAD(steps=300, keep="last", random_state=0).fit(fitted_on)
+    detector = EGBAD(
+        training=TrainingConfig(steps=300), early_stopping=EarlyStopping(criterion="none"), random_state=0
+    ).fit(fitted_on)
     exact = detector.anomaly_score(x)
     detector.precision = precision
     scores = detector.anomaly_score(x)
@@ -99,7 +110,7 @@ def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
     operations = counted.get_total_flops() / chunk
     rate = product_rate(precision)
     return {
-        "precision": precision,
+        "training__precision": precision,
         "a second": spread(public),
         "model alone": spread(alone),
         "operations each": operations,
@@ -118,7 +129,7 @@ def speeds() -> Iterator[Line]:
     yield from (
         {"what": "training, images"} | line for line in steps(images, (100, 300), [{"members": k} for k in (1, 10)])
     )
-    coarse = [{"members": 10, "precision": p} for p in ("tf32", "bf16")]
+    coarse = [{"members": 10, "training__precision": p} for p in ("tf32", "bf16")]
     yield from ({"what": "training, images"} | line for line in steps(images, (100, 300), coarse))
     for what, few, many in (("rows", rows[:20_000], drawn(2_000_000, ROWS, 1)), ("images", images, pixels(60_000))):
         for precision in ("float32", "tf32", "bf16"):

@@ -21,6 +21,7 @@ import torch
 
 from egbad import EGBAD
 from egbad.errors import CalibrationWarning, HealthWarning
+from egbad.training import EarlyStopping, TrainingConfig
 
 REPEATS = 3
 STEPS = 60
@@ -49,7 +50,13 @@ def training(x: np.ndarray, n: int = STEPS, **options: Any) -> float:
 
     def once() -> float:
         marks: list[float] = []
-        detector = EGBAD(steps=2 * n, keep="last", random_state=0, alpha=0.1, **options)
+        detector = EGBAD(
+            training=TrainingConfig(steps=2 * n),
+            early_stopping=EarlyStopping(criterion="none"),
+            random_state=0,
+            alpha=0.1,
+            **options,
+        )
         detector.fit(x, callback=lambda step: marks.append(time.perf_counter()), callback_interval=n)
         return (marks[1] - marks[0]) / n
 
@@ -57,7 +64,7 @@ def training(x: np.ndarray, n: int = STEPS, **options: Any) -> float:
 
 
 def scoring(x: np.ndarray, y: np.ndarray, **options: Any) -> float:
-    detector = EGBAD(steps=5, random_state=0, alpha=0.1, **options).fit(x)
+    detector = EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.1, **options).fit(x)
     return seconds(lambda: detector.anomaly_score(y))
 
 

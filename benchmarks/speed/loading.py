@@ -23,6 +23,7 @@ from PIL import Image
 from egbad.data import open_stream
 from egbad.data.worker_pool import map_processes
 from egbad.detectors import EGBAD
+from egbad.training import TrainingConfig
 
 SIZE = (64, 64)
 SETS = {"2,000 of 640 x 480": (2000, 480, 640), "150 of 3,008 x 2,000": (150, 2000, 3008)}
@@ -79,7 +80,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     normal = np.random.default_rng(0).integers(0, 255, (200, 3, *SIZE), dtype=np.uint8)
-    detector = EGBAD(steps=20, alpha=0.1, random_state=0).fit(normal)
+    detector = EGBAD(training=TrainingConfig(steps=20), alpha=0.1, random_state=0).fit(normal)
     for name, (n, height, width) in SETS.items():
         with tempfile.TemporaryDirectory() as folder:
             paths = write(Path(folder), n, height, width)

@@ -7,12 +7,21 @@ if TYPE_CHECKING:
     from egbad.detectors.blend import Blend
     from egbad.detectors.egbad import EGBAD
     from egbad.loading import load
+    from egbad.preprocessing.config import Preprocessing
+    from egbad.training.config import EarlyStopping, TrainingConfig
 
     __version__: str
 
-__all__ = ["EGBAD", "Blend", "__version__", "load"]
+__all__ = ["EGBAD", "Blend", "EarlyStopping", "Preprocessing", "TrainingConfig", "__version__", "load"]
 
-_HOMES = {"Blend": "egbad.detectors.blend", "EGBAD": "egbad.detectors.egbad", "load": "egbad.loading"}
+_HOMES = {
+    "Blend": "egbad.detectors.blend",
+    "EGBAD": "egbad.detectors.egbad",
+    "EarlyStopping": "egbad.training.config",
+    "Preprocessing": "egbad.preprocessing.config",
+    "TrainingConfig": "egbad.training.config",
+    "load": "egbad.loading",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -34,8 +34,13 @@ _ASKS = 10  # for each trial: how often the search may name what was tried befor
 def space(detector: Detector[Any], shape: tuple[int, ...]) -> Choices:
     """What is searched for encoded rows (d,) or images (c, h, w): parameters with values; None is the recipe's own."""
     searched = {**detector.tunable, **(detector.tunable_on_images if len(shape) == 3 else detector.tunable_on_rows)}
-    usual = detector.settings_for(shape).model_dump()
-    return {name: (None, *(value for value in values if value != usual[name])) for name, values in searched.items()}
+    settings = detector.settings_for(shape).model_dump()
+
+    def default(name: str) -> Any:
+        group, _, key = name.rpartition("__")
+        return settings[group][key] if group else settings[name]
+
+    return {name: (None, *(value for value in values if value != default(name))) for name, values in searched.items()}
 
 
 # -- made anomalies ----------------------------------------------------------------------------------------------------

@@ -94,7 +94,7 @@ def test_a_detector_that_fails_is_a_line_and_the_others_go_on(task, tmp_path):
 
 
 def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
-    slow = Variant("slow", "egbad", {"steps": 10_000_000, "keep": "last"})
+    slow = Variant("slow", "egbad", {"training__steps": 10_000_000, "early_stopping__criterion": "none"})
     lines = runner.run_jobs(
         runner.make_jobs([task], [slow, VARIANTS["pca"]], 1), runner.RunLog(tmp_path), workers=2, timeout=8
     )
@@ -105,7 +105,13 @@ def test_a_run_that_takes_too_long_is_ended(task, tmp_path):
 def test_a_process_that_is_killed_is_a_line(task, tmp_path):
     context = runner._context()
     running = runner._start(
-        context, runner.Job(task, Variant("slow", "egbad", {"steps": 10_000_000, "keep": "last"}), 0), 1, None, None
+        context,
+        runner.Job(
+            task, Variant("slow", "egbad", {"training__steps": 10_000_000, "early_stopping__criterion": "none"}), 0
+        ),
+        1,
+        None,
+        None,
     )
     os.kill(running.process.pid, signal.SIGKILL)
     assert running.end() == runner.failed("The process was ended by signal 9.")
@@ -215,7 +221,7 @@ def test_kinds_of_anomalies_and_their_pixels_are_measured_apart(tmp_path):
             return protocols.share_of_normals(data, "fine", seed=seed), "digest"
 
     made = Made("made", "made", "clean", protocols.share_of_normals)
-    by_pixels = {"steps": 30, "distance": "norm", "discriminator_loss": "fm", "residual_weight": 0.9}
+    by_pixels = {"training__steps": 30, "distance": "norm", "discriminator_loss": "fm", "residual_weight": 0.9}
     line = runner.measure(runner.Job(made, Variant("egbad", "egbad", by_pixels), 0))
     kinds = line["metrics"]["by_kind"]
     assert kinds["bright"] == {"auroc": 1.0, "n": 10} and kinds["hidden"]["auroc"] < 0.9

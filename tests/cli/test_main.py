@@ -25,7 +25,7 @@ from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
 
 Floats = NDArray[np.float64]
-QUICK = ("--set", "steps=50", "--alpha", "0.1")
+QUICK = ("--set", "training.steps=50", "--alpha", "0.1")
 NAMES = ("a", "b", "c")
 
 
@@ -239,7 +239,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_folder_of_images(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model, page = tmp_path / "m.egbad", tmp_path / "page.html"
-    steps = ("--set", "steps=10", "--alpha", "0.3")
+    steps = ("--set", "training.steps=10", "--alpha", "0.3")
     code, out, err = run(capsys, "fit", pictures / "even", "--out", model, *steps, "--json")
     assert code == 0, err
     assert json.loads(out)["input"] == {"kind": "images", "shape": [8, 8], "columns": None}
@@ -262,7 +262,7 @@ def test_a_folder_of_images(pictures: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_public_data_set_by_name(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = tmp_path / "m.egbad"
-    steps = ("--set", "steps=2", "--alpha", "0.1")
+    steps = ("--set", "training.steps=2", "--alpha", "0.1")
     code, out, err = run(capsys, "fit", "digits", "--normal", "5", "--out", model, *steps, "--json")
     assert code == 0, err
     assert json.loads(out)["rows"] == 182
@@ -333,7 +333,7 @@ def test_score_counts_bad_rows_from_the_first(folder: Path, tmp_path: Path, caps
 
 def test_a_constant_column_is_fine(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path, model = write_csv(tmp_path / "t.csv", GOOD | {"c": np.ones(N)}), tmp_path / "m.egbad"
-    assert run(capsys, "fit", path, "--out", model, "--set", "steps=20", "--alpha", "0.3", "--quiet")[0] == 0
+    assert run(capsys, "fit", path, "--out", model, "--set", "training.steps=20", "--alpha", "0.3", "--quiet")[0] == 0
     code, out, _ = run(capsys, "score", model, path, "--json")
     assert code == 0
     assert all(np.isfinite(row["score"]) for row in json.loads(out)["scores"])
@@ -388,10 +388,13 @@ MISTYPED: dict[str, tuple[tuple[str, ...], str]] = {
     "data set": (("data", "get", "mnsit"), "no data set 'mnsit'. Did you mean 'mnist'?"),
     "data set to fit": (("fit", "digts", "--out", "o"), "Did you mean 'digits'?"),
     "detector": (("fit", "digits", "--out", "o", "--detector", "egbda"), "Did you mean 'egbad'?"),
-    "setting": (("fit", "digits", "--out", "o", "--set", "setps=3"), "Did you mean 'steps'?"),
+    "setting": (("fit", "digits", "--out", "o", "--set", "training.setps=3"), "Did you mean 'training.steps'?"),
     "setting without value": (("fit", "digits", "--out", "o", "--set", "steps"), "name=value"),
     "setting of text": (("fit", "digits", "--out", "o", "--set", "members=two"), 'a whole number, got "two"'),
-    "setting out of range": (("fit", "digits", "--normal", "5", "--out", "o", "--set", "batch_size=0"), "batch_size"),
+    "setting out of range": (
+        ("fit", "digits", "--normal", "5", "--out", "o", "--set", "training.batch_size=0"),
+        "batch_size",
+    ),
     "alpha": (("fit", "digits", "--normal", "5", "--out", "o", "--alpha", "1.5"), "alpha must be in (0, 1), got 1.5"),
     "alpha to score": (("score", "m", "d", "--alpha", "0"), "alpha must be in (0, 1), got 0.0"),
     "label column of a data set": (("fit", "digits", "--out", "o", "--label-column", "y"), "Leave it out"),
@@ -494,7 +497,15 @@ def start(*arguments: object, **options: object) -> "subprocess.Popen[str]":
 def test_ctrl_c_during_fit_leaves_nothing(folder: Path, tmp_path: Path) -> None:
     out = ("--out", tmp_path / "m.egbad")
     process = start(
-        "fit", folder / "normal.csv", *out, "--detector", "egbad", "--set", "steps=10000000", "--set", "keep=last"
+        "fit",
+        folder / "normal.csv",
+        *out,
+        "--detector",
+        "egbad",
+        "--set",
+        "training.steps=10000000",
+        "--set",
+        "early_stopping.criterion=none",
     )
     assert process.stderr is not None
     first = process.stderr.readline()  # the first line of progress: it trains
@@ -538,7 +549,7 @@ def test_help_is_quick_and_imports_nothing_heavy() -> None:
 
 def test_a_score_waits_for_no_statistics_and_they_are_there_when_asked_for(folder: Path, tmp_path: Path) -> None:
     x = np.load(folder / "normal.npz")["X"]
-    create("egbad", steps=2, alpha=0.1, random_state=0).fit(x).save(tmp_path / "m.egbad")
+    create("egbad", training__steps=2, alpha=0.1, random_state=0).fit(x).save(tmp_path / "m.egbad")
     command = ["score", str(tmp_path / "m.egbad"), str(folder / "mixed.npz")]
     code = (
         f"import sys; from egbad.cli import main; code = main({command!r})\n"

@@ -23,8 +23,8 @@ def ring(n, seed, radius=1.0):
 def quick(name, **options):
     known = all_detectors()[name]().get_params()
     own = {"search_steps": 10} if "search_steps" in known else {}
-    steps = options.pop("steps", 30)
-    own |= {name: steps for name in ("steps", "encoder_steps") if name in known}
+    steps = options.pop("training__steps", 30)
+    own |= {name: steps for name in ("training__steps", "encoder_steps") if name in known}
     return create(name, **{"alpha": 0.2, "random_state": 0, **own, **options})
 
 
@@ -32,9 +32,9 @@ def quick(name, **options):
 def test_without_steps_a_start_is_all_there_is(name):
     x = ring(200, 0)
     first = quick(name).fit(x)
-    again = quick(name, steps=0).fit(x, start=first)
+    again = quick(name, training__steps=0).fit(x, init_from=first)
     assert again.anomaly_score(x[:20]) == pytest.approx(first.anomaly_score(x[:20]), rel=1e-5)
-    fresh = quick(name, steps=0).fit(x)
+    fresh = quick(name, training__steps=0).fit(x)
     assert np.abs(fresh.anomaly_score(x[:20]) - first.anomaly_score(x[:20])).max() > 1e-3
 
 
@@ -68,58 +68,63 @@ def test_a_start_saves_steps():
     x = ring(3000, 0)
     cold = create("egbad", random_state=0, alpha=0.05).fit(x)
     half = create("egbad", random_state=1, alpha=0.05).fit(x[:1500])
-    warm = create("egbad", random_state=0, alpha=0.05).fit(x, start=half)
+    warm = create("egbad", random_state=0, alpha=0.05).fit(x, init_from=half)
     assert warm.history_["step"][-1] < cold.history_["step"][-1]
 
 
 def test_a_killed_fit_with_a_start_goes_on_with_that_start_only(tmp_path):
     x, first = ring(200, 0), quick("vae").fit(ring(200, 5))
-    whole = quick("vae").fit(x, start=first)
+    whole = quick("vae").fit(x, init_from=first)
 
     def stop(step):
         raise KeyboardInterrupt
 
     folder = tmp_path / "checkpoints"
     with pytest.raises(KeyboardInterrupt):
-        quick("vae").fit(x, start=first, callback=stop, callback_interval=15, checkpoints=Checkpoints(folder, every=0))
-    resumed = quick("vae").fit(x, start=first, checkpoints=Checkpoints(folder, every=0, resume=True))
+        quick("vae").fit(
+            x, init_from=first, callback=stop, callback_interval=15, checkpoints=Checkpoints(folder, every=0)
+        )
+    resumed = quick("vae").fit(x, init_from=first, checkpoints=Checkpoints(folder, every=0, resume=True))
     assert np.array_equal(resumed.anomaly_score(x), whole.anomaly_score(x))
     with pytest.raises(InvalidInputError):
-        quick("vae").fit(x, start=whole, checkpoints=Checkpoints(folder, every=0, resume=True))
+        quick("vae").fit(x, init_from=whole, checkpoints=Checkpoints(folder, every=0, resume=True))
 
 
 def test_what_cannot_be_started_from_is_refused():
     x, first = ring(200, 0), quick("vae").fit(ring(200, 5))
     with pytest.raises(InvalidInputError, match="KNN has no weights to start with"):
-        create("knn").fit(x, start=first)
+        create("knn").fit(x, init_from=first)
     with pytest.raises(InvalidInputError, match="start must be a fitted EGBAD"):
-        quick("egbad").fit(x, start=first)
+        quick("egbad").fit(x, init_from=first)
     with pytest.raises(InvalidInputError, match="networks of the same shape"):
-        quick("vae", members=2).fit(x, start=first)
+        quick("vae", members=2).fit(x, init_from=first)
     with pytest.raises(InvalidInputError, match="networks of the same shape"):
-        quick("vae").fit(np.column_stack([x, x]), start=first)
+        quick("vae").fit(np.column_stack([x, x]), init_from=first)
     with pytest.raises(InvalidInputError, match="start must be a fitted Blend"):
-        create("blend", alpha=0.2).fit(x, start=first)
+        create("blend", alpha=0.2).fit(x, init_from=first)
     blend = create("blend", alpha=0.2, random_state=0).fit(x)
     with pytest.raises(InvalidInputError, match="start must have the parts"):
-        create("blend", alpha=0.2, parts=("knn",)).fit(x, start=blend)
+        create("blend", alpha=0.2, parts=("knn",)).fit(x, init_from=blend)
 
 
 def test_parts_of_a_blend_start_too():
     x = ring(200, 0)
     options = {"alpha": 0.2, "random_state": 0, "parts": ("vae", "knn")}
-    first = create("blend", steps=30, **options).fit(x)
-    again = create("blend", steps=0, **options).fit(x, start=first)
+    first = create("blend", training__steps=30, **options).fit(x)
+    again = create("blend", training__steps=0, **options).fit(x, init_from=first)
     assert again.anomaly_score(x[:20]) == pytest.approx(first.anomaly_score(x[:20]), rel=1e-4)
 
 
 def test_the_command_line_starts_from_a_model(tmp_path, capsys):
     np.savez(tmp_path / "x.npz", X=ring(200, 0))
     fit = ["fit", str(tmp_path / "x.npz"), "--detector", "vae", "--alpha", "0.2", "--set"]
-    assert main([*fit, "steps=30", "--out", str(tmp_path / "a.egbad"), "--quiet"]) == 0
+    assert main([*fit, "training.steps=30", "--out", str(tmp_path / "a.egbad"), "--quiet"]) == 0
     start = ["--start", str(tmp_path / "a.egbad")]
-    assert main([*fit, "steps=0", "--out", str(tmp_path / "b.egbad"), *start, "--json"]) == 0
+    assert main([*fit, "training.steps=0", "--out", str(tmp_path / "b.egbad"), *start, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == str(tmp_path / "b.egbad")
     a, b = (load(tmp_path / f"{name}.egbad").anomaly_score(ring(9, 8)) for name in "ab")
     assert b == pytest.approx(a, rel=1e-5)
-    assert main([*fit, "steps=0", "--out", str(tmp_path / "c.egbad"), "--start", str(tmp_path / "none.egbad")]) == 2
+    assert (
+        main([*fit, "training.steps=0", "--out", str(tmp_path / "c.egbad"), "--start", str(tmp_path / "none.egbad")])
+        == 2
+    )

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
-from egbad.detectors.alad import ALAD, CyclicBiGAN, Settings, default, pair, paper
-from egbad.errors import InvalidInputError
+from egbad.detectors.alad import ALAD, ALADSettings, CyclicBiGAN, default, pair, paper
 from egbad.nn.generators import MemberGenerators
+from egbad.training import TrainingConfig
 
 DRAW = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 6, 5, generator=DRAW)
@@ -15,7 +15,7 @@ ROWS = torch.randn(1, 6, 5, generator=DRAW)
 
 def model(shape=(5,), **given):
     base = default(shape) | {"n_latent": 2, "width": 8, "input_noise": 0.0, "cycle_weight": 0.0}
-    return CyclicBiGAN(shape, Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return CyclicBiGAN(shape, ALADSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_images_meet_channel_on_channel():
@@ -80,11 +80,11 @@ def test_scoring_leaves_the_power_iteration_alone():
 
 
 def test_the_best_weights_are_kept_by_default():
-    assert Settings.model_validate(default((5,))).keep == "best"
+    assert ALADSettings.model_validate(default((5,))).early_stopping.criterion == "validation"
 
 
 def test_the_released_networks_for_kdd99():
-    m = CyclicBiGAN((121,), Settings.model_validate(paper((121,))), MemberGenerators([0])).eval()
+    m = CyclicBiGAN((121,), ALADSettings.model_validate(paper((121,))), MemberGenerators([0])).eval()
     layers = {
         "E": [(121, 64), (64, 32)],
         "G": [(32, 64), (64, 128), (128, 121)],
@@ -97,10 +97,7 @@ def test_the_released_networks_for_kdd99():
     for name, expected in layers.items():
         weights = [p for p in m.get_submodule(name).parameters() if p.dim() == 3 and p.shape[1] > 1]
         assert [tuple(p.shape[1:]) for p in weights] == expected, name
-    detector = ALAD(recipe="paper", epochs=2, alpha=0.1, random_state=0).fit(ROWS[0].repeat(40, 1).numpy())
+    detector = ALAD(recipe="paper", training=TrainingConfig(epochs=2), alpha=0.1, random_state=0).fit(
+        ROWS[0].repeat(40, 1).numpy()
+    )
     assert np.isfinite(detector.anomaly_score(ROWS[0].numpy())).all()
-
-
-def test_networks_for_other_data_are_refused():
-    with pytest.raises(InvalidInputError, match="networks"):
-        ALAD(networks="mnist").fit(np.zeros((50, 28, 28)))

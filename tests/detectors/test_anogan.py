@@ -4,19 +4,21 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.anogan import AnoGAN, SearchedGAN, Settings, gan_default, released, search_rate
+from egbad.detectors.anogan import AnoGAN, AnoGANSettings, SearchedGAN, gan_default, search_rate
+from egbad.detectors.gan.recipes import released_recipe
 from egbad.nn.generators import MemberGenerators
+from egbad.training import TrainingConfig
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = gan_default((5,)) | {"n_latent": 2, "width": 8, "search_steps": 20}
-    return SearchedGAN((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return SearchedGAN((5,), AnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def settings(**given):
-    return Settings.model_validate(gan_default((5,)) | given)
+    return AnoGANSettings.model_validate(gan_default((5,)) | given)
 
 
 @pytest.mark.parametrize("kind", ["fm", "sigma"])
@@ -68,7 +70,7 @@ def test_searching_longer_comes_nearer():
 
 def test_scoring_never_changes_the_weights():
     x = np.random.default_rng(0).normal(size=(200, 5))
-    detector = AnoGAN(steps=5, search_steps=5, alpha=0.05, random_state=0).fit(x)
+    detector = AnoGAN(training=TrainingConfig(steps=5), search_steps=5, alpha=0.05, random_state=0).fit(x)
     before = {name: value.clone() for name, value in detector.model_.state_dict().items()}
     first = detector.anomaly_score(x[:30])
     assert np.array_equal(detector.anomaly_score(x[:30]), first)
@@ -77,15 +79,17 @@ def test_scoring_never_changes_the_weights():
 
 
 def test_the_paper_recipe_is_the_released_codes():
-    rows, images = released((121,)), released((1, 28, 28))
-    assert (rows["learning_rate"], rows["batch_size"], rows["n_latent"], rows["average"]) == (1e-5, 50, 32, 0.9999)
-    assert (images["networks"], images["n_latent"], images["batch_size"]) == ("mnist", 200, 100)
-    m = SearchedGAN((1, 28, 28), Settings.model_validate(images), MemberGenerators([0])).eval()
+    rows, images = released_recipe((121,)), released_recipe((1, 28, 28))
+    training = rows["training"]
+    assert (training["learning_rate"], training["batch_size"], training["ema_decay"]) == (1e-5, 50, 0.9999)
+    assert rows["n_latent"] == 32
+    assert (images["networks"], images["n_latent"], images["training"]["batch_size"]) == ("mnist", 200, 100)
+    m = SearchedGAN((1, 28, 28), AnoGANSettings.model_validate(images), MemberGenerators([0])).eval()
     assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)
 
 
 def test_the_released_discriminator_for_kdd99():
-    m = SearchedGAN((121,), Settings.model_validate(released((121,))), MemberGenerators([0])).eval()
+    m = SearchedGAN((121,), AnoGANSettings.model_validate(released_recipe((121,))), MemberGenerators([0])).eval()
     assert [tuple(p.shape[1:]) for p in m.D.parameters() if p.shape[1] > 1] == [
         (121, 256),
         (256, 128),

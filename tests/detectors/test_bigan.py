@@ -7,6 +7,7 @@ import torch
 from egbad.detectors import BiGAN
 from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
+from egbad.training import TrainingConfig
 
 
 def scene(n, seed):
@@ -16,7 +17,9 @@ def scene(n, seed):
 
 @pytest.fixture(scope="module")
 def bigan():
-    return BiGAN(steps=600, members=2, alpha=0.05, random_state=0, device="cpu").fit(scene(1000, 0))
+    return BiGAN(training=TrainingConfig(steps=600), members=2, alpha=0.05, random_state=0, device="cpu").fit(
+        scene(1000, 0)
+    )
 
 
 def test_there_and_back_again(bigan):
@@ -52,7 +55,7 @@ def test_samples_look_like_the_data(bigan):
 
 def test_images_come_back_as_images():
     x = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 9)).astype(np.uint8)
-    detector = create("bigan", steps=2, n_latent=5, alpha=0.3, random_state=0).fit(x)
+    detector = create("bigan", training__steps=2, n_latent=5, alpha=0.3, random_state=0).fit(x)
     assert detector.inverse_transform(detector.transform(x[:4])).shape == (4, 3, 8, 9)
     assert detector.sample(3).shape == (3, 3, 8, 9)
 

@@ -8,7 +8,9 @@ from egbad.detectors.blend import PARTS, Part
 from egbad.detectors.knn import KNN
 from egbad.detectors.pca import PCA
 from egbad.errors import InvalidInputError, StoppedError
+from egbad.preprocessing import Preprocessing
 from egbad.scoring.calibration import Tail
+from egbad.training import TrainingConfig
 from egbad.training.checkpoints import Checkpoints
 
 
@@ -46,18 +48,28 @@ def test_parts_learn_from_what_is_not_held_out_and_are_whole_detectors():
 
 def test_what_is_shared_reaches_the_parts():
     x = rows(100, 0)
-    blend = Blend(parts=("egbad", "nearest"), steps=3, members=2, scaling="minmax", alpha=0.2, random_state=0).fit(x)
+    blend = Blend(
+        parts=("egbad", "nearest"),
+        training=TrainingConfig(steps=3),
+        preprocessing=Preprocessing(scaling="minmax"),
+        members=2,
+        alpha=0.2,
+        random_state=0,
+    ).fit(x)
     egbad, nearest = blend.parts_.values()
-    assert (egbad.settings_.steps, egbad.members, egbad.settings_.scaling, egbad.alpha) == (3, 2, "minmax", 0.2)
+    assert (egbad.settings_.training.steps, egbad.settings_.preprocessing.scaling) == (3, "minmax")
+    assert (egbad.members, egbad.alpha) == (2, 0.2)
     assert (nearest.settings_.scaling, nearest.n_neighbors) == ("minmax", 1)
     assert egbad.seed_ != nearest.seed_
 
 
 def test_a_wider_part_is_a_part():
     images = np.random.default_rng(0).integers(0, 256, (60, 16, 16), dtype=np.uint8)
-    blend = Blend(parts=("contrastive-wide", "nearest-correlation"), steps=2, alpha=0.2, random_state=0).fit(images)
+    blend = Blend(
+        parts=("contrastive-wide", "nearest-correlation"), training=TrainingConfig(steps=2), alpha=0.2, random_state=0
+    ).fit(images)
     wide = blend.parts_["contrastive-wide"]
-    assert (wide.settings_.width, wide.settings_.steps) == (64, 2)
+    assert (wide.settings_.width, wide.settings_.training.steps) == (64, 2)
     assert PARTS["contrastive-wide"].parameters["steps"] == 10_000
     assert np.isfinite(blend.anomaly_score(images)).all()
 
@@ -82,7 +94,7 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch)
     x, new = rows(200, 0), rows(20, 1)
 
     def blend():
-        return Blend(parts=("vae", "egbad", "knn"), steps=60, alpha=0.1, random_state=None)
+        return Blend(parts=("vae", "egbad", "knn"), training=TrainingConfig(steps=60), alpha=0.1, random_state=None)
 
     saved, save = [], Checkpoints.save
 
@@ -99,7 +111,9 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch)
     monkeypatch.setattr(Checkpoints, "save", save)
     checkpoints = Checkpoints(tmp_path / "c", every=0, resume=True)
     resumed = blend().fit(x, checkpoints=checkpoints)
-    whole = Blend(parts=("vae", "egbad", "knn"), steps=60, alpha=0.1, random_state=resumed.seed_).fit(x)
+    whole = Blend(
+        parts=("vae", "egbad", "knn"), training=TrainingConfig(steps=60), alpha=0.1, random_state=resumed.seed_
+    ).fit(x)
     assert np.array_equal(resumed.anomaly_score(new), whole.anomaly_score(new))
     checkpoints.clear()
     assert not (tmp_path / "c").exists()
@@ -107,7 +121,7 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch)
 
 def test_a_file_holds_the_parts(tmp_path):
     x = rows(100, 0)
-    blend = Blend(parts=("vae", "nearest"), steps=5, alpha=0.1, random_state=0).fit(x)
+    blend = Blend(parts=("vae", "nearest"), training=TrainingConfig(steps=5), alpha=0.1, random_state=0).fit(x)
     blend.save(tmp_path / "b.egbad")
     again = load(tmp_path / "b.egbad")
     for name, part in blend.parts_.items():
@@ -128,7 +142,7 @@ def test_the_parts_are_chosen_by_what_comes_in():
     images = np.random.default_rng(0).integers(0, 256, (40, 20, 20)).astype(np.uint8)
     coloured = np.stack([images] * 3, axis=1)
     given = (rows(40, 0), images, images[:, :8], coloured)
-    chosen = [tuple(Blend(steps=1, alpha=0.3, random_state=0).fit(x).parts_) for x in given]
+    chosen = [tuple(Blend(training=TrainingConfig(steps=1), alpha=0.3, random_state=0).fit(x).parts_) for x in given]
     assert chosen == [
         ("nearest", "nearest-minmax"),
         ("contrastive", "nearest-correlation"),

@@ -26,10 +26,10 @@ from egbad.detectors.registry import all_detectors
 from egbad.errors import CalibrationWarning, InvalidInputError, InvalidTypeError
 
 # Small enough that a check takes well under a second; the checks ask for the contract, not for quality.
-QUICK = {"steps": 20, "encoder_steps": 20, "search_steps": 3, "n_starts": 2}
+QUICK = {"training__steps": 20, "encoder_steps": 20, "search_steps": 3, "n_starts": 2}
 # Enough to learn the scene below; the search is AnoGAN's own.
-TAUGHT = {"steps": 1000, "encoder_steps": 1000}
-UNTAUGHT = {"steps": 0, "encoder_steps": 0}
+TAUGHT = {"training__steps": 1000, "encoder_steps": 1000}
+UNTAUGHT = {"training__steps": 0, "encoder_steps": 0}
 # Each detector beats its untrained self on the scene by this much AUROC.
 MARGIN = 0.05
 
@@ -43,8 +43,8 @@ def quick(name, **options):
 def taught(name, **options):
     """A detector with those of the options that it has."""
     known = all_detectors()[name]().get_params()
-    return all_detectors()[name](
-        **{k: v for k, v in {"random_state": 0, "alpha": 0.05, "part": "pca", **options}.items() if k in known}
+    return all_detectors()[name]().set_params(
+        **{k: v for k, v in {"random_state": 0, "alpha": 0.05, "detector": "pca", **options}.items() if k in known}
     )
 
 
@@ -308,12 +308,12 @@ def test_it_works_in_a_pipeline_a_grid_and_a_pickle(name):
 def test_what_is_unlike_all_else_can_be_trimmed(fitted):
     strange = scene(20, 5) * np.array([1, -1, 1, -1, 1]) * 20
     x = np.concatenate([scene(380, 0), strange])
-    detector = clone(fitted).set_params(trim=0.1).fit(x)
+    detector = clone(fitted).set_params(preprocessing__trim_fraction=0.1).fit(x)
     kept = round(0.9 * (400 - detector.n_calibration_))
     assert detector.n_train_ == kept
     assert np.array_equal(clone(detector).fit(x).anomaly_score(strange), detector.anomaly_score(strange))
-    with pytest.raises(InvalidInputError, match=r"trim must be in \[0, 0.5\), got 0.5"):
-        clone(fitted).set_params(trim=0.5).fit(x)
+    with pytest.raises(InvalidInputError, match=r"trim_fraction: input should be less than 0.5, got 0.5"):
+        clone(fitted).set_params(preprocessing__trim_fraction=0.5).fit(x)
 
 
 # -- images ------------------------------------------------------------------------------------------------------------
@@ -324,7 +324,7 @@ def test_what_is_unlike_all_else_can_be_trimmed(fitted):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_images_of_any_size_and_any_number_of_channels(name, shape):
     x = np.random.default_rng(0).normal(size=(40, *shape))
-    detector = quick(name, steps=2, alpha=0.3).fit(x)
+    detector = quick(name, training__steps=2, alpha=0.3).fit(x)
     assert np.isfinite(detector.anomaly_score(x[:3])).all()
     if hasattr(detector, "reconstruct"):
         assert detector.reconstruct(x[:3]).shape == (3, *shape)

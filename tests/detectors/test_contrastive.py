@@ -6,13 +6,16 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from egbad.detectors.contrastive import Contrastive, ContrastiveModel, Parts, Settings, default, nt_xent
+from egbad.detectors.contrastive import Contrastive, ContrastiveModel, ContrastiveSettings, Parts, default, nt_xent
 from egbad.nn.generators import MemberGenerators
+from egbad.training import TrainingConfig
 
 
 def model(shape, **given):
     kind = Parts if len(shape) == 1 else ContrastiveModel
-    settings = Settings.model_validate(default(shape) | {"width": 8, "n_features": 16, "memory": 32} | given)
+    settings = ContrastiveSettings.model_validate(
+        default(shape) | {"width": 8, "n_features": 16, "memory_size": 32} | given
+    )
     return kind(shape, settings, MemberGenerators([0])).eval()
 
 
@@ -59,7 +62,7 @@ def test_images_of_any_size_are_told_apart(shape):
 
 
 def test_a_remembered_image_is_near_until_the_memory_is_full():
-    m = model((1, 8, 8), memory=16)
+    m = model((1, 8, 8), memory_size=16)
     x = torch.randn(1, 40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     m.finalize(iter([x[:, :10]]))
     assert m.score_terms(x[:, :10])["trunk"].max() < 0.02 < m.score_terms(x[:, 10:])["trunk"].min()
@@ -104,7 +107,7 @@ def test_it_learns_a_shape_wherever_it_is():
             image[r : r + 9, c] = image[r, c : c + 6] = image[r + 4, c : c + 4] = 1
         return x[:, :, ::-1].copy() if mirrored else x
 
-    detector = Contrastive(steps=100, width=8, memory=64, random_state=0, alpha=0.1)
+    detector = Contrastive(training=TrainingConfig(steps=100), width=8, memory_size=64, random_state=0, alpha=0.1)
     detector.fit(letters(200, 0))
     new = np.concatenate([letters(60, 1), letters(60, 2, mirrored=True)])
     assert roc_auc_score(np.arange(120) >= 60, detector.anomaly_score(new)) > 0.95

@@ -8,7 +8,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 from egbad.detectors.dagmm import (
     DAGMM,
     Compression,
-    Settings,
+    DAGMMSettings,
     default,
     energy,
     mixture,
@@ -17,13 +17,15 @@ from egbad.detectors.dagmm import (
     whitening,
 )
 from egbad.nn.generators import MemberGenerators
+from egbad.preprocessing import Preprocessing
+from egbad.training import TrainingConfig
 
 DRAW = torch.Generator().manual_seed(0)
 
 
 def model(**given):
     base = default((5,)) | {"hidden": (8,), "n_components": 3}
-    return Compression((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return Compression((5,), DAGMMSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_features_by_hand():
@@ -86,9 +88,14 @@ def test_the_variational_gradient_is_that_of_the_bound_on_average():
 
 def test_the_mixture_that_scores_is_that_of_all_training_rows():
     x = np.random.default_rng(0).normal(size=(600, 5))
-    detector = DAGMM(steps=20, alpha=0.05, random_state=0, distinct=False, calibration_fraction=0.5, device="cpu").fit(
-        x
-    )
+    detector = DAGMM(
+        training=TrainingConfig(steps=20),
+        preprocessing=Preprocessing(drop_duplicates=False),
+        alpha=0.05,
+        random_state=0,
+        calibration_fraction=0.5,
+        device="cpu",
+    ).fit(x)
     m = detector.model_
     kept = np.sort(np.random.default_rng(detector.seed_).permutation(600)[300:])
     with torch.no_grad():
@@ -99,10 +106,11 @@ def test_the_mixture_that_scores_is_that_of_all_training_rows():
 
 
 def test_the_paper_recipe_is_the_papers():
-    s = Settings.model_validate(paper((121,)))
-    assert (s.hidden, s.n_latent, s.n_components, s.batch_size, s.epochs) == ((60, 30, 10), 1, 4, 1024, 200)
-    assert (s.energy_weight, s.covariance_weight, s.learning_rate, s.dropout) == (0.1, 0.005, 1e-4, 0.5)
-    assert not s.guard
+    s = DAGMMSettings.model_validate(paper((121,)))
+    assert (s.hidden, s.n_latent, s.n_components) == ((60, 30, 10), 1, 4)
+    assert (s.training.batch_size, s.training.epochs, s.training.learning_rate) == (1024, 200, 1e-4)
+    assert (s.energy_weight, s.covariance_weight, s.dropout) == (0.1, 0.005, 0.5)
+    assert not s.preprocessing.range_guard
 
 
 @pytest.mark.parametrize("d", [2, 3, 5, 7, 12])

@@ -7,21 +7,21 @@ from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from egbad import EGBAD, load
-from egbad.detectors.egbad import ScoredBiGAN, Settings, correlation_distance, default, paper, relative_distance
+from egbad.detectors.base import merge_settings
+from egbad.detectors.egbad import EGBADSettings, ScoredBiGAN, correlation_distance, default, paper, relative_distance
 from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
 from egbad.detectors.gan.models import COLLAPSED, DIED, WON
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import Dropout
 from egbad.nn.networks import encoder, generator, pair_discriminator
+from egbad.training import EarlyStopping, TrainingConfig
 from egbad.training.health import Symptom
 
 
 def settings(shape, name="default", **given):
-    base = {"default": default, "paper": paper}[name](shape)
-    if "steps" in given:
-        base.pop("epochs", None)
-    return Settings.model_validate(base | given)
+    recipe = {"default": default, "paper": paper}[name]
+    return EGBADSettings.model_validate(merge_settings(recipe(shape), given))
 
 
 def model(shape=(6,), **given):
@@ -70,7 +70,7 @@ def test_the_score_is_the_papers_weighted_sum(weight):
 
 
 def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
-    m = model((1, 8, 8), memory=16, residual_weight=0.3)
+    m = model((1, 8, 8), memory_size=16, residual_weight=0.3)
     x = torch.randn(1, 9, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         m.finalize(iter([x[:, :4], x[:, 4:6]]))
@@ -84,7 +84,7 @@ def test_a_memory_scores_how_far_the_nearest_remembered_code_lies():
 
 def test_a_memory_leaves_relative_distances_what_they_are():
     x = torch.randn(1, 40, 6, generator=torch.Generator().manual_seed(0))
-    with_memory, without = model(discriminator_loss="memory", memory=16), model()
+    with_memory, without = model(discriminator_loss="memory", memory_size=16), model()
     with torch.no_grad():
         for m in (with_memory, without):
             m.finalize(iter([x]))
@@ -93,22 +93,26 @@ def test_a_memory_leaves_relative_distances_what_they_are():
 
 def test_a_file_keeps_the_defaults_that_it_was_fitted_with(tmp_path, monkeypatch):
     x = np.random.default_rng(0).normal(size=(200, 4))
-    detector = EGBAD(steps=20, alpha=0.1, random_state=0).fit(x)
+    detector = EGBAD(training=TrainingConfig(steps=20), alpha=0.1, random_state=0).fit(x)
     detector.save(tmp_path / "m.egbad")
-    later = {"default": lambda shape: default(shape) | {"residual_weight": 0.1, "scaling": "minmax", "width": 3}}
+    later = {
+        "default": lambda shape: (
+            default(shape) | {"residual_weight": 0.1, "preprocessing": {"preprocessing__scaling": "minmax"}, "width": 3}
+        )
+    }
     monkeypatch.setattr(EGBAD, "recipes", later)
     again = load(tmp_path / "m.egbad")
     assert again.settings_ == detector.settings_
     assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))
 
 
-@pytest.mark.parametrize("pair", ["paper", "released"])
-def test_sigma_judges_the_pair_it_is_told(pair):
-    m = model(distance="norm", discriminator_loss="sigma", sigma_pair=pair, residual_weight=0.0)
+@pytest.mark.parametrize("loss", ["sigma", "sigma_released"])
+def test_sigma_scores_the_pair_of_the_paper_or_of_the_released_code(loss):
+    m = model(distance="norm", discriminator_loss=loss, residual_weight=0.0)
     x = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         z = m.E(x)
-        expected = -torch.log(torch.sigmoid(m.D(x if pair == "paper" else m.G(z), z)))
+        expected = -torch.log(torch.sigmoid(m.D(x if loss == "sigma" else m.G(z), z)))
         assert torch.allclose(m.score_terms(x)["features"], expected, atol=1e-6)
 
 
@@ -158,9 +162,9 @@ def test_the_kdd99_networks_are_the_papers():
 
 def test_the_paper_recipe_is_the_papers():
     rows, images = settings((121,), "paper"), settings((1, 28, 28), "paper")
-    assert (rows.learning_rate, rows.batch_size, rows.n_latent, rows.average) == (1e-5, 50, 32, 0.9999)
-    assert (images.learning_rate, images.batch_size, images.n_latent, images.average) == (1e-5, 100, 200, 0.999)
-    for s in (rows, images):
+    assert (rows.n_latent, images.n_latent) == (32, 200)
+    for s, batch_size, ema_decay in ((rows, 50, 0.9999), (images, 100, 0.999)):
+        assert (s.training.learning_rate, s.training.batch_size, s.training.ema_decay) == (1e-5, batch_size, ema_decay)
         assert (s.cycle_weight, s.input_noise, s.distance, s.degree, s.residual_weight) == (0, 0, "norm", 1, 0.9)
         assert s.discriminator_lr_scale == 1
 
@@ -183,7 +187,7 @@ def test_rows_off_the_scene_score_higher_and_training_is_why():
     labels = np.repeat([0, 1], 200)
 
     def auroc(steps):
-        detector = EGBAD(steps=steps, random_state=0, alpha=0.05).fit(x)
+        detector = EGBAD(training=TrainingConfig(steps=steps), random_state=0, alpha=0.05).fit(x)
         return roc_auc_score(labels, detector.anomaly_score(np.concatenate([normal, strange])))
 
     trained, untrained = auroc(600), auroc(0)
@@ -201,13 +205,17 @@ def bars(n, seed, upright):
 
 
 def test_images_of_another_kind_score_higher():
-    detector = EGBAD(steps=150, width=8, random_state=0, alpha=0.05).fit(bars(300, 0, upright=True))
+    detector = EGBAD(training=TrainingConfig(steps=150), width=8, random_state=0, alpha=0.05).fit(
+        bars(300, 0, upright=True)
+    )
     scores = detector.anomaly_score(np.concatenate([bars(100, 1, upright=True), bars(100, 2, upright=False)]))
     assert roc_auc_score(np.repeat([0, 1], 100), scores) > 0.9
 
 
 def test_without_the_game_d_stays_as_it_was():
-    detector = EGBAD(steps=20, adversarial_weight=0, random_state=0, alpha=0.05).fit(ring(300, 0))
+    detector = EGBAD(training=TrainingConfig(steps=20), adversarial_weight=0, random_state=0, alpha=0.05).fit(
+        ring(300, 0)
+    )
     assert set(detector.history_) == {"step", "EG"}
 
 
@@ -229,7 +237,7 @@ WORTHLESS = Symptom("it is worth nothing", "Do something.", restart=True)
 def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
     monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True], device=x.device)})
     with pytest.warns(HealthWarning, match=r"At the end something is wrong \(members 1 of 2\). Do something."):
-        detector = EGBAD(steps=2, members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
+        detector = EGBAD(training=TrainingConfig(steps=2), members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
     detector.save(tmp_path / "model.egbad")
     words = ["At the end something is wrong (members 1 of 2). Do something."]
     assert load(tmp_path / "model.egbad").health_ == detector.describe()["health"] == words
@@ -237,7 +245,13 @@ def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
 
 def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypatch):
     x = ring(300, 0)
-    options = {"steps": 20, "random_state": 0, "alpha": 0.05, "keep": "last", "device": "cpu"}
+    options = {
+        "training__steps": 20,
+        "random_state": 0,
+        "alpha": 0.05,
+        "early_stopping__criterion": "none",
+        "device": "cpu",
+    }
     plain = EGBAD(members=3, **options).fit(x)
     monkeypatch.setattr(
         ScoredBiGAN,
@@ -254,7 +268,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     assert not torch.equal(before["E.0.weight"][1], after["E.0.weight"][1])
     assert np.array_equal(plain.history_["EG"][:, 0], cured.history_["EG"][:, 0])
     assert not np.array_equal(plain.history_["EG"][:, 1], cured.history_["EG"][:, 1])
-    alone = EGBAD(**options)
+    alone = EGBAD().set_params(**options)
     alone._train([cured.seeds_[1]], *_prepared(alone, x))
     assert torch.equal(alone.model_.E[0].weight[0], after["E.0.weight"][1]), "as if it had had that seed from the start"
 
@@ -263,7 +277,7 @@ def _prepared(detector, x):
     """What `fit` hands to training: encoded rows, no validation rows, nothing beside."""
     from egbad.detectors.base import Beside
 
-    fitted = EGBAD(steps=0, random_state=0, alpha=0.05).fit(x)
+    fitted = EGBAD(training=TrainingConfig(steps=0), random_state=0, alpha=0.05).fit(x)
     detector.kind_, detector.shape_, detector.seed_ = "rows", fitted.shape_, 0
     detector.columns_ = detector.column_types_ = None
     detector.encoder_ = fitted.encoder_
@@ -276,7 +290,7 @@ def _prepared(detector, x):
 
 def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
     x = ring(300, 0)
-    first = EGBAD(steps=5, members=3, random_state=0, alpha=0.05).fit(x).seeds_
+    first = EGBAD(training=TrainingConfig(steps=5), members=3, random_state=0, alpha=0.05).fit(x).seeds_
     rounds = []
 
     def symptoms(self, batch):
@@ -288,7 +302,7 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
         return {WORTHLESS: torch.tensor(sick, device=batch.device)}
 
     monkeypatch.setattr(ScoredBiGAN, "symptoms", symptoms)
-    seeds = EGBAD(steps=5, members=3, random_state=0, alpha=0.05).fit(x).seeds_
+    seeds = EGBAD(training=TrainingConfig(steps=5), members=3, random_state=0, alpha=0.05).fit(x).seeds_
     assert rounds[0] == first and [len(r) for r in rounds] == [3, 2, 1]
     assert seeds == (first[0], rounds[1][0], rounds[2][0])
 
@@ -296,7 +310,7 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
 def test_one_that_stays_worthless_is_named(monkeypatch):
     monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True], device=x.device)})
     with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
-        detector = EGBAD(steps=5, random_state=0, alpha=0.05).fit(ring(300, 0))
+        detector = EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(ring(300, 0))
     again = "Step 5: it is worth nothing; it was trained anew from another seed."
     assert detector.health_ == [again, again, "At the end it is worth nothing. Do something."]
 
@@ -305,14 +319,14 @@ def test_training_that_never_holds_says_so():
     with pytest.raises(
         TrainingError, match="Training broke down, 3 times from different seeds: a loss or a weight was not"
     ):
-        EGBAD(steps=50, learning_rate=1e30, random_state=0, alpha=0.05).fit(ring(300, 0))
+        EGBAD(training=TrainingConfig(steps=50, learning_rate=1e30), random_state=0, alpha=0.05).fit(ring(300, 0))
 
 
 def test_scores_that_tie_are_named(monkeypatch):
     flat = ScoredBiGAN.score_terms
     monkeypatch.setattr(ScoredBiGAN, "score_terms", lambda self, x: {k: v.round() for k, v in flat(self, x).items()})
     with pytest.warns(HealthWarning, match="At the end rows that differ have the same score"):
-        EGBAD(steps=5, random_state=0, alpha=0.05).fit(ring(300, 0))
+        EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(ring(300, 0))
 
 
 def test_a_collapsed_generator_is_named():
@@ -334,15 +348,15 @@ def test_a_discriminator_that_says_the_same_of_everything_is_named():
 
 def test_repeated_rows_do_not_change_what_is_learned_from_rows():
     x = ring(300, 0)
-    detector = EGBAD(steps=5, random_state=0, alpha=0.05).fit(np.concatenate([x] * 5))
+    detector = EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(np.concatenate([x] * 5))
     assert detector.n_train_ <= 300
 
 
 def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
     x, seen = ring(300, 0), []
-    watched = EGBAD(steps=20, random_state=0, alpha=0.05)
+    watched = EGBAD(training=TrainingConfig(steps=20), random_state=0, alpha=0.05)
     watched.fit(x, callback=lambda step: seen.append((step, watched.anomaly_score(x[:9]))), callback_interval=10)
-    plain = EGBAD(steps=20, random_state=0, alpha=0.05).fit(x)
+    plain = EGBAD(training=TrainingConfig(steps=20), random_state=0, alpha=0.05).fit(x)
     assert [step for step, _ in seen] == [10, 20]
     assert np.array_equal(seen[-1][1], plain.anomaly_score(x[:9]))
 
@@ -350,7 +364,7 @@ def test_watching_changes_nothing_and_sees_the_detector_as_it_will_be():
 @pytest.mark.parametrize("n", [1, 5, 300, 600, 904, 2049, 2560, 4096, 5000])
 def test_chunks_are_large_where_few_rows_only_fill_them(n):
     x, computed = ring(n, 0), []
-    detector = EGBAD(steps=0, random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
+    detector = EGBAD(training=TrainingConfig(steps=0), random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
     for _ in range(2):  # the second time it finds out which sizes have the same bits
         detector.anomaly_score(x)
     own = detector.model_.score_terms
@@ -363,7 +377,7 @@ def test_chunks_are_large_where_few_rows_only_fill_them(n):
 
 def test_first_rows_do_not_wait_for_sizes_of_chunks_to_be_compared():
     x, computed = ring(3, 0), []
-    detector = EGBAD(steps=0, random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
+    detector = EGBAD(training=TrainingConfig(steps=0), random_state=0, alpha=0.05, device="cpu").fit(ring(300, 0))
     del detector.model_.alike
     own = detector.model_.score_terms
     detector.model_.score_terms = lambda x: computed.append(x.shape[1]) or own(x)
@@ -379,7 +393,13 @@ def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
     images = np.random.default_rng(0).integers(0, 256, (300, 8, 8)).astype(np.uint8)
     seen = []
     for x, options in ((ring(300, 0), {}), (ring(300, 0), {"members": 200}), (images, {})):
-        detector = EGBAD(steps=2, random_state=0, alpha=0.05, keep="last", **options)
+        detector = EGBAD(
+            training=TrainingConfig(steps=2),
+            early_stopping=EarlyStopping(criterion="none"),
+            random_state=0,
+            alpha=0.05,
+            **options,
+        )
         detector.fit(x, callback=lambda step: seen.append(torch.get_num_threads()), callback_interval=2)
     assert torch.get_num_threads() == 2
     torch.set_num_threads(before)
@@ -393,11 +413,10 @@ def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
     ("given", "words"),
     [
         ({"recipe": "papr"}, "There is no recipe 'papr'. Did you mean 'paper'"),
-        ({"learning_rate": -1.0}, "learning_rate: input should be greater than 0, got -1.0"),
+        ({"training__learning_rate": -1.0}, "learning_rate: input should be greater than 0, got -1.0"),
         ({"residual_weight": 1.5}, "residual_weight: input should be less than or equal to 1, got 1.5"),
         ({"prior": "gaussian"}, "prior: input should be 'normal' or 'uniform', got 'gaussian'"),
-        ({"steps": 5, "epochs": 1.0}, "Give steps or epochs, not both"),
-        ({"networks": "mnist"}, r"networks='mnist' needs images of shape \(1, 28, 28\)"),
+        ({"training__steps": 5, "training__epochs": 1.0}, "Give steps or epochs, not both"),
         ({"members": 0}, "members must be at least 1, got 0"),
         ({"alpha": 1.5}, r"alpha must be in \(0, 1\), got 1.5"),
         ({"calibration_fraction": 0.0}, "calibration_fraction must be in"),
@@ -407,16 +426,21 @@ def test_small_batches_are_learned_by_one_thread_and_large_ones_by_all():
 )
 def test_a_wrong_parameter_is_one_sentence(given, words):
     with pytest.raises(InvalidInputError, match=words):
-        EGBAD(**given).fit(ring(50, 0))
+        EGBAD().set_params(**given).fit(ring(50, 0))
 
 
 def test_epochs_are_passes_over_the_training_rows():
-    detector = EGBAD(epochs=2, batch_size=50, keep="last", random_state=0, alpha=0.05).fit(ring(200, 0))
+    detector = EGBAD(
+        training=TrainingConfig(epochs=2, batch_size=50),
+        early_stopping=EarlyStopping(criterion="none"),
+        random_state=0,
+        alpha=0.05,
+    ).fit(ring(200, 0))
     assert detector.history_["step"][-1] == 8  # 180 rows, 50 a step: 3.6 steps a pass
 
 
 def test_a_longer_run_is_not_a_worse_one():
     x, y = ring(300, 0), ring(50, 1)
-    runs = [EGBAD(steps=steps, random_state=0, alpha=0.05).fit(x) for steps in (6000, 30_000)]
+    runs = [EGBAD(training=TrainingConfig(steps=steps), random_state=0, alpha=0.05).fit(x) for steps in (6000, 30_000)]
     assert all(run.history_["step"][-1] < 6000 for run in runs), "both end where little is gained"
     assert np.array_equal(runs[0].anomaly_score(y), runs[1].anomaly_score(y))

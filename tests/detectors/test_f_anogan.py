@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.f_anogan import EncodedGAN, FAnoGAN, Settings, default, gradient_penalty
+from egbad.detectors.f_anogan import EncodedGAN, FAnoGAN, FAnoGANSettings, default, gradient_penalty
 from egbad.nn.generators import MemberGenerators
+from egbad.training import TrainingConfig
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = default((5,)) | {"n_latent": 2, "width": 8}
-    return EncodedGAN((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return EncodedGAN((5,), FAnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_penalty_by_hand():
@@ -52,7 +53,10 @@ def test_the_score_by_hand():
 
 def test_the_encoder_learns_after_the_game_and_changes_nothing_of_it():
     x = np.random.default_rng(0).normal(size=(300, 5))
-    short, long = (FAnoGAN(steps=10, encoder_steps=steps, alpha=0.05, random_state=0).fit(x) for steps in (0, 30))
+    short, long = (
+        FAnoGAN(training=TrainingConfig(steps=10), encoder_steps=steps, alpha=0.05, random_state=0).fit(x)
+        for steps in (0, 30)
+    )
     a, b = short.model_.state_dict(), long.model_.state_dict()
     assert all(torch.equal(a[name], b[name]) for name in a if not name.startswith("E."))
     assert not all(torch.equal(a[name], b[name]) for name in a if name.startswith("E."))

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.ganomaly import GANomaly, Settings, TwoEncoders, default, paper
+from egbad.detectors.ganomaly import GANomaly, GANomalySettings, TwoEncoders, default, paper
 from egbad.nn.generators import MemberGenerators
+from egbad.training import EarlyStopping, TrainingConfig
 
 ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 
 def model(**given):
     base = default((5,)) | {"n_latent": 3, "width": 8}
-    return TwoEncoders((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return TwoEncoders((5,), GANomalySettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_losses_by_hand():
@@ -42,21 +43,29 @@ def test_the_weights_kept_are_those_that_know_held_out_normals_best():
     x = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 5))
     # Far too fast: what comes last is worse than what came before.
     kept, last = (
-        GANomaly(steps=200, learning_rate=0.1, learning_rate_decay=False, average=0.0, keep=keep, alpha=0.05,
-                 random_state=0, device="cpu").fit(x)
-        for keep in ("best", "last")
-    )  # fmt: skip
+        GANomaly(
+            training=TrainingConfig(steps=200, learning_rate=0.1, learning_rate_decay=False, ema_decay=0.0),
+            early_stopping=EarlyStopping(criterion=criterion),
+            alpha=0.05,
+            random_state=0,
+            device="cpu",
+        ).fit(x)
+        for criterion in ("validation", "none")
+    )
     fresh = torch.from_numpy(kept.encoder_.encode(rng.normal(size=(200, 2)) @ rng.normal(size=(2, 5))))[None]
     with torch.no_grad():
         assert kept.model_.criterion(fresh).mean() < last.model_.criterion(fresh).mean()
 
 
 def test_nothing_is_left_in_training_mode():
-    detector = GANomaly(steps=5, alpha=0.05, random_state=0).fit(np.random.default_rng(0).normal(size=(200, 4)))
+    detector = GANomaly(training=TrainingConfig(steps=5), alpha=0.05, random_state=0).fit(
+        np.random.default_rng(0).normal(size=(200, 4))
+    )
     assert not any(module.training for module in detector.model_.modules())
 
 
 def test_the_paper_recipe_is_the_released_codes():
-    s = Settings.model_validate(paper((1, 32, 32)))
-    assert (s.n_latent, s.width, s.learning_rate, s.batch_size, s.epochs, s.keep) == (100, 64, 2e-4, 64, 15, "best")
-    assert (s.adversarial_weight, s.residual_weight, s.latent_weight, s.beta1) == (1, 50, 1, 0.5)
+    s = GANomalySettings.model_validate(paper((1, 32, 32)))
+    assert (s.n_latent, s.width, s.early_stopping.criterion) == (100, 64, "validation")
+    assert (s.training.learning_rate, s.training.batch_size, s.training.epochs) == (2e-4, 64, 15)
+    assert (s.adversarial_weight, s.residual_weight, s.latent_weight, s.training.beta1) == (1, 50, 1, 0.5)

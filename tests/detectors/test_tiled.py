@@ -14,6 +14,7 @@ from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled, _Stitched, starts
 from egbad.errors import InvalidInputError
 from egbad.explain.grouping import by_region
+from egbad.preprocessing import Preprocessing
 
 
 def images(n, seed, side=(96, 80)):
@@ -31,7 +32,7 @@ def scratched(x):
 
 @pytest.fixture(scope="module")
 def fitted():
-    return Tiled(part="pca", size=16, alpha=0.1, random_state=0).fit(images(400, 0))
+    return Tiled(detector="pca", tile_size=16, alpha=0.1, random_state=0).fit(images(400, 0))
 
 
 @given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
@@ -75,7 +76,7 @@ def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
     x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
     with pytest.raises(InvalidInputError, match="learn them by patches"):
         create("pca").fit(x)
-    detector = Tiled(part="pca", size=24, overlap=0.0, most_patches=300, alpha=0.4, random_state=0).fit(x)
+    detector = Tiled(detector="pca", tile_size=24, overlap=0.0, max_tiles=300, alpha=0.4, random_state=0).fit(x)
     detector.save(tmp_path / "m.egbad")
     again = load(tmp_path / "m.egbad")
     assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x))
@@ -83,7 +84,9 @@ def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
 
 
 def test_a_blend_of_patches_is_on_a_scale_that_its_own_images_did_not_make():
-    detector = Tiled(size=16, part_parameters={"steps": 30}, alpha=0.2, random_state=0).fit(images(60, 0))
+    detector = Tiled(tile_size=16, detector_params={"training__steps": 30}, alpha=0.2, random_state=0).fit(
+        images(60, 0)
+    )
     assert detector.part_.name == "blend"
     assert (detector.predict(images(100, 5)) == -1).mean() < 0.5
     assert set(detector.score_terms(images(2, 1))) == set(detector.part_.parts_)
@@ -101,7 +104,7 @@ def of_different_sizes(n, seed):
 
 @pytest.fixture(scope="module")
 def of_any_size():
-    return Tiled(part="pca", size=16, alpha=0.1, random_state=0).fit(of_different_sizes(300, 0))
+    return Tiled(detector="pca", tile_size=16, alpha=0.1, random_state=0).fit(of_different_sizes(300, 0))
 
 
 def test_images_keep_their_sizes(of_any_size, tmp_path):
@@ -165,7 +168,7 @@ def test_other_detectors_refuse_images_of_different_sizes(fitted):
     with pytest.raises(InvalidInputError, match=r"Tiled was fitted on images of shape \(96, 80\), got shapes from"):
         fitted.anomaly_score(of_different_sizes(6, 0))
     with pytest.raises(InvalidInputError, match="trim compares images of one size"):
-        Tiled(part="pca", trim=0.1).fit(of_different_sizes(30, 0))
+        Tiled(detector="pca", preprocessing=Preprocessing(trim_fraction=0.1)).fit(of_different_sizes(30, 0))
 
 
 def test_the_command_line_learns_a_folder_of_different_sizes(tmp_path, capsys):
@@ -197,11 +200,11 @@ def test_the_command_line_learns_a_folder_of_different_sizes(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"size": 90}, "size must be no more than the image's shorter side, 80, got 90"),
-        ({"size": 4}, "size: input should be greater than or equal to 8, got 4"),
-        ({"part": "pac"}, "There is no part 'pac'. Did you mean 'pca'?"),
+        ({"tile_size": 90}, "size must be no more than the image's shorter side, 80, got 90"),
+        ({"tile_size": 4}, "size: input should be greater than or equal to 8, got 4"),
+        ({"detector": "pac"}, "There is no part 'pac'. Did you mean 'pca'?"),
         (
-            {"part": "pca", "part_parameters": {"n_component": 3}},
+            {"detector": "pca", "detector_params": {"n_component": 3}},
             "There is no option 'n_component'. Did you mean 'n_components'?",
         ),
     ],

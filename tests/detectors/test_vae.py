@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from egbad.detectors.vae import VAE, Autoencoder, Settings, default, kl_to_prior, log_likelihood
+from egbad.detectors.vae import VAE, Autoencoder, VAESettings, default, kl_to_prior, log_likelihood
 from egbad.nn.generators import MemberGenerators
+from egbad.training import TrainingConfig
 
 DRAW = torch.Generator().manual_seed(0)
 ROWS = torch.randn(1, 6, 5, generator=DRAW)
@@ -14,7 +15,7 @@ ROWS = torch.randn(1, 6, 5, generator=DRAW)
 
 def model(**given):
     base = default((5,)) | {"n_latent": 2, "width": 8}
-    return Autoencoder((5,), Settings.model_validate(base | given), MemberGenerators([0])).eval()
+    return Autoencoder((5,), VAESettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_divergence_is_torchs():
@@ -52,6 +53,6 @@ def test_the_variance_has_its_floor():
 
 def test_the_draws_are_kept_with_the_model():
     x = np.random.default_rng(0).normal(size=(200, 4))
-    detector = VAE(steps=5, alpha=0.05, random_state=0, n_latent_samples=7).fit(x)
+    detector = VAE(training=TrainingConfig(steps=5), alpha=0.05, random_state=0, n_latent_samples=7).fit(x)
     assert detector.model_.noise.shape == (1, 7, 2)
     assert np.array_equal(detector.anomaly_score(x), detector.anomaly_score(x))

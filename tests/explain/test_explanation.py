@@ -45,7 +45,7 @@ def changed(frame, column, value):
 
 def quick(name):
     known = all_detectors()[name]().get_params()
-    return {k: v for k, v in {"steps": 150, "search_steps": 20, "part": "knn"}.items() if k in known}
+    return {k: v for k, v in {"training__steps": 150, "search_steps": 20, "detector": "knn"}.items() if k in known}
 
 
 @pytest.fixture(scope="module", params=all_detectors())
@@ -85,7 +85,7 @@ def test_terms_are_those_of_the_score_and_members_differ(of_rows):
     for name, values in of_rows.score_terms(x).items():
         assert found.terms[name] == pytest.approx(values, rel=1e-9)
     assert (found.spread is None) == (of_rows.name != "blend"), "one member differs from nobody"
-    two = create("egbad", members=2, steps=50, random_state=0, alpha=0.2).fit(scene(200, 0))
+    two = create("egbad", members=2, training__steps=50, random_state=0, alpha=0.2).fit(scene(200, 0))
     assert two.explain(x).spread == pytest.approx(two.score_spread(x))
 
 
@@ -133,7 +133,7 @@ def test_a_gradient_says_what_captum_says_by_many(name):
 
 
 def test_hidden_columns_count_as_captum_has_it():
-    detector = create("egbad", random_state=0, alpha=0.2, steps=150).fit(scene(400, 0))
+    detector = create("egbad", random_state=0, alpha=0.2, training__steps=150).fit(scene(400, 0))
     x = torch.from_numpy(detector.encoder_.encode(faults()[0]))
     model = detector.model_.requires_grad_(False)
     found = model.shares(x[None])
@@ -150,7 +150,7 @@ def test_hidden_columns_count_as_captum_has_it():
 
 
 def test_what_memory_notices_in_images_lies_where_captum_has_it():
-    detector = create("egbad", random_state=0, alpha=0.2, steps=30).fit(pictures(120, 0))
+    detector = create("egbad", random_state=0, alpha=0.2, training__steps=30).fit(pictures(120, 0))
     x = torch.from_numpy(detector.encoder_.encode(pictures(4, 1)))
     model = detector.model_.requires_grad_(False)
     assert model.settings.discriminator_loss == "memory"
@@ -199,13 +199,13 @@ def test_normal_images_most_like_one_are_shown():
     detector = create("knn", random_state=0, alpha=0.2).fit(x)
     kept = detector.exemplars_
     assert np.array_equal(detector.nearest_examples(kept[:5] * 0.5, 2)[:, 0], kept[:5]), "light doesn't count"
-    few = create("knn", random_state=0, alpha=0.2, examples=3).fit(x)
+    few = create("knn", random_state=0, alpha=0.2, n_exemplars=3).fit(x)
     assert few.exemplars_.shape == (3, 12, 12) and few.nearest_examples(x[:2]).shape == (2, 3, 12, 12)
-    none = create("knn", random_state=0, alpha=0.2, examples=0).fit(x)
+    none = create("knn", random_state=0, alpha=0.2, n_exemplars=0).fit(x)
     with pytest.raises(InvalidInputError, match="must have kept training images"):
         none.nearest_examples(x)
     with pytest.raises(InvalidInputError, match="examples must be at least 0"):
-        create("knn", examples=-1).fit(x)
+        create("knn", n_exemplars=-1).fit(x)
     assert none.explain(x[:2]).shares.shape == (2, 12, 12)
 
 

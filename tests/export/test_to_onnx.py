@@ -21,7 +21,7 @@ from egbad.preprocessing.row_encoder import RowEncoder
 
 REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca", "tiled"}
 EXPORTED = sorted(set(all_detectors()) - REFUSED)
-QUICK = {"steps": 20, "encoder_steps": 20, "members": 2, "search_steps": 2}
+QUICK = {"training__steps": 20, "encoder_steps": 20, "members": 2, "search_steps": 2}
 
 
 def fitted(name, x, **options):
@@ -109,7 +109,7 @@ def test_ten_thousand_real_ones_have_the_scores_of_the_detector(name, kind, data
     data = datasets.load(kind, data_dir)
     split = protocols.kdd99(data) if kind == "kdd99" else protocols.leave_one_out(data, label=9, n_train=2000)
     rows = np.random.default_rng(0).permutation(len(split.x_test))[:10_000]
-    detector = fitted(name, split.x_train[:20_000], steps=200, encoder_steps=200)
+    detector = fitted(name, split.x_train[:20_000], training__steps=200, encoder_steps=200)
     to_onnx.export(detector, tmp_path / "m.onnx")
     found, wanted = (d.anomaly_score(split.x_test[rows]) for d in (load(tmp_path / "m.onnx"), detector))
     off = np.abs(found - wanted) / np.maximum(np.abs(wanted), np.abs(wanted).mean())
@@ -120,15 +120,17 @@ def test_ten_thousand_real_ones_have_the_scores_of_the_detector(name, kind, data
 @pytest.mark.parametrize(
     "options",
     [
-        {"scaling": "minmax"},
-        {"scaling": "robust"},
-        {"scaling": "none"},
+        {"preprocessing__scaling": "minmax"},
+        {"preprocessing__scaling": "robust"},
+        {"preprocessing__scaling": "none"},
         {"discriminator_loss": "sigma"},
         {"distance": "norm"},
     ],
 )
 def test_other_settings_have_their_graph_too(options, tmp_path):
-    assert_exports_alike(fitted("egbad", table(300, 0), steps=0, **options), tmp_path / "m.onnx", table(30, 1))
+    assert_exports_alike(
+        fitted("egbad", table(300, 0), training__steps=0, **options), tmp_path / "m.onnx", table(30, 1)
+    )
 
 
 def test_every_answer_is_there(of_rows):

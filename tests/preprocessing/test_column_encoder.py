@@ -62,7 +62,7 @@ def changed(frame, column, value):
 
 @pytest.fixture(scope="module", params=["egbad", "blend", "knn", "isolation_forest", "vae"])
 def fitted(request):
-    quick = {"steps": 300} if request.param in ("egbad", "vae") else {}
+    quick = {"training__steps": 300} if request.param in ("egbad", "vae") else {}
     return create(request.param, random_state=0, alpha=0.05, **quick).fit(traffic())
 
 
@@ -112,13 +112,13 @@ def test_an_exported_graph_scores_them_alike(fitted, tmp_path):
 
 def test_reconstructions_have_the_users_values():
     frame = traffic()
-    rebuilt = create("egbad", steps=300, random_state=0, alpha=0.05).fit(frame).reconstruct(frame[:9])
+    rebuilt = create("egbad", training__steps=300, random_state=0, alpha=0.05).fit(frame).reconstruct(frame[:9])
     assert rebuilt.shape == (9, 7)
     assert set(rebuilt[:, 2]) <= {"tcp", "udp", "icmp", None}
 
 
 def test_what_a_model_makes_up_has_the_users_values():
-    detector = create("bigan", steps=20, random_state=0, alpha=0.05).fit(traffic())
+    detector = create("bigan", training__steps=20, random_state=0, alpha=0.05).fit(traffic())
     z = detector.transform(traffic(5, 1))
     for made in (detector.sample(5), detector.inverse_transform(z)):
         assert made.shape == (5, 7) and set(made[:, 2]) <= {"tcp", "udp", "icmp", None}
@@ -306,5 +306,5 @@ def test_times_of_several_zones_are_one_column():
 
 def test_a_table_of_twenty_thousand_columns_is_learned():
     x = np.random.default_rng(0).normal(size=(60, 20_000))
-    detector = create("egbad", alpha=0.3, steps=2, random_state=0).fit(x)
+    detector = create("egbad", alpha=0.3, training__steps=2, random_state=0).fit(x)
     assert np.isfinite(detector.anomaly_score(x[:3])).all()

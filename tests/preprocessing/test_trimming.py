@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from egbad.detectors.knn import KNN
+from egbad.preprocessing import Preprocessing
 from egbad.preprocessing.trimming import inlier_indices
 
 
@@ -33,7 +34,12 @@ def test_a_neighbour_that_learned_anomalies_finds_them_again():
     x, test = dirty(950, 50, 0), dirty(500, 500, 1)
     strange = np.arange(1000) >= 500
     with_them, without = (
-        roc_auc_score(strange, KNN(n_neighbors=1, trim=trim, alpha=0.05, random_state=0).fit(x).anomaly_score(test))
+        roc_auc_score(
+            strange,
+            KNN(n_neighbors=1, preprocessing=Preprocessing(trim_fraction=trim), alpha=0.05, random_state=0)
+            .fit(x)
+            .anomaly_score(test),
+        )
         for trim in (0, 0.1)
     )
     assert with_them < 0.9 < 0.99 < without

@@ -44,7 +44,7 @@ def table(n=N, seed=0):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
-    create("egbad", steps=50, members=20, random_state=0, alpha=0.05).fit(table(500)).save(folder / "m.egbad")
+    create("egbad", training__steps=50, members=20, random_state=0, alpha=0.05).fit(table(500)).save(folder / "m.egbad")
     for i in range(4):
         table(N // 4, i).to_parquet(folder / f"{i}.parquet")
     return folder

@@ -14,9 +14,10 @@ import pytest
 from egbad import EGBAD, model_file
 from egbad.detectors.registry import create
 from egbad.errors import HealthWarning, InvalidInputError
+from egbad.training import TrainingConfig
 from egbad.training.checkpoints import Checkpoints
 
-RUN = {"data": "abc", "steps": 3}
+RUN = {"data": "abc", "training__steps": 3}
 
 
 def table(n=400):
@@ -56,10 +57,10 @@ def same(a, b):
     ("name", "options"),
     [
         ("egbad", {"members": 2}),
-        ("egbad", {"dropout": 0.2, "keep": "best"}),
+        ("egbad", {"dropout": 0.2, "early_stopping__criterion": "validation"}),
         ("vae", {}),
         ("dagmm", {"estimator": "nvi"}),
-        ("alad", {"spectral": True, "keep": "best", "members": 2}),
+        ("alad", {"spectral": True, "early_stopping__criterion": "validation", "members": 2}),
         ("f_anogan", {"encoder_steps": 30}),
         ("ganomaly", {}),
         ("dsebm", {}),
@@ -70,14 +71,16 @@ def same(a, b):
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
 def test_a_fit_that_died_ends_with_the_same_bits(tmp_path, name, options, at):
     known = create(name).get_params()
-    options = {"steps": 20, "random_state": 0, "alpha": 0.05} | {k: v for k, v in options.items() if k in known}
+    options = {"training__steps": 20, "random_state": 0, "alpha": 0.05} | {
+        k: v for k, v in options.items() if k in known
+    }
     whole = create(name, **options).fit(table())
     assert same(whole, killed_and_resumed(tmp_path, name, table(), at, **options))
 
 
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
 def test_the_second_stage_goes_on_too(tmp_path):
-    options = {"steps": 10, "encoder_steps": 30, "random_state": 0, "alpha": 0.05}
+    options = {"training__steps": 10, "encoder_steps": 30, "random_state": 0, "alpha": 0.05}
     whole = create("f_anogan", **options).fit(table())
     assert same(whole, killed_and_resumed(tmp_path, "f_anogan", table(), 25, **options))
 
@@ -85,20 +88,29 @@ def test_the_second_stage_goes_on_too(tmp_path):
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
 def test_images_and_batch_moments_go_on_too(tmp_path):
     x = np.random.default_rng(0).normal(size=(30, 28, 28))
-    options = {"recipe": "paper", "epochs": None, "steps": 4, "batch_size": 4, "random_state": 0, "alpha": 0.4}
+    options = {
+        "recipe": "paper",
+        "training__epochs": None,
+        "training__steps": 4,
+        "training__batch_size": 4,
+        "random_state": 0,
+        "alpha": 0.4,
+    }
     whole = create("egbad", **options).fit(x)
     assert same(whole, killed_and_resumed(tmp_path, "egbad", x, 2, **options))
 
 
 def test_a_seed_that_was_drawn_is_kept(tmp_path):
-    resumed = killed_and_resumed(tmp_path, "egbad", table(), 7, steps=20, alpha=0.05)
-    assert same(resumed, EGBAD(steps=20, alpha=0.05, random_state=resumed.seed_).fit(table()))
+    resumed = killed_and_resumed(tmp_path, "egbad", table(), 7, training__steps=20, alpha=0.05)
+    assert same(resumed, EGBAD(training=TrainingConfig(steps=20), alpha=0.05, random_state=resumed.seed_).fit(table()))
 
 
 def test_the_newest_two_are_kept_and_all_are_cleared(tmp_path):
     folder = tmp_path / "run"
     checkpoints = Checkpoints(folder, every=0)
-    detector = EGBAD(steps=30, random_state=0, alpha=0.05).fit(table(), checkpoints=checkpoints)
+    detector = EGBAD(training=TrainingConfig(steps=30), random_state=0, alpha=0.05).fit(
+        table(), checkpoints=checkpoints
+    )
     assert [path.name for path in checkpoints.files()] == [
         "step-000000000028.checkpoint",
         "step-000000000029.checkpoint",
@@ -110,20 +122,22 @@ def test_the_newest_two_are_kept_and_all_are_cleared(tmp_path):
 
 
 def test_nothing_is_written_before_it_is_due(tmp_path):
-    EGBAD(steps=5, random_state=0, alpha=0.05).fit(table(), checkpoints=Checkpoints(tmp_path / "run", every=60))
+    EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(
+        table(), checkpoints=Checkpoints(tmp_path / "run", every=60)
+    )
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "empty"])
 def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path, damage):
-    options = {"steps": 30, "random_state": 0, "alpha": 0.05}
-    whole = EGBAD(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
+    options = {"training__steps": 30, "random_state": 0, "alpha": 0.05}
+    whole = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
     newest = Checkpoints(tmp_path).files()[-1]
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes({"flip": bytes(content), "cut": bytes(content[:-9]), "empty": b""}[damage])
     with pytest.warns(HealthWarning, match="A checkpoint is passed over"):
-        resumed = EGBAD(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=60, resume=True))
+        resumed = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=60, resume=True))
     assert same(whole, resumed)
 
 
@@ -132,24 +146,26 @@ def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path, damage):
     [({"width": 9}, table(), "parameters"), ({}, table(399), "data"), ({"random_state": 1}, table(), "parameters")],
 )
 def test_checkpoints_of_another_run_are_refused(tmp_path, options, x, what):
-    common = {"steps": 10, "random_state": 0, "alpha": 0.05}
-    EGBAD(**common).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
+    common = {"training__steps": 10, "random_state": 0, "alpha": 0.05}
+    EGBAD().set_params(**common).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
     with pytest.raises(InvalidInputError, match=f"are of another run, its {what} differ"):
-        EGBAD(**(common | options)).fit(x, checkpoints=Checkpoints(tmp_path, resume=True))
+        EGBAD().set_params(**(common | options)).fit(x, checkpoints=Checkpoints(tmp_path, resume=True))
     assert len(Checkpoints(tmp_path).files()) == 2
 
 
 def test_resuming_what_never_began_begins(tmp_path):
-    options = {"steps": 10, "random_state": 0, "alpha": 0.05}
-    resumed = EGBAD(**options).fit(table(), checkpoints=Checkpoints(tmp_path / "none", resume=True))
-    assert same(EGBAD(**options).fit(table()), resumed)
+    options = {"training__steps": 10, "random_state": 0, "alpha": 0.05}
+    resumed = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path / "none", resume=True))
+    assert same(EGBAD().set_params(**options).fit(table()), resumed)
 
 
 def test_a_checkpoint_is_no_model(tmp_path):
     from egbad import load
     from egbad.errors import EgbadError
 
-    EGBAD(steps=3, random_state=0, alpha=0.05).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
+    EGBAD(training=TrainingConfig(steps=3), random_state=0, alpha=0.05).fit(
+        table(), checkpoints=Checkpoints(tmp_path, every=0)
+    )
     with pytest.raises(EgbadError):
         load(Checkpoints(tmp_path).files()[0])
 
@@ -160,7 +176,17 @@ def test_a_checkpoint_is_no_model(tmp_path):
 def start(folder, *more):
     egbad = str(Path(sys.executable).with_name("egbad"))
     out = ["--out", str(folder / "model.egbad"), "--checkpoint-every", "0.02", "--quiet", "--alpha", "0.05"]
-    command = [egbad, "fit", str(folder / "rows.npy"), *out, "--detector", "egbad", "--set", "steps=300", *more]
+    command = [
+        egbad,
+        "fit",
+        str(folder / "rows.npy"),
+        *out,
+        "--detector",
+        "egbad",
+        "--set",
+        "training.steps=300",
+        *more,
+    ]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 
@@ -215,8 +241,8 @@ def test_another_run_is_said_in_one_sentence(tmp_path, capsys):
     np.save(tmp_path / "rows.npy", table())
     out = str(tmp_path / "m.egbad")
     checkpoints = Checkpoints(f"{out}.checkpoints", every=0)
-    EGBAD(steps=5, random_state=0, alpha=0.05).fit(table(), checkpoints=checkpoints)
-    arguments = ["fit", str(tmp_path / "rows.npy"), "--out", out, "--detector", "egbad", "--set", "steps=5"]
+    EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(table(), checkpoints=checkpoints)
+    arguments = ["fit", str(tmp_path / "rows.npy"), "--out", out, "--detector", "egbad", "--set", "training.steps=5"]
     arguments += ["--quiet", "--alpha", "0.05"]
     assert main([*arguments, "--resume", "--members", "2"]) == 2
     assert "are of another run, its parameters differ" in capsys.readouterr().err

@@ -17,18 +17,18 @@ from egbad.nn import precision
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv
 from egbad.nn.precision import matmul_precision
-from egbad.training import loop
+from egbad.training import EarlyStopping, TrainingConfig, loop
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 TRAINED = sorted(name for name, kind in all_detectors().items() if issubclass(kind, TorchDetector))
-QUICK = {"steps": 40, "encoder_steps": 40, "search_steps": 3, "n_starts": 2}
+QUICK = {"training__steps": 40, "encoder_steps": 40, "search_steps": 3, "n_starts": 2}
 
 
 def quick(name, **options):
     """A detector with those of the options that it has."""
     known = all_detectors()[name]().get_params()
     options = {"random_state": 0, "alpha": 0.05, **QUICK, **options}
-    return all_detectors()[name](**{k: v for k, v in options.items() if k in known})
+    return all_detectors()[name]().set_params(**{k: v for k, v in options.items() if k in known})
 
 
 def rows(n, seed, d=12):
@@ -74,7 +74,17 @@ def test_on_the_cpu_nothing_is_drawn_elsewhere():
 
 def test_bf16_learns_and_scores_nearly_as_float32_does():
     x, new = rows(400, 0), np.concatenate([rows(200, 1), 3 * rows(200, 2)])
-    one, other = (fitted(EGBAD(steps=20, keep="last", random_state=0, precision=p), x) for p in ("float32", "bf16"))
+    one, other = (
+        fitted(
+            EGBAD(
+                training=TrainingConfig(steps=20, precision=p),
+                early_stopping=EarlyStopping(criterion="none"),
+                random_state=0,
+            ),
+            x,
+        )
+        for p in ("float32", "bf16")
+    )
     other.model_.load_state_dict(one.model_.state_dict())
     a, b = (detector.anomaly_score(new) for detector in (one, other))
     assert not np.array_equal(a, b)
@@ -83,7 +93,7 @@ def test_bf16_learns_and_scores_nearly_as_float32_does():
 
 def test_an_unknown_precision_is_refused():
     with pytest.raises(InvalidInputError, match="There is no precision 'fp16'. Did you mean 'bf16'"):
-        EGBAD(precision="fp16").fit(rows(50, 0))
+        EGBAD(training=TrainingConfig(precision="fp16")).fit(rows(50, 0))
 
 
 def test_threads_share_one_precision_and_wait_for_another():
@@ -211,7 +221,7 @@ def test_convolutions_learn_on_a_gpu_what_they_learn_here(up, n):
 @pytest.mark.parametrize("precision", ["tf32", "bf16"])
 def test_less_precise_products_change_scores_little(precision):
     x, new = images(300, 0), images(100, 1)
-    one = fitted(EGBAD(steps=100, random_state=0), x)
+    one = fitted(EGBAD(training=TrainingConfig(steps=100), random_state=0), x)
     a = one.anomaly_score(new)
     one.precision = precision
     b = one.anomaly_score(new)

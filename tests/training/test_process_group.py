@@ -41,7 +41,7 @@ def stop(step):
 
 with process_group() as group:
     def made(name, x, out, members=1, **given):
-        detector = create(name, steps=120, random_state=None if out == "chance" else 0, alpha=0.1, members=members)
+        detector = create(name, training__steps=120, random_state=None if out == "chance" else 0, alpha=0.1, members=members)
         try:
             detector.fit(x, **given)
         except Stopped:
@@ -130,7 +130,7 @@ def test_a_fit_that_was_stopped_goes_on_with_another_number_of_processes(folder,
 
 def test_the_command_line_learns_together_and_speaks_once(folder, tmp_path):
     pd.DataFrame(np.load(folder / "x.npy"), columns=[*"abcdefghij"]).to_csv(tmp_path / "d.csv", index=False)
-    command = ["egbad", "fit", str(tmp_path / "d.csv"), "--detector", "egbad", "--set", "steps=60", "--json"]
+    command = ["egbad", "fit", str(tmp_path / "d.csv"), "--detector", "egbad", "--set", "training.steps=60", "--json"]
     start = [BIN / "torchrun", "--standalone", "--nproc-per-node", "2", "--no-python"]
     done = subprocess.run([*start, BIN / command[0], *command[1:], "--out", tmp_path / "two.egbad"], env=QUIET,
                           capture_output=True, text=True)  # fmt: skip
@@ -147,7 +147,7 @@ def test_ray_train_runs_the_same_command_on_its_workers(folder, tmp_path):
         "--detector",
         "egbad",
         "--set",
-        "steps=60",
+        "training.steps=60",
         "--quiet",
         "--alpha",
         "0.1",
@@ -190,7 +190,7 @@ def test_workers_are_given_what_was_typed(tmp_path, monkeypatch):
         "--detector",
         "egbad",
         "--set",
-        "steps=5",
+        "training.steps=5",
         "--set",
         "width=8",
         "--quiet",

@@ -47,7 +47,7 @@ _VARIANTS = (
     Variant("egbad-residual", "egbad", {"discriminator_loss": "fm", "distance": "norm", "residual_weight": 0.9}),
     Variant("egbad-sigma", "egbad", {"discriminator_loss": "sigma"}),
     Variant("vae-elbo", "vae", {"score_type": "elbo"}),
-    Variant(UNTRAINED, "egbad", {"steps": 0}),
+    Variant(UNTRAINED, "egbad", {"training__steps": 0}),
 )
 VARIANTS = {entry.label: entry for entry in (*(Variant(name, name) for name in all_detectors()), *_VARIANTS)}
 
@@ -159,8 +159,8 @@ _UNSCALED = "columns are not scaled: the released code drops what its scaler ret
 _LEAK = "four in five of the test normals were trained on"
 _MIXED = "the training half has its anomalies in it"
 
-_MINMAX = {"scaling": "minmax", "log_columns": ()}
-_NO_SCALING = {"scaling": "none", "log_columns": ()}
+_MINMAX = {"preprocessing__scaling": "minmax", "preprocessing__log_columns": ()}
+_NO_SCALING = {"preprocessing__scaling": "none", "preprocessing__log_columns": ()}
 
 
 def _kdd99(protocol: str, data_dir: Path | None) -> list[Task]:

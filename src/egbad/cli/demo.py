@@ -10,6 +10,7 @@ from egbad.detectors.egbad import EGBAD
 from egbad.model_file import atomic_write
 from egbad.report import evaluation_report, evaluation_to_html, sample_by_score
 from egbad.scoring import metrics
+from egbad.training import TrainingConfig
 
 STEPS = 600  # of the default's 1,600: enough for one digit, and well under a minute on two cores
 TRAINING_IMAGES = 400  # of the 500 of each digit; the others are held out
@@ -28,7 +29,9 @@ def run(*, normal: int = 5, anomaly: int = 7, seed: int = 0, out: str | Path, ve
     split = one_against_one(data, normal, anomaly, TRAINING_IMAGES, seed)
     assert split.anomalous is not None
     # 40 held-out images calibrate no finer than 1 in 41, so the demo flags at 5 percent.
-    detector = EGBAD(steps=STEPS, random_state=seed, alpha=0.05, verbose=verbose).fit(split.x_train)
+    detector = EGBAD(training=TrainingConfig(steps=STEPS), random_state=seed, alpha=0.05, verbose=verbose).fit(
+        split.x_train
+    )
 
     started = time.perf_counter()
     scores = detector.anomaly_score(split.x_test)

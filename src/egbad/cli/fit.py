@@ -147,7 +147,7 @@ def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:
     if checkpoints.any() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
-        learner.fit(rows, checkpoints=checkpoints, start=start)
+        learner.fit(rows, checkpoints=checkpoints, init_from=start)
     except KeyboardInterrupt:
         if not checkpoints.any():
             raise

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from egbad.detectors.base import Detector
     from egbad.export.onnx_scorer import OnnxScorer
 
-_OF_PATCHES = {"recipe", "scaling", "distinct", "guard", "log_columns"}  # parameters that both have, and the part uses
+_OF_PATCHES = {"recipe", "preprocessing"}  # parameters that both have, and the part uses
 
 
 def load_model(path: Path) -> "Detector[Any] | OnnxScorer":
@@ -44,8 +44,9 @@ def make_detector(name: str, settings: dict[str, Any]) -> "Detector[Any]":
         _import_libraries()
         from egbad.detectors import registry
 
+        settings = {option.replace(".", "__"): value for option, value in settings.items()}
         detector = registry.create(name, **settings)
-    defaults = type(detector)().get_params(deep=False)
+    defaults = type(detector)().get_params()
     for option, value in settings.items():
         kind = _kind_wanted(defaults[option], value)
         if kind:
@@ -63,10 +64,11 @@ def make_tiled(name: str, settings: dict[str, Any], size: int) -> "Detector[Any]
 
     part = Blend.name if name == AUTO else name
     own = set(Tiled().get_params(deep=False)) - _OF_PATCHES
-    shared = {option: value for option, value in settings.items() if option in own}
-    others = {option: value for option, value in settings.items() if option not in own}
+    settings = {option.replace(".", "__"): value for option, value in settings.items()}
+    shared = {option: value for option, value in settings.items() if option.split("__")[0] in own}
+    others = {option: value for option, value in settings.items() if option.split("__")[0] not in own}
     make_detector(part, others)  # refuses what doesn't exist
-    return make_detector(Tiled.name, {"part": part, "part_parameters": others or None, "size": size} | shared)
+    return make_detector(Tiled.name, {"detector": part, "detector_params": others or None, "tile_size": size} | shared)
 
 
 def _kind_wanted(default: Any, value: Any) -> str | None:

@@ -82,7 +82,7 @@ class MovingGAN(GANModel[ADGANSettings]):
         found = self.search(x)
         return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
 
-    def shares(self, x: Tensor) -> ModelAttribution:
+    def attribute(self, x: Tensor) -> ModelAttribution:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

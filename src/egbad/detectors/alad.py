@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import cross_entropy_real, discriminator_loss_value, generator_loss, norm_distance
-from egbad.detectors.gan.models import AdversarialModel, GANSettings, check_networks
+from egbad.detectors.gan.models import AdversarialModel, GANSettings
 from egbad.detectors.gan.recipes import bigan_default
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Dropout, Linear, leaky, spectral_norm, without_tracking
@@ -39,25 +39,32 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     return values | {
         "cycle_weight": 1.0,
         "discriminator_lr_scale": 0.5,
-        "keep": "best",
         "input_noise": 0.3,
-        "guard": True,
+        "preprocessing": {"range_guard": True},
+        "early_stopping": {"criterion": "validation"},
     }
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The released code's for KDD99, columns unscaled as there; for images those for SVHN and CIFAR-10, but networks."""
-    common = {
-        "learning_rate_decay": False,
-        "average_warmup": False,
-        "average": 0.999,
-        "keep": "best",
-    }
+    common = {"learning_rate_decay": False, "ema_warmup": False, "ema_decay": 0.999}
     if len(shape) == 1:
-        return common | {"networks": "kdd99", "n_latent": 32, "width": 64, "learning_rate": 1e-5, "batch_size": 50,
-                         "epochs": 50, "scaling": "none"}  # fmt: skip
-    return common | {"n_latent": 100, "width": 128, "dropout": 0.2, "learning_rate": 2e-4, "batch_size": 32,
-                     "epochs": 100, "spectral_norm": True}  # fmt: skip
+        return {
+            "networks": "kdd99",
+            "n_latent": 32,
+            "width": 64,
+            "preprocessing": {"scaling": "none"},
+            "training": {**common, "learning_rate": 1e-5, "batch_size": 50, "epochs": 50},
+            "early_stopping": {"criterion": "validation"},
+        }
+    return {
+        "n_latent": 100,
+        "width": 128,
+        "dropout": 0.2,
+        "spectral_norm": True,
+        "training": {**common, "learning_rate": 2e-4, "batch_size": 32, "epochs": 100},
+        "early_stopping": {"criterion": "validation"},
+    }
 
 
 def released_discriminators(
@@ -83,7 +90,6 @@ class CyclicBiGAN(AdversarialModel[ALADSettings]):
     def __init__(self, shape: tuple[int, ...], settings: ALADSettings, generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
         s, k = settings, settings.n_latent
-        check_networks(s.networks, shape)
         hidden = partial(nn.LeakyReLU, 0.2) if s.networks == "kdd99" else leaky
         self.E, self.G = encoder(generators, shape, s.width, k, hidden), generator(generators, shape, s.width, k)
         if s.networks == "kdd99":
@@ -194,7 +200,7 @@ class ALAD(GANDetector[ALADSettings]):
     settings_type: ClassVar = ALADSettings
     model_type: ClassVar = CyclicBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("fm", "l1", "l2", "logits")}
+    tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("fm", "l1", "l2", "logits")}
 
     spectral_norm: bool | None = None
     latent_cycle: bool | None = None

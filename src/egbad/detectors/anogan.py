@@ -90,7 +90,7 @@ class SearchedGAN(GANModel[AnoGANSettings]):
         """A(x) = (1 - lambda) L_R(x, z) + lambda L_D(x, z) at the end of the search, section 2.3."""
         return self.losses(x, self.search(x), self.D.features(self.preprocess(x)))
 
-    def shares(self, x: Tensor) -> ModelAttribution:
+    def attribute(self, x: Tensor) -> ModelAttribution:
         return shares_by_difference(self, x)
 
     def reconstruct(self, x: Tensor) -> Tensor:

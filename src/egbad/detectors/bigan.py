@@ -67,7 +67,11 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
     settings_type: ClassVar = BiGANSettings
     model_type: ClassVar = Representation
     recipes: ClassVar = {"default": bigan_default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64), "adversarial_weight": (0.1, 1.0)}
+    tunable: ClassVar = {
+        "training__learning_rate": (3e-4, 1e-3, 3e-3),
+        "n_latent": (8, 32, 64),
+        "adversarial_weight": (0.1, 1.0),
+    }
 
     adversarial_weight: float | None = None
     cycle_weight: float | None = None
@@ -75,7 +79,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
 
     def transform(self, X: Any) -> Floats:
         """E(x) of rows or images (n, ...) -> (n, members * n_latent), the members' z side by side."""
-        encoded = self.encoder_.encode(self._check(X).x)
+        encoded = self.encoder_.encode(self.check_input(X).x)
         model = self._game()
         parts = self._chunked.each(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)

@@ -18,14 +18,14 @@ from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, S
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidInputError, unknown
 from egbad.explain.explanation import Attribution
-from egbad.nn.precision import Precision
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.calibration import Tail
+from egbad.training.config import TrainingConfig
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
 _SMALL = 16  # pixels: in smaller images single pixels count, and a view that is moved by one is another image
-_SHARED = ("scaling", "distinct", "guard", "log_columns", "alpha", "verbose", "members", "steps", "device", "precision")
+_SHARED = ("alpha", "verbose", "members", "device")  # parameters that parts take from the blend
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Part:
     weight: float = 1.0
 
 
-# The parts that a blend knows beside plain detectors.
+# The parts that a blend knows context plain detectors.
 PARTS: dict[str, Part] = {
     "nearest": Part("knn", {"n_neighbors": 1}),
     # Light: it sees what is strange all over an image, where features that learnt to bear much may not.
@@ -45,8 +45,8 @@ PARTS: dict[str, Part] = {
     # Of pixels as they are: light and hue, which the others leave out.
     "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
     # Photographs need more of both than digits do: for a GPU, where it takes a minute and not an hour.
-    "contrastive-wide": Part("contrastive", {"width": 64, "steps": 10_000}),
-    "nearest-minmax": Part("knn", {"n_neighbors": 1, "scaling": "minmax"}),
+    "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
+    "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
 }
 
 
@@ -94,13 +94,11 @@ class Blend(Detector[BlendSettings]):
         Names of detectors, or of `PARTS`. By default what suits rows or images. On photographs, and with a GPU,
         "contrastive-wide" in place of "contrastive" is worth much.
     members : int
-        Of each part that is trained.
-    steps : int, optional
-        Of each part that is trained.
+        Number of networks of each part that is trained.
+    training : TrainingConfig, optional
+        Training of these parts.
     device : str
-        Where these are trained and scored: "cpu", "cuda" or "auto".
-    precision : {"float32", "tf32", "bf16"}
-        Of their matrix products and convolutions.
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
 
     Attributes
     ----------
@@ -125,6 +123,7 @@ class Blend(Detector[BlendSettings]):
 
     name: ClassVar[str] = "blend"
     settings_type: ClassVar = BlendSettings
+    parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
     recipes: ClassVar = {"default": default}
     tunable_on_rows: ClassVar = {
         "parts": (
@@ -146,25 +145,26 @@ class Blend(Detector[BlendSettings]):
 
     parts: Sequence[str] | None = None
     members: int = 1
-    steps: int | None = None
+    training: TrainingConfig | None = None
     device: str = "auto"
-    precision: Precision = "float32"
 
-    def _encoder(self, shape: tuple[int, ...]) -> IdentityEncoder:
+    def _new_encoder(self, settings: Any) -> IdentityEncoder:
         return IdentityEncoder()
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         self.parts_ = {name: self._part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
         self.weights_ = {name: _known(name).weight for name in self.parts_}
-        outer = beside.checkpoints
+        outer = context.checkpoints
         if outer is not None and outer.newest is None and self.random_state is None:
             outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
         for name, part in self.parts_.items():
             inner = outer.inner(name) if outer is not None else None
             earlier = (
-                beside.start.parts_[name] if isinstance(beside.start, Blend) and hasattr(part, "partial_fit") else None
+                context.init_from.parts_[name]
+                if isinstance(context.init_from, Blend) and hasattr(part, "partial_fit")
+                else None
             )
-            part.fit_part(
+            part.fit_component(
                 Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_),
                 inner,
                 earlier,
@@ -173,26 +173,28 @@ class Blend(Detector[BlendSettings]):
             if outer is not None and inner is not None:
                 outer.seconds += inner.seconds
 
-    def _check_start(self, start: Detector[Any] | None) -> None:
+    def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         """Parts that are trained begin with the weights of the same parts."""
-        if start is None:
+        if init_from is None:
             return
-        if not isinstance(start, Blend) or not hasattr(start, "parts_"):
-            raise InvalidInputError(f"start must be a fitted Blend, got {start!r}.")
-        wanted = tuple(self.parts or start.parts_)
-        if wanted != tuple(start.parts_):
-            raise InvalidInputError(f"start must have the parts {', '.join(wanted)}, has {', '.join(start.parts_)}.")
+        if not isinstance(init_from, Blend) or not hasattr(init_from, "parts_"):
+            raise InvalidInputError(f"init_from must be a fitted Blend, got {init_from!r}.")
+        wanted, found = tuple(self.parts or init_from.parts_), tuple(init_from.parts_)
+        if wanted != found:
+            raise InvalidInputError(f"init_from must have the parts {', '.join(wanted)}, has {', '.join(found)}.")
 
     def _part(self, name: str, seed: int) -> Detector[Any]:
         """A part, not fitted."""
         known = _known(name)
         if known.detector not in METHODS:
             raise unknown("part", name, [*PARTS, *METHODS])
-        part = METHODS[known.detector](**known.parameters)
-        has = part.get_params(deep=False)
-        shared = {n: value for n in _SHARED if n in has and (value := getattr(self, n)) is not None}
-        part.set_params(**{**shared, "random_state": seed})
-        return part
+        part = METHODS[known.detector]().set_params(**known.parameters)
+        has = part.get_params()
+        shared = {name: getattr(self, name) for name in _SHARED}
+        for group, values in self.given_parameters(self.parameter_groups).items():
+            shared |= {f"{group}__{key}": value for key, value in values.items()}
+        own = {name: value for name, value in shared.items() if name in has and value is not None}
+        return part.set_params(**own, random_state=seed)
 
     def _calibration_scores(self, x: Array) -> Floats:
         scores = {name: part.calibrate(x) for name, part in self.parts_.items()}
@@ -217,9 +219,9 @@ class Blend(Detector[BlendSettings]):
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         return self._on_scale({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
 
-    def _explained(self, x: Array) -> Attribution:
+    def attribute_checked(self, x: Array) -> Attribution:
         """Each part's shares, as large as what it adds to the score; what is expected is the first part's word."""
-        found = {name: part._explained(x) for name, part in self.parts_.items()}
+        found = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
         scores = {name: own.base + own.shares.reshape(len(x), -1).sum(axis=1) for name, own in found.items()}
         terms = self._on_scale(scores, self._tails)
         first = next(iter(found.values()))
@@ -235,12 +237,14 @@ class Blend(Detector[BlendSettings]):
     def score_spread(self, X: Any) -> Floats:
         """How far the parts differ over each row or image: the standard deviation (n,) of what they add to its score.
 
-        Where it is large beside the score, one part finds strange what others don't.
+        Where it is large context the score, one part finds strange what others don't.
         """
         return _spread(self.score_terms(X))
 
-    def _blocks(self) -> TableEncoder | None:
-        return next(iter(self.parts_.values()))._blocks()  # every part makes the same of a table
+    @property
+    def table_encoder(self) -> TableEncoder | None:
+        """Encoder of the columns of a table; every part has the same."""
+        return next(iter(self.parts_.values())).table_encoder
 
     @property
     def health_(self) -> list[str]:

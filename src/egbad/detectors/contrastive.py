@@ -19,7 +19,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egbad.detectors.base import Encoded, Model, TorchDetector, TrainingSettings
+from egbad.detectors.base import Encoded, Model, TorchDetector, TorchSettings
 from egbad.nn.augmentation import affine, thickness, turned
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv, Linear, Reshape, leaky
@@ -62,7 +62,7 @@ def evened(x: Tensor) -> Tensor:
 # -- the models --------------------------------------------------------------------------------------------------------
 
 
-class ContrastiveSettings(TrainingSettings):
+class ContrastiveSettings(TorchSettings):
     """Every value decided."""
 
     width: int = Field(ge=1)
@@ -74,16 +74,22 @@ class ContrastiveSettings(TrainingSettings):
     shear: float | None = Field(default=None, ge=0)
     shift: float | None = Field(default=None, ge=0, le=1)
     thickness: float | None = Field(default=None, ge=0, le=1)
-    memory: int = Field(default=512, ge=16, multiple_of=16)
+    memory_size: int = Field(default=512, ge=16, multiple_of=16)
     parts: int = Field(default=32, ge=2)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
-        return {"width": 128, "learning_rate": 1e-3, "batch_size": 64, "steps": 1000, "temperature": 0.1, "guard": True}
+        return {
+            "width": 128,
+            "temperature": 0.1,
+            "preprocessing": {"range_guard": True},
+            "training": {"learning_rate": 1e-3, "batch_size": 64, "steps": 1000},
+        }
     batch = max(16, min(56, 56 * 28**2 // (shape[1] * shape[2])))  # larger images: fewer a step, which lasts as long
-    return {"width": 16, "learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch, "steps": 2000, "average": 0.0}
+    training = {"learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch, "steps": 2000, "ema_decay": 0.0}
+    return {"width": 16, "training": training}
 
 
 class ContrastiveModel(Model[ContrastiveSettings]):
@@ -102,8 +108,10 @@ class ContrastiveModel(Model[ContrastiveSettings]):
             Linear(generators, s.n_features, s.n_projection),
         )
         self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(generators, s.n_features, TURNS))
-        self.of_trunk = nn.ModuleList([MemoryBank(generators, s.memory, s.n_features) for _ in range(TURNS)])
-        self.of_projection = nn.ModuleList([MemoryBank(generators, s.memory, s.n_projection) for _ in range(TURNS)])
+        self.of_trunk = nn.ModuleList([MemoryBank(generators, s.memory_size, s.n_features) for _ in range(TURNS)])
+        self.of_projection = nn.ModuleList(
+            [MemoryBank(generators, s.memory_size, s.n_projection) for _ in range(TURNS)]
+        )
         self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
         self.background: Tensor | None = None  # (K, c)
         self.moves: dict[str, float] = {}  # of views, once it is known what the images show
@@ -257,7 +265,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
         things on a background are moved further than pictures that fill their frame.
     thickness : float, optional
         How far strokes are made thicker or thinner, in [0, 1]. By default only those of things on a background.
-    memory : int, optional
+    memory_size : int, optional
         How many features are remembered for each turn, a multiple of 16: all of the training images', or the centres
         that these crowd around. Fewer are cheaper to score and, down to some hundreds, better: a single training image
         that was hard to place no longer excuses what lies near it.
@@ -286,8 +294,8 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     model_type: ClassVar = ContrastiveModel  # for images; `_build` takes `Parts` for rows
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"temperature": (0.1, 0.2, 0.5)}
-    tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
-    tunable_on_images: ClassVar = {"memory": (128, 512, 2048), "shift": (0.05, 0.2)}
+    tunable_on_rows: ClassVar = {"preprocessing__scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
+    tunable_on_images: ClassVar = {"memory_size": (128, 512, 2048), "shift": (0.05, 0.2)}
 
     width: int | None = None
     n_features: int | None = None
@@ -298,7 +306,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     shear: float | None = None
     shift: float | None = None
     thickness: float | None = None
-    memory: int | None = None
+    memory_size: int | None = None
     parts: int | None = None
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[ContrastiveSettings]:

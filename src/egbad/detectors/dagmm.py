@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.detectors.base import Model, TorchDetector, TorchSettings, merge_settings
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import Dropout, Linear
 from egbad.nn.networks import encoder, generator, mlp
@@ -77,7 +77,7 @@ def energy(z: Tensor, mu: Tensor, inverse: Tensor, constant: Tensor) -> Tensor:
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
-class DAGMMSettings(TrainingSettings):
+class DAGMMSettings(TorchSettings):
     """Every value decided."""
 
     estimator: Literal["direct", "nvi"] = "direct"
@@ -91,19 +91,30 @@ class DAGMMSettings(TrainingSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w), whose `hidden` is the channels of the first convolution."""
-    common = {"guard": True, "beta1": 0.9, "n_components": 4, "covariance_weight": 1e-4}
+    common = {"n_components": 4, "covariance_weight": 1e-4, "preprocessing": {"range_guard": True}}
     if len(shape) == 1:
         hidden = tuple(w for w in (60, 30, 10) if w < shape[0]) or (4 * shape[0],)
-        return common | {"n_latent": min(2, shape[0]), "hidden": hidden, "learning_rate": 1e-3, "batch_size": 512,
-                         "steps": 3000}  # fmt: skip
-    return common | {"n_latent": 32, "hidden": (32,), "learning_rate": 1e-3, "batch_size": 64, "steps": 800}
+        training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 512, "steps": 3000}
+        return {**common, "n_latent": min(2, shape[0]), "hidden": hidden, "training": training}
+    training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 64, "steps": 800}
+    return {**common, "n_latent": 32, "hidden": (32,), "training": training}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The paper's for KDD99: batches of 1,024, one latent, 200 epochs, lambda_2 = 0.005, all rows, min-max columns."""
-    kdd99 = {"n_latent": 1, "learning_rate": 1e-4, "batch_size": 1024, "epochs": 200, "covariance_weight": 0.005}
-    same = {"learning_rate_decay": False, "average": 0.0, "scaling": "minmax", "guard": False}
-    return {k: v for k, v in default(shape).items() if k != "steps"} | kdd99 | same
+    kdd99 = {
+        "n_latent": 1,
+        "covariance_weight": 0.005,
+        "preprocessing": {"scaling": "minmax", "range_guard": False},
+        "training": {
+            "learning_rate": 1e-4,
+            "learning_rate_decay": False,
+            "batch_size": 1024,
+            "epochs": 200,
+            "ema_decay": 0.0,
+        },
+    }
+    return merge_settings(default(shape), kdd99)
 
 
 class Compression(Model[DAGMMSettings]):
@@ -238,7 +249,11 @@ class DAGMM(TorchDetector[DAGMMSettings]):
     settings_type: ClassVar = DAGMMSettings
     model_type: ClassVar = Compression
     recipes: ClassVar = {"default": default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_components": (2, 4, 8), "estimator": ("direct", "nvi")}
+    tunable: ClassVar = {
+        "training__learning_rate": (3e-4, 1e-3, 3e-3),
+        "n_components": (2, 4, 8),
+        "estimator": ("direct", "nvi"),
+    }
 
     estimator: str | None = None
     n_latent: int | None = None

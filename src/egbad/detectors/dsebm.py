@@ -12,13 +12,13 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.detectors.base import Model, TorchDetector, TorchSettings, merge_settings
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.networks import encoder
 from egbad.training.players import Player
 
 
-class DSEBMSettings(TrainingSettings):
+class DSEBMSettings(TorchSettings):
     """Every value decided."""
 
     width: int = Field(ge=1)
@@ -30,16 +30,16 @@ class DSEBMSettings(TrainingSettings):
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,), whose layers are those of the code for KDD99, or images (c, h, w)."""
     if len(shape) == 1:
-        return {"width": 128, "n_experts": 512, "noise": 0.5, "learning_rate": 1e-3, "beta1": 0.9, "batch_size": 128,
-                "steps": 3000}  # fmt: skip
-    return {"width": 32, "n_experts": 256, "noise": 0.5, "learning_rate": 1e-3, "beta1": 0.9, "batch_size": 32,
-            "steps": 800}  # fmt: skip
+        training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 128, "steps": 3000}
+        return {"width": 128, "n_experts": 512, "noise": 0.5, "training": training}
+    training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 32, "steps": 800}
+    return {"width": 32, "n_experts": 256, "noise": 0.5, "training": training}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """Noise, learning rate and batches of the code released with ALAD, whose DSEBM is the public one for KDD99."""
-    return default(shape) | {"noise": 1.0 if len(shape) == 1 else 0.4, "learning_rate": 1e-4, "batch_size": 100,
-                             "learning_rate_decay": False}  # fmt: skip
+    training = {"learning_rate": 1e-4, "batch_size": 100, "learning_rate_decay": False}
+    return merge_settings(default(shape), {"noise": 1.0 if len(shape) == 1 else 0.4, "training": training})
 
 
 class Energy(Model[DSEBMSettings]):
@@ -119,7 +119,7 @@ class DSEBM(TorchDetector[DSEBMSettings]):
     settings_type: ClassVar = DSEBMSettings
     model_type: ClassVar = Energy
     recipes: ClassVar = {"default": default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("energy", "reconstruction")}
+    tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("energy", "reconstruction")}
 
     width: int | None = None
     n_experts: int | None = None

@@ -28,7 +28,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad.detectors.base import Encoded, Model, ModelAttribution, total
+from egbad.detectors.base import Encoded, Model, ModelAttribution, merge_settings, total
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
 from egbad.detectors.gan.models import BiGANModel, BiGANSettings
@@ -71,22 +71,32 @@ class EGBADSettings(BiGANSettings):
     """A recipe with every value decided. `EGBAD`'s docstring says what each means."""
 
     distance: Literal["relative", "norm", "correlation"] = "relative"
-    discriminator_loss: Literal["fm", "sigma", "memory"] = "fm"
-    memory: int = Field(default=4096, ge=16, multiple_of=16)
-    sigma_pair: Literal["paper", "released"] = "paper"
+    discriminator_loss: Literal["fm", "sigma", "sigma_released", "memory"] = "fm"
+    memory_size: int = Field(default=4096, ge=16, multiple_of=16)
     residual_weight: float = Field(default=0.9, ge=0, le=1)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """The stable recipe."""
     # The steps are a limit that hardly any training reaches: with a rate that falls towards it, it would matter where it is.
-    ends = {"keep": "best", "patience": 5, "least_gain": 0.05, "learning_rate_decay": False}
+    stopping = {"criterion": "validation", "patience": 5, "min_gain": 0.05}
     if len(shape) == 3:
-        scores = {"distance": "correlation", "discriminator_loss": "memory", "residual_weight": 0.5}
-        return bigan_default(shape) | ends | {"steps": 1600, "look_every": 40} | scores
-    ends |= {"steps": 6000, "look_every": 100}
-    # Distances relative to their usual size bear with rows that are rare; what is frequent must not crowd them out.
-    return bigan_default(shape) | ends | {"distance": "relative", "distinct": True}
+        own: dict[str, Any] = {
+            "distance": "correlation",
+            "discriminator_loss": "memory",
+            "residual_weight": 0.5,
+            "training": {"steps": 1600, "learning_rate_decay": False},
+            "early_stopping": {**stopping, "interval": 40},
+        }
+    else:
+        own = {
+            # Relative distances tolerate rare rows; frequent rows must not crowd them out.
+            "distance": "relative",
+            "preprocessing": {"drop_duplicates": True},
+            "training": {"steps": 6000, "learning_rate_decay": False},
+            "early_stopping": {**stopping, "interval": 100},
+        }
+    return merge_settings(bigan_default(shape), own)
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -112,7 +122,7 @@ class ScoredBiGAN(BiGANModel[EGBADSettings]):
         self.register_buffer("groups", None)
         self.attribution_method = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
         if settings.discriminator_loss == "memory":
-            self.memory = MemoryBank(generators, settings.memory, settings.n_latent)
+            self.memory = MemoryBank(generators, settings.memory_size, settings.n_latent)
 
     def finalize(self, chunks: Iterator[Tensor]) -> None:
         """Learn what is usual of the training rows, as the averaged weights see them: mean distances, and a memory."""
@@ -152,7 +162,7 @@ class ScoredBiGAN(BiGANModel[EGBADSettings]):
         residual = self.distance(x, x_hat, self.usual_x, self.weights)
         return {"residual": w * residual, "features": (1 - w) * l_d}, x_hat
 
-    def shares(self, x: Tensor) -> ModelAttribution:
+    def attribute(self, x: Tensor) -> ModelAttribution:
         """The residual's parts, exactly; L_D's by what A(x) loses when one has what was expected, or by its gradient."""
         if len(self.shape) == 3:
             return self._shares_by_gradient(x)
@@ -207,8 +217,9 @@ class ScoredBiGAN(BiGANModel[EGBADSettings]):
     def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
         """L_D by D's features of (x, E(x)) and (G(E(x)), E(x)), (K, B)."""
         if self.settings.discriminator_loss == "sigma":
-            # The paper scores the pair (x, E(x)); the released code the pair (G(E(x)), E(x)).
-            return cross_entropy_real(self.D.logit(f if self.settings.sigma_pair == "paper" else f_hat))
+            return cross_entropy_real(self.D.logit(f))
+        if self.settings.discriminator_loss == "sigma_released":
+            return cross_entropy_real(self.D.logit(f_hat))
         return self.distance(f, f_hat, self.usual_f)
 
     def distance(self, a: Tensor, b: Tensor, usual: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -242,10 +253,8 @@ class EGBAD(GANDetector[EGBADSettings]):
     discriminator_loss : {"fm", "sigma", "memory"}, optional
         L_D by feature matching, by the cross-entropy of D's logit, or by a memory of E(x) of normal ones: how far the
         nearest lies, by cosine.
-    memory : int, optional
+    memory_size : int, optional
         How many are remembered, a multiple of 16.
-    sigma_pair : {"paper", "released"}, optional
-        Which pair "sigma" judges: (x, E(x)), or (G(E(x)), E(x)) as the released code does.
     residual_weight : float, optional
         w, the paper's alpha, in [0, 1].
 
@@ -269,11 +278,11 @@ class EGBAD(GANDetector[EGBADSettings]):
     model_type: ClassVar = ScoredBiGAN
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {
-        "learning_rate": (3e-4, 1e-3, 3e-3),
+        "training__learning_rate": (3e-4, 1e-3, 3e-3),
         "residual_weight": (0.2, 0.5, 0.9),
         "n_latent": (8, 32, 64),
     }
-    tunable_on_rows: ClassVar = {"scaling": ("standard", "minmax"), "distance": ("relative", "norm")}
+    tunable_on_rows: ClassVar = {"preprocessing__scaling": ("standard", "minmax"), "distance": ("relative", "norm")}
     tunable_on_images: ClassVar = {"discriminator_loss": ("fm", "memory")}
 
     adversarial_weight: float | None = None
@@ -281,13 +290,12 @@ class EGBAD(GANDetector[EGBADSettings]):
     distance: str | None = None
     degree: float | None = None
     discriminator_loss: str | None = None
-    sigma_pair: str | None = None
-    memory: int | None = None
+    memory_size: int | None = None
     residual_weight: float | None = None
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:
         model = super()._build(shape, generators)
-        if (blocks := self._blocks()) is not None and isinstance(model, ScoredBiGAN):
+        if (blocks := self.table_encoder) is not None and isinstance(model, ScoredBiGAN):
             model.register_buffer("weights", torch.from_numpy(blocks.column_weights()).float(), persistent=False)
             model.register_buffer("groups", torch.from_numpy(blocks.source_columns), persistent=False)
         return model

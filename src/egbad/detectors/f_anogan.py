@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
+from egbad.detectors.base import merge_settings
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import mean_squares
 from egbad.detectors.gan.models import COLLAPSED, DIED, AdversarialModel, GANSettings
@@ -43,23 +44,26 @@ class FAnoGANSettings(GANSettings):
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
     # Adam's moments are those of the paper on Wasserstein GANs: a critic moves too fast for memory.
+    steps, encoder_steps = (2000, 3000) if len(shape) == 1 else (600, 800)
     own = {
-        "beta1": 0.0,
         "discriminator_lr_scale": 1.0,
         "input_noise": 0.0,
+        "encoder_steps": encoder_steps,
         "encoder_learning_rate": 1e-3,
-        "learning_rate": 5e-4,
+        "training": {"learning_rate": 5e-4, "beta1": 0.0, "steps": steps},
     }
-    values = gan_default(shape) | own
-    return values | (
-        {"steps": 2000, "encoder_steps": 3000} if len(shape) == 1 else {"steps": 600, "encoder_steps": 800}
-    )
+    return merge_settings(gan_default(shape), own)
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The released code's values: learning rates, batches, latents and steps; its residual networks are not here."""
-    return default(shape) | {"n_latent": 128, "learning_rate": 1e-4, "batch_size": 64, "learning_rate_decay": False,
-                             "encoder_steps": 50_000, "encoder_learning_rate": 5e-5, "average": 0.0}  # fmt: skip
+    own = {
+        "n_latent": 128,
+        "encoder_steps": 50_000,
+        "encoder_learning_rate": 5e-5,
+        "training": {"learning_rate": 1e-4, "learning_rate_decay": False, "batch_size": 64, "ema_decay": 0.0},
+    }
+    return merge_settings(default(shape), own)
 
 
 class EncodedGAN(AdversarialModel[FAnoGANSettings]):
@@ -138,8 +142,6 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
 
     Parameters
     ----------
-    networks : {"auto"}, optional
-        Sized from the shape of the input; the released residual ones are not here.
     mapping : {"izi_f", "izi", "ziz"}, optional
         How the encoder learns: x -> z -> x with the critic's features, without them, or z -> x -> z.
     feature_weight : float, optional
@@ -184,6 +186,6 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
 
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
         s = self.settings_
-        game = s.schedule(n)
+        game = s.training.schedule(n)
         encoding = replace(game, steps=s.encoder_steps, learning_rate=s.encoder_learning_rate, beta1=0.9)
         return replace(game, beta2=0.9), encoding

@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.detectors.base import Model, TorchDetector, TorchSettings
 from egbad.detectors.gan.losses import discriminator_loss_value, mean_squares, norm_distance
 from egbad.detectors.gan.recipes import bigan_default
 from egbad.nn.generators import MemberGenerators
@@ -28,7 +28,7 @@ _WON = Symptom(
 )
 
 
-class GANomalySettings(TrainingSettings):
+class GANomalySettings(TorchSettings):
     """Every value decided."""
 
     n_latent: int = Field(ge=1)
@@ -42,17 +42,33 @@ class GANomalySettings(TrainingSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
-    own = {"keep": "best", "discriminator_lr_scale": 0.5, "guard": True}
-    wanted = ("width", "learning_rate", "batch_size", "steps")
-    # Where z has no more entries than the data has directions, it always finds its way back, anomaly or not.
-    n_latent = {"n_latent": 32 if len(shape) == 1 else 128}
-    return {name: value for name, value in bigan_default(shape).items() if name in wanted} | own | n_latent
+    shared = bigan_default(shape)
+    return {
+        "width": shared["width"],
+        # With no more latent entries than the data has directions, z is always recovered, also for anomalies.
+        "n_latent": 32 if len(shape) == 1 else 128,
+        "discriminator_lr_scale": 0.5,
+        "preprocessing": {"range_guard": True},
+        "training": shared["training"],
+        "early_stopping": {"criterion": "validation"},
+    }
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     """The released code's: learning rate, batches, latents, channels, epochs; networks are sized from the shape."""
-    return {"n_latent": 100, "width": 64, "learning_rate": 2e-4, "batch_size": 64, "epochs": 15, "average": 0.0,
-            "learning_rate_decay": False, "keep": "best", "distance": "squares"}  # fmt: skip
+    return {
+        "n_latent": 100,
+        "width": 64,
+        "distance": "squares",
+        "training": {
+            "learning_rate": 2e-4,
+            "learning_rate_decay": False,
+            "batch_size": 64,
+            "epochs": 15,
+            "ema_decay": 0.0,
+        },
+        "early_stopping": {"criterion": "validation"},
+    }
 
 
 class TwoEncoders(Model[GANomalySettings]):
@@ -148,7 +164,11 @@ class GANomaly(TorchDetector[GANomalySettings]):
     settings_type: ClassVar = GANomalySettings
     model_type: ClassVar = TwoEncoders
     recipes: ClassVar = {"default": default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64), "residual_weight": (10.0, 50.0)}
+    tunable: ClassVar = {
+        "training__learning_rate": (3e-4, 1e-3, 3e-3),
+        "n_latent": (8, 32, 64),
+        "residual_weight": (10.0, 50.0),
+    }
 
     n_latent: int | None = None
     width: int | None = None

@@ -30,6 +30,11 @@ class ForestSettings(Settings):
     max_samples: int = Field(ge=2)
 
 
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"range_guard": True}}  # the score stops growing outside the training rows
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class IsolationForest(SklearnDetector[ForestSettings]):
     """s(x) = 2^(-E[h(x)] / c(n)) in (0, 1], h the depth at which a tree sets x apart.
@@ -42,10 +47,6 @@ class IsolationForest(SklearnDetector[ForestSettings]):
         Trees.
     max_samples : int
         Rows a tree learns from; where there are fewer, all of them.
-
-    guard : bool
-        As for every detector; on by default, because outside the training rows the score alone stops growing, and may
-        fall on the way there.
 
     References
     ----------
@@ -63,11 +64,11 @@ class IsolationForest(SklearnDetector[ForestSettings]):
 
     name: ClassVar[str] = "isolation_forest"
     settings_type: ClassVar = ForestSettings
+    recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"max_samples": (64, 256, 1024), "n_estimators": (100, 300)}
 
     n_estimators: int = 100
     max_samples: int = 256
-    guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_

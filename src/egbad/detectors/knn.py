@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ class KNNSettings(Settings):
     metric: Literal["euclidean", "manhattan", "cosine", "correlation"]
 
 
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"drop_duplicates": True}}  # a repeated row would fill its own neighbourhood
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class KNN(SklearnDetector[KNNSettings]):
     """Mean distance to the k nearest training rows, by scikit-learn's `NearestNeighbors`.
@@ -37,8 +42,6 @@ class KNN(SklearnDetector[KNNSettings]):
     metric : {"euclidean", "manhattan", "cosine", "correlation"}
         The distance, on encoded columns or pixels. "correlation" is Euclidean, once every row or image by itself has mean 0
         and length 1: neither brightness nor contrast of an image count.
-    distinct : bool
-        As for every detector; on by default, because a repeated row fills the neighbourhood with itself.
 
     References
     ----------
@@ -55,12 +58,12 @@ class KNN(SklearnDetector[KNNSettings]):
 
     name: ClassVar[str] = "knn"
     settings_type: ClassVar = KNNSettings
+    recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (1, 5, 20)}
     tunable_on_images: ClassVar = {"metric": ("euclidean", "correlation")}
 
     n_neighbors: int = 5
     metric: str = "euclidean"
-    distinct: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         return {"rows": x.astype(np.float32)}  # as they were encoded
@@ -88,13 +91,13 @@ class KNN(SklearnDetector[KNNSettings]):
         places: NDArray[np.intp] = self._index.kneighbors(x.astype(self._rows.dtype), return_distance=False)
         return places
 
-    def _shares(self, x: Encoded) -> Attribution:
+    def _attribute(self, x: Encoded) -> Attribution:
         """Of each distance, by squares or absolute differences; what is expected is the mean of the neighbours.
 
         Those of a cosine have no exact parts, and are hidden one by one.
         """
         if self.settings_.metric == "cosine":
-            return super()._shares(x)
+            return super()._attribute(x)
         parts = []
         for rows, near in self._neighbours(x):
             ways = np.abs(self._ways(self._compared(rows), near))  # (n, k, d)

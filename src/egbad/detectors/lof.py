@@ -27,6 +27,11 @@ class LOFSettings(Settings):
     n_neighbors: int = Field(ge=1)
 
 
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"drop_duplicates": True}}  # the density of repeated rows is unbounded
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class LOF(SklearnDetector[LOFSettings]):
     """Local outlier factor of new rows among the training rows, as scikit-learn's with `novelty=True`.
@@ -38,8 +43,6 @@ class LOF(SklearnDetector[LOFSettings]):
     ----------
     n_neighbors : int
         k; where there are no more training rows than that, all but one of them.
-    distinct : bool
-        As for every detector; on by default, because among repeated rows densities know no bound.
 
     References
     ----------
@@ -56,10 +59,10 @@ class LOF(SklearnDetector[LOFSettings]):
 
     name: ClassVar[str] = "lof"
     settings_type: ClassVar = LOFSettings
+    recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (5, 20, 50)}
 
     n_neighbors: int = 20
-    distinct: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         if len(x) == 1:  # nobody to compare with

@@ -23,6 +23,11 @@ class SVMSettings(Settings):
     n_components: int = Field(ge=1)
 
 
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"range_guard": True}}  # the score stops growing outside the training rows
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class OneClassSVM(SklearnDetector[SVMSettings]):
     """Score -sum_i a_i k(x_i, x), k(a, b) = exp(-gamma |a - b|^2), over support vectors x_i.
@@ -42,9 +47,6 @@ class OneClassSVM(SklearnDetector[SVMSettings]):
     n_components : int
         Rows that the approximation is built on.
 
-    guard : bool
-        As for every detector; on by default, because the score alone stops growing outside the training rows.
-
     References
     ----------
     Schoelkopf, Platt, Shawe-Taylor, Smola, Williamson, "Estimating the Support of a High-Dimensional Distribution",
@@ -63,13 +65,13 @@ class OneClassSVM(SklearnDetector[SVMSettings]):
     name: ClassVar[str] = "one_class_svm"
     side_by_side: ClassVar[bool] = True
     settings_type: ClassVar = SVMSettings
+    recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}
 
     nu: float = 0.1
     gamma: str | float = "scale"
     max_exact: int = 5000
     n_components: int = 500
-    guard: bool | None = True
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_

@@ -80,7 +80,7 @@ class PCA(SklearnDetector[PCASettings]):
         constant = x.shape[1] * np.log(2 * np.pi) + a["log_det"].item()
         return {"likelihood": 0.5 * (((centred @ a["precision"]) * centred).sum(1) + constant)}
 
-    def _shares(self, x: Encoded) -> Attribution:
+    def _attribute(self, x: Encoded) -> Attribution:
         """Squared residuals; or of the likelihood the products of its quadratic form, and its constant."""
         a, rows = self.learned_, flat(x)
         centred = rows - a["mean"]

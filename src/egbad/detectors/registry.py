@@ -29,11 +29,12 @@ def create(name: str, **options: Any) -> Detector[Any]:
     kind = _find(Blend.name if name == AUTO else name)
     if kind is None:
         raise unknown("detector", name, [*METHODS, Blend.name, Tiled.name, AUTO])
-    known = kind().get_params(deep=False)
+    detector = kind()
+    known = detector.get_params()
     for option in options:
         if option not in known:
-            raise unknown("option", option, known)
-    return kind(**options)
+            raise unknown("parameter", option, known)
+    return detector.set_params(**options)
 
 
 def load(path: str | os.PathLike[str]) -> Detector[Any]:

@@ -38,15 +38,15 @@ def _kind(name: str) -> type[Detector[Any]]:
 class TiledSettings(Settings):
     """Every value decided."""
 
-    part: str = Blend.name
-    size: int = Field(ge=MIN_IMAGE_SIDE, le=MAX_IMAGE_SIDE)
+    detector: str = Blend.name
+    tile_size: int = Field(ge=MIN_IMAGE_SIDE, le=MAX_IMAGE_SIDE)
     overlap: float = Field(default=0.5, ge=0, lt=1)
-    most_patches: int = Field(default=20_000, ge=2)
+    max_tiles: int = Field(default=20_000, ge=2)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Patches half as high as the image, or as wide where that is less, within what detectors take."""
-    return {"size": min(64, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_IMAGE_SIDE}
+    return {"tile_size": min(64, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_IMAGE_SIDE}
 
 
 def starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
@@ -87,20 +87,20 @@ class Tiled(Detector[TiledSettings]):
 
     Parameters
     ----------
-    part : str, optional
+    detector : str, optional
         The name of the detector that learns patches. Default "blend".
-    part_parameters : mapping, optional
+    detector_params : mapping, optional
         Its parameters, by name.
-    size : int, optional
+    tile_size : int, optional
         Pixels of a patch, high and wide, 8 to 128. Default half the shorter side of the smallest image, at most 64.
     overlap : float, optional
         Share of a patch that the next one covers at least, in [0, 1). More finds better where something is, and costs more.
-    most_patches : int, optional
+    max_tiles : int, optional
         Patches that are learned from, drawn by chance where there are more.
 
     Attributes
     ----------
-    part_ : Detector
+    detector_ : Detector
         The fitted detector of patches.
 
     Examples
@@ -108,7 +108,7 @@ class Tiled(Detector[TiledSettings]):
     >>> import numpy as np
     >>> from egbad.detectors.tiled import Tiled
     >>> X = np.random.default_rng(0).normal(size=(40, 200, 160))
-    >>> detector = Tiled(part="pca", size=32, alpha=0.2, random_state=0).fit(X)
+    >>> detector = Tiled(detector="pca", tile_size=32, alpha=0.2, random_state=0).fit(X)
     >>> X[0, 100:110, 20:30] += 5
     >>> detector.predict(X[:1])
     array([-1])
@@ -120,17 +120,17 @@ class Tiled(Detector[TiledSettings]):
     name: ClassVar[str] = "tiled"
     settings_type: ClassVar = TiledSettings
     recipes: ClassVar = {"default": default}
-    tunable_on_images: ClassVar = {"size": (16, 24), "overlap": (0.25, 0.75)}
+    tunable_on_images: ClassVar = {"tile_size": (16, 24), "overlap": (0.25, 0.75)}
     max_side: ClassVar[int] = 2**15
     any_size: ClassVar[bool] = True
 
-    part: str | None = None
-    part_parameters: Mapping[str, Any] | None = None
-    size: int | None = None
+    detector: str | None = None
+    detector_params: Mapping[str, Any] | None = None
+    tile_size: int | None = None
     overlap: float | None = None
-    most_patches: int | None = None
+    max_tiles: int | None = None
 
-    def _encoder(self, shape: tuple[int, ...]) -> IdentityEncoder:
+    def _new_encoder(self, settings: Any) -> IdentityEncoder:
         return IdentityEncoder()
 
     # -- patches -----------------------------------------------------------------------------------------------------
@@ -140,11 +140,11 @@ class Tiled(Detector[TiledSettings]):
         if self.kind_ == "rows":
             return [(0, 0)]
         s, (h, w) = self.settings_, shape[-2:]
-        return [(int(i), int(j)) for i in starts(h, s.size, s.overlap) for j in starts(w, s.size, s.overlap)]
+        return [(int(i), int(j)) for i in starts(h, s.tile_size, s.overlap) for j in starts(w, s.tile_size, s.overlap)]
 
     def _cut(self, image: Array, place: tuple[int, int]) -> Array:
         """The patch (..., size, size) of images (..., h, w) that begins at a place."""
-        size, (i, j) = self.settings_.size, place
+        size, (i, j) = self.settings_.tile_size, place
         return image if self.kind_ == "rows" else image[..., i : i + size, j : j + size]
 
     def _patches(self, x: Array, places: Sequence[tuple[int, int]]) -> Array:
@@ -179,7 +179,7 @@ class Tiled(Detector[TiledSettings]):
 
     def _some(self, x: Array, rng: np.random.Generator) -> Array:
         """As many patches of images x (n, ...) as are learned from."""
-        most = self.settings_.most_patches
+        most = self.settings_.max_tiles
         places = {shape: self._places(shape) for shape in {image.shape for image in x}}
         ends = np.cumsum([len(places[image.shape]) for image in x])
         total = int(ends[-1])
@@ -194,34 +194,35 @@ class Tiled(Detector[TiledSettings]):
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
-        if self.kind_ == "images" and self.settings_.size > min(self.shape_[-2:]):
+    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
+        if self.kind_ == "images" and self.settings_.tile_size > min(self.shape_[-2:]):
             raise InvalidInputError(
-                f"size must be no more than the image's shorter side, {min(self.shape_[-2:])}, got {self.settings_.size}."
+                f"tile_size must be at most the image's shorter side, {min(self.shape_[-2:])}, "
+                f"got {self.settings_.tile_size}."
             )
         self.any_size_ = is_ragged(x)
-        self.part_ = self._fresh(int(rng.integers(2**31)))
-        earlier = beside.start.part_ if isinstance(beside.start, Tiled) else None
-        inner = beside.checkpoints.inner("part") if beside.checkpoints is not None else None
-        if beside.checkpoints is not None and beside.checkpoints.newest is None and self.random_state is None:
+        self.detector_ = self._fresh(int(rng.integers(2**31)))
+        earlier = context.init_from.detector_ if isinstance(context.init_from, Tiled) else None
+        inner = context.checkpoints.inner("part") if context.checkpoints is not None else None
+        if context.checkpoints is not None and context.checkpoints.newest is None and self.random_state is None:
             # All else that a killed fit needs is in the part's own.
-            beside.checkpoints.save(0, {"seed": self.seed_}, {})
-        self.part_.fit_part(self._as_data(self._some(x, rng)), inner, earlier)
-        self.part_.exemplars_ = None
+            context.checkpoints.save(0, {"seed": self.seed_}, {})
+        self.detector_.fit_component(self._as_data(self._some(x, rng)), inner, earlier)
+        self.detector_.exemplars_ = None
 
     def _fresh(self, seed: int) -> Detector[Any]:
         """The detector of patches, not fitted."""
-        kind = _kind(self.settings_.part)
-        options = {"verbose": self.verbose, "random_state": seed, **(self.part_parameters or {})}
-        known = kind().get_params(deep=False)
+        kind = _kind(self.settings_.detector)
+        options = {"verbose": self.verbose, "random_state": seed, **(self.detector_params or {})}
+        known = kind().get_params()
         for option in options:
             if option not in known:
-                raise unknown("option", option, known)
-        return kind(**options)
+                raise unknown("parameter", option, known)
+        return kind().set_params(**options)
 
-    def _check_start(self, start: Detector[Any] | None) -> None:
-        if start is not None and not (isinstance(start, Tiled) and hasattr(start, "part_")):
-            raise InvalidInputError(f"start must be a fitted Tiled, got {start!r}.")
+    def _check_init_from(self, init_from: Detector[Any] | None) -> None:
+        if init_from is not None and not (isinstance(init_from, Tiled) and hasattr(init_from, "detector_")):
+            raise InvalidInputError(f"init_from must be a fitted Tiled, got {init_from!r}.")
 
     def _calibration_scores(self, x: Array) -> Floats:
         """What a part puts on a scale by normal patches must not be put there by the image's own: half by half, then by all."""
@@ -237,14 +238,14 @@ class Tiled(Detector[TiledSettings]):
     def _calibrate_part(self, patches: Array) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", CalibrationWarning)  # nobody asks for a patch's threshold
-            self.part_.calibrate(patches)
+            self.detector_.calibrate(patches)
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     @property
     def patch_of_any_size(self) -> int | None:
         """Pixels of a side of the patches, where images of different sizes were learned."""
-        return self.settings_.size if self.any_size_ else None
+        return self.settings_.tile_size if self.any_size_ else None
 
     def _check_shape(self, x: Array, name: str) -> None:
         least = self.patch_of_any_size
@@ -255,14 +256,13 @@ class Tiled(Detector[TiledSettings]):
         if len(found) != len(self.shape_) or found[:-2] != self.shape_[:-2] or min(found[-2:]) < least:
             channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
             raise InvalidInputError(
-                f"{name} takes images {channels}, of {least} pixels a side at least, the size of its patches, "
-                f"got {describe_shape(x)}."
+                f"{name} takes images {channels}, at least {least} pixels on each side, got {describe_shape(x)}."
             )
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         found = []
         for few in self._few(x):
-            parts = (self.part_._all_terms(self._patches(few, places)) for places in self._parts_of(few))
+            parts = (self.detector_.terms_checked(self._patches(few, places)) for places in self._parts_of(few))
             by_patch = self._by_patch(parts, len(few))
             worst = self._worst(by_patch)
             found.append({name: values[worst] for name, values in by_patch.items()})
@@ -278,20 +278,20 @@ class Tiled(Detector[TiledSettings]):
         score = np.asarray(sum(by_patch.values()))
         return np.arange(len(score)), score.argmax(axis=1)
 
-    def _explained(self, x: Array) -> Attribution:
-        parts = [self._explained_few(few) for few in self._few(x)]
+    def attribute_checked(self, x: Array) -> Attribution:
+        parts = [self._attribute_few(few) for few in self._few(x)]
         if is_ragged(x):
             parts = [replace(p, shares=ragged_array([*p.shares]), expected=ragged_array([*p.expected])) for p in parts]
         return concatenate(parts)
 
-    def _explained_few(self, x: Array) -> Attribution:
+    def _attribute_few(self, x: Array) -> Attribution:
         """Every pixel's share is the mean of those that it has in the patches which cover it."""
         if self.kind_ == "rows":
-            return self.part_._explained(x)
+            return self.detector_.attribute_checked(x)
         shares, expected = _Stitched((len(x), *x.shape[-2:])), _Stitched(x.shape)
         found = []
         for places in self._parts_of(x):
-            parts = self.part_._explained(self._patches(x, places))
+            parts = self.detector_.attribute_checked(self._patches(x, places))
             shares.add(parts.shares, places)
             expected.add(parts.expected, places)
             found.append(replace(parts, shares=parts.shares[:0], expected=parts.expected[:0]))  # they take memory
@@ -310,13 +310,15 @@ class Tiled(Detector[TiledSettings]):
             beside=None,
         )
 
-    def _blocks(self) -> TableEncoder | None:
-        return self.part_._blocks()
+    @property
+    def table_encoder(self) -> TableEncoder | None:
+        """Encoder of the columns of a table."""
+        return self.detector_.table_encoder
 
     @property
     def health_(self) -> list[str]:
         """What went wrong in training the detector of patches."""
-        return [*getattr(self.part_, "health_", ())]
+        return [*getattr(self.detector_, "health_", ())]
 
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
@@ -326,11 +328,11 @@ class Tiled(Detector[TiledSettings]):
         return about | {
             "health": self.health_,
             "patches": None if self.any_size_ else len(self._places(self.shape_)),
-            "part": self.part_.describe(),
+            "part": self.detector_.describe(),
         }
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
-        manifest, arrays = self.part_.content()
+        manifest, arrays = self.detector_.content()
         return {"part": manifest.model_dump(), "any_size": self.any_size_}, {
             f"part.{name}": array for name, array in arrays.items()
         }
@@ -338,5 +340,5 @@ class Tiled(Detector[TiledSettings]):
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
         self.any_size_ = bool(state.get("any_size"))  # a file of an earlier release doesn't say
         manifest = model_file.Manifest.model_validate(state["part"])
-        self.part_ = _kind(manifest.detector).from_file(manifest, model_file.with_prefix_removed("part.", arrays))
-        self.part_.exemplars_ = None
+        self.detector_ = _kind(manifest.detector).from_file(manifest, model_file.with_prefix_removed("part.", arrays))
+        self.detector_.exemplars_ = None

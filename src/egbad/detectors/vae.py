@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from egbad.detectors.base import Model, TorchDetector, TrainingSettings
+from egbad.detectors.base import Model, TorchDetector, TorchSettings
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.networks import conv_generator, encoder, mlp, row_width
 from egbad.training.players import Player
@@ -28,7 +28,7 @@ def log_likelihood(x: Tensor, mean: Tensor, var: Tensor) -> Tensor:
     return -0.5 * (((x - mean) ** 2) / var + var.log() + log(2 * pi)).flatten(2).sum(2)
 
 
-class VAESettings(TrainingSettings):
+class VAESettings(TorchSettings):
     """Every value decided."""
 
     n_latent: int = Field(ge=1)
@@ -40,11 +40,12 @@ class VAESettings(TrainingSettings):
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Values for encoded rows (d,) or images (c, h, w)."""
-    common = {"learning_rate": 1e-3, "beta1": 0.9}
     if len(shape) == 1:
         k, width = max(1, min(32, shape[0] // 2)), 2 * row_width(shape[0])
-        return common | {"n_latent": k, "width": width, "batch_size": 128, "steps": 3000, "variance_floor": 1e-2}
-    return common | {"n_latent": 32, "width": 32, "batch_size": 64, "steps": 800, "variance_floor": 1e-2}
+        training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 128, "steps": 3000}
+        return {"n_latent": k, "width": width, "variance_floor": 1e-2, "training": training}
+    training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 64, "steps": 800}
+    return {"n_latent": 32, "width": 32, "variance_floor": 1e-2, "training": training}
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -140,7 +141,7 @@ class VAE(TorchDetector[VAESettings]):
     settings_type: ClassVar = VAESettings
     model_type: ClassVar = Autoencoder
     recipes: ClassVar = {"default": default, "paper": paper}
-    tunable: ClassVar = {"learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64)}
+    tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64)}
 
     n_latent: int | None = None
     width: int | None = None

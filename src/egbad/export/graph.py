@@ -206,7 +206,7 @@ class Guarded(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         inside = torch.minimum(torch.maximum(x, self.low), self.high)
         excess = (x.double() - inside.double()).abs().sum(1)
-        return {**self.terms(inside), "beyond": self.spread * excess}
+        return {**self.terms(inside), "range_penalty": self.spread * excess}
 
     def rebuilt(self, x: Tensor) -> Tensor:
         """As of the terms: a reconstruction has no guard."""

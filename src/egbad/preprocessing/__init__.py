@@ -1,1 +1,5 @@
-"""TODO."""
+"""Preprocessing: rows and images to network input, and back."""
+
+from egbad.preprocessing.config import Preprocessing
+
+__all__ = ["Preprocessing"]

@@ -7,6 +7,7 @@ from sklearn import decomposition, ensemble, kernel_approximation, linear_model,
 from egbad.detectors import KNN, LOF, PCA, IsolationForest, OneClassSVM
 from egbad.detectors.isolation_forest import average_path_length
 from egbad.detectors.lof import local_reachability_density
+from egbad.preprocessing import Preprocessing
 
 
 def scene(n, seed):
@@ -19,7 +20,7 @@ X, NEW = scene(500, 0), scene(80, 1)
 
 def fit(detector):
     """The detector, its encoded training rows and encoded new ones, as scikit-learn meets them."""
-    detector.set_params(alpha=0.05, random_state=0, distinct=False).fit(X)
+    detector.set_params(alpha=0.05, random_state=0, preprocessing__drop_duplicates=False).fit(X)
     kept = np.sort(np.random.default_rng(detector.seed_).permutation(500)[50:])
     return detector, *(detector.encoder_.encode(rows).astype(np.float64) for rows in (X[kept], NEW))
 
@@ -33,7 +34,9 @@ def test_distances_are_scikit_learns():
 @pytest.mark.parametrize("metric", ["euclidean", "correlation"])
 def test_a_known_row_is_at_no_distance_at_all(metric):
     x = 1e3 + np.random.default_rng(0).normal(size=(400, 40))  # so wide that neighbours are found by products
-    detector = KNN(n_neighbors=1, metric=metric, scaling="none", alpha=0.1, random_state=0).fit(x)
+    detector = KNN(
+        n_neighbors=1, metric=metric, preprocessing=Preprocessing(scaling="none"), alpha=0.1, random_state=0
+    ).fit(x)
     order = np.random.default_rng(detector.seed_).permutation(400)
     assert (detector.anomaly_score(x[order[40:]]) == 0).all()
     assert (detector.anomaly_score(x[order[:40]]) > 0).all()
@@ -58,7 +61,9 @@ def test_path_lengths_are_the_papers():
 
 
 def test_isolation_is_scikit_learns():
-    detector, train, new = fit(IsolationForest(n_estimators=20, max_samples=100, guard=False))
+    detector, train, new = fit(
+        IsolationForest(n_estimators=20, max_samples=100, preprocessing=Preprocessing(range_guard=False))
+    )
     seeds = np.random.default_rng(detector.seed_)
     seeds.permutation(500)
     state = np.random.RandomState(int(seeds.integers(2**31)))
@@ -83,14 +88,16 @@ def test_a_column_that_never_moves_has_no_infinite_likelihood():
 
 
 def test_the_exact_machine_is_scikit_learns():
-    detector, train, new = fit(OneClassSVM(nu=0.2, gamma=0.3, guard=False))
+    detector, train, new = fit(OneClassSVM(nu=0.2, gamma=0.3, preprocessing=Preprocessing(range_guard=False)))
     exact = svm.OneClassSVM(nu=0.2, gamma=0.3).fit(train)
     assert np.allclose(detector.anomaly_score(NEW), -exact.score_samples(new))
     assert detector.describe()["kernel"] == "exact"
 
 
 def test_the_approximate_machine_is_scikit_learns():
-    detector, train, new = fit(OneClassSVM(gamma=0.3, max_exact=100, n_components=40, guard=False))
+    detector, train, new = fit(
+        OneClassSVM(gamma=0.3, max_exact=100, n_components=40, preprocessing=Preprocessing(range_guard=False))
+    )
     seeds = np.random.default_rng(detector.seed_)
     seeds.permutation(500)
     state = np.random.RandomState(int(seeds.integers(2**31)))
@@ -104,7 +111,7 @@ def test_the_approximate_machine_is_scikit_learns():
 
 def test_gamma_is_scikit_learns():
     for gamma in ("scale", "auto"):
-        detector, train, new = fit(OneClassSVM(gamma=gamma, guard=False))
+        detector, train, new = fit(OneClassSVM(gamma=gamma, preprocessing=Preprocessing(range_guard=False)))
         assert np.allclose(
             detector.anomaly_score(NEW), -svm.OneClassSVM(nu=0.1, gamma=gamma).fit(train).score_samples(new)
         )
@@ -118,6 +125,6 @@ def test_the_guard_takes_rows_to_the_edge_and_counts_the_way():
     edge = np.clip(at_edge, train.min(0), train.max(0))
     way = np.abs(at_edge - edge).sum()
     assert way > 10
-    assert terms["beyond"][0] == pytest.approx(detector.range_guard_.spread * way, rel=1e-5)
+    assert terms["range_penalty"][0] == pytest.approx(detector.range_guard_.spread * way, rel=1e-5)
     assert terms["isolation"][0] == detector._terms(edge.astype(np.float32))["isolation"][0]
-    assert (detector.score_terms(X)["beyond"] <= detector.range_guard_.spread * 5).all()
+    assert (detector.score_terms(X)["range_penalty"] <= detector.range_guard_.spread * 5).all()

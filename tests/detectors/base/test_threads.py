@@ -96,10 +96,10 @@ def test_memory_is_kept_from_one_score_to_the_next():
     code = """
 import resource, warnings
 import numpy as np
-from egbad import EGBAD
+from egbad import EGBAD, TrainingConfig
 warnings.simplefilter("ignore")
 x = np.random.default_rng(0).normal(size=(4096, 8)).astype(np.float32)
-detector = EGBAD(steps=2, alpha=0.1, random_state=0, device="cpu").fit(x[:500])
+detector = EGBAD(training=TrainingConfig(steps=2), alpha=0.1, random_state=0, device="cpu").fit(x[:500])
 for _ in range(5):
     detector.anomaly_score(x)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -1,16 +1,18 @@
 """What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
-from egbad.arrays import Floats
-from egbad.detectors.base.detector import Array, Detector, Encoded, FitContext, Watch
+from egbad.arrays import Array, Floats
+from egbad.detectors.base.detector import Callback, Detector, FitContext
+from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import NETWORK_INPUT_LIMIT, Model, ModelAttribution, total
 from egbad.detectors.base.provenance import versions
-from egbad.detectors.base.settings import Recipe, Settings, TrainingSettings
+from egbad.detectors.base.settings import Recipe, Settings, TorchSettings, merge_settings
 from egbad.detectors.base.sklearn_detector import SklearnDetector, flat
 from egbad.detectors.base.torch_detector import TorchDetector
 
 __all__ = [
     "NETWORK_INPUT_LIMIT",
     "Array",
+    "Callback",
     "Detector",
     "Encoded",
     "FitContext",
@@ -21,9 +23,9 @@ __all__ = [
     "Settings",
     "SklearnDetector",
     "TorchDetector",
-    "TrainingSettings",
-    "Watch",
+    "TorchSettings",
     "flat",
+    "merge_settings",
     "total",
     "versions",
 ]

@@ -1,91 +1,180 @@
-"""From what a method says of encoded input to the user's own columns, pixels and units."""
+"""Explanations of a detector: attributions in the user's columns, pixels and units."""
 
+from abc import abstractmethod
 from dataclasses import replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from egbad.arrays import Array, Floats
 from egbad.data.column_types import NUMBER
-from egbad.explain.exemplars import where_unlike
-from egbad.explain.explanation import Array, Attribution, Floats, LazyComparison
+from egbad.data.ragged import sum_per_sample
+from egbad.detectors.base.inputs import Encoded, InputMixin
+from egbad.errors import InvalidInputError
+from egbad.explain.exemplars import nearest_images, where_unlike
+from egbad.explain.explanation import Attribution, Explanation, LazyComparison, concatenate
+from egbad.explain.normal_range import ROWS, NormalRange
 from egbad.explain.occlusion import farthest, occlusion
-from egbad.preprocessing.range_guard import excess
+from egbad.preprocessing.range_guard import RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
 
-if TYPE_CHECKING:
-    from egbad.detectors.base.detector import Detector
+_BATCH_ROWS = 16_384  # rows that are explained together: bounds memory
+_HIDDEN_COLUMNS = 3  # columns that are hidden one by one: each costs one more score
 
 
-_HIDDEN = 3  # columns are hidden, one at a time: each costs a score
+class ExplainMixin(InputMixin):
+    """Explains scores column by column or pixel by pixel.
 
-
-def explained(detector: "Detector[Any]", x: Array) -> Attribution:
-    """Why checked rows or images x (n, ...) have their scores."""
-    encoded = detector.encoder_.encode(x)
-    inside = detector._inside(encoded)
-    parts = detector._shares(inside)
-    shares, terms = parts.shares, parts.terms or detector._terms(inside)
-    if detector.range_guard_ is not None:
-        beyond = detector.range_guard_.range_penalty(excess(encoded, inside))
-        shares, terms = shares + beyond, {**terms, "beyond": beyond.sum(axis=1)}
-    if detector.kind_ == "images":
-        shares = shares.sum(axis=1)
-    else:
-        shares = by_column(detector, shares)
-        beside = (
-            None
-            if detector.normal_range_ is None
-            else LazyComparison(encoded, parts.expected, partial(compared, detector))
-        )
-        parts = replace(parts, beside=beside)
-    return replace(parts, shares=shares, terms=terms, expected=detector.encoder_.decode(parts.expected))
-
-
-def by_hiding(detector: "Detector[Any]", x: Array) -> Attribution:
-    """What columns or pixels of encoded x (n, ...) add to the score of a method that has no better way to say it.
-
-    Of images by how they differ from normal ones like them, or by hiding patches where none are kept; of rows by hiding the
-    columns that are farthest from the mean.
+    Attributes
+    ----------
+    range_guard_ : RangeGuard or None
+        Range of the training rows.
+    exemplars_ : ndarray or None
+        Training images that the model keeps.
+    normal_range_ : NormalRange or None
+        Distances of held-out normal rows from their expected values.
     """
-    terms = detector._terms(x)
-    score = np.asarray(sum(terms.values()))
-    if detector.exemplars_ is not None:
-        return replace(where_unlike(x, detector.encoder_.encode(detector.exemplars_), score), terms=terms)
-    groups = hidden = None
-    usual, encoder, blocks = detector._usual_input(), detector.encoder_, detector._blocks()
-    if isinstance(encoder, RowEncoder):
-        groups = np.arange(x.shape[1]) if blocks is None else blocks.source_columns
-        hidden = farthest(x, usual, encoder.standard_deviation(), groups, _HIDDEN)
-    found = occlusion(detector._score, x, usual, score, groups, hidden)
-    return replace(found, terms=terms)
 
+    range_guard_: RangeGuard | None
+    exemplars_: Array | None
+    normal_range_: NormalRange | None
 
-def distances(detector: "Detector[Any]", encoded: Array, expected: Array) -> Floats:
-    """How far encoded rows (n, width) are from what was expected, for each of the user's columns (n, d)."""
-    return by_column(detector, np.abs(encoded.astype(np.float64) - expected))
+    @abstractmethod
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        """Return the score terms (n,) of encoded input, without a range guard."""
 
+    def explain(self, X: Any) -> Explanation:
+        """Explain the score of each row or image.
 
-def by_column(detector: "Detector[Any]", values: Floats) -> Floats:
-    """Values of encoded columns (n, width), added up for each of the user's columns (n, d)."""
-    blocks = detector._blocks()
-    return values if blocks is None else np.add.reduceat(values, np.r_[0, blocks.stops[:-1]], axis=1)
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, ..., height, width)
 
+        Returns
+        -------
+        Explanation
+            Share of each column or pixel in the score, and the value that was expected there.
+        """
+        data = self.check_input(X)
+        starts = range(0, len(data.x), _BATCH_ROWS)
+        whole = concatenate([self.attribute_checked(data.x[start : start + _BATCH_ROWS]) for start in starts])
+        return Explanation(
+            score=whole.base + sum_per_sample(whole.shares),
+            base=whole.base,
+            shares=whole.shares,
+            found=self._in_users_units(data.x, data.category_labels),
+            expected=self._in_users_units(whole.expected),
+            columns=self.columns_ or tuple(map(str, range(self.n_features_in_ if self.kind_ == "rows" else 0))),
+            method=whole.method,
+            terms=whole.terms,
+            spread=whole.spread,
+            column_types=self.column_types_,
+            beside=whole.beside,
+        )
 
-def compared(detector: "Detector[Any]", encoded: Array, expected: Array) -> tuple[Floats, Floats, Floats]:
-    """How rare values so far from what was expected are among normal rows, and where they usually lie, (n, d) each."""
-    usual, encoder, blocks = detector.normal_range_, detector.encoder_, detector._blocks()
-    assert usual is not None
-    assert isinstance(encoder, RowEncoder)
-    reach = usual.reach()
-    if blocks is not None:  # the first column of a block is a number itself
-        spread = np.zeros(encoder.width)
-        spread[np.r_[0, blocks.stops[:-1]]] = reach
-        reach = spread
-    lowest, highest = encoder.training_range()
-    edges = np.concatenate([expected - reach, expected + reach])
-    low, high = np.split(encoder.decode(np.clip(edges, lowest, highest)), 2)
-    for j, kind in enumerate(detector.column_types_ or ()):
-        if kind != NUMBER:
-            low[:, j] = high[:, j] = np.nan
-    return usual.tail(distances(detector, encoded, expected)), low, high
+    def nearest_exemplars(self, X: Any, k: int = 3) -> Array:
+        """Return the training images that correlate best with each image of X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ..., height, width)
+        k : int, default=3
+
+        Returns
+        -------
+        ndarray of shape (n_samples, k, ..., height, width)
+            The best first, from the images that the model keeps (`n_exemplars`).
+
+        Raises
+        ------
+        InvalidInputError
+            If the model keeps no images.
+        """
+        x = self.check_input(X).x
+        if self.exemplars_ is None:
+            raise InvalidInputError(f"The model must have kept training images, it was fitted on {self.kind_} without.")
+        return nearest_images(x, self.exemplars_, k)
+
+    def attribute_checked(self, x: Array) -> Attribution:
+        """Return the attribution of checked rows or images x (n, ...), in the user's columns, pixels and units."""
+        encoded = self.encoder_.encode(x)
+        inside = self._clip(encoded)
+        parts = self._attribute(inside)
+        shares, terms = parts.shares, parts.terms or self._terms(inside)
+        if self.range_guard_ is not None:
+            penalty = self.range_guard_.range_penalty(excess(encoded, inside))
+            shares, terms = shares + penalty, {**terms, "range_penalty": penalty.sum(axis=1)}
+        if self.kind_ == "images":
+            shares = shares.sum(axis=1)
+        else:
+            shares = self._by_column(shares)
+            lazy = None if self.normal_range_ is None else LazyComparison(encoded, parts.expected, self._compare)
+            parts = replace(parts, beside=lazy)
+        return replace(parts, shares=shares, terms=terms, expected=self.encoder_.decode(parts.expected))
+
+    def _attribute(self, x: Encoded) -> Attribution:
+        """Attribute the scores of encoded x (n, ...) where the method has no better way.
+
+        Images are compared with the exemplars most like them, or patches are hidden where there are no exemplars. Of rows, the
+        columns farthest from the mean are hidden.
+        """
+        terms = self._terms(x)
+        score = np.asarray(sum(terms.values()))
+        if self.exemplars_ is not None:
+            return replace(where_unlike(x, self.encoder_.encode(self.exemplars_), score), terms=terms)
+        groups = hidden = None
+        default, encoder, table = self.default_input, self.encoder_, self.table_encoder
+        if isinstance(encoder, RowEncoder):
+            groups = np.arange(x.shape[1]) if table is None else table.source_columns
+            hidden = farthest(x, default, encoder.standard_deviation(), groups, _HIDDEN_COLUMNS)
+        found = occlusion(self._score, x, default, score, groups, hidden)
+        return replace(found, terms=terms)
+
+    def _expected(self, x: Encoded) -> Array:
+        """Return the normal input expected in place of the encoded x (n, ...)."""
+        return np.broadcast_to(self.default_input, x.shape)
+
+    def _score(self, x: Encoded) -> Floats:
+        """Return the scores (n,) of encoded input, without a range guard."""
+        return np.asarray(sum(self._terms(x).values()))
+
+    def _clip(self, x: Encoded) -> Encoded:
+        """Clip encoded rows to the range of the training rows where there is a range guard."""
+        return x if self.range_guard_ is None else self.range_guard_.clip(x)
+
+    # -- comparison with normal rows ---------------------------------------------------------------------------------
+
+    def _learn_normal_range(self, x: Array) -> NormalRange | None:
+        """Measure the distances of some of the normal rows x (m, d) from their expected values."""
+        if not isinstance(self.encoder_, RowEncoder):
+            return None
+        some = x[np.linspace(0, len(x) - 1, min(len(x), ROWS)).astype(np.intp)]
+        encoded = self.encoder_.encode(some)
+        return NormalRange.of(self._distances(encoded, self._expected(self._clip(encoded))))
+
+    def _distances(self, encoded: Array, expected: Array) -> Floats:
+        """Return the distances (n, d) of encoded rows (n, width) from expected ones, by the user's columns."""
+        return self._by_column(np.abs(encoded.astype(np.float64) - expected))
+
+    def _by_column(self, values: Floats) -> Floats:
+        """Sum the values of encoded columns (n, width) by the user's columns (n, d)."""
+        table = self.table_encoder
+        return values if table is None else np.add.reduceat(values, np.r_[0, table.stops[:-1]], axis=1)
+
+    def _compare(self, encoded: Array, expected: Array) -> tuple[Floats, Floats, Floats]:
+        """Return tail probabilities and the lower and upper ends of the normal range of each value, (n, d) each."""
+        normal, encoder, table = self.normal_range_, self.encoder_, self.table_encoder
+        assert normal is not None
+        assert isinstance(encoder, RowEncoder)
+        reach = normal.reach()
+        if table is not None:  # the first encoded column of a numeric column is the number itself
+            spread = np.zeros(encoder.width)
+            spread[np.r_[0, table.stops[:-1]]] = reach
+            reach = spread
+        lowest, highest = encoder.training_range()
+        edges = np.concatenate([expected - reach, expected + reach])
+        low, high = np.split(encoder.decode(np.clip(edges, lowest, highest)), 2)
+        for j, column_type in enumerate(self.column_types_ or ()):
+            if column_type != NUMBER:
+                low[:, j] = high[:, j] = np.nan
+        return normal.tail(self._distances(encoded, expected)), low, high

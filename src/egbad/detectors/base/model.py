@@ -58,7 +58,7 @@ class Model(nn.Module, Generic[T]):
     def __init__(self, shape: tuple[int, ...], settings: T, generators: MemberGenerators) -> None:
         super().__init__()
         self.shape, self.settings, self.generators = shape, settings, generators
-        self.clips = len(shape) == 1 and settings.scaling in CENTRED_SCALINGS
+        self.clips = len(shape) == 1 and settings.preprocessing.scaling in CENTRED_SCALINGS
 
     def players(self) -> tuple[Player, ...]:
         """The players, in the order in which they move."""
@@ -90,7 +90,7 @@ class Model(nn.Module, Generic[T]):
         """x (K, B, ...) -> what the members make of it (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} does not reconstruct.")
 
-    def shares(self, x: Tensor) -> ModelAttribution:
+    def attribute(self, x: Tensor) -> ModelAttribution:
         """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
 
         The gradient times the way from the reconstruction to x (Shrikumar et al., 2016, arXiv:1605.01713), made to add up: what

@@ -1,4 +1,4 @@
-"""Where a detector comes from: its seed, the releases that it was made with, its parameters as JSON has them."""
+"""Seed and library versions of a fit."""
 
 import platform
 from importlib.metadata import version
@@ -11,15 +11,16 @@ import torch
 from egbad.errors import InvalidInputError
 
 
-def to_jsonable(value: Any) -> Any:
-    """A parameter as JSON gives it back."""
-    if isinstance(value, np.generic | np.ndarray):
-        return value.tolist()
-    return [to_jsonable(v) for v in value] if isinstance(value, tuple | list) else value
-
-
 def seed_of(random_state: Any) -> int:
-    """One seed from an int, a RandomState or nothing; numpy's global state is neither read nor moved."""
+    """Return one seed for an int, a NumPy generator or None.
+
+    NumPy's global generator is neither read nor advanced.
+
+    Raises
+    ------
+    InvalidInputError
+        If `random_state` is none of these.
+    """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if isinstance(random_state, np.random.RandomState):
@@ -34,7 +35,7 @@ def seed_of(random_state: Any) -> int:
 
 
 def versions() -> dict[str, str]:
-    """The releases that a score depends on."""
+    """Return the versions of the libraries that a score depends on."""
     return {
         "egbad": version("egbad"),
         "python": platform.python_version(),

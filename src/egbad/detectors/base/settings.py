@@ -1,4 +1,4 @@
-"""What a detector's parameters come to: a recipe's values, and the user's in their place, checked once."""
+"""Settings of a detector: the values of a recipe, overridden by the user's parameters and validated."""
 
 from collections.abc import Callable, Mapping
 from math import ceil
@@ -8,24 +8,31 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from egbad.errors import InvalidInputError, unknown
+from egbad.nn.precision import Precision
 from egbad.training.players import Schedule
 
-# What a recipe says for encoded rows (d,) or images (c, h, w).
+# Maps the shape of an encoded row (d,) or image (c, h, w) to the values of a recipe. Groups of settings are nested dicts.
 Recipe = Callable[[tuple[int, ...]], dict[str, Any]]
 
 
-class Settings(BaseModel):
-    """Every value decided. A detector's docstring says what each means."""
+class SettingsGroup(BaseModel):
+    """Immutable, validated values."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+
+class PreprocessingSettings(SettingsGroup):
+    """Values of `egbad.preprocessing.Preprocessing`."""
+
     scaling: Literal["standard", "robust", "minmax", "none"] = "standard"
-    distinct: bool = False
-    guard: bool = False
+    log_columns: tuple[str | int, ...] | None = None  # None: chosen by the encoder
+    drop_duplicates: bool = False
+    range_guard: bool = False
+    trim_fraction: float = Field(default=0.0, ge=0, lt=0.5)
 
 
-class TrainingSettings(Settings):
-    """Settings of a method whose networks are trained in steps."""
+class TrainingSettings(SettingsGroup):
+    """Values of `egbad.training.TrainingConfig`."""
 
     learning_rate: float = Field(gt=0)
     learning_rate_decay: bool = True
@@ -33,16 +40,12 @@ class TrainingSettings(Settings):
     batch_size: int = Field(ge=1)
     steps: int | None = Field(default=None, ge=0)
     epochs: float | None = Field(default=None, gt=0)
-    average: float = Field(default=0.999, ge=0, lt=1)
-    average_warmup: bool = True
-    keep: Literal["last", "best"] = "last"
-    validation_fraction: float = Field(default=0.1, gt=0, lt=1)
-    look_every: int | None = Field(default=None, ge=1)
-    patience: int | None = Field(default=None, ge=1)
-    least_gain: float = Field(default=0.0, ge=0, lt=1)
+    ema_decay: float = Field(default=0.999, ge=0, lt=1)
+    ema_warmup: bool = True
+    precision: Precision = "float32"
 
     def schedule(self, n: int) -> Schedule:
-        """How to train on n rows."""
+        """Return the schedule for `n` training rows."""
         size = min(self.batch_size, n)
         return Schedule(
             steps=self.steps if self.steps is not None else ceil((self.epochs or 0) * n / size),
@@ -50,40 +53,125 @@ class TrainingSettings(Settings):
             learning_rate=self.learning_rate,
             beta1=self.beta1,
             decay_from=0.5 if self.learning_rate_decay else 1.0,
-            average=self.average,
-            average_warmup=self.average_warmup,
+            average=self.ema_decay,
+            average_warmup=self.ema_warmup,
         )
 
 
+class EarlyStoppingSettings(SettingsGroup):
+    """Values of `egbad.training.EarlyStopping`."""
+
+    criterion: Literal["validation", "none"] = "none"
+    fraction: float = Field(default=0.1, gt=0, lt=1)
+    patience: int | None = Field(default=None, ge=1)
+    min_gain: float = Field(default=0.0, ge=0, lt=1)
+    interval: int | None = Field(default=None, ge=1)
+
+
+class Settings(SettingsGroup):
+    """Settings of a detector."""
+
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
+
+
+class TorchSettings(Settings):
+    """Settings of a detector whose networks are trained in steps."""
+
+    training: TrainingSettings
+    early_stopping: EarlyStoppingSettings = EarlyStoppingSettings()
+
+
 S = TypeVar("S", bound=Settings)
-T = TypeVar("T", bound=TrainingSettings)
+T = TypeVar("T", bound=TorchSettings)
+V = TypeVar("V", bound=SettingsGroup)
 
 
-def decide(kind: type[S], recipes: Mapping[str, Recipe], name: str, shape: tuple[int, ...], given: dict[str, Any]) -> S:
-    """The settings that recipe `name` gives for encoded input of `shape`, with what is `given`, not None, in its place.
+def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Merge nested values; later layers override earlier ones, group by group.
+
+    The length of training is given by "steps" or "epochs": a later one of them replaces an earlier other.
+
+    Examples
+    --------
+    >>> merge_settings({"width": 8, "training": {"steps": 5, "batch_size": 2}}, {"training": {"epochs": 9}})
+    {'width': 8, 'training': {'batch_size': 2, 'epochs': 9}}
+    """
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if len(length := layer.keys() & {"steps", "epochs"}) == 1:
+            merged.pop(({"steps", "epochs"} - length).pop(), None)
+        for name, value in layer.items():
+            is_group = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+            merged[name] = merge_settings(merged[name], value) if is_group else value
+    return merged
+
+
+def recipe_values(recipes: Mapping[str, Recipe], name: str, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of a recipe for encoded input of `shape`.
 
     Raises
     ------
     InvalidInputError
-        For an unknown recipe or a value out of its range, in one sentence.
+        If there is no such recipe.
     """
     if name not in recipes:
         raise unknown("recipe", name, tuple(recipes))
-    given = {k: v.item() if isinstance(v, np.generic) else v for k, v in given.items() if v is not None}
-    values = recipes[name](shape)
-    if "steps" in given or "epochs" in given:
-        if "steps" in given and "epochs" in given:
-            raise InvalidInputError(f"Give steps or epochs, not both, got {given['steps']} and {given['epochs']}.")
-        values = {k: v for k, v in values.items() if k not in ("steps", "epochs")}
+    # The papers transform no columns; the default recipe lets the encoder choose.
+    common: dict[str, Any] = {} if name == "default" else {"preprocessing": {"log_columns": ()}}
+    return merge_settings(common, recipes[name](shape))
+
+
+def resolve_settings(kind: type[S], values: Mapping[str, Any], given: Mapping[str, Any]) -> S:
+    """Validate the values of a recipe, overridden by the parameters that are `given`.
+
+    Parameters
+    ----------
+    kind : type of Settings
+    values : mapping
+        Values of a recipe, nested by group.
+    given : mapping
+        Parameters that are not None, nested by group.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is out of its range, in one sentence.
+    """
+    training = given.get("training", {})
+    if {"steps", "epochs"} <= training.keys():
+        raise InvalidInputError(f"Give steps or epochs, not both, got {training['steps']} and {training['epochs']}.")
+    return validated(kind, merge_settings(values, given))
+
+
+def validated(kind: type[V], values: Mapping[str, Any]) -> V:
+    """Return `values` as a model of the given kind.
+
+    Raises
+    ------
+    InvalidInputError
+        If a value is out of its range, in one sentence.
+    """
     try:
-        return kind.model_validate(values | given)
+        return kind.model_validate(_without_numpy(values))
     except ValidationError as error:
         raise InvalidInputError(_sentence(error)) from error
 
 
+def _without_numpy(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace NumPy scalars by Python numbers."""
+    return {
+        name: _without_numpy(value)
+        if isinstance(value, Mapping)
+        else value.item()
+        if isinstance(value, np.generic)
+        else value
+        for name, value in values.items()
+    }
+
+
 def _sentence(error: ValidationError) -> str:
-    """What pydantic found, or a check of ours, in one sentence."""
+    """Describe the first error that pydantic found."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    said = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-    return f"{name}: {said[0].lower()}{said[1:]}, got {first['input']!r}."
+    message = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
+    return f"{name}: {message[0].lower()}{message[1:]}, got {first['input']!r}."

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from egbad import model_file
-from egbad.arrays import Floats
+from egbad.arrays import Array, Floats
 from egbad.detectors.base.batching import chunks
-from egbad.detectors.base.detector import Array, Detector, Encoded, FitContext
+from egbad.detectors.base.detector import Detector, FitContext
+from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.settings import S
 from egbad.detectors.base.threads import map_threads, products
 
@@ -33,7 +34,7 @@ class SklearnDetector(Detector[S]):
         """Make ready to score by what was learned: after a fit, and after a file was read."""
         self.learned_ = learned
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         seeds = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
         self._take(self._fit_rows(flat(x), seeds))
 

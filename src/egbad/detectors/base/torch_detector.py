@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, TypeVar, get_args
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
@@ -14,18 +14,20 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from egbad import model_file
-from egbad.arrays import Floats, distinct_rows
+from egbad.arrays import Array, Floats, distinct_rows
 from egbad.detectors.base.batching import Chunked
-from egbad.detectors.base.detector import Array, Detector, Encoded, FitContext, Watch
+from egbad.detectors.base.detector import Callback, Detector, FitContext
+from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import Model, total
 from egbad.detectors.base.settings import T
 from egbad.detectors.base.threads import map_threads, one_thread
-from egbad.errors import HealthWarning, InvalidInputError, TrainingError, unknown
+from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.explain.explanation import Attribution
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.precision import Precision, matmul_precision, resolve_device
+from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.progress import progress
 from egbad.training.checkpoints import Checkpoints
+from egbad.training.config import EarlyStopping, TrainingConfig
 from egbad.training.early_stopping import BestWeights
 from egbad.training.health import BROKEN, TIED, Symptom
 from egbad.training.history import (
@@ -58,7 +60,7 @@ def _reconstructs(detector: "TorchDetector[Any]") -> bool:
     return detector.model_type.reconstruct is not Model.reconstruct
 
 
-def _after(done: int, callback: Watch | None) -> Watch | None:
+def _after(done: int, callback: Callback | None) -> Callback | None:
     """Counts steps from those that were done before."""
     return None if callback is None else lambda step: callback(done + step)
 
@@ -75,41 +77,15 @@ class TorchDetector(Detector[T]):
 
     Parameters
     ----------
-    learning_rate : float, optional
-        Adam's.
-    learning_rate_decay : bool, optional
-        Whether the learning rate falls linearly to a hundredth over the second half.
-    beta1 : float, optional
-        Adam's decay of the first moment, in [0, 1).
-    batch_size : int, optional
-        Rows a step.
-    steps : int, optional
-        Moves of each player; 0 leaves the networks untrained.
-    epochs : float, optional
-        Passes over the training rows, instead of `steps`.
-    average : float, optional
-        Decay of the moving average of the weights that scores are made with; 0 keeps the last weights.
-    average_warmup : bool, optional
-        Whether the average soon forgets the first weights.
-    keep : {"last", "best"}, optional
-        Which weights stay at the end. "best" holds out `validation_fraction` of the training rows, at most 4,096 of them,
-        and keeps the weights that know them best; some methods have no measure of that.
-    validation_fraction : float, optional
-        For keep="best", in (0, 1).
-    look_every : int, optional
-        For keep="best": steps between two looks at the rows held out. By default a fiftieth of the run.
-    patience, least_gain : int, float, optional
-        For keep="best": training ends once the rows held out are known better by no more than the share `least_gain`, in
-        [0, 1), over so many looks. Without `patience` it takes all its steps.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
     members : int
-        Networks that are trained side by side from different seeds; the score is their mean.
+        Number of networks trained side by side from different seeds. The score is their mean.
     device : str
-        Where the networks are trained and scored: "cpu", "cuda", or "auto", the GPU where there is one. What was trained on
-        a GPU is scored on the CPU where there is none.
-    precision : {"float32", "tf32", "bf16"}
-        Of matrix products and convolutions, in training and in scores. "tf32" matters on a GPU only and changes a score by
-        a two-thousandth in the median and a two-hundredth at most, "bf16" by ten times that. Networks as small as those of
-        rows are no faster by either, ten members on images by a quarter.
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
 
     Attributes
     ----------
@@ -120,28 +96,21 @@ class TorchDetector(Detector[T]):
     """
 
     model_type: ClassVar[type[Model[Any]]]
+    parameter_groups: ClassVar[Mapping[str, type[Any]]] = {
+        **Detector.parameter_groups,
+        "training": TrainingConfig,
+        "early_stopping": EarlyStopping,
+    }
 
-    learning_rate: float | None = None
-    learning_rate_decay: bool | None = None
-    beta1: float | None = None
-    batch_size: int | None = None
-    steps: int | None = None
-    epochs: float | None = None
-    average: float | None = None
-    average_warmup: bool | None = None
-    keep: str | None = None
-    validation_fraction: float | None = None
-    look_every: int | None = None
-    patience: int | None = None
-    least_gain: float | None = None
+    training: TrainingConfig | None = None
+    early_stopping: EarlyStopping | None = None
     members: int = 1
     device: str = "auto"
-    precision: Precision = "float32"
 
     @property
     def _chunked(self) -> Chunked:
         """The model, for rows and images of any number."""
-        return Chunked(self.model_, len(self.seeds_), self.device_, self.precision)
+        return Chunked(self.model_, len(self.seeds_), self.device_, self.settings_.training.precision)
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[T]:
         """Fresh networks for encoded rows of `shape`, one set per member."""
@@ -149,7 +118,7 @@ class TorchDetector(Detector[T]):
 
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
         """How to train on n rows, for each stage."""
-        return (self.settings_.schedule(n),)
+        return (self.settings_.training.schedule(n),)
 
     def partial_fit(self, X: Any, y: None = None, *, checkpoints: Checkpoints | None = None) -> Self:
         """Go on from the weights there are and learn from new normal rows or images X; y is ignored.
@@ -167,24 +136,26 @@ class TorchDetector(Detector[T]):
         if not hasattr(self, "model_"):
             return self.fit(X, checkpoints=checkpoints)
         started = time.perf_counter()
-        return self._fit(self._check(X), FitContext(checkpoints=checkpoints, start=self), started, self.encoder_)
+        return self._fit(
+            self.check_input(X), FitContext(checkpoints=checkpoints, init_from=self), started, self.encoder_
+        )
 
-    def _check_start(self, start: Detector[Any] | None) -> None:
-        if start is not None and type(start) is not type(self):
-            raise InvalidInputError(f"start must be a fitted {type(self).__name__}, got {start!r}.")
-        if start is not None:
-            check_is_fitted(start)
+    def _check_init_from(self, init_from: Detector[Any] | None) -> None:
+        if init_from is not None and type(init_from) is not type(self):
+            raise InvalidInputError(f"init_from must be a fitted {type(self).__name__}, got {init_from!r}.")
+        if init_from is not None:
+            check_is_fitted(init_from)
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
-        expected = self._expected(self.encoder_.encode(self._check(X).x))
+        expected = self._expected(self.encoder_.encode(self.check_input(X).x))
         return self._in_users_units(np.asarray(self.encoder_.decode(expected)))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the members differ over each row or image: the standard deviation (n,) of their scores.
 
-        Where it is large beside the scores' own differences, the score is not to be relied on.
+        Where it is large context the scores' own differences, the score is not to be relied on.
 
         Raises
         ------
@@ -195,18 +166,18 @@ class TorchDetector(Detector[T]):
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
 
         def spread(part: Array) -> Floats:
-            return _spread(self._chunked.terms(self._inside(self.encoder_.encode(part))))
+            return _spread(self._chunked.terms(self._clip(self.encoder_.encode(part))))
 
-        return np.concatenate(self._each_part(spread, self._check(X).x))
+        return np.concatenate(self._map_batches(spread, self.check_input(X).x))
 
-    def _each_part(self, work: Callable[[Array], C], x: Array) -> list[C]:
+    def _map_batches(self, work: Callable[[Array], C], x: Array) -> list[C]:
         """What `work` makes of rows or images x (n, ...), in parts that are as many as there are threads, or more.
 
         Where a GPU scores one part, the others are encoded meanwhile.
         """
         if self.model_.one_by_one:
-            return super()._each_part(work, x)
-        size = self._chunked.part(len(x), self._encoded_shape())
+            return super()._map_batches(work, x)
+        size = self._chunked.part(len(x), self.encoded_shape)
         return map_threads(work, (x[start : start + size] for start in range(0, len(x), size)))
 
     def describe(self) -> dict[str, Any]:
@@ -225,7 +196,7 @@ class TorchDetector(Detector[T]):
         seeds: Sequence[int],
         train_on: Encoded,
         validation: Encoded | None,
-        beside: FitContext,
+        context: FitContext,
         weights: Mapping[str, Tensor] | None = None,
     ) -> list[History]:
         """Build a member for each seed and train them, from fresh weights or from these -> the histories of the stages."""
@@ -239,10 +210,10 @@ class TorchDetector(Detector[T]):
 
         def settle_and_watch(step: int) -> None:
             self._finalize(train_on)
-            if beside.callback is not None:
-                beside.callback(step)
+            if context.callback is not None:
+                context.callback(step)
 
-        settled = replace(beside, callback=settle_and_watch if beside.callback else None)
+        settled = replace(context, callback=settle_and_watch if context.callback else None)
         with one_thread() if self._small(train_on.shape[1:]) else nullcontext():
             parts = self._train_stages(rows, generators, self._keep(validation), settled)
         self._finalize(train_on)
@@ -251,11 +222,11 @@ class TorchDetector(Detector[T]):
         return parts
 
     def _train_stages(
-        self, rows: Tensor, generators: MemberGenerators, keep: BestWeights | None, beside: FitContext
+        self, rows: Tensor, generators: MemberGenerators, keep: BestWeights | None, context: FitContext
     ) -> list[History]:
         """Train stage by stage, from the first that no killed run had behind it."""
         schedules = self._schedules(len(rows))
-        parts = completed_stages(beside.checkpoints)
+        parts = completed_stages(context.checkpoints)
         total = sum(schedule.steps for schedule in schedules)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
         shown = self.verbose and current().first
@@ -269,10 +240,10 @@ class TorchDetector(Detector[T]):
                     schedule,
                     generators,
                     advance=advance,
-                    callback=_after(done, beside.callback),
-                    callback_interval=beside.callback_interval,
+                    callback=_after(done, context.callback),
+                    callback_interval=context.callback_interval,
                     keep=keep if len(parts) + 1 == len(schedules) else None,
-                    saver=StageSaver(beside.checkpoints, self.seed_, done, parts) if beside.checkpoints else None,
+                    saver=StageSaver(context.checkpoints, self.seed_, done, parts) if context.checkpoints else None,
                 )
                 parts.append(history)
                 done += schedule.steps
@@ -280,38 +251,40 @@ class TorchDetector(Detector[T]):
 
     def _keep(self, validation: Encoded | None) -> BestWeights | None:
         """What tells the best weights by rows held out, where some are."""
-        settings = self.settings_
+        settings = self.settings_.early_stopping
         if validation is None:
             return None
-        return BestWeights(self._criterion_on(validation), settings.look_every, settings.patience, settings.least_gain)
+        return BestWeights(self._criterion_on(validation), settings.interval, settings.patience, settings.min_gain)
 
     def _small(self, shape: tuple[int, ...]) -> bool:
         """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
         if len(shape) == 3:
             return False
-        return self.members * self.settings_.batch_size * shape[0] < _SMALL * self.model_.rows_a_chunk
+        return self.members * self.settings_.training.batch_size * shape[0] < _SMALL * self.model_.rows_a_chunk
 
-    def _learn(self, x: Encoded, rng: np.random.Generator, beside: FitContext) -> None:
+    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         if self.members < 1:
             raise InvalidInputError(f"members must be at least 1, got {self.members}.")
-        if self.precision not in get_args(Precision):
-            raise unknown("precision", self.precision, get_args(Precision))
         self.device_ = resolve_device(self.device)
         first = rng.integers(2**31, size=1)
         train_on, validation = self._validation(x, rng)
         # The others' seeds come last, so that the first member is the same alone and among others.
         seeds = [int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1))]
-        weights = None if beside.start is None else {k: v.clone() for k, v in beside.start.model_.state_dict().items()}
+        weights = (
+            None
+            if context.init_from is None
+            else {k: v.clone() for k, v in context.init_from.model_.state_dict().items()}
+        )
         process_group = current()
-        if 1 < process_group.world <= self.members and not (beside.checkpoints and beside.checkpoints.newest):
+        if 1 < process_group.world <= self.members and not (context.checkpoints and context.checkpoints.newest):
             mine = [*range(self.members)[process_group.rank :: process_group.world]]
             own = None if weights is None else {name: value[mine] for name, value in weights.items()}
             with learning(SINGLE_PROCESS):
-                apart = replace(beside, checkpoints=None)
+                apart = replace(context, checkpoints=None)
                 parts = self._train_well([seeds[m] for m in mine], train_on, validation, apart, own)
             parts = self._gather(process_group, mine, parts, train_on.shape[1:])
         else:
-            parts = self._train_well(seeds, train_on, validation, beside, weights)
+            parts = self._train_well(seeds, train_on, validation, context, weights)
         self._remember_training(parts)
 
     def _gather(
@@ -333,12 +306,12 @@ class TorchDetector(Detector[T]):
         seeds: list[int],
         train_on: Encoded,
         validation: Encoded | None,
-        beside: FitContext,
+        context: FitContext,
         weights: Mapping[str, Tensor] | None,
     ) -> list[History]:
         """Train members, those that end worthless anew from other seeds -> the histories of the stages."""
-        with matmul_precision(self.precision, self.device_):
-            parts = self._train(seeds, train_on, validation, beside, weights)
+        with matmul_precision(self.settings_.training.precision, self.device_):
+            parts = self._train(seeds, train_on, validation, context, weights)
             for again in range(1, _RESTARTS + 1):
                 ill = sorted({m for s, members in final_symptoms(parts).items() if s.restart for m in members})
                 if not ill:
@@ -356,12 +329,12 @@ class TorchDetector(Detector[T]):
 
     def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
         """The rows to train on, and those by which the best weights are told."""
-        if self.settings_.keep == "last":
+        if self.settings_.early_stopping.criterion == "none":
             return x, None
         if len(x) == 1:
             return x, x
         order = rng.permutation(len(x))
-        held_out = max(1, min(_HELD_OUT, len(x) - 1, round(self.settings_.validation_fraction * len(x))))
+        held_out = max(1, min(_HELD_OUT, len(x) - 1, round(self.settings_.early_stopping.fraction * len(x))))
         return x[np.sort(order[held_out:])], x[np.sort(order[:held_out])]
 
     def _criterion_on(self, validation: Encoded) -> Callable[[], Tensor]:
@@ -410,12 +383,12 @@ class TorchDetector(Detector[T]):
                 parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}
 
-    def _shares(self, x: Encoded) -> Attribution:
+    def _attribute(self, x: Encoded) -> Attribution:
         if not _reconstructs(self):
-            return super()._shares(x)
+            return super()._attribute(x)
 
         def mean_shares(chunk: Tensor, n: int) -> tuple[Array, Array, dict[str, Tensor]]:
-            found = self.model_.shares(chunk)
+            found = self.model_.attribute(chunk)
             shares, expected = (
                 v[:, :n].detach().double().mean(0).cpu().numpy() for v in (found.shares, found.expected)
             )
@@ -450,7 +423,7 @@ class TorchDetector(Detector[T]):
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
         self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
-        self.model_ = self._build(self._encoded_shape(), MemberGenerators(self.seeds_, self.device_))
+        self.model_ = self._build(self.encoded_shape, MemberGenerators(self.seeds_, self.device_))
         weights = {name: torch.from_numpy(a) for name, a in model_file.with_prefix_removed("model.", arrays).items()}
         for name, value in self.model_.state_dict().items():
             came = tuple(weights[name].shape) if name in weights else None

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Parameters that methods with a generator share."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,6 @@ class GANDetector(TorchDetector[P]):
 
     Parameters
     ----------
-    networks : {"auto", "kdd99", "mnist"}, optional
-        "auto" sizes them from the shape of the input; the others are those released with EGBAD.
     n_latent : int, optional
         Length of z. Default 32 or half the columns, whichever is less, and 32 for images.
     width : int, optional
@@ -28,7 +26,6 @@ class GANDetector(TorchDetector[P]):
         D's learning rate, as a multiple of that of the others.
     """
 
-    networks: str | None = None
     n_latent: int | None = None
     width: int | None = None
     dropout: float | None = None

@@ -6,9 +6,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from egbad.detectors.base import Model, ModelAttribution, TrainingSettings, total
+from egbad.detectors.base import Model, ModelAttribution, TorchSettings, total
 from egbad.detectors.gan.losses import discriminator_loss_value, generator_loss, norm_distance
-from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import without_tracking
 from egbad.nn.networks import discriminator, encoder, generator, pair_discriminator
@@ -45,7 +44,7 @@ DIED = Symptom(
 
 
 def shares_by_difference(model: Model[Any], x: Tensor) -> ModelAttribution:
-    """`Model.shares` for methods that search: the score, shared out by |x - reconstruction|."""
+    """`Model.attribute` for methods that search: the score, shared out by |x - reconstruction|."""
     terms, expected = model.score_terms(x), model.reconstruct(x)
     ways = (model.preprocess(x) - expected).abs() + 1e-12
     whole = ways.flatten(2).sum(2)
@@ -55,7 +54,7 @@ def shares_by_difference(model: Model[Any], x: Tensor) -> ModelAttribution:
 # -- the games -----------------------------------------------------------------------------------------------------------
 
 
-class GANSettings(TrainingSettings):
+class GANSettings(TorchSettings):
     """Settings of a method with a generator."""
 
     networks: Literal["auto", "kdd99", "mnist"] = "auto"
@@ -118,7 +117,6 @@ class GANModel(AdversarialModel[P]):
     def __init__(self, shape: tuple[int, ...], settings: P, generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
         s = settings
-        check_networks(s.networks, shape)
         if s.networks == "mnist":
             self.D, self.G = mnist_discriminator(generators), mnist_generator(generators, s.n_latent)
         elif s.networks == "kdd99":
@@ -165,7 +163,6 @@ class BiGANModel(AdversarialModel[B]):
     def __init__(self, shape: tuple[int, ...], settings: B, generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
         s, k = settings, settings.n_latent
-        check_networks(s.networks, shape)
         if s.networks == "mnist":
             self.E, self.G = mnist_encoder(generators, k), mnist_generator(generators, k)
             self.D = mnist_pairs(generators, k, s.dropout)
@@ -216,16 +213,6 @@ class BiGANModel(AdversarialModel[B]):
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
         return {} if self.settings.adversarial_weight == 0 else super().symptoms(x)
-
-
-def check_networks(networks: str, shape: tuple[int, ...]) -> None:
-    """Refuse released networks where they don't fit."""
-    if networks == "kdd99" and len(shape) == 3:
-        raise InvalidInputError(f"networks='kdd99' needs rows, got images of shape {shape}. Use networks='auto'.")
-    if networks == "mnist" and shape != (1, 28, 28):
-        raise InvalidInputError(
-            f"networks='mnist' needs images of shape (1, 28, 28), got {shape}. Use networks='auto'."
-        )
 
 
 # -- recipes -------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""Parameters of a detector, with groups such as `TrainingConfig` nested as scikit-learn nests estimators."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+
+from egbad.errors import InvalidInputError
+from egbad.preprocessing.config import Preprocessing
+
+
+class ParameterMixin(BaseEstimator):  # type: ignore[misc]
+    """`get_params` and `set_params` with nested groups, and parameters as JSON.
+
+    A group may be None; its parameters are None then, and setting one of them creates the group.
+    """
+
+    parameter_groups: ClassVar[Mapping[str, type[Any]]] = {"preprocessing": Preprocessing}
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Include the parameters of groups, such as ``training__learning_rate``.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        parameters: dict[str, Any] = super().get_params(deep=False)
+        if deep:
+            for name, kind in self.parameter_groups.items():
+                group = kind() if parameters[name] is None else parameters[name]
+                if isinstance(group, kind):  # `fit` reports a value of another type
+                    parameters |= {f"{name}__{key}": value for key, value in group.get_params().items()}
+        return parameters
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name; ``training__steps=100`` sets one parameter of a group.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of that name.
+        """
+        for name, kind in self.parameter_groups.items():
+            if name not in params and any(key.startswith(f"{name}__") for key in params):
+                group = getattr(self, name)
+                setattr(self, name, kind() if group is None else clone(group))  # others may hold the same object
+        super().set_params(**params)
+        return self
+
+    def given_parameters(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters among `names` that are not None, nested by group.
+
+        Raises
+        ------
+        InvalidInputError
+            If a group is of another type.
+        """
+        given: dict[str, Any] = {}
+        for name in names:
+            value = getattr(self, name, None)
+            if name in self.parameter_groups and value is not None:
+                kind = self.parameter_groups[name]
+                if not isinstance(value, kind):
+                    raise InvalidInputError(f"{name} must be a {kind.__name__} or None, got {value!r}.")
+                value = {k: v for k, v in value.get_params(deep=False).items() if v is not None}
+            if value is not None:
+                given[name] = value
+        return given
+
+    def json_parameters(self) -> dict[str, Any]:
+        """Return the parameters as JSON stores them."""
+        parameters = self.get_params(deep=False)
+        if not isinstance(parameters["random_state"], int | np.integer | None):
+            parameters["random_state"] = None  # a generator's state is no parameter; `seed_` holds the seed it gave
+        return {name: to_jsonable(value) for name, value in parameters.items()}
+
+    @classmethod
+    def from_json_parameters(cls, parameters: Mapping[str, Any]) -> Self:
+        """Return a new detector with the parameters that `json_parameters` returned."""
+        groups = {
+            name: kind(**parameters[name])
+            for name, kind in cls.parameter_groups.items()
+            if parameters.get(name) is not None
+        }
+        return cls(**{**parameters, **groups})
+
+
+def to_jsonable(value: Any) -> Any:
+    """Return a parameter as JSON gives it back."""
+    if isinstance(value, BaseEstimator):
+        return {name: to_jsonable(v) for name, v in value.get_params(deep=False).items() if v is not None}
+    if isinstance(value, Mapping):
+        return {name: to_jsonable(v) for name, v in _with_groups_expanded(value).items()}
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    return [to_jsonable(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _with_groups_expanded(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace groups by their parameters, ``training=TrainingConfig(steps=5)`` by ``training__steps=5``."""
+    expanded: dict[str, Any] = {}
+    for name, value in parameters.items():
+        if isinstance(value, BaseEstimator):
+            expanded |= {f"{name}__{key}": v for key, v in to_jsonable(value).items()}
+        else:
+            expanded[name] = value
+    return expanded
