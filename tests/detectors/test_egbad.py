@@ -97,7 +97,7 @@ def test_a_file_keeps_the_defaults_that_it_was_fitted_with(tmp_path, monkeypatch
     detector.save(tmp_path / "m.egbad")
     later = {
         "default": lambda shape: (
-            default(shape) | {"residual_weight": 0.1, "preprocessing": {"preprocessing__scaling": "minmax"}, "width": 3}
+            default(shape) | {"residual_weight": 0.1, "preprocessing": {"scaling": "minmax"}, "width": 3}
         )
     }
     monkeypatch.setattr(EGBAD, "recipes", later)
