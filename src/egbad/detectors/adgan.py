@@ -35,9 +35,9 @@ class MovingGAN(GANModel[ADGANSettings]):
 
     attribution_method = "differences"
 
-    one_by_one = True  # `functional_call` puts other weights into G
-    on_gpu = 1  # each row has copies of G
-    other_rows = other_images = ()  # to find out about them would take as long as to score
+    scores_sequentially = True  # `functional_call` puts other weights into G
+    gpu_chunks = 1  # each row has copies of G
+    other_chunk_rows = other_chunk_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: ADGANSettings, generators: MemberGenerators) -> None:
@@ -45,7 +45,7 @@ class MovingGAN(GANModel[ADGANSettings]):
         self.register_buffer("z_start", self.latent(settings.n_starts))  # (K, S, k)
         # Few rows at once, since each has a generator of its own for every start, and more do not fit the caches. Copies
         # come in multiples of 32: Adam's fused kernel rounds otherwise what is left over by its vectors.
-        self.rows_a_chunk = self.images_a_chunk = 32 // gcd(32, settings.n_starts)
+        self.chunk_rows = self.chunk_images = 32 // gcd(32, settings.n_starts)
 
     def search(self, x: Tensor) -> Tensor:
         """x (K, B, ...) -> G_j(z_j) of every start (K, B, S, ...), algorithm 1 of the paper."""

@@ -44,7 +44,7 @@ class SearchedGAN(GANModel[AnoGANSettings]):
 
     attribution_method = "differences"
 
-    other_rows = other_images = ()  # to find out about them would take as long as to score
+    other_chunk_rows = other_chunk_images = ()  # to find out about them would take as long as to score
     z_start: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: AnoGANSettings, generators: MemberGenerators) -> None:

@@ -99,7 +99,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
             raise InvalidInputError(f"Z must have {self._n_features_out} columns, got an array of shape {z.shape}.")
         with torch.no_grad():
             parts = [
-                model.G(self._members(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.rows_a_chunk)
+                model.G(self._members(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.chunk_rows)
             ]
         return self._in_users_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 

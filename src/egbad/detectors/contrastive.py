@@ -199,8 +199,8 @@ def _trunk(generators: MemberGenerators, shape: tuple[int, ...], width: int, m: 
 class Parts(Model[ContrastiveSettings]):
     """Rows: a network for a part of the columns, one for the rest, and the parts."""
 
-    other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
-    on_gpu = 8
+    other_chunk_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
+    gpu_chunks = 8
     part: Tensor
     rest: Tensor
 

@@ -14,7 +14,7 @@ from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetect
 from egbad.explain.explanation import Attribution, concatenate
 
 _BY_PRODUCTS = ("euclidean", "correlation")
-FLAT = 1e-6  # length of a centred row, from which on it has no direction
+MIN_NORM = 1e-6  # a centred row that is shorter has no direction
 
 
 class KNNSettings(Settings):
@@ -68,27 +68,27 @@ class KNN(SklearnDetector[KNNSettings]):
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         return {"rows": x.astype(np.float32)}  # as they were encoded
 
-    def _take(self, learned: model_file.Arrays) -> None:
-        super()._take(learned)
+    def _set_learned(self, learned: model_file.Arrays) -> None:
+        super()._set_learned(learned)
         k = min(self.settings_.n_neighbors, len(learned["rows"]))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
         # Images are long: their rows are compared in single precision, and a chunk at a time made ready for it.
         precision = np.float32 if self.kind_ == "images" else np.float64
-        known, size = learned["rows"], self.rows_a_chunk
+        known, size = learned["rows"], self.chunk_rows
         starts = range(0, len(known), size)
-        self._rows = np.concatenate([self._compared(known[i : i + size]).astype(precision) for i in starts])
-        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self._rows)
+        self.index_rows_ = np.concatenate([self._compared(known[i : i + size]).astype(precision) for i in starts])
+        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self.index_rows_)
 
     def _compared(self, x: Array) -> Array:
         """Rows x (n, d) as the index compares them."""
         if self.settings_.metric != "correlation":
             return x
         x = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
-        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), FLAT))
+        return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), MIN_NORM))
 
     def _near(self, x: Array) -> NDArray[np.intp]:
         """The places of the neighbours (n, k) of rows x (n, d), as they are compared."""
-        places: NDArray[np.intp] = self._index.kneighbors(x.astype(self._rows.dtype), return_distance=False)
+        places: NDArray[np.intp] = self._index.kneighbors(x.astype(self.index_rows_.dtype), return_distance=False)
         return places
 
     def _attribute(self, x: Encoded) -> Attribution:
@@ -118,17 +118,17 @@ class KNN(SklearnDetector[KNNSettings]):
 
     def _neighbours(self, x: Encoded) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
         """Flat rows (n, d) of x in parts, and the places of their neighbours (n, k)."""
-        for start in range(0, len(x), self.rows_a_chunk):
-            rows = flat(x[start : start + self.rows_a_chunk])
+        for start in range(0, len(x), self.chunk_rows):
+            rows = flat(x[start : start + self.chunk_rows])
             yield rows, self._near(self._compared(rows))
 
     def _ways(self, x: Array, near: NDArray[np.intp]) -> Floats:
         """From rows x (n, d), as they are compared, to their neighbours (n, k, d)."""
-        return np.asarray(x[:, None].astype(np.float64) - self._rows[near])
+        return np.asarray(x[:, None].astype(np.float64) - self.index_rows_[near])
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._compared(x)
         if self.settings_.metric not in _BY_PRODUCTS:
-            return {"distance": self._index.kneighbors(x.astype(self._rows.dtype))[0].mean(1, dtype=np.float64)}
+            return {"distance": self._index.kneighbors(x.astype(self.index_rows_.dtype))[0].mean(1, dtype=np.float64)}
         # Found by products, which lose the digits of what is near, and measured one by one: a known row is at 0.
         return {"distance": np.linalg.norm(self._ways(x, self._near(x)), axis=2).mean(1)}

@@ -72,8 +72,8 @@ class LOF(SklearnDetector[LOFSettings]):
         reach = distances[:, -1]
         return {"rows": x, "reach": reach, "density": local_reachability_density(distances, reach[neighbours])}
 
-    def _take(self, learned: model_file.Arrays) -> None:
-        super()._take(learned)
+    def _set_learned(self, learned: model_file.Arrays) -> None:
+        super()._set_learned(learned)
         k = max(1, min(self.settings_.n_neighbors, len(learned["rows"]) - 1))
         self._index = NearestNeighbors(n_neighbors=k).fit(learned["rows"])
 

@@ -63,7 +63,7 @@ class OneClassSVM(SklearnDetector[SVMSettings]):
     """
 
     name: ClassVar[str] = "one_class_svm"
-    side_by_side: ClassVar[bool] = True
+    parallel_chunks: ClassVar[bool] = True
     settings_type: ClassVar = SVMSettings
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}

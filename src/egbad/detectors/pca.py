@@ -45,7 +45,7 @@ class PCA(SklearnDetector[PCASettings]):
     """
 
     name: ClassVar[str] = "pca"
-    side_by_side: ClassVar[bool] = True
+    parallel_chunks: ClassVar[bool] = True
     settings_type: ClassVar = PCASettings
     tunable: ClassVar = {"n_components": (0.8, 0.9, 0.99)}
 

@@ -56,7 +56,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 class Autoencoder(Model[VAESettings]):
     """E: x -> q(z given x), G: z -> p(x given z), both Gaussian."""
 
-    other_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
+    other_chunk_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
     noise: Tensor
 
     def __init__(self, shape: tuple[int, ...], settings: VAESettings, generators: MemberGenerators) -> None:

@@ -17,7 +17,7 @@ from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.base import Detector, Model, TorchDetector
 from egbad.detectors.blend import Blend
-from egbad.detectors.knn import FLAT, KNN
+from egbad.detectors.knn import KNN, MIN_NORM
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.column_encoder import PERIODS, ColumnEncoder, TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
@@ -175,7 +175,7 @@ class Nearest(nn.Module):
     def __init__(self, detector: KNN) -> None:
         super().__init__()
         self.centred = detector.settings_.metric == "correlation"
-        rows = detector._rows.astype(np.float64)
+        rows = detector.index_rows_.astype(np.float64)
         self.k = min(detector.settings_.n_neighbors, len(rows))
         self.register_buffer("rows", torch.from_numpy(rows))
         self.register_buffer("squares", torch.from_numpy((rows**2).sum(1)))
@@ -184,7 +184,7 @@ class Nearest(nn.Module):
         x = x.flatten(1).double()
         if self.centred:
             x = x - x.mean(1, keepdim=True)
-            x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=FLAT)
+            x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=MIN_NORM)
         near = torch.topk(2 * x @ self.rows.T - self.squares, self.k, dim=1).indices  # (n, k)
         return {"distance": torch.linalg.vector_norm(x[:, None] - self.rows[near], dim=2).mean(1)}
 

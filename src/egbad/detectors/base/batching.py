@@ -84,7 +84,7 @@ class Chunked:
     @property
     def side_by_side(self) -> bool:
         """Whether chunks are scored at the same time."""
-        return self.device == "cpu" and not self.model.one_by_one
+        return self.device == "cpu" and not self.model.scores_sequentially
 
     def part(self, n: int, shape: tuple[int, ...]) -> int:
         """How many of n rows or images that are encoded to `shape` are encoded and scored together."""
@@ -95,10 +95,10 @@ class Chunked:
 
     def usual(self, shape: tuple[int, ...]) -> int:
         """How many encoded rows or images of `shape` are scored at once, if not a few or very many."""
-        usual = self.model.rows_a_chunk if len(shape) == 1 else self.model.images_a_chunk
+        usual = self.model.chunk_rows if len(shape) == 1 else self.model.chunk_images
         if self.device == "cpu":
             return usual
-        most = self.model.on_gpu * usual // self.members
+        most = self.model.gpu_chunks * usual // self.members
         if len(shape) == 3:
             most = min(most, _PIXELS_ON_GPU // prod(shape))
         return max(usual, 1 << (max(1, most).bit_length() - 1))
@@ -108,9 +108,9 @@ class Chunked:
         usual = self.usual(x.shape[1:])
         pixels = int(np.prod(x.shape[1:]))
         others = (
-            self.model.other_rows
+            self.model.other_chunk_rows
             if x.ndim == 2
-            else [n for n in self.model.other_images if n <= usual or n * pixels <= _PIXELS]
+            else [n for n in self.model.other_chunk_images if n <= usual or n * pixels <= _PIXELS]
         )
         if self.device != "cpu" or usual <= min(others, default=usual):
             return usual
@@ -143,7 +143,7 @@ class Chunked:
 
     def _some_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
         """Terms (K, n) of the first n rows of a chunk (K, C, ...)."""
-        if self.members > 1 and chunk.ndim == 3 and self.device == "cpu" and chunk.shape[1] > self.model.rows_a_chunk:
+        if self.members > 1 and chunk.ndim == 3 and self.device == "cpu" and chunk.shape[1] > self.model.chunk_rows:
             # One member after the other, so that a chunk fits into the cache, and memory, as one member's does.
             each = [one.score_terms(chunk[k : k + 1]) for k, one in enumerate(self.model.split_members())]
             return {name: torch.cat([terms[name] for terms in each]).double()[:, :n] for name in each[0]}

@@ -44,16 +44,16 @@ class Model(nn.Module, Generic[T]):
         A generator per member.
     """
 
-    one_by_one: ClassVar[bool] = (
+    scores_sequentially: ClassVar[bool] = (
         False  # whether scoring borrows the networks, so that no other chunk may meet them then
     )
     attribution_method: str = "gradients"  # of the methods that `egbad.explain.explanation.Explanation` has
-    rows_a_chunk: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
-    images_a_chunk: int = 32
-    on_gpu: ClassVar[int] = 128  # usual chunks that a GPU takes at once, shared by the members: bounds its memory
+    chunk_rows: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
+    chunk_images: int = 32
+    gpu_chunks: ClassVar[int] = 128  # usual chunks that a GPU takes at once, shared by the members: bounds its memory
     # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
-    other_rows: ClassVar[tuple[int, ...]] = (4, 32, 512, 2048)
-    other_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
+    other_chunk_rows: ClassVar[tuple[int, ...]] = (4, 32, 512, 2048)
+    other_chunk_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
 
     def __init__(self, shape: tuple[int, ...], settings: T, generators: MemberGenerators) -> None:
         super().__init__()

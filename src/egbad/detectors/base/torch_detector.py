@@ -175,7 +175,7 @@ class TorchDetector(Detector[T]):
 
         Where a GPU scores one part, the others are encoded meanwhile.
         """
-        if self.model_.one_by_one:
+        if self.model_.scores_sequentially:
             return super()._map_batches(work, x)
         size = self._chunked.part(len(x), self.encoded_shape)
         return map_threads(work, (x[start : start + size] for start in range(0, len(x), size)))
@@ -260,7 +260,7 @@ class TorchDetector(Detector[T]):
         """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
         if len(shape) == 3:
             return False
-        return self.members * self.settings_.training.batch_size * shape[0] < _SMALL * self.model_.rows_a_chunk
+        return self.members * self.settings_.training.batch_size * shape[0] < _SMALL * self.model_.chunk_rows
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         if self.members < 1:
