@@ -262,7 +262,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     )
     cured = EGBAD(members=3, **options).fit(x)
     assert cured.seeds_[1] != plain.seeds_[1] and cured.seeds_[::2] == plain.seeds_[::2]
-    assert cured.health_ == ["Step 20: it is worth nothing (member 1 of 3); it was trained anew from another seed."]
+    assert cured.health_ == ["Step 20: it is worth nothing (member 1 of 3); it was trained again from another seed."]
     before, after = plain.model_.state_dict(), cured.model_.state_dict()
     assert all(torch.equal(before[name][::2], after[name][::2]) for name in before)
     assert not torch.equal(before["E.0.weight"][1], after["E.0.weight"][1])
@@ -311,7 +311,7 @@ def test_one_that_stays_worthless_is_named(monkeypatch):
     monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True], device=x.device)})
     with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
         detector = EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(ring(300, 0))
-    again = "Step 5: it is worth nothing; it was trained anew from another seed."
+    again = "Step 5: it is worth nothing; it was trained again from another seed."
     assert detector.health_ == [again, again, "At the end it is worth nothing. Do something."]
 
 

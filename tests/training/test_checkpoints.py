@@ -111,7 +111,7 @@ def test_the_newest_two_are_kept_and_all_are_cleared(tmp_path):
     detector = EGBAD(training=TrainingConfig(steps=30), random_state=0, alpha=0.05).fit(
         table(), checkpoints=checkpoints
     )
-    assert [path.name for path in checkpoints.files()] == [
+    assert [path.name for path in checkpoints.paths()] == [
         "step-000000000028.checkpoint",
         "step-000000000029.checkpoint",
     ]
@@ -132,11 +132,11 @@ def test_nothing_is_written_before_it_is_due(tmp_path):
 def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path, damage):
     options = {"training__steps": 30, "random_state": 0, "alpha": 0.05}
     whole = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
-    newest = Checkpoints(tmp_path).files()[-1]
+    newest = Checkpoints(tmp_path).paths()[-1]
     content = bytearray(newest.read_bytes())
     content[len(content) // 2] ^= 1
     newest.write_bytes({"flip": bytes(content), "cut": bytes(content[:-9]), "empty": b""}[damage])
-    with pytest.warns(HealthWarning, match="A checkpoint is passed over"):
+    with pytest.warns(HealthWarning, match="Skipped a damaged checkpoint"):
         resumed = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path, every=60, resume=True))
     assert same(whole, resumed)
 
@@ -148,9 +148,9 @@ def test_a_damaged_newest_one_falls_back_to_the_one_before(tmp_path, damage):
 def test_checkpoints_of_another_run_are_refused(tmp_path, options, x, what):
     common = {"training__steps": 10, "random_state": 0, "alpha": 0.05}
     EGBAD().set_params(**common).fit(table(), checkpoints=Checkpoints(tmp_path, every=0))
-    with pytest.raises(InvalidInputError, match=f"are of another run, its {what} differ"):
+    with pytest.raises(InvalidInputError, match=f"belong to a fit with other {what}"):
         EGBAD().set_params(**(common | options)).fit(x, checkpoints=Checkpoints(tmp_path, resume=True))
-    assert len(Checkpoints(tmp_path).files()) == 2
+    assert len(Checkpoints(tmp_path).paths()) == 2
 
 
 def test_resuming_what_never_began_begins(tmp_path):
@@ -167,7 +167,7 @@ def test_a_checkpoint_is_no_model(tmp_path):
         table(), checkpoints=Checkpoints(tmp_path, every=0)
     )
     with pytest.raises(EgbadError):
-        load(Checkpoints(tmp_path).files()[0])
+        load(Checkpoints(tmp_path).paths()[0])
 
 
 # -- real kills --------------------------------------------------------------------------------------------------------
@@ -245,6 +245,6 @@ def test_another_run_is_said_in_one_sentence(tmp_path, capsys):
     arguments = ["fit", str(tmp_path / "rows.npy"), "--out", out, "--detector", "egbad", "--set", "training.steps=5"]
     arguments += ["--quiet", "--alpha", "0.05"]
     assert main([*arguments, "--resume", "--members", "2"]) == 2
-    assert "are of another run, its parameters differ" in capsys.readouterr().err
-    assert checkpoints.files(), "nothing was lost"
+    assert "belong to a fit with other parameters" in capsys.readouterr().err
+    assert checkpoints.paths(), "nothing was lost"
     assert main([*arguments, "--resume"]) == 0 and not checkpoints.folder.exists()

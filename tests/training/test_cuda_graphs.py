@@ -162,7 +162,7 @@ def test_a_member_that_is_slowed_down_is_recorded_so():
     turn = loop.Player("a", [weights], lambda x: ((weights - 1) ** 2).sum(1))
     loop_model = _Held(weights)
     x = torch.zeros(40, 1, device="cuda")
-    schedule = loop.Schedule(steps=40, batch_size=8, learning_rate=0.01, average=0)
+    schedule = loop.Schedule(steps=40, batch_size=8, learning_rate=0.01, ema_decay=0)
     with generators.on_device():
         running = loop._Loop(loop_model, (turn,), x, schedule, generators, None)
         for _ in range(10):

@@ -7,7 +7,8 @@ from torch import nn
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import Linear
 from egbad.training.early_stopping import BestWeights
-from egbad.training.health import BROKEN, TRIES, Symptom
+from egbad.training.health import NON_FINITE, Symptom
+from egbad.training.health_monitor import MAX_INTERVENTIONS
 from egbad.training.loop import train
 from egbad.training.players import Batches, Player, Schedule
 
@@ -57,7 +58,7 @@ def test_each_turn_moves_its_own_parameters_to_their_goal():
         model,
         model.players(),
         ROWS,
-        Schedule(steps=400, batch_size=8, learning_rate=0.1, average=0),
+        Schedule(steps=400, batch_size=8, learning_rate=0.1, ema_decay=0),
         MemberGenerators([0]),
     )
     assert model.a.item() == pytest.approx(1, abs=0.02)
@@ -68,12 +69,12 @@ def test_each_turn_moves_its_own_parameters_to_their_goal():
 def test_a_pace_of_nearly_zero_holds_a_player_still():
     model = Line()
     slow = model.players()[1]
-    model.players = lambda: (Line.players(model)[0], Player("b", slow.params, slow.loss, pace=1e-9))
+    model.players = lambda: (Line.players(model)[0], Player("b", slow.params, slow.loss, lr_scale=1e-9))
     train(
         model,
         model.players(),
         ROWS,
-        Schedule(steps=50, batch_size=8, learning_rate=0.1, average=0),
+        Schedule(steps=50, batch_size=8, learning_rate=0.1, ema_decay=0),
         MemberGenerators([0]),
     )
     assert abs(model.b.item()) < 1e-6 < model.a.item()
@@ -90,7 +91,7 @@ def test_a_member_ends_with_the_same_bits_alone_and_among_others():
 
 def test_the_kept_weights_are_the_moving_average():
     generators = MemberGenerators([0])
-    schedule = Schedule(steps=3, batch_size=8, learning_rate=0.1, average=0.5, average_warmup=False, decay_from=1.0)
+    schedule = Schedule(steps=3, batch_size=8, learning_rate=0.1, ema_decay=0.5, ema_warmup=False, decay_from=1.0)
     model, average, seen = Line(), 0.0, []
 
     def after_each_step(n):
@@ -104,10 +105,10 @@ def test_the_kept_weights_are_the_moving_average():
 
 def test_the_learning_rate_holds_then_falls_to_a_hundredth():
     schedule = Schedule(steps=100, batch_size=1, learning_rate=1.0, decay_from=0.5)
-    assert schedule.rate(49) == 1.0
-    assert schedule.rate(75) == pytest.approx(1 - 0.99 / 2)
-    assert schedule.rate(100) == pytest.approx(0.01)
-    assert Schedule(steps=100, batch_size=1, learning_rate=1.0, decay_from=1.0).rate(99) == 1.0
+    assert schedule.learning_rate_at(49) == 1.0
+    assert schedule.learning_rate_at(75) == pytest.approx(1 - 0.99 / 2)
+    assert schedule.learning_rate_at(100) == pytest.approx(0.01)
+    assert Schedule(steps=100, batch_size=1, learning_rate=1.0, decay_from=1.0).learning_rate_at(99) == 1.0
 
 
 def test_a_pass_shows_every_row_once_and_members_differ_in_order():
@@ -136,7 +137,7 @@ class Breaking(Line):
         return {}
 
 
-BRIEF = Schedule(steps=100, batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
+BRIEF = Schedule(steps=100, batch_size=8, learning_rate=0.1, ema_decay=0, decay_from=1.0)
 
 
 def test_a_member_that_broke_down_once_goes_on_from_where_it_was_well():
@@ -147,8 +148,8 @@ def test_a_member_that_broke_down_once_goes_on_from_where_it_was_well():
     assert model.a[1].item() == pytest.approx(1, abs=0.1)
     (event,) = history.events
     assert (event.step, event.member) == (45, 1), "within an epoch of five steps"
-    assert event.sentence(2) == (
-        "Step 45: a loss or a weight was not a finite number (member 1 of 2); it was taken back to step 40 and its "
+    assert event.describe(2) == (
+        "Step 45: a loss or a weight was not a finite number (member 1 of 2); it was rolled back to step 40 and its "
         "learning rate was halved."
     )
     assert history.symptoms == {} and torch.isfinite(history.losses[-1]).all()
@@ -157,8 +158,8 @@ def test_a_member_that_broke_down_once_goes_on_from_where_it_was_well():
 def test_a_member_that_breaks_down_again_and_again_stays_where_it_was_well():
     model = Breaking(at=range(12, 1000))
     history = train(model, model.players(), ROWS, BRIEF, MemberGenerators([0, 1]))
-    assert history.symptoms == {BROKEN: [1]}
-    assert len(history.events) == TRIES
+    assert history.symptoms == {NON_FINITE: [1]}
+    assert len(history.events) == MAX_INTERVENTIONS
     assert model.a[0].item() == pytest.approx(1, abs=0.01)
     assert 0.3 < model.a[1].item() < 0.9 and torch.isfinite(model.a).all()
 
@@ -166,14 +167,16 @@ def test_a_member_that_breaks_down_again_and_again_stays_where_it_was_well():
 def test_what_breaks_at_the_first_step_is_taken_back_to_the_start():
     model = Breaking(at={1, 2, 3})
     history = train(model, model.players(), ROWS, BRIEF, MemberGenerators([0, 1]))
-    assert [event.done for event in history.events] == ["it was taken back to step 0 and its learning rate was halved"]
+    assert [event.action for event in history.events] == [
+        "it was rolled back to step 0 and its learning rate was halved"
+    ]
     assert model.a[1].item() == pytest.approx(1, abs=0.1)
 
 
 class Ailing(Line):
     """Member 1 shows a symptom while its number lies between two others."""
 
-    symptom = Symptom("it is ill", "Do something.", slower=("a",))
+    symptom = Symptom("it is ill", "Do something.", slowed_players=("a",))
 
     def symptoms(self, x):
         return {self.symptom: (self.a > 0.6).flatten() & (self.a < 1.2).flatten() & (torch.arange(len(self.a)) == 1)}
@@ -183,8 +186,8 @@ def test_a_sick_player_of_a_member_goes_on_more_slowly():
     model, well = Ailing(members=2), Line(members=2)
     history = train(model, model.players(), ROWS, BRIEF, MemberGenerators([0, 1]))
     train(well, well.players(), ROWS, BRIEF, MemberGenerators([0, 1]))
-    assert {event.done for event in history.events} == {"the learning rate of a was halved"}
-    assert 1 <= len(history.events) <= TRIES and all(event.member == 1 for event in history.events)
+    assert {event.action for event in history.events} == {"the learning rate of a was halved"}
+    assert 1 <= len(history.events) <= MAX_INTERVENTIONS and all(event.member == 1 for event in history.events)
     assert model.a[0] == well.a[0] and model.a[1] != well.a[1]
 
 
@@ -232,8 +235,8 @@ def test_a_turn_of_several_moves_takes_several_steps():
     one, five = Line(), Line()
     for model, moves in ((one, 1), (five, 5)):
         turn = model.players()[0]
-        schedule = Schedule(steps=3, batch_size=8, learning_rate=0.01, average=0, decay_from=1.0)
-        train(model, (Player("a", turn.params, turn.loss, moves=moves),), ROWS, schedule, MemberGenerators([0]))
+        schedule = Schedule(steps=3, batch_size=8, learning_rate=0.01, ema_decay=0, decay_from=1.0)
+        train(model, (Player("a", turn.params, turn.loss, n_updates=moves),), ROWS, schedule, MemberGenerators([0]))
     assert five.a.item() == pytest.approx(5 * one.a.item(), rel=0.05)
 
 
@@ -245,10 +248,10 @@ def keeping(values, **options):
         seen.append(model.a.detach().clone().flatten())
         return torch.tensor(values[len(seen) - 1])
 
-    schedule = Schedule(steps=len(values), batch_size=8, learning_rate=0.1, average=0, decay_from=1.0)
-    keep = BestWeights(criterion, every=1, **options)
-    history = train(model, model.players(), ROWS, schedule, MemberGenerators([0, 1]), keep=keep)
-    return model.a.flatten(), seen, [event for event in history.events if "held out" in event.words]
+    schedule = Schedule(steps=len(values), batch_size=8, learning_rate=0.1, ema_decay=0, decay_from=1.0)
+    keep = BestWeights(criterion, interval=1, **options)
+    history = train(model, model.players(), ROWS, schedule, MemberGenerators([0, 1]), best_weights=keep)
+    return model.a.flatten(), seen, [event for event in history.events if "validation loss" in event.symptom]
 
 
 def test_the_best_weights_of_each_member_are_kept():
@@ -256,9 +259,8 @@ def test_the_best_weights_of_each_member_are_kept():
     a, seen, events = keeping([[3.0, 3.0], [1.0, 2.0], [2.0, 1.0]])
     assert a[0] == seen[1][0] and a[1] == seen[2][1]
     (event,) = events
-    assert event.sentence(2) == (
-        "Step 2: rows held out of training were known best, 100% better than later (member 0 of 2); the weights of this "
-        "step were kept."
+    assert event.describe(2) == (
+        "Step 2: the validation loss was lowest and later rose by 100% (member 0 of 2); the weights of this step were kept."
     )
 
 
@@ -271,7 +273,7 @@ def test_training_ends_when_no_member_gets_better():
 def test_training_ends_when_too_little_is_gained():
     # A tenth over two looks: member 0 gains 5 percent over its second and third, member 1 goes on to its fifth.
     values = [[1.0, 1.0], [0.97, 0.9], [0.95, 0.8], [0.5, 0.79], [0.4, 0.78], [0.3, 0.1]]
-    a, seen, _ = keeping(values, patience=2, least_gain=0.1)
+    a, seen, _ = keeping(values, patience=2, min_gain=0.1)
     assert len(seen) == 5
     assert a[0] == seen[2][0] and a[1] == seen[4][1]
 

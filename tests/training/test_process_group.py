@@ -46,7 +46,7 @@ with process_group() as group:
             detector.fit(x, **given)
         except Stopped:
             return
-        if group.first:
+        if group.is_first:
             detector.save(f"{folder}/{todo}-{out}.egbad")
         else:
             np.save(f"{folder}/{todo}-{out}-{group.rank}.npy", detector.anomaly_score(x))
@@ -205,7 +205,7 @@ def test_workers_are_given_what_was_typed(tmp_path, monkeypatch):
     assert main([*command, "--alpha", "0.1"]) == 0
     about = load(tmp_path / "m.egbad").describe()
     assert about["parameters"]["members"] == 3
-    assert (about["settings"]["steps"], about["settings"]["width"]) == (5, 8)
+    assert (about["settings"]["training"]["steps"], about["settings"]["width"]) == (5, 8)
 
 
 def test_an_unknown_engine_is_refused(tmp_path, capsys):
@@ -220,14 +220,16 @@ def test_alone_there_is_nothing_to_say():
     values = [torch.arange(3.0), torch.ones(2, 2)]
     assert all(a is b for a, b in zip(SINGLE_PROCESS.average(values), values, strict=True))
     assert (
-        SINGLE_PROCESS.agree(values[0]) is values[0] and SINGLE_PROCESS.everybody("a") == ["a"] and SINGLE_PROCESS.first
+        SINGLE_PROCESS.broadcast(values[0]) is values[0]
+        and SINGLE_PROCESS.all_gather("a") == ["a"]
+        and SINGLE_PROCESS.is_first
     )
 
 
 def test_others_are_there_only_while_they_learn():
     with learning(ProcessGroup(1, 3)) as process_group:
-        assert current() is process_group and not process_group.first
-        assert [ProcessGroup(rank, 3).part(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
+        assert current() is process_group and not process_group.is_first
+        assert [ProcessGroup(rank, 3).local_rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
     assert current() is SINGLE_PROCESS
 
 
@@ -237,7 +239,7 @@ def test_parts_of_what_is_drawn_make_up_the_whole():
     parts = []
     for rank in range(2):
         generators = MemberGenerators([1, 2])
-        with generators.part_of(ProcessGroup(rank, 2).part(6), 6):
+        with generators.part_of(ProcessGroup(rank, 2).local_rows(6), 6):
             parts.append(generators.normal(3, 3))
         assert torch.equal(generators.uniform(5), after)
     assert torch.equal(torch.cat(parts, dim=1), wanted)

@@ -96,7 +96,7 @@ def fit(
 
     earlier, bad = None if start is None else _load(start), list[str]()
     source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None, patch=tile)
-    with process_group() as group, nullcontext() if group.first else output.silence():
+    with process_group() as group, nullcontext() if group.is_first else output.silence():
         found = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
         inputs.check_names(schema, found)
         if tile is not None and found.x.ndim == 2:
@@ -104,7 +104,7 @@ def fit(
         output.note_bad(bad)
         checkpoints = Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume)
         _fit(learner, found, checkpoints, earlier)
-        if group.first:
+        if group.is_first:
             learner.save(out)
             checkpoints.clear()
             _show_learned(learner, len(found.x), data, out, quiet=quiet, as_json=as_json)
@@ -144,12 +144,12 @@ def _pixels(learner: Any) -> str:
 
 def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:
     """Learn, so that what is interrupted can go on."""
-    if checkpoints.any() and not checkpoints.resume:
+    if checkpoints.exist() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
         learner.fit(rows, checkpoints=checkpoints, init_from=start)
     except KeyboardInterrupt:
-        if not checkpoints.any():
+        if not checkpoints.exist():
             raise
         raise StoppedError(
             f"Interrupted: no model was written. The same command with --resume goes on from '{checkpoints.folder}'."

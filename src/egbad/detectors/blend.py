@@ -158,7 +158,7 @@ class Blend(Detector[BlendSettings]):
         if outer is not None and outer.newest is None and self.random_state is None:
             outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
         for name, part in self.parts_.items():
-            inner = outer.inner(name) if outer is not None else None
+            inner = outer.subfolder(name) if outer is not None else None
             earlier = (
                 context.init_from.parts_[name]
                 if isinstance(context.init_from, Blend) and hasattr(part, "partial_fit")
@@ -171,7 +171,7 @@ class Blend(Detector[BlendSettings]):
             )
             part.exemplars_ = self.exemplars_
             if outer is not None and inner is not None:
-                outer.seconds += inner.seconds
+                outer.elapsed_seconds += inner.elapsed_seconds
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         """Parts that are trained begin with the weights of the same parts."""

@@ -78,7 +78,7 @@ class EncodedGAN(AdversarialModel[FAnoGANSettings]):
 
     def stages(self) -> tuple[tuple[Player, ...], ...]:
         s = self.settings
-        critic = Player("D", [*self.D.parameters()], self.loss_d, s.discriminator_lr_scale, moves=s.n_critic)
+        critic = Player("D", [*self.D.parameters()], self.loss_d, s.discriminator_lr_scale, n_updates=s.n_critic)
         return (critic, Player("G", [*self.G.parameters()], self.loss_g)), (
             Player("E", [*self.E.parameters()], self.loss_e),
         )

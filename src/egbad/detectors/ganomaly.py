@@ -24,7 +24,7 @@ from egbad.training.players import Player
 _WON = Symptom(
     "the discriminator has won: its loss is nearly zero, so that its features say little of what is normal",
     "Fit with a lower discriminator_lr_scale.",
-    slower=("D",),
+    slowed_players=("D",),
 )
 
 

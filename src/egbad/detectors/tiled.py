@@ -203,7 +203,7 @@ class Tiled(Detector[TiledSettings]):
         self.any_size_ = is_ragged(x)
         self.detector_ = self._fresh(int(rng.integers(2**31)))
         earlier = context.init_from.detector_ if isinstance(context.init_from, Tiled) else None
-        inner = context.checkpoints.inner("part") if context.checkpoints is not None else None
+        inner = context.checkpoints.subfolder("part") if context.checkpoints is not None else None
         if context.checkpoints is not None and context.checkpoints.newest is None and self.random_state is None:
             # All else that a killed fit needs is in the part's own.
             context.checkpoints.save(0, {"seed": self.seed_}, {})

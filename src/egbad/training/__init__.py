@@ -1,4 +1,4 @@
-"""Training: the loop, its options, health checks, checkpoints and process groups."""
+"""Training of ensembles: the loop, its options, health checks, early stopping, checkpoints and process groups."""
 
 from egbad.training.config import EarlyStopping, TrainingConfig
 

@@ -1,134 +1,265 @@
-"""Checkpoints of a long fit: the newest two, each whole or not there, so that a killed run ends with the same bits."""
+"""Checkpoints of a fit: an interrupted fit resumes from the newest one and ends with the same bits."""
 
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from egbad.errors import EgbadError, HealthWarning, InvalidInputError, UnreadableFileError
-from egbad.model_file import Arrays, Manifest, read, write
-from egbad.training.process_group import current
+from egbad.model_file import Arrays, Manifest, read, with_prefix_removed, write
+from egbad.training.health import Event
+from egbad.training.history import History
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
+from egbad.training.state import StateDict
 
 _PATTERN = "step-*.checkpoint"
-_KEPT = 2
+_N_KEPT = 2
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a run left: a JSON-able part and arrays."""
+    """Content of one checkpoint.
 
-    about: dict[str, Any]
+    Parameters
+    ----------
+    metadata : dict
+        JSON-able values.
+    arrays : dict of str to ndarray
+    """
+
+    metadata: dict[str, Any]
     arrays: Arrays
 
 
 class Checkpoints:
-    """A folder for the checkpoints of one run. They are model files in form: data, checked when they are read.
+    """A folder with the newest two checkpoints of a fit.
+
+    Checkpoints have the format of model files: they hold data only, are written atomically and checked when they are
+    read. A damaged one is skipped.
 
     Parameters
     ----------
-    folder : path
-        Made when the first checkpoint is written.
+    folder : path-like
+        Created when the first checkpoint is written.
     every : float
-        Seconds between two of them.
+        Seconds between two checkpoints.
     resume : bool
-        Whether to go on from the newest whole one. Without it what an earlier run left is removed.
+        True to resume from the newest checkpoint in the folder. Otherwise checkpoints of an earlier fit are removed.
 
     Attributes
     ----------
-    newest : Checkpoint, optional
-        What there is to go on from, once `open` was called.
-    seconds : float
-        Spent on the run before it was killed.
+    newest : Checkpoint or None
+        The checkpoint to resume from, set by `open`.
+    elapsed_seconds : float
+        Duration of the fit before it was interrupted.
+
+    Raises
+    ------
+    InvalidInputError
+        If `every` is negative.
+
+    Examples
+    --------
+    >>> checkpoints = Checkpoints("model.egbad.checkpoints", resume=True)
+    >>> detector.fit(X, checkpoints=checkpoints)  # doctest: +SKIP
+    >>> checkpoints.clear()
     """
 
     def __init__(self, folder: str | os.PathLike[str], *, every: float = 60.0, resume: bool = False) -> None:
         if not every >= 0:
-            raise InvalidInputError(f"every must be a number of seconds from 0 up, got {every}.")
+            raise InvalidInputError(f"every must be at least 0 seconds, got {every}.")
         self.folder, self.every, self.resume = Path(folder), every, resume
         self.newest: Checkpoint | None = None
-        self.seconds = 0.0
-        self._run: dict[str, Any] = {}
-        self._opened = self._last = time.monotonic()
+        self.elapsed_seconds = 0.0
+        self._fingerprint: dict[str, Any] = {}
+        self._process_group = SINGLE_PROCESS
+        self._opened = self._last_saved = time.monotonic()
 
-    def open(self, run: Mapping[str, Any]) -> None:
-        """Begin, or with `resume` take up what the run that is so described left.
+    def open(self, fingerprint: Mapping[str, Any], process_group: ProcessGroup = SINGLE_PROCESS) -> None:
+        """Start the clock, and find the checkpoint to resume from or remove old ones.
 
         Parameters
         ----------
-        run : mapping
-            All that the bits of the outcome depend on, JSON-able: name -> value.
+        fingerprint : mapping of str to JSON value
+            Everything that the bits of the result depend on, such as a digest of the data and the parameters.
+        process_group : ProcessGroup
+            Processes that train together. Only the first one writes and removes checkpoints.
 
         Raises
         ------
         InvalidInputError
-            When there are checkpoints of another run.
+            If the folder holds checkpoints with another fingerprint.
         """
-        self._run, self._opened = dict(run), time.monotonic()
-        self._last = self._opened
+        self._fingerprint, self._process_group = dict(fingerprint), process_group
+        self._opened = self._last_saved = time.monotonic()
         if not self.resume:
             self.clear()
-        self.newest = self._find() if self.resume else None
-        self.seconds = self.newest.about["seconds"] if self.newest else 0.0
+        self.newest = self._find_newest() if self.resume else None
+        self.elapsed_seconds = self.newest.metadata["seconds"] if self.newest else 0.0
 
-    def _find(self) -> Checkpoint | None:
-        for path in reversed(self.files()):
+    def _find_newest(self) -> Checkpoint | None:
+        """Return the newest undamaged checkpoint."""
+        for path in reversed(self.paths()):
             try:
                 manifest, arrays = read(path)
-                theirs, about = manifest.state["run"], manifest.state["about"]
+                fingerprint, metadata = manifest.state["fingerprint"], manifest.state["metadata"]
             except (UnreadableFileError, KeyError) as error:
-                warnings.warn(f"A checkpoint is passed over: {error}", HealthWarning, stacklevel=4)
+                warnings.warn(f"Skipped a damaged checkpoint: {error}", HealthWarning, stacklevel=4)
                 continue
-            others = [name for name, value in self._run.items() if theirs.get(name) != value]
-            if others:
+            changed = [name for name, value in self._fingerprint.items() if fingerprint.get(name) != value]
+            if changed:
                 raise InvalidInputError(
-                    f"The checkpoints in '{self.folder}' are of another run, its {' and '.join(others)} differ. Resume with "
-                    "what that run was given, or fit without resuming to begin anew."
+                    f"The checkpoints in '{self.folder}' belong to a fit with other {' and '.join(changed)}. Resume with "
+                    "the same arguments and data, or fit without resuming to start over."
                 )
-            return Checkpoint(about, arrays)
+            return Checkpoint(metadata, arrays)
         return None
 
-    def inner(self, name: str) -> "Checkpoints":
-        """Checkpoints of a part of the run, in a folder of their own within this one; cleared with it."""
+    def subfolder(self, name: str) -> "Checkpoints":
+        """Return the checkpoints of one part of the fit, in a folder of their own.
+
+        Parameters
+        ----------
+        name : str
+            Name of the folder. `clear` removes its checkpoints, too.
+
+        Returns
+        -------
+        Checkpoints
+        """
         return Checkpoints(self.folder / name, every=self.every, resume=self.resume)
 
-    def any(self) -> bool:
-        """Whether there is one, of the run or of a part of it."""
+    def exist(self) -> bool:
+        """Return True if there is a checkpoint of the fit or of a part of it."""
         return any(self.folder.rglob(_PATTERN))
 
-    def files(self) -> list[Path]:
-        """The run's own, oldest first."""
+    def paths(self) -> list[Path]:
+        """Return the paths of the fit's own checkpoints, oldest first."""
         return sorted(self.folder.glob(_PATTERN))
 
-    def due(self) -> bool:
-        """Whether the last one is `every` seconds old; of processes that learn together only the first writes any."""
-        return current().first and time.monotonic() - self._last >= self.every
+    def is_due(self) -> bool:
+        """Return True if this process must save a checkpoint now."""
+        return self._process_group.is_first and time.monotonic() - self._last_saved >= self.every
 
-    def save(self, step: int, about: Mapping[str, Any], arrays: Arrays) -> None:
-        """Write a checkpoint after `step` steps, and remove what is older than the newest two."""
-        if not current().first:
+    def save(self, step: int, metadata: Mapping[str, Any], arrays: Arrays) -> None:
+        """Write a checkpoint and remove all but the newest two.
+
+        Parameters
+        ----------
+        step : int
+            Number of steps so far.
+        metadata : mapping of str to JSON value
+        arrays : dict of str to ndarray
+
+        Raises
+        ------
+        EgbadError
+            If the folder or the file cannot be written.
+        """
+        if not self._process_group.is_first:
             return
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise EgbadError(f"'{self.folder}' can't be made: {error.strerror}. Give another folder.") from error
-        seconds = self.seconds + time.monotonic() - self._opened
-        state = {"run": self._run, "about": {**about, "seconds": seconds}}
+            raise EgbadError(
+                f"Cannot create the checkpoint folder '{self.folder}': {error.strerror}. Choose another folder."
+            ) from error
+        seconds = self.elapsed_seconds + time.monotonic() - self._opened
+        state = {"fingerprint": self._fingerprint, "metadata": {**metadata, "seconds": seconds}}
         manifest = Manifest(library=version("egbad"), detector="checkpoint", parameters={}, state=state)
         write(self.folder / f"step-{step:012d}.checkpoint", manifest, arrays)
-        for old in self.files()[:-_KEPT]:
+        for old in self.paths()[:-_N_KEPT]:
             old.unlink()
-        self._last = time.monotonic()
+        self._last_saved = time.monotonic()
 
     def clear(self) -> None:
-        """Remove all of them, those of parts too, and what a killed run left half written; folders if nothing else is in them."""
-        if not current().first:
+        """Remove all checkpoints, partly written ones too, and the folders that are empty then."""
+        if not self._process_group.is_first:
             return
         for path in [*self.folder.rglob(_PATTERN), *self.folder.rglob(f".{_PATTERN}.*")]:
             path.unlink()
         for folder in [*(path for path in self.folder.glob("*") if path.is_dir()), self.folder]:
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
+
+
+class StageCheckpoints:
+    """Checkpoints of one stage of training.
+
+    Parameters
+    ----------
+    checkpoints : Checkpoints
+    seed : int
+        Seed of the fit.
+    n_steps_before : int
+        Steps of the stages before this one.
+    completed : sequence of History
+        Histories of the stages before this one.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, seed: int, n_steps_before: int, completed: Sequence[History]) -> None:
+        self.checkpoints, self.seed = checkpoints, seed
+        self.n_steps_before, self.completed = n_steps_before, completed
+
+    def load(self) -> StateDict | None:
+        """Return the state that an interrupted fit saved in this stage, or None."""
+        newest = self.checkpoints.newest
+        if newest is None or len(newest.metadata["stages"]) != len(self.completed):
+            return None  # saved in an earlier stage
+        arrays = with_prefix_removed("state.", newest.arrays)
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+    def is_due(self) -> bool:
+        """Return True if this process must save a checkpoint now."""
+        return self.checkpoints.is_due()
+
+    def save(self, step: int, state: StateDict) -> None:
+        """Write a checkpoint.
+
+        Parameters
+        ----------
+        step : int
+            Number of steps of this stage so far.
+        state : dict of str to Tensor
+            State of the training loop.
+        """
+        stages = [
+            {"players": stage.players, "steps": stage.steps, "events": [event.to_dict() for event in stage.events]}
+            for stage in self.completed
+        ]
+        arrays = {f"state.{name}": value.cpu().numpy() for name, value in state.items()}
+        for i, stage in enumerate(self.completed):
+            arrays |= {f"stage.{i}": torch.stack(stage.losses).cpu().numpy()} if stage.losses else {}
+        self.checkpoints.save(self.n_steps_before + step, {"seed": self.seed, "stages": stages}, arrays)
+
+
+def completed_stages(checkpoints: Checkpoints | None) -> list[History]:
+    """Return the histories of the stages that an interrupted fit completed.
+
+    Parameters
+    ----------
+    checkpoints : Checkpoints or None
+
+    Returns
+    -------
+    list of History
+        Empty if there is no checkpoint to resume from.
+    """
+    if checkpoints is None or checkpoints.newest is None:
+        return []
+    arrays = checkpoints.newest.arrays
+    return [
+        History(
+            tuple(stage["players"]),
+            stage["steps"],
+            [*torch.from_numpy(arrays[f"stage.{i}"])] if stage["steps"] else [],
+            [Event(**event) for event in stage["events"]],
+        )
+        for i, stage in enumerate(checkpoints.newest.metadata["stages"])
+    ]

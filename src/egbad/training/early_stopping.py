@@ -1,118 +1,164 @@
-"""Which weights stay: those with which rows held out of training were known best."""
+"""Early stopping: the weights with the lowest validation loss."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
-from egbad.training.health import WORSE, Event, Symptom
-from egbad.training.process_group import current
+from egbad.training.health import Event
+from egbad.training.players import Trainable
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
+from egbad.training.state import StateDict, with_prefix, without_prefix
 
-State = dict[str, Tensor]  # of a run, by name
-
-
-class Trainable(Protocol):
-    """What the loop asks of a model."""
-
-    def train(self) -> object:
-        """Enter training mode."""
-
-    def eval(self) -> object:
-        """Enter scoring mode."""
-
-    def state_dict(self) -> dict[str, Any]:
-        """Weights and statistics by name, each (K, ...)."""
-
-    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        """What may be wrong -> (K,) bool, seen on a batch x (K, B, ...)."""
+_CHECKS = 50  # of the validation loss in a run, if no interval is given
+_REPORTED_RISE = 0.05  # of the validation loss after its lowest value; a smaller rise is not reported
 
 
 @dataclass
 class BestWeights:
-    """Keeps the best weights of each member, by a criterion that uses no label.
+    """Keep the weights with the lowest validation loss, for each member.
 
     Parameters
     ----------
-    criterion : callable
-        () -> (K,), lower is better, asked while the model is as it would be if training ended there.
-    every : int, optional
-        Steps between two looks; a fiftieth of the run, if not given.
+    validation_loss : callable
+        Returns the validation loss of each member (K,). It is called while the model holds its averaged weights, in
+        evaluation mode, and must not use labels.
+    interval : int, optional
+        Steps between two checks. By default a fiftieth of the run.
     patience : int, optional
-        A member is done after so many looks in which the criterion fell by no more than the share `least_gain`: what it
-        learns later is not looked at, as it would not be if it were alone, and training ends when all are done.
-    least_gain : float
-        In [0, 1).
+        A member is finished after this many checks in which its lowest loss decreased by no more than `min_gain`.
+        Later weights of a finished member are ignored, as they would not exist if it were trained alone. Training
+        ends when all members are finished. By default it takes all its steps.
+    min_gain : float
+        Relative decrease of the loss, in [0, 1).
+    process_group : ProcessGroup
+        Processes that train together; the losses of the first process decide.
+
+    Attributes
+    ----------
+    weights : dict of str to Tensor
+        The best weights and statistics of each member; empty before the first check.
+    best_step : list of int
+        Step of the best weights of each member.
+    finished : bool
+        True once all members are finished.
     """
 
-    criterion: Callable[[], Tensor]
-    every: int | None = None
+    validation_loss: Callable[[], Tensor]
+    interval: int | None = None
     patience: int | None = None
-    least_gain: float = 0.0
-    last: Tensor | None = None  # (K,)
-    leasts: list[Tensor] = field(default_factory=list)  # (K,) after each look that patience reaches back to
-    best_step: list[int] = field(default_factory=list)
-    best: dict[str, Tensor] = field(default_factory=dict)
-    over: bool = False  # whether all members are done
+    min_gain: float = 0.0
+    process_group: ProcessGroup = SINGLE_PROCESS
+    weights: StateDict = field(default_factory=dict, init=False)
+    best_step: list[int] = field(default_factory=list, init=False)
+    finished: bool = field(default=False, init=False)
+    _last_loss: Tensor | None = field(default=None, init=False)  # (K,)
+    # Lowest loss (K,) after each of the last patience + 1 checks.
+    _lowest_losses: list[Tensor] = field(default_factory=list, init=False)
 
-    def look(self, model: Trainable, step: int) -> None:
-        """Take the weights of every member that has never been better."""
-        with torch.no_grad():
-            now = current().agree(self.criterion())
-            state = model.state_dict()
-            if self.last is None:
-                self.last, self.leasts = now, [now]
-                self.best = {name: value.clone() for name, value in state.items()}
-                self.best_step = [step] * len(now)
-                return
-            least, going_on = self.leasts[-1], ~self._done()
-            self.last = torch.where(going_on, now, self.last)
-            better = going_on & (now < least)
-            self.leasts = [*self.leasts, torch.where(better, now, least)][-1 - (self.patience or 0) :]
-            for name, value in state.items():
-                self.best[name] = torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, self.best[name])
-            self.best_step = [step if b else s for b, s in zip(better.tolist(), self.best_step, strict=True)]
-            self.over = bool(self._done().all())
+    def is_due(self, step: int, n_steps: int) -> bool:
+        """Return True if the validation loss must be checked after a step.
 
-    def _done(self) -> Tensor:
-        """Which members have gained too little for too long: (K,) bool."""
-        before, least = self.leasts[0], self.leasts[-1]
-        if self.patience is None or len(self.leasts) <= self.patience:
-            return torch.zeros_like(least, dtype=torch.bool)
-        return before - least <= self.least_gain * before.abs()
+        Parameters
+        ----------
+        step : int
+            Number of steps so far.
+        n_steps : int
+            Number of steps of the whole run.
 
+        Returns
+        -------
+        bool
+        """
+        interval = self.interval or max(1, n_steps // _CHECKS)
+        return step % interval == 0 or step == n_steps
+
+    @torch.no_grad()
+    def update(self, model: Trainable, step: int) -> None:
+        """Check the validation loss and keep the weights of the members that improved.
+
+        Parameters
+        ----------
+        model : Trainable
+            Model with its averaged weights.
+        step : int
+            Number of steps so far.
+        """
+        loss = self.process_group.broadcast(self.validation_loss())
+        state = model.state_dict()
+        if self._last_loss is None:
+            self._last_loss, self._lowest_losses = loss, [loss]
+            self.weights = {name: value.clone() for name, value in state.items()}
+            self.best_step = [step] * len(loss)
+            return
+        lowest, active = self._lowest_losses[-1], ~self._finished_members()
+        self._last_loss = torch.where(active, loss, self._last_loss)
+        better = active & (loss < lowest)
+        self._lowest_losses = [*self._lowest_losses, torch.where(better, loss, lowest)][-1 - (self.patience or 0) :]
+        for name, value in state.items():
+            improved = better.view(-1, *[1] * (value.dim() - 1))
+            self.weights[name] = torch.where(improved, value, self.weights[name])
+        self.best_step = [step if b else best for b, best in zip(better.tolist(), self.best_step, strict=True)]
+        self.finished = bool(self._finished_members().all())
+
+    def _finished_members(self) -> Tensor:
+        """Return a bool tensor (K,), True for members whose loss decreased too little over `patience` checks."""
+        earlier, lowest = self._lowest_losses[0], self._lowest_losses[-1]
+        if self.patience is None or len(self._lowest_losses) <= self.patience:
+            return torch.zeros_like(lowest, dtype=torch.bool)
+        return earlier - lowest <= self.min_gain * earlier.abs()
+
+    @torch.no_grad()
     def restore(self, model: Trainable) -> None:
-        """Give the model its best weights back."""
-        with torch.no_grad():
-            for name, value in model.state_dict().items():
-                value.copy_(self.best[name])
+        """Copy the best weights into a model, in place.
+
+        Parameters
+        ----------
+        model : Trainable
+        """
+        for name, value in model.state_dict().items():
+            value.copy_(self.weights[name])
 
     def events(self) -> list[Event]:
-        """Members that knew the rows of the criterion better before the end."""
-        if self.last is None:
+        """Return an event for each member whose validation loss rose after its lowest value.
+
+        Returns
+        -------
+        list of Event
+        """
+        if self._last_loss is None:
             return []
+        best = zip(self.best_step, self._lowest_losses[-1].tolist(), self._last_loss.tolist(), strict=True)
         return [
-            Event(step, member, f"rows held out of training were known best, {last / least - 1:.0%} better than later",
+            Event(step, member, f"the validation loss was lowest and later rose by {last / lowest - 1:.0%}",
                   "the weights of this step were kept")
-            for member, (step, least, last) in enumerate(
-                zip(self.best_step, self.leasts[-1].tolist(), self.last.tolist(), strict=True)
-            )
-            if last > (1 + WORSE) * least
+            for member, (step, lowest, last) in enumerate(best)
+            if last > (1 + _REPORTED_RISE) * lowest
         ]  # fmt: skip
 
-    def state(self) -> State:
-        """What the rest of the run depends on, as tensors by name."""
-        if self.last is None:
+    def state_dict(self) -> StateDict:
+        """Return everything that later checks depend on, as tensors by name."""
+        if self._last_loss is None:
             return {}
-        numbers = {"last": self.last, "leasts": torch.stack(self.leasts), "best_step": torch.tensor(self.best_step)}
-        return numbers | {f"best.{name}": value for name, value in self.best.items()}
+        return {
+            "last_loss": self._last_loss,
+            "lowest_losses": torch.stack(self._lowest_losses),
+            "best_step": torch.tensor(self.best_step),
+        } | with_prefix("weights.", self.weights)
 
-    def load(self, state: State, device: torch.device) -> None:
-        """Be as a keeper was that gave this state."""
+    def load_state_dict(self, state: StateDict, device: torch.device) -> None:
+        """Restore a state written by `state_dict`.
+
+        Parameters
+        ----------
+        state : dict of str to Tensor
+        device : torch.device
+            Device of the model.
+        """
         if not state:
             return
-        self.last, self.leasts = state["last"].to(device), [*state["leasts"].to(device)]
+        self._last_loss, self._lowest_losses = state["last_loss"].to(device), [*state["lowest_losses"].to(device)]
         self.best_step = state["best_step"].tolist()
-        self.best = {n.removeprefix("best."): t.to(device) for n, t in state.items() if n.startswith("best.")}
-        self.over = bool(self._done().all())
+        self.weights = {name: value.to(device) for name, value in without_prefix("weights.", state).items()}
+        self.finished = bool(self._finished_members().all())

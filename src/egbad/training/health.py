@@ -1,45 +1,41 @@
-"""What can go wrong in training, and what was done about it: named in one sentence, kept in the model file."""
+"""Symptoms of failed training, and the events that report them."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
 
-SLOWER = 0.5  # what the learning rate of a sick player is multiplied by
-WORSE = 0.05  # by how much rows held out of training are known worse at the end before it is told
-TRIES = 3  # how often one symptom of one member is treated
-
 
 @dataclass(frozen=True)
 class Symptom:
-    """Something that may be wrong with a member.
+    """A way in which the training of a member can fail.
 
-    Attributes
+    Parameters
     ----------
-    words : str
-        What is wrong: a clause without a full stop.
+    description : str
+        What is wrong, as a clause without a full stop.
     advice : str
-        What a user can do if it stays so: a sentence.
-    slower : tuple of str
-        The turns whose learning rate is halved; empty for all.
-    back : bool
-        Whether the member is also taken back to where it was last well.
+        What a user can do if the symptom is still there at the end, as a sentence.
+    slowed_players : tuple of str
+        Names of the players whose learning rate is halved; empty for all players.
+    rollback : bool
+        True if the member also goes back to its last good state.
     restart : bool
-        Whether a member that ends so is worth nothing, and is trained anew from another seed.
+        True if a member that ends with this symptom is useless and must be trained again from another seed.
     """
 
-    words: str
+    description: str
     advice: str
-    slower: tuple[str, ...] = ()
-    back: bool = False
+    slowed_players: tuple[str, ...] = ()
+    rollback: bool = False
     restart: bool = False
 
 
-BROKEN = Symptom(
+NON_FINITE = Symptom(
     "a loss or a weight was not a finite number",
     "Lower learning_rate, or fit with another random_state.",
-    back=True,
+    rollback=True,
     restart=True,
 )
-TIED = Symptom(
+TIED_SCORES = Symptom(
     "rows that differ have the same score",
     "Fit with another random_state, or more steps.",
     restart=True,
@@ -48,30 +44,69 @@ TIED = Symptom(
 
 @dataclass(frozen=True)
 class Event:
-    """What was seen of a member after `step` steps, and what was done."""
+    """A symptom that a member showed during training, and the action taken.
+
+    Parameters
+    ----------
+    step : int
+        Number of steps after which the symptom was seen.
+    member : int
+    symptom : str
+        Description of the symptom, as a clause.
+    action : str
+        The action, as a clause; empty if there was none.
+    """
 
     step: int
     member: int
-    words: str
-    done: str
+    symptom: str
+    action: str
 
-    def sentence(self, members: int) -> str:
-        """In words a user can read.
+    def describe(self, n_members: int) -> str:
+        """Describe the event in one sentence.
 
-        >>> Event(40, 1, "the generator gave one answer", "its learning rate was halved").sentence(3)
-        'Step 40: the generator gave one answer (member 1 of 3); its learning rate was halved.'
+        Parameters
+        ----------
+        n_members : int
+            Size of the ensemble. The sentence names the member only if there are several.
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Event(40, 1, "the generator has collapsed", "its learning rate was halved").describe(3)
+        'Step 40: the generator has collapsed (member 1 of 3); its learning rate was halved.'
         """
-        who = "" if members == 1 else f" (member {self.member} of {members})"
-        done = f"; {self.done}" if self.done else ""
-        return f"Step {self.step:,}: {self.words}{who}{done}."
+        member = "" if n_members == 1 else f" (member {self.member} of {n_members})"
+        action = f"; {self.action}" if self.action else ""
+        return f"Step {self.step:,}: {self.symptom}{member}{action}."
 
-    def plain(self) -> dict[str, Any]:
-        """JSON-able; `Event(**plain)` is the same again."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as a JSON-able dict; `Event(**fields)` restores the event."""
         return asdict(self)
 
 
-def treatment(symptom: Symptom, back_to: int | None) -> str:
-    """What is done about a symptom, in words; `back_to` is the step that the member is taken back to."""
-    whose = " and ".join(symptom.slower)
-    rate = f"the learning rate of {whose} was halved" if whose else "its learning rate was halved"
-    return rate if back_to is None else f"it was taken back to step {back_to:,} and {rate}"
+def describe_intervention(symptom: Symptom, rollback_step: int | None) -> str:
+    """Describe what the health monitor did about a symptom.
+
+    Parameters
+    ----------
+    symptom : Symptom
+    rollback_step : int or None
+        Step that the member was rolled back to, if it was.
+
+    Returns
+    -------
+    str
+        A clause.
+
+    Examples
+    --------
+    >>> describe_intervention(NON_FINITE, 40)
+    'it was rolled back to step 40 and its learning rate was halved'
+    """
+    players = " and ".join(symptom.slowed_players)
+    slowed = f"the learning rate of {players} was halved" if players else "its learning rate was halved"
+    return slowed if rollback_step is None else f"it was rolled back to step {rollback_step:,} and {slowed}"

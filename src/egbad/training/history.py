@@ -1,174 +1,201 @@
-"""What training leaves beside weights: histories of its stages, as curves, as sentences, and in checkpoints."""
+"""Training histories: loss curves, events and symptoms of the stages of a fit."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from egbad import model_file
-from egbad.errors import InvalidInputError
-from egbad.training.checkpoints import Checkpoints
-from egbad.training.early_stopping import State
 from egbad.training.health import Event, Symptom
+from egbad.training.state import StateDict, json_from_tensor, json_to_tensor
 
 Curves = dict[str, NDArray[Any]]
 
 
 @dataclass
 class History:
-    """What happened: a record about every half percent of the run."""
+    """History of one stage of training.
 
-    names: tuple[str, ...]
+    Parameters
+    ----------
+    players : tuple of str
+        Names of the players.
+    steps : list of int
+        Steps at which losses were recorded, about every half percent of the stage.
+    losses : list of Tensor
+        Mean losses since the last record, each of shape (n_players, K).
+    events : list of Event
+        Symptoms seen during the stage, and the actions taken.
+    symptoms : dict of Symptom to list of int
+        Symptoms at the end of the stage, with the members that show them.
+    """
+
+    players: tuple[str, ...]
     steps: list[int] = field(default_factory=list)
-    losses: list[Tensor] = field(default_factory=list)  # mean since the last record, (turns, K)
-    events: list[Event] = field(default_factory=list)  # what was seen on the way, and what was done
-    symptoms: dict[Symptom, list[int]] = field(default_factory=dict)  # -> members that show it at the end
+    losses: list[Tensor] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    symptoms: dict[Symptom, list[int]] = field(default_factory=dict)
 
     def loss_curves(self) -> dict[str, Tensor]:
-        """Loss by turn -> (records, K)."""
+        """Return the loss curve of each player, of shape (n_records, K)."""
         if not self.losses:
             return {}
-        return dict(zip(self.names, torch.stack(self.losses, dim=1), strict=True))
+        return dict(zip(self.players, torch.stack(self.losses, dim=1), strict=True))
+
+    def state_dict(self) -> StateDict:
+        """Return the records and events as tensors by name."""
+        state: StateDict = {"steps": torch.tensor(self.steps, dtype=torch.int64)}
+        state |= {"losses": torch.stack(self.losses)} if self.losses else {}
+        return state | {"events": json_to_tensor([event.to_dict() for event in self.events])}
+
+    def load_state_dict(self, state: StateDict, device: torch.device) -> None:
+        """Restore a state written by `state_dict`.
+
+        Parameters
+        ----------
+        state : dict of str to Tensor
+        device : torch.device
+            Device of the losses.
+        """
+        self.steps = state["steps"].tolist()
+        self.losses = [*state["losses"].to(device)] if self.steps else []
+        self.events = [Event(**event) for event in json_from_tensor(state["events"])]
 
 
-class StageSaver:
-    """The checkpoints of one stage of training, after `done` steps and the histories `parts` of those before it."""
+def loss_curves(stages: Iterable[History], n_members: int) -> Curves:
+    """Join the loss curves of consecutive stages.
 
-    def __init__(self, checkpoints: Checkpoints, seed: int, done: int, parts: list[History]) -> None:
-        self.checkpoints, self.seed, self.done, self.parts = checkpoints, seed, done, parts
+    Parameters
+    ----------
+    stages : iterable of History
+    n_members : int
 
-    def found(self) -> State | None:
-        """The state that a killed run left in this stage."""
-        newest = self.checkpoints.newest
-        if newest is None or len(newest.about["parts"]) != len(self.parts):
-            return None  # it was left by an earlier stage
-        return {
-            name: torch.from_numpy(array)
-            for name, array in model_file.with_prefix_removed("state.", newest.arrays).items()
-        }
-
-    def due(self) -> bool:
-        """Whether it is time to save."""
-        return self.checkpoints.due()
-
-    def save(self, state: State) -> None:
-        """Write a checkpoint."""
-        parts = [
-            {"names": p.names, "steps": p.steps, "events": [event.plain() for event in p.events]} for p in self.parts
-        ]
-        arrays = {f"state.{name}": value.cpu().numpy() for name, value in state.items()}
-        arrays |= {f"part.{i}": torch.stack(p.losses).cpu().numpy() for i, p in enumerate(self.parts) if p.losses}
-        self.checkpoints.save(self.done + int(state["step"]), {"seed": self.seed, "parts": parts}, arrays)
-
-
-def completed_stages(checkpoints: Checkpoints | None) -> list[History]:
-    """The histories of the stages that a killed run had behind it."""
-    if checkpoints is None or checkpoints.newest is None:
-        return []
-    arrays = checkpoints.newest.arrays
-    return [
-        History(
-            tuple(part["names"]),
-            part["steps"],
-            [*torch.from_numpy(arrays[f"part.{i}"])] if part["steps"] else [],
-            [Event(**event) for event in part["events"]],
-        )
-        for i, part in enumerate(checkpoints.newest.about["parts"])
-    ]
-
-
-def loss_curves(parts: Iterable[History], members: int) -> Curves:
-    """The stages one after the other: "step" (r,) and the loss of each player (r, members).
-
-    Who doesn't play in a stage has no number there.
+    Returns
+    -------
+    dict of str to ndarray
+        "step" of shape (n_records,) and the loss of each player of shape (n_records, n_members). Losses of players
+        that are inactive in a stage are NaN.
     """
-    whole: Curves = {}
-    for part in parts:
-        own = {name: curve.cpu().numpy() for name, curve in part.loss_curves().items()}
+    joined: Curves = {}
+    for stage in stages:
+        own = {name: curve.cpu().numpy() for name, curve in stage.loss_curves().items()}
         if not own:
             continue
-        before, now = len(whole.get("step", ())), len(part.steps)
-        last = whole["step"][-1] if before else 0
-        missing = {n: np.full((rows, members), np.nan, dtype=np.float32) for n, rows in (("old", before), ("new", now))}
-        names = dict.fromkeys([*whole, *own])
-        joined = {
-            name: np.concatenate([whole.get(name, missing["old"]), own.get(name, missing["new"])])
-            for name in names
-            if name != "step"
+        steps = np.array(stage.steps, dtype=np.int64)
+        if not joined:
+            joined = {"step": steps} | own
+            continue
+        last_step = joined["step"][-1]
+        missing_before = np.full((len(joined["step"]), n_members), np.nan, dtype=np.float32)
+        missing_now = np.full((len(steps), n_members), np.nan, dtype=np.float32)
+        names = [name for name in dict.fromkeys([*joined, *own]) if name != "step"]
+        curves = {
+            name: np.concatenate([joined.get(name, missing_before), own.get(name, missing_now)]) for name in names
         }
-        steps = np.array(part.steps, dtype=np.int64) + last
-        whole = {"step": np.concatenate([whole.get("step", steps[:0]), steps])} | joined
-    return whole
+        joined = {"step": np.concatenate([joined["step"], steps + last_step])} | curves
+    return joined
 
 
-def final_symptoms(parts: Sequence[History]) -> dict[Symptom, list[int]]:
-    """What the last stage ended with -> the members that show it; of earlier stages what makes a member worthless."""
-    found: dict[Symptom, list[int]] = {}
-    for part in parts:
-        for symptom, ill in part.symptoms.items():
-            if part is parts[-1] or symptom.restart:
-                found[symptom] = sorted({*found.get(symptom, ()), *ill})
-    return found
+def final_symptoms(stages: Sequence[History]) -> dict[Symptom, list[int]]:
+    """Collect the symptoms at the end of training.
+
+    Parameters
+    ----------
+    stages : sequence of History
+
+    Returns
+    -------
+    dict of Symptom to list of int
+        Symptoms at the end of the last stage, and those at the end of earlier stages that make a member useless, with
+        the members that show them.
+    """
+    symptoms: dict[Symptom, list[int]] = {}
+    for stage in stages:
+        for symptom, members in stage.symptoms.items():
+            if stage is stages[-1] or symptom.restart:
+                symptoms[symptom] = sorted({*symptoms.get(symptom, ()), *members})
+    return symptoms
 
 
-def health_messages(parts: Sequence[History], members: int) -> tuple[list[str], list[str]]:
-    """What was done on the way, and what is wrong at the end: a sentence each."""
-    done, before = list[str](), 0
-    for part in parts:
-        done += [replace(event, step=event.step + before).sentence(members) for event in part.events]
-        before += part.steps[-1] if part.steps else 0
-    left = []
-    for symptom, ill in final_symptoms(parts).items():
-        who = "" if members == 1 else f" (members {', '.join(map(str, ill))} of {members})"
-        left.append(f"At the end {symptom.words}{who}. {symptom.advice}")
-    return done, left
+def health_messages(stages: Sequence[History], n_members: int) -> tuple[list[str], list[str]]:
+    """Describe what went wrong in training.
+
+    Parameters
+    ----------
+    stages : sequence of History
+    n_members : int
+
+    Returns
+    -------
+    event_messages : list of str
+        One sentence for each event, with steps counted from the beginning of the first stage.
+    symptom_messages : list of str
+        One message for each symptom that is left at the end.
+    """
+    event_messages, first_step = list[str](), 0
+    for stage in stages:
+        event_messages += [replace(e, step=e.step + first_step).describe(n_members) for e in stage.events]
+        first_step += stage.steps[-1] if stage.steps else 0
+    symptom_messages = []
+    for symptom, members in final_symptoms(stages).items():
+        listed = "" if n_members == 1 else f" (members {', '.join(map(str, members))} of {n_members})"
+        symptom_messages.append(f"At the end {symptom.description}{listed}. {symptom.advice}")
+    return event_messages, symptom_messages
 
 
-def combine_members(found: Sequence[tuple[Sequence[int], Sequence[History]]], members: int) -> list[History]:
-    """The histories of stages of all members, of those that some `members` each have."""
-    whole = []
-    for stages in zip(*(parts for _, parts in found), strict=True):
-        longest = max(stages, key=lambda part: len(part.steps))
-        nothing = [torch.full((len(longest.names), members), torch.nan) for _ in longest.steps]
-        whole.append(History(longest.names, longest.steps, nothing))
-    for own, parts in found:
-        merge_histories(whole, parts, own)
-    return whole
+def combine_histories(parts: Sequence[tuple[Sequence[int], Sequence[History]]], n_members: int) -> list[History]:
+    """Combine the histories of processes that trained different members.
+
+    Parameters
+    ----------
+    parts : sequence of (members, stages)
+        Members that each process trained, and their histories.
+    n_members : int
+        Number of members in total.
+
+    Returns
+    -------
+    list of History
+        The stages of the whole ensemble.
+    """
+    combined = []
+    for same_stage in zip(*(stages for _, stages in parts), strict=True):
+        longest = max(same_stage, key=lambda stage: len(stage.steps))
+        missing = [torch.full((len(longest.players), n_members), torch.nan) for _ in longest.steps]
+        combined.append(History(longest.players, longest.steps, missing))
+    for members, stages in parts:
+        replace_members(combined, stages, members)
+    return combined
 
 
-def merge_histories(parts: Sequence[History], again: Sequence[History], members: Sequence[int]) -> None:
-    """Put what came of training `members` again into the histories of all, in place."""
-    wrong = final_symptoms(parts)
-    for part, new in zip(parts, again, strict=True):
-        for i, losses in enumerate(part.losses):  # one of the two may have ended early
+def replace_members(stages: Sequence[History], retrained: Sequence[History], members: Sequence[int]) -> None:
+    """Replace the histories of some members by those of their second training, in place.
+
+    Parameters
+    ----------
+    stages : sequence of History
+        Histories of all members.
+    retrained : sequence of History
+        Histories of `members` alone.
+    members : sequence of int
+    """
+    causes = final_symptoms(stages)
+    for stage, new in zip(stages, retrained, strict=True):
+        for i, losses in enumerate(stage.losses):  # early stopping may have ended one of the two sooner
             losses[:, list(members)] = new.losses[i] if i < len(new.losses) else torch.nan
-        end = part.steps[-1] if part.steps else 0
-        part.events += [replace(event, member=members[event.member]) for event in new.events]
-        kept = {s: [m for m in ill if m not in members] for s, ill in part.symptoms.items()}
-        for symptom, ill in new.symptoms.items():
-            kept[symptom] = sorted([*kept.get(symptom, ()), *(members[m] for m in ill)])
-        part.symptoms = {symptom: ill for symptom, ill in kept.items() if ill}
-        if part is parts[-1]:
-            part.events += [
-                Event(end, member, symptom.words, "it was trained anew from another seed")
-                for symptom, ill in wrong.items()
-                for member in ill
-                if symptom.restart and member in members
-            ]
-
-
-def load_initial_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Begin with the weights of another model of the same shape."""
-    own = model.state_dict()
-    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
-    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
-    if odd:
-        raise InvalidInputError(
-            "start must have networks of the same shape: as many members, the same settings, and data that is encoded to as "
-            f"many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
-        )
-    model.load_state_dict(weights)
+        stage.events += [replace(event, member=members[event.member]) for event in new.events]
+        symptoms = {s: [m for m in affected if m not in members] for s, affected in stage.symptoms.items()}
+        for symptom, affected in new.symptoms.items():
+            symptoms[symptom] = sorted([*symptoms.get(symptom, ()), *(members[m] for m in affected)])
+        stage.symptoms = {symptom: affected for symptom, affected in symptoms.items() if affected}
+    last = stages[-1]
+    last_step = last.steps[-1] if last.steps else 0
+    last.events += [
+        Event(last_step, member, symptom.description, "it was trained again from another seed")
+        for symptom, affected in causes.items()
+        for member in affected
+        if symptom.restart and member in members
+    ]

@@ -1,43 +1,80 @@
-"""TODO."""
+"""Inputs of the training loop: the model's interface, its players, the schedule and the batches."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from egbad.nn.generators import MemberGenerators
+from egbad.training.health import Symptom
+from egbad.training.state import StateDict
+
+
+class Trainable(Protocol):
+    """The part of a model that the training loop uses."""
+
+    def train(self) -> object:
+        """Enter training mode."""
+
+    def eval(self) -> object:
+        """Enter evaluation mode."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return weights and statistics by name, each of shape (K, ...)."""
+
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """Return symptoms as bool tensors (K,), True for the members that show them on a batch x (K, B, ...)."""
 
 
 @dataclass(frozen=True)
 class Player:
-    """One player's move on a batch: lower `loss` by changing `params` and nothing else."""
+    """A set of parameters and the loss that they minimise.
+
+    A GAN has two players. Each has its own optimizer, and an update changes only its own parameters.
+
+    Parameters
+    ----------
+    name : str
+        Name of the loss curve, such as "D" or "G".
+    params : list of nn.Parameter
+        The player's parameters, each of shape (K, ...).
+    loss : callable
+        Maps a batch (K, B, ...) to the loss of each member (K,).
+    lr_scale : float
+        Multiplies the learning rate of the schedule.
+    n_updates : int
+        Updates per step, each on a new batch.
+    """
 
     name: str
     params: list[nn.Parameter]
-    loss: Callable[[Tensor], Tensor]  # (K, B, ...) -> (K,)
-    pace: float = 1.0  # its learning rate, as a multiple of the schedule's
-    moves: int = 1  # how often it moves in a step, each time on a new batch
+    loss: Callable[[Tensor], Tensor]
+    lr_scale: float = 1.0
+    n_updates: int = 1
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast.
+    """Length of a stage of training, its batch size and Adam's settings.
 
     Parameters
     ----------
     steps : int
-        Moves of every player.
+        Number of steps. In each step all players make their updates.
     batch_size : int
-        Rows a move; fewer where there are fewer rows.
+        Rows per update, at most the number of training rows.
     learning_rate : float
-        Adam's, until the share `decay_from` of the steps; from there it falls linearly to a hundredth.
+        Adam's learning rate.
     beta1, beta2 : float
-        Adam's decays of the moments.
-    average : float
-        Decay of the moving average of the weights that scores are made with; 0 keeps the last weights.
-    average_warmup : bool
-        Whether the decay starts low, so that the first weights are soon forgotten.
+        Adam's decay rates of the first and second moment.
+    decay_from : float
+        Share of the steps after which the learning rate decreases linearly to a hundredth.
+    ema_decay : float
+        Decay rate of the moving average of the weights, which replaces the weights at the end; 0 for no averaging.
+    ema_warmup : bool
+        True if the decay rate starts low, so that the average soon forgets the initial weights.
     """
 
     steps: int
@@ -46,34 +83,93 @@ class Schedule:
     beta1: float = 0.5
     beta2: float = 0.999
     decay_from: float = 0.5
-    average: float = 0.999
-    average_warmup: bool = True
+    ema_decay: float = 0.999
+    ema_warmup: bool = True
 
-    def rate(self, step: int) -> float:
-        """Learning rate at `step`."""
+    def learning_rate_at(self, step: int) -> float:
+        """Return the learning rate at a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of steps before it.
+
+        Returns
+        -------
+        float
+
+        Examples
+        --------
+        >>> Schedule(steps=100, batch_size=8, learning_rate=0.1).learning_rate_at(49)
+        0.1
+        """
         start = self.decay_from * self.steps
         if step < start:
             return self.learning_rate
         return self.learning_rate * (1 - 0.99 * (step - start) / (self.steps - start))
 
-    def decay(self, step: int) -> float:
-        """Decay of the weight average after `step`."""
-        return min(self.average, (1 + step) / (10 + step)) if self.average_warmup else self.average
+    def ema_decay_at(self, step: int) -> float:
+        """Return the decay rate of the moving average of the weights at a step.
+
+        Parameters
+        ----------
+        step : int
+            Number of steps before it.
+
+        Returns
+        -------
+        float
+        """
+        return min(self.ema_decay, (1 + step) / (10 + step)) if self.ema_warmup else self.ema_decay
 
 
 class Batches:
-    """Endless batches (K, size, ...), each member in its own order, every row once before any comes again.
+    """Endless batches of the training rows, in an order of its own for each member.
 
-    What is left over at the end of a pass is dropped, as the reference code does. Their size is a multiple of `parts`.
+    Every pass over the rows visits each of them at most once. The rows that are left over at the end of a pass are
+    dropped, as in the reference code of the EGBAD paper.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, ...)
+        Training rows or images.
+    batch_size : int
+        Upper limit of the rows per batch; `batch_size` as an attribute is the number of rows that batches have.
+    generators : MemberGenerators
+        Generators that shuffle the rows.
+    multiple_of : int
+        The batch size is a multiple of this, so that processes can share a batch.
+
+    Examples
+    --------
+    >>> batches = Batches(torch.arange(10.0)[:, None], 4, MemberGenerators([0, 1]))
+    >>> next(batches).shape
+    torch.Size([2, 4, 1])
     """
 
-    def __init__(self, x: Tensor, size: int, generators: MemberGenerators, parts: int = 1) -> None:
-        self.x, self.size, self.generators = x, max(parts, min(size, len(x)) // parts * parts), generators
-        self.order, self.place = torch.empty(0, dtype=torch.int64, device=x.device), len(x)
+    def __init__(self, x: Tensor, batch_size: int, generators: MemberGenerators, multiple_of: int = 1) -> None:
+        self.x, self.generators = x, generators
+        self.batch_size = max(multiple_of, min(batch_size, len(x)) // multiple_of * multiple_of)
+        self.order = torch.empty(0, dtype=torch.int64, device=x.device)
+        self.position = len(x)
 
     def __next__(self) -> Tensor:
-        if self.place + self.size > len(self.x):
-            self.order, self.place = self.generators.permutations(len(self.x)).to(self.x.device), 0
-        rows = self.order[:, self.place : self.place + self.size]
-        self.place += self.size
+        if self.position + self.batch_size > len(self.x):
+            self.order, self.position = self.generators.permutations(len(self.x)).to(self.x.device), 0
+        rows = self.order[:, self.position : self.position + self.batch_size]
+        self.position += self.batch_size
         return self.x[rows]
+
+    def state_dict(self) -> StateDict:
+        """Return the order of the current pass and the position in it."""
+        return {"order": self.order, "position": torch.tensor(self.position)}
+
+    def load_state_dict(self, state: StateDict) -> None:
+        """Restore a state written by `state_dict`.
+
+        Parameters
+        ----------
+        state : dict of str to Tensor
+        """
+        self.order = state["order"].to(self.x.device)
+        self.position = int(state["position"])

@@ -1,4 +1,4 @@
-"""Processes that learn one model together: which this one is, and what they say to each other. Alone there is nothing to say."""
+"""Processes that train one model together."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,101 +10,171 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-A = TypeVar("A")
-Loss = Callable[[Tensor], Tensor]  # a batch (K, B, ...) -> (K,)
-Gradient = Callable[[Tensor], tuple[Tensor, list[Tensor]]]  # a batch -> losses (K,), and the gradient of their sum
+T = TypeVar("T")
+Loss = Callable[[Tensor], Tensor]  # batch (K, B, ...) -> loss of each member (K,)
+# Batch -> loss of each member (K,), and the gradients of their sum with respect to each parameter.
+GradientFunction = Callable[[Tensor], tuple[Tensor, list[Tensor]]]
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Process `rank` of `world` that hold the same data and the same seeds, and meet through `torch.distributed`."""
+    """Rank, world size and collectives of a distributed fit; no-ops in a single process.
+
+    All processes hold the same data and the same seeds. They communicate through `torch.distributed`.
+
+    Parameters
+    ----------
+    rank : int
+        Index of this process, from 0.
+    world_size : int
+        Number of processes.
+
+    Examples
+    --------
+    >>> ProcessGroup(rank=1, world_size=4).local_rows(12)
+    slice(3, 6, None)
+    """
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
 
     @property
-    def first(self) -> bool:
-        """Whether this is the one that writes and speaks for all."""
+    def is_first(self) -> bool:
+        """True in the process that writes files and prints for all."""
         return self.rank == 0
 
-    def part(self, n: int) -> slice:
-        """Of n rows, a multiple of `world`, those that are this process's."""
-        size = n // self.world
+    def local_rows(self, n: int) -> slice:
+        """Return this process's share of the rows of a batch.
+
+        Parameters
+        ----------
+        n : int
+            Rows of the batch, a multiple of `world_size`.
+
+        Returns
+        -------
+        slice
+        """
+        size = n // self.world_size
         return slice(self.rank * size, (self.rank + 1) * size)
 
-    def gradient(self, loss: Loss, params: list[nn.Parameter]) -> Gradient:
-        """What takes a process's part of a batch -> the means over all processes."""
-        if self.world == 1:
-            return partial(_gradient, loss, params)
-        shared = DistributedDataParallel(_Loss(loss, params))
+    def gradient_function(self, loss: Loss, params: list[nn.Parameter]) -> GradientFunction:
+        """Return a function that computes losses and gradients on this process's share of a batch.
 
-        def mean(batch: Tensor) -> tuple[Tensor, list[Tensor]]:
-            losses = shared(batch)
+        Parameters
+        ----------
+        loss : callable
+            Maps a batch (K, B, ...) to the loss of each member (K,).
+        params : list of nn.Parameter
+            Parameters to differentiate with respect to.
+
+        Returns
+        -------
+        callable
+            Maps a batch to the losses (K,) and the gradient of each parameter, both averaged over the processes.
+        """
+        if self.world_size == 1:
+            return partial(_loss_and_gradients, loss, params)
+        replicated = DistributedDataParallel(_LossModule(loss, params))
+
+        def averaged(batch: Tensor) -> tuple[Tensor, list[Tensor]]:
+            losses = replicated(batch)
             for p in params:
                 p.grad = None
-            losses.sum().backward(inputs=params)  # here, and in no other player, gradients meet
+            losses.sum().backward(inputs=params)  # averages the gradients of these parameters and of no other player's
             return self.average([losses.detach()])[0], [p.grad for p in params if p.grad is not None]
 
-        return mean
+        return averaged
 
     def average(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """The mean of each tensor over all processes, to the same bits in each."""
-        if self.world == 1 or not tensors:
+        """Return the mean of each tensor over the processes, with the same bits in each process.
+
+        Parameters
+        ----------
+        tensors : sequence of Tensor
+            Tensors of the same shapes in all processes.
+
+        Returns
+        -------
+        list of Tensor
+        """
+        if self.world_size == 1 or not tensors:
             return [*tensors]
-        flat = torch.cat([tensor.flatten() for tensor in tensors]) / self.world
+        flat = torch.cat([tensor.flatten() for tensor in tensors]) / self.world_size
         torch.distributed.all_reduce(flat)
-        parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+        means = torch.split(flat, [tensor.numel() for tensor in tensors])
+        return [mean.view_as(tensor) for mean, tensor in zip(means, tensors, strict=True)]
 
-    def agree(self, tensor: Tensor) -> Tensor:
-        """What the first process has: what is decided by it is decided alike everywhere."""
-        if self.world > 1:
-            said = tensor.to(torch.float64)
-            torch.distributed.broadcast(said, 0)
-            tensor = said.to(tensor.dtype)
-        return tensor
+    def broadcast(self, tensor: Tensor) -> Tensor:
+        """Return the first process's tensor, so that all processes decide alike.
 
-    def everybody(self, mine: A) -> list[A]:
-        """What each process has, by rank."""
-        if self.world == 1:
-            return [mine]
-        found: list[Any] = [None] * self.world
-        torch.distributed.all_gather_object(found, mine)
-        return found
+        Parameters
+        ----------
+        tensor : Tensor
+
+        Returns
+        -------
+        Tensor
+            Of the same shape and type.
+        """
+        if self.world_size == 1:
+            return tensor
+        received = tensor.to(torch.float64)
+        torch.distributed.broadcast(received, 0)
+        return received.to(tensor.dtype)
+
+    def all_gather(self, value: T) -> list[T]:
+        """Return the values of all processes, ordered by rank.
+
+        Parameters
+        ----------
+        value : object
+            Must be picklable.
+
+        Returns
+        -------
+        list of object
+        """
+        if self.world_size == 1:
+            return [value]
+        gathered: list[Any] = [None] * self.world_size
+        torch.distributed.all_gather_object(gathered, value)
+        return gathered
 
 
-class _Loss(nn.Module):
-    """A loss as a module of what it is to move, as torch's data parallelism asks."""
+SINGLE_PROCESS = ProcessGroup()
+_stack = [SINGLE_PROCESS]
+
+
+def current() -> ProcessGroup:
+    """Return the process group of the enclosing `learning` block."""
+    return _stack[-1]
+
+
+@contextmanager
+def learning(process_group: ProcessGroup) -> Iterator[ProcessGroup]:
+    """Train in a process group inside a `with` block."""
+    _stack.append(process_group)
+    try:
+        yield process_group
+    finally:
+        _stack.pop()
+
+
+class _LossModule(nn.Module):
+    """A loss as a module that owns the parameters to update, as `DistributedDataParallel` needs it."""
 
     def __init__(self, loss: Loss, params: list[nn.Parameter]) -> None:
         super().__init__()
         self.loss, self.params = loss, nn.ParameterList(params)
 
     def forward(self, batch: Tensor) -> Tensor:
+        """Map a batch (K, B, ...) to the loss of each member (K,)."""
         return self.loss(batch)
 
 
-def _gradient(loss: Loss, params: list[nn.Parameter], batch: Tensor) -> tuple[Tensor, list[Tensor]]:
-    """The losses (K,) and the gradient of their sum: each member's is its own."""
+def _loss_and_gradients(loss: Loss, params: list[nn.Parameter], batch: Tensor) -> tuple[Tensor, list[Tensor]]:
+    """Return the losses (K,) and the gradients of their sum: each member's loss depends on its own weights only."""
     losses = loss(batch)
-    # grad, not backward: a turn leaves no gradient behind in the other player.
+    # `autograd.grad`, unlike `backward`, leaves no gradients in the parameters of the other players.
     return losses.detach(), [*torch.autograd.grad(losses.sum(), params)]
-
-
-SINGLE_PROCESS = ProcessGroup()
-_now = [SINGLE_PROCESS]
-
-
-def current() -> ProcessGroup:
-    """Who learns together now."""
-    return _now[-1]
-
-
-@contextmanager
-def learning(process_group: ProcessGroup) -> Iterator[ProcessGroup]:
-    """Let what is fitted in here be fitted by these, or by this process `ALONE`."""
-    _now.append(process_group)
-    try:
-        yield process_group
-    finally:
-        _now.pop()

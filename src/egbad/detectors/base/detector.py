@@ -208,15 +208,15 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         run = self.run_identity(data, context.init_from) if checkpoints is not None else None
         self.seed_ = seed_of(self.random_state)
         if checkpoints is not None and run is not None:
-            checkpoints.open(run)
+            checkpoints.open(run, current())
             if checkpoints.newest is not None:
-                self.seed_ = int(checkpoints.newest.about["seed"])
-        self.seed_ = current().everybody(self.seed_)[0]  # all processes of a group draw the same numbers
+                self.seed_ = int(checkpoints.newest.metadata["seed"])
+        self.seed_ = current().all_gather(self.seed_)[0]  # all processes of a group draw the same numbers
         return np.random.default_rng(self.seed_)
 
     def _end(self, started: float, checkpoints: Checkpoints | None) -> None:
         self.fit_versions_ = versions()
-        self.fit_seconds_ = time.perf_counter() - started + (checkpoints.seconds if checkpoints else 0.0)
+        self.fit_seconds_ = time.perf_counter() - started + (checkpoints.elapsed_seconds if checkpoints else 0.0)
 
     def _learn_from(
         self, x: Array, rng: np.random.Generator, context: FitContext, encoder: Encoder | None = None

@@ -53,8 +53,8 @@ class TrainingSettings(SettingsGroup):
             learning_rate=self.learning_rate,
             beta1=self.beta1,
             decay_from=0.5 if self.learning_rate_decay else 1.0,
-            average=self.ema_decay,
-            average_warmup=self.ema_warmup,
+            ema_decay=self.ema_decay,
+            ema_warmup=self.ema_warmup,
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
+from torch import Tensor, nn
 
 from egbad import model_file
 from egbad.arrays import Array, Floats, distinct_rows
@@ -26,20 +26,17 @@ from egbad.explain.explanation import Attribution
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.progress import progress
-from egbad.training.checkpoints import Checkpoints
+from egbad.training.checkpoints import Checkpoints, StageCheckpoints, completed_stages
 from egbad.training.config import EarlyStopping, TrainingConfig
 from egbad.training.early_stopping import BestWeights
-from egbad.training.health import BROKEN, TIED, Symptom
+from egbad.training.health import NON_FINITE, TIED_SCORES, Symptom
 from egbad.training.history import (
     History,
-    StageSaver,
-    combine_members,
-    completed_stages,
+    combine_histories,
     final_symptoms,
     health_messages,
-    load_initial_weights,
     loss_curves,
-    merge_histories,
+    replace_members,
 )
 from egbad.training.loop import train
 from egbad.training.players import Schedule
@@ -58,6 +55,19 @@ _TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from
 def _reconstructs(detector: "TorchDetector[Any]") -> bool:
     """Whether a detector's model makes reconstructions: where not, it has no `reconstruct`."""
     return detector.model_type.reconstruct is not Model.reconstruct
+
+
+def _load_initial_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load the weights of another model of the same shapes."""
+    own = model.state_dict()
+    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
+    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
+    if odd:
+        raise InvalidInputError(
+            "init_from must have networks of the same shape: as many members, the same settings, and data that is encoded "
+            f"to as many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
+        )
+    model.load_state_dict(weights)
 
 
 def _after(done: int, callback: Callback | None) -> Callback | None:
@@ -204,7 +214,7 @@ class TorchDetector(Detector[T]):
         generators = MemberGenerators(self.seeds_, self.device_)
         self.model_: Model[T] = self._build(train_on.shape[1:], generators).to(self.device_)
         if weights is not None:
-            load_initial_weights(self.model_, weights)
+            _load_initial_weights(self.model_, weights)
         rows = torch.from_numpy(train_on).to(self.device_)
         self.model_.prepare(rows)
 
@@ -218,7 +228,7 @@ class TorchDetector(Detector[T]):
             parts = self._train_stages(rows, generators, self._keep(validation), settled)
         self._finalize(train_on)
         if any(schedule.steps for schedule in self._schedules(len(rows))):
-            parts[-1].symptoms |= current().everybody(self._tied(train_on))[0]
+            parts[-1].symptoms |= current().all_gather(self._tied(train_on))[0]
         return parts
 
     def _train_stages(
@@ -229,7 +239,7 @@ class TorchDetector(Detector[T]):
         parts = completed_stages(context.checkpoints)
         total = sum(schedule.steps for schedule in schedules)
         done = sum(schedule.steps for schedule in schedules[: len(parts)])
-        shown = self.verbose and current().first
+        shown = self.verbose and current().is_first
         with progress("Training", total=total, unit="steps", enabled=shown) as advance:
             advance(done)
             for players, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
@@ -242,8 +252,11 @@ class TorchDetector(Detector[T]):
                     advance=advance,
                     callback=_after(done, context.callback),
                     callback_interval=context.callback_interval,
-                    keep=keep if len(parts) + 1 == len(schedules) else None,
-                    saver=StageSaver(context.checkpoints, self.seed_, done, parts) if context.checkpoints else None,
+                    process_group=current(),
+                    best_weights=keep if len(parts) + 1 == len(schedules) else None,
+                    checkpoints=StageCheckpoints(context.checkpoints, self.seed_, done, parts)
+                    if context.checkpoints
+                    else None,
                 )
                 parts.append(history)
                 done += schedule.steps
@@ -254,7 +267,9 @@ class TorchDetector(Detector[T]):
         settings = self.settings_.early_stopping
         if validation is None:
             return None
-        return BestWeights(self._criterion_on(validation), settings.interval, settings.patience, settings.min_gain)
+        return BestWeights(
+            self._criterion_on(validation), settings.interval, settings.patience, settings.min_gain, current()
+        )
 
     def _small(self, shape: tuple[int, ...]) -> bool:
         """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
@@ -276,8 +291,8 @@ class TorchDetector(Detector[T]):
             else {k: v.clone() for k, v in context.init_from.model_.state_dict().items()}
         )
         process_group = current()
-        if 1 < process_group.world <= self.members and not (context.checkpoints and context.checkpoints.newest):
-            mine = [*range(self.members)[process_group.rank :: process_group.world]]
+        if 1 < process_group.world_size <= self.members and not (context.checkpoints and context.checkpoints.newest):
+            mine = [*range(self.members)[process_group.rank :: process_group.world_size]]
             own = None if weights is None else {name: value[mine] for name, value in weights.items()}
             with learning(SINGLE_PROCESS):
                 apart = replace(context, checkpoints=None)
@@ -292,14 +307,14 @@ class TorchDetector(Detector[T]):
     ) -> list[History]:
         """All members, and their histories, from the processes that trained some each."""
         state = {name: value.cpu() for name, value in self.model_.state_dict().items()}
-        found = process_group.everybody((mine, self.seeds_, state, parts))
+        found = process_group.all_gather((mine, self.seeds_, state, parts))
         order = np.argsort([m for members, *_ in found for m in members])
         self.seeds_ = tuple(int(seed) for seed in np.concatenate([seeds for _, seeds, *_ in found])[order])
         self.model_ = self._build(shape, MemberGenerators(self.seeds_, self.device_)).to(self.device_).eval()
         self.model_.load_state_dict(
             {name: torch.cat([theirs[name] for _, _, theirs, _ in found])[torch.from_numpy(order)] for name in state}
         )
-        return combine_members([(members, theirs) for members, _, _, theirs in found], self.members)
+        return combine_histories([(members, theirs) for members, _, _, theirs in found], self.members)
 
     def _train_well(
         self,
@@ -321,7 +336,7 @@ class TorchDetector(Detector[T]):
                 anew = self._train(new_seeds, train_on, validation, FitContext())
                 for name, value in model.state_dict().items():
                     value[ill] = self.model_.state_dict()[name]
-                merge_histories(parts, anew, ill)
+                replace_members(parts, anew, ill)
                 for member, seed in zip(ill, new_seeds, strict=True):
                     seeds[member] = seed
                 self.model_, self.seeds_ = model, tuple(seeds)
@@ -356,15 +371,15 @@ class TorchDetector(Detector[T]):
         parts = [torch.stack([*terms.values()]).sum(0).cpu().numpy() for terms in self._chunked.terms(moved)]
         scores = np.concatenate(parts, axis=1)
         tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
-        return {TIED: tied} if tied else {}
+        return {TIED_SCORES: tied} if tied else {}
 
     def _remember_training(self, parts: list[History]) -> None:
         """Curves and health, from the histories of the stages."""
-        broken = final_symptoms(parts).get(BROKEN)
+        broken = final_symptoms(parts).get(NON_FINITE)
         if broken:
             raise TrainingError(
-                f"Training broke down, {_RESTARTS + 1} times from different seeds: {BROKEN.words} (members "
-                f"{', '.join(map(str, broken))} of {self.members}). {BROKEN.advice}"
+                f"Training broke down, {_RESTARTS + 1} times from different seeds: {NON_FINITE.description} (members "
+                f"{', '.join(map(str, broken))} of {self.members}). {NON_FINITE.advice}"
             )
         self.history_ = loss_curves(parts, self.members)
         done, left = health_messages(parts, self.members)

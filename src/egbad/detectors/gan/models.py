@@ -24,18 +24,18 @@ from egbad.training.players import Player
 COLLAPSED = Symptom(
     "the generator gives nearly the same answer to every z",
     "Fit with more input_noise or a higher cycle_weight.",
-    back=True,
+    rollback=True,
     restart=True,
 )
 WON = Symptom(
     "the discriminator has won: its loss is nearly zero, so that nobody learns from it",
     "Fit with more input_noise or a lower discriminator_lr_scale.",
-    slower=("D",),
+    slowed_players=("D",),
 )
 DIED = Symptom(
     "the discriminator has died: it says the same of everything",
     "Fit with another random_state or a lower discriminator_lr_scale.",
-    back=True,
+    rollback=True,
     restart=True,
 )
 
