@@ -58,7 +58,7 @@ def test_rows_of_several_files_are_reported(folder, tmp_path, capsys):
     assert told["interval"][0] <= told["flagged_share"] <= told["interval"][1]
     places = {(Path(one["place"]["file"]).name, one["place"]["row"]) for one in found["top"]}
     strange = {(f"{part}.parquet", 20_000 - i) for part, n in ((1, 4), (2, 3)) for i in range(1, n + 1)}
-    assert places == strange and all(one["reasons"][0]["found"] == "sctp" for one in found["top"])
+    assert places == strange and all(one["reasons"][0]["observed"] == "sctp" for one in found["top"])
     assert found["explained"] == min(1000, found["flagged"])
 
 
@@ -82,7 +82,7 @@ def test_reasons_of_images_are_regions(folder, tmp_path):
     assert main(command) == 0
     found = pd.read_csv(out)
     assert (found["reason_1"][:3] == "lower right").all() and (found["reason_1_share"][:3] > 0.5).all()
-    assert "reason_1_found" not in found
+    assert "reason_1_observed" not in found
 
 
 def test_what_cannot_be_reported_is_refused(folder, tmp_path, capsys):

@@ -13,7 +13,7 @@ from egbad.cli import main
 from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled, _Stitched, starts
 from egbad.errors import InvalidInputError
-from egbad.explain.grouping import by_region
+from egbad.explain.grouping import region_shares
 from egbad.preprocessing import Preprocessing
 
 
@@ -129,7 +129,7 @@ def test_what_is_strange_is_shown_at_each_images_own_size(of_any_size):
     np.testing.assert_allclose(whole, of_any_size.anomaly_score(x), rtol=1e-5)
     np.testing.assert_allclose(found.score, whole)
     assert found.shares[1][50:54, 30:44].mean() > 20 * np.median(found.shares[1])
-    names, weights = by_region(found.shares)
+    names, weights = region_shares(found.shares)
     assert names[weights[1].argmax()] == "lower left"
 
 

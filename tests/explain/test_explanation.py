@@ -15,8 +15,8 @@ from egbad.cli import main
 from egbad.detectors.registry import all_detectors, create
 from egbad.errors import InvalidInputError
 from egbad.explain.explanation import distribute
-from egbad.explain.normal_range import WITHIN, NormalRange
-from egbad.explain.occlusion import farthest, occlusion
+from egbad.explain.normal_range import COVERAGE, NormalRange
+from egbad.explain.occlusion import farthest_groups, occlusion
 
 D = 6
 EXACT = ("knn", "pca")
@@ -72,7 +72,7 @@ def test_shares_and_base_add_up_to_the_score(of_rows):
     x, _ = faults()
     found = of_rows.explain(x)
     score = of_rows.anomaly_score(x)
-    assert found.shares.shape == found.found.shape == found.expected.shape == (len(x), D)
+    assert found.shares.shape == found.observed.shape == found.expected.shape == (len(x), D)
     assert found.score == pytest.approx(score, rel=1e-5)
     assert found.base + found.shares.sum(1) == pytest.approx(score, rel=1e-5, abs=1e-5 * np.abs(score).max())
     if of_rows.name in (*EXACT, "egbad", "blend") and of_rows.name != "pca":
@@ -92,11 +92,11 @@ def test_terms_are_those_of_the_score_and_members_differ(of_rows):
 def test_normal_values_lie_where_they_are_said_to(of_rows):
     fresh = of_rows.explain(scene(300, 5))
     rounding = 1e-5  # some columns are rebuilt exactly
-    inside = (fresh.found >= fresh.low - rounding) & (fresh.found <= fresh.high + rounding)
-    edge = fresh.tail > 1 - WITHIN  # a value at the edge of training may be outside of a range that ends there
+    inside = (fresh.observed >= fresh.low - rounding) & (fresh.observed <= fresh.high + rounding)
+    edge = fresh.p_value > 1 - COVERAGE  # a value at the edge of training may be outside of a range that ends there
     assert (inside | ~edge).mean() > 0.97 and 0.85 < edge.mean() < 0.99
     x, where = faults()
-    strange = of_rows.explain(x).tail[np.arange(len(x)), where]
+    strange = of_rows.explain(x).p_value[np.arange(len(x)), where]
     if of_rows.name != "pca":  # it rebuilds what is strange, too, and tells it by how likely that is
         assert np.mean(strange < 0.1) > 0.6
 
@@ -114,7 +114,7 @@ def test_the_column_that_is_wrong_comes_first(of_rows):
     first = [own[0] for own in of_rows.explain(x).top(1)]
     hits = np.mean([reason.column == str(j) for reason, j in zip(first, where, strict=True)])
     assert hits >= (0.3 if of_rows.name == "adgan" else 0.7)  # ADGAN's weights move towards what they search
-    assert all(reason.found == x[i, int(reason.column)] for i, reason in enumerate(first))
+    assert all(reason.observed == x[i, int(reason.column)] for i, reason in enumerate(first))
 
 
 @pytest.mark.parametrize("name", ["vae", "dsebm", "bigan", "ganomaly", "f_anogan"])
@@ -222,9 +222,9 @@ def test_large_images_are_kept_within_bounds():
 def test_reasons_are_in_the_users_words(name):
     detector = create(name, random_state=0, alpha=0.05).fit(traffic())
     (reason,) = detector.explain(changed(traffic(1, 1), "protocol", "sctp")).top(1)[0]
-    assert (reason.column, reason.found) == ("protocol", "sctp") and reason.expected in ("tcp", "udp", "icmp")
+    assert (reason.column, reason.observed) == ("protocol", "sctp") and reason.expected in ("tcp", "udp", "icmp")
     (reason,) = detector.explain(changed(traffic(1, 1), "bytes", np.nan)).top(1)[0]
-    assert (reason.column, reason.found) == ("bytes", None) and 0 < reason.expected < 1e5
+    assert (reason.column, reason.observed) == ("bytes", None) and 0 < reason.expected < 1e5
 
 
 def test_the_command_line_gives_reasons_as_typed_columns(tmp_path, capsys):
@@ -236,10 +236,10 @@ def test_the_command_line_gives_reasons_as_typed_columns(tmp_path, capsys):
     assert main(["fit", str(tmp_path / "t.parquet"), "--out", model, "--detector", "knn"]) == 0
     assert main(["score", model, str(tmp_path / "new.parquet"), "--explain", "2", "--out", out]) == 0
     schema = {field.name: str(field.type) for field in pq.read_schema(out)}
-    assert schema["reason_1"] == "string" and schema["reason_2_share"] == schema["reason_1_tail"] == "double"
+    assert schema["reason_1"] == "string" and schema["reason_2_share"] == schema["reason_1_p_value"] == "double"
     found = pd.read_parquet(out)
     last = found.iloc[-1]
-    assert (last["reason_1"], last["reason_1_found"]) == ("protocol", "sctp")
+    assert (last["reason_1"], last["reason_1_observed"]) == ("protocol", "sctp")
     assert found["reason_1"].notna().equals(found["anomaly"]), "reasons for what is flagged"
     capsys.readouterr()
     lines = tmp_path / "s.jsonl"
@@ -265,7 +265,7 @@ def test_occlusion_of_a_sum_is_exact():
     x = np.array([[1.0, 1.0, 2.0], [0.0, 0.0, 1.0]])
     found = occlusion(lambda rows: rows @ weights, x, np.zeros(3), x @ weights, np.arange(3))
     assert found.shares.tolist() == [[1, 2, 6], [0, 0, 3]] and found.base.tolist() == [0, 0]
-    some = farthest(x, np.zeros(3), np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1]), 1)
+    some = farthest_groups(x, np.zeros(3), np.array([1.0, 1.0, 4.0]), np.array([0, 0, 1]), 1)
     assert some.tolist() == [[0], [1]]
     found = occlusion(lambda rows: rows @ weights, x, np.zeros(3), x @ weights, np.array([0, 0, 1]), some)
     assert found.shares.tolist() == [[4.5, 4.5, 0], [0, 0, 3]]
@@ -288,10 +288,10 @@ def test_a_batch_of_reasons_costs_few_scores():
 
 def test_a_tail_is_a_conformal_p_value():
     distances = np.random.default_rng(0).exponential(size=(500, 2))
-    usual = NormalRange.of(distances)
-    tail = usual.tail(np.array([[1e9, 0.0], [distances[:, 0].max(), -1.0]]))
+    usual = NormalRange.fit(distances)
+    tail = usual.p_values(np.array([[1e9, 0.0], [distances[:, 0].max(), -1.0]]))
     assert tail[0].tolist() == [1 / 501, 1.0] and tail[1, 0] <= 2 / 501
     fresh = np.random.default_rng(1).exponential(size=(20_000, 2))
     for alpha in (0.01, 0.1, 0.5):
-        assert (usual.tail(fresh) <= alpha).mean() == pytest.approx(alpha, rel=0.35)
-    assert (fresh < usual.reach()).mean() == pytest.approx(WITHIN, abs=0.03)
+        assert (usual.p_values(fresh) <= alpha).mean() == pytest.approx(alpha, rel=0.35)
+    assert (fresh < usual.radius()).mean() == pytest.approx(COVERAGE, abs=0.03)

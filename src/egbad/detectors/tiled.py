@@ -307,7 +307,7 @@ class Tiled(Detector[TiledSettings]):
             expected=expected.mean(),
             terms=terms,
             spread=np.hstack(spreads)[worst] if spreads else None,
-            beside=None,
+            comparison=None,
         )
 
     @property

@@ -1,53 +1,96 @@
-"""Normal images that a model keeps: to be looked at beside strange ones, and to say where these are strange."""
+"""Exemplars: normal images that a model keeps, to show them next to anomalies and to locate what is different."""
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 
-from egbad.explain.explanation import Array, Attribution, Floats, distribute
+from egbad.arrays import Array, Floats
+from egbad.explain.explanation import Attribution, distribute
 
-BYTES = 2**22  # of images that are kept at most
-_FLAT = 1e-6  # deviation of an image, from which on it shows nothing
-_NEAREST = 8  # images, whose mean is what is expected of one like them
-_BLUR = 1 / 25  # of an image's side: a difference of single pixels is noise
-
-
-def sample_exemplars(x: Array, most: int, seed: int) -> Array:
-    """At most so many of the images x (n, ...), drawn at random, in their order; doubles as floats."""
-    kept = x.astype(np.float32) if x.dtype.itemsize > 4 else x
-    fits = max(1, BYTES // kept[0].nbytes)
-    drawn = np.random.default_rng(seed).permutation(len(kept))[: min(most, fits)]
-    return kept[np.sort(drawn)]
+MAX_BYTES = 2**22  # size of the exemplars of one model
+_MIN_DEVIATION = 1e-6  # images of less contrast are constant
+_N_NEAREST = 8  # images whose mean is the expected image
+_BLUR = 1 / 25  # standard deviation of the blur, as a fraction of the side: differences of single pixels are noise
 
 
-def nearest_images(x: Array, among: Array, k: int) -> Array:
-    """Of the images `among` (m, ...) the k that correlate best with each of x (n, ...) -> (n, k, ...), the best first."""
-    return np.asarray(among[_nearest(_evened(x), _evened(among), k)])
+def sample_exemplars(x: Array, max_images: int, seed: int) -> Array:
+    """Sample images without replacement, at most `max_images` and at most 4 MiB.
 
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...)
+        Training images. Double precision is reduced to single precision.
+    max_images : int
+    seed : int
 
-def where_unlike(x: Array, among: Array, score: Floats) -> Attribution:
-    """Scores (n,) of encoded images x (n, c, h, w), shared out by how far they are from normal images most like them.
-
-    These are the mean of the best-correlating of `among` (m, c, h, w), as light and as rich in contrast as x is.
+    Returns
+    -------
+    ndarray of shape (n_exemplars, ...)
+        In the order of `x`. At least one image.
     """
-    from scipy.ndimage import gaussian_filter
+    images = x.astype(np.float32) if x.dtype.itemsize > 4 else x
+    fitting = max(1, MAX_BYTES // images[0].nbytes)
+    sampled = np.random.default_rng(seed).permutation(len(images))[: min(max_images, fitting)]
+    return images[np.sort(sampled)]
 
-    rows, normal = _evened(x), _evened(among)
-    expected = normal[_nearest(rows, normal, _NEAREST)].mean(axis=1)
-    ways = ((rows - expected) ** 2).reshape(x.shape)
+
+def nearest_images(x: Array, exemplars: Array, k: int) -> Array:
+    """Return the exemplars that correlate best with each image.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...)
+    exemplars : ndarray of shape (n_exemplars, ...)
+    k : int
+
+    Returns
+    -------
+    ndarray of shape (n_samples, k, ...)
+        Best correlation first.
+    """
+    return np.asarray(exemplars[_nearest(_standardized(x), _standardized(exemplars), k)])
+
+
+def nearest_image_attribution(x: Array, exemplars: Array, score: Floats) -> Attribution:
+    """Distribute scores over pixels by the squared difference from the most similar normal images.
+
+    The expected image is the mean of the eight exemplars with the best correlation, brought to the brightness and
+    contrast of `x`. The squared difference is blurred before the score is distributed in proportion to it.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, n_channels, height, width)
+        Encoded images.
+    exemplars : ndarray of shape (n_exemplars, n_channels, height, width)
+        Encoded normal images.
+    score : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    Attribution
+        With `base` 0.
+    """
+    rows, normal = _standardized(x), _standardized(exemplars)
+    expected = normal[_nearest(rows, normal, _N_NEAREST)].mean(axis=1)
+    squared_difference = ((rows - expected) ** 2).reshape(x.shape)
     blur = [0, 0, *(side * _BLUR for side in x.shape[-2:])]
     flat = x.reshape(len(x), -1).astype(np.float64)
-    seen = flat.mean(axis=1, keepdims=True) + flat.std(axis=1, keepdims=True) * expected
+    expected_image = flat.mean(axis=1, keepdims=True) + flat.std(axis=1, keepdims=True) * expected
     return Attribution(
-        distribute(gaussian_filter(ways, blur), score), np.zeros(len(x)), seen.reshape(x.shape), "nearest images"
+        shares=distribute(gaussian_filter(squared_difference, blur), score),
+        base=np.zeros(len(x)),
+        expected=expected_image.reshape(x.shape),
+        method="nearest images",
     )
 
 
-def _nearest(rows: Floats, among: Floats, k: int) -> Array:
-    """Places (n, k) of the rows that correlate best, the best first."""
-    return np.argsort(-(rows @ among.T), axis=1, kind="stable")[:, :k]
+def _nearest(rows: Floats, exemplars: Floats, k: int) -> NDArray[np.intp]:
+    """Return positions (n, k) of the standardized exemplars that correlate best, best first."""
+    return np.argsort(-(rows @ exemplars.T), axis=1, kind="stable")[:, :k]
 
 
-def _evened(x: Array) -> Floats:
-    """Images (n, ...) as rows (n, d) of mean 0 and deviation 1."""
+def _standardized(x: Array) -> Floats:
+    """Return images (n, ...) as rows (n, d) of mean 0 and standard deviation 1."""
     rows = x.reshape(len(x), -1).astype(np.float64)
     rows = rows - rows.mean(axis=1, keepdims=True)
-    return np.asarray(rows / np.maximum(rows.std(axis=1, keepdims=True), _FLAT))
+    return np.asarray(rows / np.maximum(rows.std(axis=1, keepdims=True), _MIN_DEVIATION))

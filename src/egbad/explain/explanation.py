@@ -1,4 +1,4 @@
-"""Why a row or an image has its score: what each column or pixel adds, and what was expected there."""
+"""Explanations of scores: the share of every column or pixel, and the value expected there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,127 +8,209 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
+from egbad.arrays import Array, Floats
 
 
 @dataclass(frozen=True)
 class Reason:
-    """One column's part in a score.
+    """Contribution of one column to the score of one row.
 
     Attributes
     ----------
     column : str
-        Its name, or its position.
+        Name of the column, or its position if the columns have no names.
     share : float
-        What it adds to the score.
-    found, expected
-        The value that the row has, and what it would be in a normal row like this; None for what has no one value.
+        The part of the score that the column contributes.
+    observed : object
+        The value in the row. None if it is missing.
+    expected : object
+        The value that the detector expects in a normal row like this one. None if there is no single such value.
     low, high : float, optional
-        Where the value of a number lies in 95 percent of normal rows like this.
-    tail : float, optional
-        The share of normal rows whose value is as far from what was expected, at most: a conformal p-value.
+        Range that holds the column's value in about 95 percent of normal rows like this one. Numeric columns only.
+    p_value : float, optional
+        Conformal p-value of the distance between observed and expected value: at most this share of normal rows is as
+        far off in this column.
+
+    See Also
+    --------
+    Explanation.top : Returns the reasons of every row.
     """
 
     column: str
     share: float
-    found: Any
+    observed: Any
     expected: Any
     low: float | None = None
     high: float | None = None
-    tail: float | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What scores are made of: `base` and the sum of a row's `shares` are its score.
+    """Explanation of the scores of a batch, as returned by `detector.explain(X)`.
+
+    The shares decompose the score: `base` plus the sum of a row's `shares` equals its `score`.
 
     Attributes
     ----------
-    score : array (n,)
-    base : array (n,)
-        The score of what is expected, for methods that tell only why a score differs from that; else 0.
-    shares : array (n, d) or (n, h, w)
-        What each column, or each pixel over all channels, adds. Of images of different sizes (n,), as `egbad.data.ragged` has
-        them, and so are `found` and `expected`.
-    found, expected : array (n, d), or images
-        The input, and what the detector would expect there, in the user's units.
+    score : ndarray of shape (n_samples,)
+        Anomaly scores.
+    base : ndarray of shape (n_samples,)
+        The part of the score that no column explains. It is the score of the expected row for methods that explain only
+        the difference from it, and 0 for the others.
+    shares : ndarray of shape (n_samples, n_features) or (n_samples, height, width)
+        Contribution of each column, or of each pixel summed over channels. For images of different sizes an object
+        array of shape (n_samples,) with one array per image (see `egbad.data.ragged`).
+    observed : ndarray of shape (n_samples, n_features), or images
+        The input, in the user's units.
+    expected : ndarray of shape (n_samples, n_features), or images
+        What the detector expects of a normal row or image like this one, in the user's units.
     columns : tuple of str
-        Names, or positions, of the columns of a table.
+        Names of the columns, or their positions. Empty for images.
     method : str
-        "exact"; "residual exact, features by hiding columns" or "by gradients"; "gradients", times the way from what
-        is expected; "differences", the score shared out by how far each value is from what is expected; "nearest
-        images", by how far an image is from normal ones like it; or "occlusion", by how much the score falls when a value is
-        replaced by the mean, of the three columns that are farthest from it.
-    terms : dict of str to array (n,)
-        What the score is made of, as `score_terms` has it.
-    spread : array (n,), optional
-        How far members, or the parts of a blend, differ over each score: their standard deviation.
-    kinds : tuple of str, optional
-        What columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
-    beside : Beside, optional
-        For `tail`, `low` and `high` (n, d): of the columns of a table, as `Reason` has them.
+        How the shares were computed:
+
+        - ``"exact"``: the score is a sum over columns;
+        - ``"gradients"``: gradient of the score, times the difference from the expected values;
+        - ``"differences"``: the score, distributed by the difference from the expected values;
+        - ``"residual exact, features by gradients"`` or ``"residual exact, features by hiding columns"``: exact for the
+          residual term, gradients or occlusion for the feature term;
+        - ``"nearest images"``: the score, distributed by the difference from the most similar normal images;
+        - ``"occlusion"``: the decrease of the score when a column or patch is replaced by the mean. For tables only the
+          three columns that are farthest from the mean are replaced.
+    terms : dict of str to ndarray of shape (n_samples,)
+        Terms of the score, as `detector.score_terms` returns them.
+    spread : ndarray of shape (n_samples,), optional
+        Standard deviation of the score over ensemble members, or over the parts of a blend.
+    column_types : tuple of str, optional
+        Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
+    comparison : LazyComparison, optional
+        Comparison with normal rows, evaluated when `p_value`, `low` or `high` is read first. Tables only.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors.knn import KNN
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> explanation = KNN(alpha=0.1, random_state=0).fit(X).explain([[0.5, 8.0, 0.5]])
+    >>> explanation.shares.shape
+    (1, 3)
+    >>> reason = explanation.top(1)[0][0]
+    >>> reason.column, reason.observed, reason.observed > reason.high
+    ('1', 8.0, True)
     """
 
     score: Floats
     base: Floats
     shares: Floats
-    found: Array
+    observed: Array
     expected: Array
     columns: tuple[str, ...]
     method: str
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
     column_types: tuple[str, ...] | None = None
-    beside: "LazyComparison | None" = None
+    comparison: "LazyComparison | None" = None
 
     @cached_property
-    def _told(self) -> tuple[Floats, Floats, Floats] | tuple[None, None, None]:
-        return (None, None, None) if self.beside is None else self.beside()
+    def _compared(self) -> tuple[Floats, Floats, Floats] | tuple[None, None, None]:
+        return (None, None, None) if self.comparison is None else self.comparison()
 
     @property
-    def tail(self) -> Floats | None:
-        """The share of normal rows with a value as far from what was expected, at most (n, d)."""
-        return self._told[0]
+    def p_value(self) -> Floats | None:
+        """Conformal p-value of each value's distance from the expected one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), or None
+            At most this share of normal rows is as far from its expected value in this column. None for images.
+        """
+        return self._compared[0]
 
     @property
     def low(self) -> Floats | None:
-        """Where the value of a number begins to lie in 95 percent of normal rows like this (n, d)."""
-        return self._told[1]
+        """Lower end of the range that holds about 95 percent of normal rows like this one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), or None
+            In the user's units. NaN for columns that are not numeric, None for images.
+        """
+        return self._compared[1]
 
     @property
     def high(self) -> Floats | None:
-        """Where that ends (n, d)."""
-        return self._told[2]
+        """Upper end of the range that holds about 95 percent of normal rows like this one.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features), or None
+            In the user's units. NaN for columns that are not numeric, None for images.
+        """
+        return self._compared[2]
 
     def top(self, k: int = 3) -> list[list[Reason]]:
-        """For each row of a table its k columns with the largest shares, largest first."""
-        order = np.argsort(-self.shares, axis=1, kind="stable")[:, :k]
-        return [[self._reason(i, j) for j in own] for i, own in enumerate(order.tolist())]
+        """Return the columns with the largest shares of every row. Tables only.
 
-    def part(self, rows: NDArray[np.intp]) -> "Explanation":
-        """Of some of the rows or images, by position."""
-        names = ("score", "base", "shares", "found", "expected", "spread")
-        own = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
+        Parameters
+        ----------
+        k : int, default=3
+            Number of columns per row.
+
+        Returns
+        -------
+        list of list of Reason
+            One list per row, largest share first.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> shares = np.array([[0.5, 3.0]])
+        >>> zeros = np.zeros((1, 2))
+        >>> explanation = Explanation(np.array([3.5]), np.zeros(1), shares, zeros, zeros, ("a", "b"), "exact")
+        >>> [reason.column for reason in explanation.top(2)[0]]
+        ['b', 'a']
+        """
+        order = np.argsort(-self.shares, axis=1, kind="stable")[:, :k]
+        return [[self._reason(i, j) for j in columns] for i, columns in enumerate(order.tolist())]
+
+    def select(self, rows: NDArray[np.intp]) -> "Explanation":
+        """Return the explanation of some of the rows or images.
+
+        Parameters
+        ----------
+        rows : ndarray of int of shape (n_selected,)
+            Their positions.
+
+        Returns
+        -------
+        Explanation
+            In the order of `rows`.
+        """
+        names = ("score", "base", "shares", "observed", "expected", "spread")
+        arrays = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
         terms = {name: values[rows] for name, values in self.terms.items()}
-        return replace(self, **own, terms=terms, beside=self.beside and self.beside.part(rows))
+        return replace(self, **arrays, terms=terms, comparison=self.comparison and self.comparison.select(rows))
 
     def _reason(self, i: int, j: int) -> Reason:
-        more = (None if values is None else _plain(values[i, j]) for values in (self.low, self.high, self.tail))
-        found, expected = _plain(self.found[i, j]), _plain(self.expected[i, j])
-        return Reason(self.columns[j], float(self.shares[i, j]), found, expected, *more)
+        compared = (None if values is None else _scalar(values[i, j]) for values in (self.low, self.high, self.p_value))
+        observed, expected = _scalar(self.observed[i, j]), _scalar(self.expected[i, j])
+        return Reason(self.columns[j], float(self.shares[i, j]), observed, expected, *compared)
 
 
 @dataclass(frozen=True)
 class LazyComparison:
-    """Rows beside normal ones, compared once somebody asks.
+    """Comparison of rows with their expected values, computed when it is called.
 
     Attributes
     ----------
-    encoded, expected : array (n, width)
-        What rows have, and what was expected of them.
+    encoded : ndarray of shape (n_samples, n_encoded)
+        Encoded rows.
+    expected : ndarray of shape (n_samples, n_encoded)
+        Their expected values.
     compare : callable
-        Both -> tail, low and high (n, d), as `Explanation` has them.
+        Takes both arrays and returns p-values, lower and upper ends of the normal range, each an ndarray of shape
+        (n_samples, n_features).
     """
 
     encoded: Array
@@ -136,28 +218,30 @@ class LazyComparison:
     compare: Callable[[Array, Array], tuple[Floats, Floats, Floats]]
 
     def __call__(self) -> tuple[Floats, Floats, Floats]:
-        """Compare."""
+        """Return p-values, lower and upper ends of the normal range, each of shape (n_samples, n_features)."""
         return self.compare(self.encoded, self.expected)
 
-    def part(self, rows: NDArray[np.intp]) -> "LazyComparison":
-        """Some of the rows, by position."""
+    def select(self, rows: NDArray[np.intp]) -> "LazyComparison":
+        """Return the comparison of the rows at these positions."""
         return LazyComparison(self.encoded[rows], self.expected[rows], self.compare)
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """What a method says of some rows or images (n, ...): first of encoded ones, then in the user's columns and units.
+    """Attribution of the scores of one batch, before it becomes a user's `Explanation`.
+
+    A detector computes it in encoded columns or pixels; the base class maps it to the user's columns and units.
 
     Attributes
     ----------
-    shares : array (n, ...)
-        What each column or pixel adds.
-    base : array (n,)
-        What is left of the score.
-    expected : array (n, ...)
-        What a normal one like it would be.
-    method, terms, spread, beside
-        As `Explanation` has them.
+    shares : ndarray of shape (n_samples, ...)
+        Contribution of each column or pixel.
+    base : ndarray of shape (n_samples,)
+        The part of the score that no column or pixel explains.
+    expected : ndarray of shape (n_samples, ...)
+        Expected values.
+    method, terms, spread, comparison
+        See `Explanation`.
     """
 
     shares: Floats
@@ -166,39 +250,59 @@ class Attribution:
     method: str
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
-    beside: LazyComparison | None = None
+    comparison: LazyComparison | None = None
 
 
 def distribute(weights: Floats, total: Floats) -> Floats:
-    """A total (n,), shared out by weights (n, ...), none negative; evenly where all are 0."""
+    """Distribute totals in proportion to weights, evenly where all weights are 0.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_samples, ...)
+        Not negative.
+    total : ndarray of shape (n_samples,)
+        Amount to distribute over each row's weights.
+
+    Returns
+    -------
+    ndarray of the shape of `weights`
+        Shares; those of a row add up to its total.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> distribute(np.array([[1.0, 3.0], [0.0, 0.0]]), np.array([8.0, 2.0]))
+    array([[2., 6.],
+           [1., 1.]])
+    """
     flat = weights.reshape(len(weights), -1)
     sums = flat.sum(axis=1, keepdims=True)
     even = np.full_like(flat, 1 / flat.shape[1])
-    parts = np.divide(flat, sums, out=even, where=sums > 0)
-    return np.asarray((parts * total[:, None]).reshape(weights.shape))
+    fractions = np.divide(flat, sums, out=even, where=sums > 0)
+    return np.asarray((fractions * total[:, None]).reshape(weights.shape))
 
 
-def concatenate(parts: Sequence[Attribution]) -> Attribution:
-    """Of several batches."""
-    if len(parts) == 1:
-        return parts[0]
+def concatenate(batches: Sequence[Attribution]) -> Attribution:
+    """Concatenate the attributions of consecutive batches, which must share one method."""
+    if len(batches) == 1:
+        return batches[0]
 
-    def whole(name: str) -> Any:
-        values = [getattr(part, name) for part in parts]
+    def joined(name: str) -> Any:
+        values = [getattr(batch, name) for batch in batches]
         return None if values[0] is None else np.concatenate(values)
 
-    arrays = {name: whole(name) for name in ("shares", "base", "expected", "spread")}
-    terms = {name: np.concatenate([part.terms[name] for part in parts]) for name in parts[0].terms}
-    besides = [part.beside for part in parts if part.beside is not None]
-    beside = None
-    if besides:
-        encoded, expected = (
-            np.concatenate([getattr(one, name) for one in besides]) for name in ("encoded", "expected")
-        )
-        beside = replace(besides[0], encoded=encoded, expected=expected)
-    return Attribution(method=parts[0].method, terms=terms, beside=beside, **arrays)
+    arrays = {name: joined(name) for name in ("shares", "base", "expected", "spread")}
+    terms = {name: np.concatenate([batch.terms[name] for batch in batches]) for name in batches[0].terms}
+    comparisons = [batch.comparison for batch in batches if batch.comparison is not None]
+    comparison = None
+    if comparisons:
+        encoded = np.concatenate([one.encoded for one in comparisons])
+        expected = np.concatenate([one.expected for one in comparisons])
+        comparison = replace(comparisons[0], encoded=encoded, expected=expected)
+    return Attribution(method=batches[0].method, terms=terms, comparison=comparison, **arrays)
 
 
-def _plain(value: Any) -> Any:
+def _scalar(value: Any) -> Any:
+    """Return a plain Python value, None for NaN."""
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value

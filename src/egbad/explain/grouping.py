@@ -1,4 +1,4 @@
-"""Many explanations as few causes: which columns, or which regions of images, flagged rows have in common."""
+"""Groups of explanations: a few sets of columns or image regions that account for many anomalies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,117 +7,168 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.explain.explanation import Explanation, Floats, distribute
+from egbad.arrays import Array, Floats
+from egbad.explain.explanation import Explanation, distribute
 
 REGIONS = tuple(
     f"{row} {column}".strip().replace("middle centre", "centre")
     for row in ("upper", "middle", "lower")
     for column in ("left", "centre", "right")
 )
-_ALIKE = 0.7  # cosine of two groups' mean shares, from which on they are one cause
-_MOST_COLUMNS = 3
-_HALF = 0.5  # of the excess is what the named columns make together
+_MIN_SIMILARITY = 0.7  # cosine similarity of mean shares above which two groups are merged
+_MAX_NAMES = 3  # columns or regions that name a group
+_NAMED_SHARE = 0.5  # share that the named columns or regions must reach together
 
 
 @dataclass(frozen=True)
 class ExplanationGroup:
-    """A group of flagged rows or images with one reason.
+    """Rows or images whose scores have the same explanation.
 
     Attributes
     ----------
     names : tuple of str
-        The columns, or regions of the images, that make at least half of what is strange, at most three, largest first;
-        none for what is left over.
+        The columns or image regions that make up at least half of the positive shares, at most three, largest first.
+        Empty for the group of all remaining rows.
     weights : tuple of float
-        What part of the shares each has, on average.
-    rows : array (m,)
-        Positions in the explanation.
-    found, expected : tuple
-        What these columns typically hold, and what would be expected: medians of numbers, else the most frequent value.
+        Mean share of each of them, as a fraction of all positive shares.
+    rows : ndarray of int of shape (n_rows,)
+        Positions of the rows in the explanation, ascending.
+    observed, expected : tuple
+        Typical observed and expected value of each named column: the median of numbers, the mode of other values, None
+        if most are missing. Empty for images.
     """
 
     names: tuple[str, ...]
     weights: tuple[float, ...]
     rows: NDArray[np.intp]
-    found: tuple[Any, ...] = ()
+    observed: tuple[Any, ...] = ()
     expected: tuple[Any, ...] = ()
 
 
-def group_explanations(explanation: Explanation, most: int = 5) -> list[ExplanationGroup]:
-    """The causes of the given rows or images, the most frequent first; where there are more than `most`, the rest is one.
+def group_explanations(explanation: Explanation, max_groups: int = 5) -> list[ExplanationGroup]:
+    """Group rows or images by the columns or regions that explain their scores.
 
-    Rows are put together by the column with the largest share, and then groups whose shares look alike.
+    Rows are first grouped by the column or region with the largest share. Groups whose mean shares have a cosine
+    similarity of at least 0.7 are then merged.
+
+    Parameters
+    ----------
+    explanation : Explanation
+        Usually of the rows that were flagged. Images of one size or rows.
+    max_groups : int, default=5
+        Number of named groups. The rows of all further groups form one last group without names.
+
+    Returns
+    -------
+    list of ExplanationGroup
+        Largest group first. Every row belongs to one group.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.detectors.knn import KNN
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> anomalies = np.array([[9.0, 0.0, 0.0], [8.0, 0.0, 0.0], [0.0, 0.0, 9.0]])
+    >>> explanation = KNN(alpha=0.1, random_state=0).fit(X).explain(anomalies)
+    >>> [(group.names, group.rows.tolist()) for group in group_explanations(explanation)]
+    [(('0',), [0, 1]), (('2',), [2])]
     """
-    names, shares = _named(explanation)
-    leaders: list[Floats] = []
+    names, shares = _names_and_shares(explanation)
+    mean_shares: list[Floats] = []
     members: list[list[NDArray[np.intp]]] = []
-    first = shares.argmax(axis=1)
-    column_types, counts = np.unique(first, return_counts=True)
-    for kind in column_types[np.argsort(-counts, kind="stable")]:
-        rows = np.flatnonzero(first == kind)
-        # What a column or a region has beyond its part of the whole: what all have alike tells no causes apart.
+    largest = shares.argmax(axis=1)
+    leading, counts = np.unique(largest, return_counts=True)
+    for column in leading[np.argsort(-counts, kind="stable")]:
+        rows = np.flatnonzero(largest == column)
+        # Only shares above the uniform one tell groups apart: a small share that all columns have says nothing.
         mean = np.maximum(shares[rows].mean(axis=0) - 1 / shares.shape[1], 0)
-        place = next((i for i, leader in enumerate(leaders) if _cosine(mean, leader) >= _ALIKE), None)
-        if place is None:
-            leaders.append(mean)
+        similar = (i for i, other in enumerate(mean_shares) if _cosine_similarity(mean, other) >= _MIN_SIMILARITY)
+        target = next(similar, None)
+        if target is None:
+            mean_shares.append(mean)
             members.append([rows])
         else:
-            members[place].append(rows)
-    groups = sorted((np.sort(np.concatenate(parts)) for parts in members), key=len, reverse=True)
-    found = [_cause(explanation, names, shares, rows) for rows in groups[:most]]
-    if groups[most:]:
-        found.append(ExplanationGroup((), (), np.sort(np.concatenate(groups[most:]))))
-    return found
+            members[target].append(rows)
+    by_size = sorted((np.sort(np.concatenate(rows)) for rows in members), key=len, reverse=True)
+    groups = [_described_group(explanation, names, shares, rows) for rows in by_size[:max_groups]]
+    if by_size[max_groups:]:
+        groups.append(ExplanationGroup((), (), np.sort(np.concatenate(by_size[max_groups:]))))
+    return groups
 
 
-def _named(explanation: Explanation) -> tuple[Sequence[str], Floats]:
-    """Columns, or regions, and what part of what is strange each of them has (n, d)."""
+def region_shares(shares: Floats) -> tuple[tuple[str, ...], Floats]:
+    """Sum the positive shares of pixels in a 3 x 3 grid of regions.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_samples, height, width)
+        Shares of pixels. Images of different sizes as an object array of shape (n_samples,).
+
+    Returns
+    -------
+    names : tuple of str
+        The nine regions, for instance "upper left" and "centre".
+    fractions : ndarray of shape (n_samples, 9)
+        Positive share of each region, as a fraction of the image's total.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> heatmap = np.zeros((1, 6, 6))
+    >>> heatmap[0, 0, 5] = 2.0
+    >>> names, fractions = region_shares(heatmap)
+    >>> names[fractions[0].argmax()]
+    'upper right'
+    """
+    return REGIONS, _positive_fractions(np.stack([_region_sums(image) for image in shares]))
+
+
+def _names_and_shares(explanation: Explanation) -> tuple[Sequence[str], Floats]:
+    """Return the names of columns or regions, and the fraction (n, d) of the positive shares that each of them has."""
     if explanation.shares.ndim == 2:
-        return explanation.columns, _parts(explanation.shares)
-    return by_region(explanation.shares)
+        return explanation.columns, _positive_fractions(explanation.shares)
+    return region_shares(explanation.shares)
 
 
-def by_region(shares: Floats) -> tuple[Sequence[str], Floats]:
-    """Nine regions of images, and what part each has of what is strange, by shares of pixels (n, h, w) -> (n, 9)."""
-    return REGIONS, _parts(np.stack([_of_regions(image) for image in shares]))
+def _region_sums(shares: Floats) -> Floats:
+    """Return the sums (9,) of shares (h, w) over the nine regions."""
+    regions = (region for rows in np.array_split(shares, 3, axis=0) for region in np.array_split(rows, 3, axis=1))
+    return np.array([region.sum() for region in regions])
 
 
-def _of_regions(shares: Floats) -> Floats:
-    """The sums of shares (h, w) in the nine regions (9,)."""
-    strips = (strip for rows in np.array_split(shares, 3, axis=0) for strip in np.array_split(rows, 3, axis=1))
-    return np.array([strip.sum() for strip in strips])
+def _positive_fractions(shares: Floats) -> Floats:
+    positive = np.maximum(shares, 0)
+    return distribute(positive, np.ones(len(positive)))
 
 
-def _parts(shares: Floats) -> Floats:
-    strange = np.maximum(shares, 0)
-    return distribute(strange, np.ones(len(strange)))
-
-
-def _cause(explanation: Explanation, names: Sequence[str], shares: Floats, rows: NDArray[np.intp]) -> ExplanationGroup:
+def _described_group(
+    explanation: Explanation, names: Sequence[str], shares: Floats, rows: NDArray[np.intp]
+) -> ExplanationGroup:
+    """Return the group of these rows, named by its largest mean shares, with typical values."""
     mean = shares[rows].mean(axis=0)
-    order = np.argsort(-mean, kind="stable")[:_MOST_COLUMNS]
-    enough = int(np.searchsorted(mean[order].cumsum(), _HALF)) + 1
-    chosen = order[:enough].tolist()
-    named, weights = tuple(names[j] for j in chosen), tuple(float(mean[j]) for j in chosen)
+    largest = np.argsort(-mean, kind="stable")[:_MAX_NAMES]
+    n_named = int(np.searchsorted(mean[largest].cumsum(), _NAMED_SHARE)) + 1
+    named = largest[:n_named].tolist()
+    group_names, weights = tuple(names[j] for j in named), tuple(float(mean[j]) for j in named)
     if explanation.shares.ndim != 2:
-        return ExplanationGroup(named, weights, rows)
-    found, expected = (
-        tuple(_typical(values[rows, j]) for j in chosen) for values in (explanation.found, explanation.expected)
+        return ExplanationGroup(group_names, weights, rows)
+    observed, expected = (
+        tuple(_typical_value(values[rows, j]) for j in named) for values in (explanation.observed, explanation.expected)
     )
-    return ExplanationGroup(named, weights, rows, found, expected)
+    return ExplanationGroup(group_names, weights, rows, observed, expected)
 
 
-def _typical(values: NDArray[Any]) -> Any:
-    """The median of numbers, or the most frequent of other values; None where most are missing."""
-    plain = values.tolist()
-    known = [v for v in plain if v is not None and v == v]  # NaN differs from itself
-    if 2 * len(known) < len(plain):
+def _typical_value(values: Array) -> Any:
+    """Return the median of numbers or the mode of other values (n,), None if most are missing."""
+    all_values = values.tolist()
+    known = [v for v in all_values if v is not None and v == v]  # NaN is not equal to itself
+    if 2 * len(known) < len(all_values):
         return None
     if all(isinstance(v, int | float) for v in known):
         return float(np.sort(np.array(known, dtype=np.float64))[len(known) // 2])
     return max(sorted(set(known), key=str), key=known.count)
 
 
-def _cosine(a: Floats, b: Floats) -> float:
-    lengths = np.linalg.norm(a) * np.linalg.norm(b)
-    return float(a @ b / lengths) if lengths > 0 else 0.0
+def _cosine_similarity(a: Floats, b: Floats) -> float:
+    norms = np.linalg.norm(a) * np.linalg.norm(b)
+    return float(a @ b / norms) if norms > 0 else 0.0

@@ -1,62 +1,100 @@
-"""How far normal rows usually are from what a detector expects of them, column by column."""
+"""Distances between normal rows and their expected values, column by column."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.explain.explanation import Array, Floats
+from egbad.arrays import Array, Floats, State
 
-ROWS = 512  # held-out normal rows that are looked at: a share is told to that
-_LEVELS = 48  # that are kept of each column, closer together among the largest
-_FEW = 32  # rows: with so few, comparing all at once is sooner done than searching column by column
-WITHIN = 0.95  # of normal rows lie in the range that is told
+MAX_ROWS = 512  # calibration rows that the range is estimated from: enough for a 95 percent range
+COVERAGE = 0.95  # share of normal rows inside the range that explanations show
+_MAX_LEVELS = 48  # distances kept per column; geometric ranks, so that the tail is resolved best
+_FEW_ROWS = 32  # up to here one broadcast comparison is faster than a binary search per column
 
 
 @dataclass(frozen=True)
 class NormalRange:
-    """Of each column some of the largest distances between what normal rows have and what was expected there.
+    """Empirical upper tail of the distance between observed and expected value, for each column.
+
+    A row's distance in a column is compared with those of held-out normal rows. Only some of their order statistics
+    are kept.
 
     Attributes
     ----------
-    ranks : array of int (l,)
-        Which largest each is, ascending: 1 is the largest.
-    levels : array (l, d)
-        In encoded units.
-    rows : int
-        How many normal rows they come from.
+    ranks : ndarray of int of shape (n_levels,)
+        Ranks of the kept order statistics, ascending. Rank 1 is the largest distance.
+    levels : ndarray of shape (n_levels, n_features)
+        Distances with these ranks, in encoded units.
+    n_rows : int
+        Number of normal rows.
     """
 
     ranks: NDArray[np.int64]
     levels: Floats
-    rows: int
+    n_rows: int
 
     @classmethod
-    def of(cls, distances: Floats) -> "NormalRange":
-        """Learn from distances (m, d) of normal rows that were not trained on."""
+    def fit(cls, distances: Floats) -> Self:
+        """Estimate the range from normal rows that were not trained on.
+
+        Parameters
+        ----------
+        distances : ndarray of shape (n_rows, n_features)
+            Distances between their observed and expected values.
+
+        Returns
+        -------
+        NormalRange
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> NormalRange.fit(np.arange(1.0, 100.0)[:, None]).radius()
+        array([95.])
+        """
         m = len(distances)
-        ranks = np.unique(np.geomspace(1, m, min(m, _LEVELS)).round().astype(np.int64))
+        ranks = np.unique(np.geomspace(1, m, min(m, _MAX_LEVELS)).round().astype(np.int64))
         return cls(ranks, np.sort(distances, axis=0)[::-1][ranks - 1], m)
 
-    def tail(self, distances: Floats) -> Floats:
-        """Shares (n, d) of normal rows with distances as large as these (n, d), at most, in (0, 1]: a conformal p-value."""
-        if len(distances) <= _FEW:
-            below = (distances > self.levels[:, None]).sum(axis=0)
+    def p_values(self, distances: Floats) -> Floats:
+        """Return conformal p-values of distances, column by column.
+
+        The p-value is ``r / (n_rows + 1)``, where r is the rank of the largest kept distance below the given one; it is
+        1 if there is none. This bounds the exact conformal p-value from above.
+
+        Parameters
+        ----------
+        distances : ndarray of shape (n_samples, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            In (0, 1].
+        """
+        if len(distances) <= _FEW_ROWS:
+            n_smaller = (distances > self.levels[:, None]).sum(axis=0)
         else:
             columns = zip(self.levels[::-1].T.copy(), distances.T.copy(), strict=True)
-            below = np.stack([levels.searchsorted(own) for levels, own in columns], axis=1)
-        return np.asarray(np.r_[1.0, self.ranks[::-1] / (self.rows + 1)][below])
+            n_smaller = np.stack([levels.searchsorted(values) for levels, values in columns], axis=1)
+        return np.asarray(np.r_[1.0, self.ranks[::-1] / (self.n_rows + 1)][n_smaller])
 
-    def reach(self) -> Floats:
-        """The distances (d,) that `WITHIN` of normal rows, or some more, don't exceed."""
-        rank = max(1, int((1 - WITHIN) * (self.rows + 1) + 1e-9))
+    def radius(self) -> Floats:
+        """Return the smallest kept distances that at least `COVERAGE` of normal rows do not exceed.
+
+        Returns
+        -------
+        ndarray of shape (n_features,)
+        """
+        rank = max(1, int((1 - COVERAGE) * (self.n_rows + 1) + 1e-9))  # the summand absorbs rounding of the product
         return np.asarray(self.levels[np.searchsorted(self.ranks, rank, side="right") - 1])
 
-    def state(self) -> dict[str, Array]:
-        """As arrays."""
-        return {"ranks": self.ranks, "levels": self.levels, "rows": np.asarray(self.rows)}
+    def state(self) -> State:
+        """Return the range as arrays, for a model file."""
+        return {"ranks": self.ranks, "levels": self.levels, "rows": np.asarray(self.n_rows)}
 
     @classmethod
-    def restored(cls, state: dict[str, Array]) -> "NormalRange":
-        """The way back."""
+    def from_state(cls, state: dict[str, Array]) -> Self:
+        """Restore a range from the arrays that `state` returned."""
         return cls(state["ranks"], state["levels"], int(state["rows"].item()))

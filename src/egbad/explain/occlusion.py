@@ -1,71 +1,100 @@
-"""Reasons for any score, by a function of encoded rows or images alone: what it loses when a part is hidden."""
+"""Attribution by occlusion, for any score: how much the score falls when a column or patch is replaced by the mean."""
 
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.explain.explanation import Array, Attribution, Floats, distribute
+from egbad.arrays import Array, Floats
+from egbad.explain.explanation import Attribution, distribute
 
-_PATCHES = 8  # of an image's side
-_AT_ONCE = 4096  # rows or images with something hidden that are scored together: bounds memory
+_PATCHES_PER_SIDE = 8  # images are occluded in a grid of at most 8 x 8 patches
+_BATCH_ROWS = 4096  # occluded variants scored together: bounds memory
 
 
 def occlusion(
     score: Callable[[Array], Floats],
     x: Array,
-    usual: Array,
-    whole: Floats,
+    mean: Array,
+    scores: Floats,
     groups: NDArray[np.intp] | None = None,
-    hidden: NDArray[np.intp] | None = None,
+    occluded: NDArray[np.intp] | None = None,
 ) -> Attribution:
-    """Shares of what a score exceeds that of the mean by, after hiding groups of columns, or patches of an image.
+    """Attribute scores by replacing groups of columns, or patches of an image, by their mean, one at a time.
+
+    The difference between a row's score and the score of the mean is distributed over the groups in proportion to the
+    decrease of the score that each replacement causes. Groups that do not decrease it get no share.
 
     Parameters
     ----------
     score : callable
-        Encoded (n, ...) -> (n,).
-    x : array (n, ...)
+        Maps encoded rows or images of shape (n, ...) to scores of shape (n,).
+    x : ndarray of shape (n_samples, ...)
         Encoded rows or images.
-    usual : array (...)
-        What is put in the place of what is hidden.
-    whole : array (n,)
-        The scores of x.
-    groups : array (d,), optional
-        The group of each encoded column; of images patches are made.
-    hidden : array (n, m), optional
-        Which groups of each row are hidden, one at a time; by default all.
+    mean : ndarray of shape (...)
+        The replacement: an encoded row or image.
+    scores : ndarray of shape (n_samples,)
+        Scores of `x`.
+    groups : ndarray of int of shape (n_encoded,), optional
+        Group of each encoded column. By default images are divided into patches.
+    occluded : ndarray of int of shape (n_samples, n_occluded), optional
+        Groups to occlude in each row. By default all.
+
+    Returns
+    -------
+    Attribution
+        With the shape of `x`; `base` is the score of the mean.
     """
-    own = np.broadcast_to(_patches(x.shape[1:]) if groups is None else groups, x.shape[1:]).astype(np.int32)
-    n, g = len(x), int(own.max()) + 1
-    if hidden is None:
-        hidden = np.broadcast_to(np.arange(g), (n, g))
-    falls = np.zeros((n, g))
-    size = max(1, _AT_ONCE // hidden.shape[1])
-    for start in range(0, n, size):
-        part, which = x[start : start + size], hidden[start : start + size]
-        hide = own[None, None] == which.astype(np.int32).reshape(*which.shape, *[1] * (x.ndim - 1))  # (b, m, ...)
-        variants = np.where(hide, usual, part[:, None]).astype(x.dtype, copy=False)
-        scores = score(variants.reshape(-1, *x.shape[1:])).reshape(which.shape)
-        np.put_along_axis(falls[start : start + size], which, whole[start : start + size, None] - scores, axis=1)
-    base = np.repeat(score(usual[None].astype(x.dtype)), n)
-    by_group = distribute(np.maximum(falls, 0), whole - base)
-    counts = np.bincount(own.ravel(), minlength=g)
-    shares = (by_group / counts)[:, own]
-    return Attribution(shares, base, np.broadcast_to(usual, x.shape).copy(), "occlusion")
+    group_of = np.broadcast_to(_patches(x.shape[1:]) if groups is None else groups, x.shape[1:]).astype(np.int32)
+    n_samples, n_groups = len(x), int(group_of.max()) + 1
+    if occluded is None:
+        occluded = np.broadcast_to(np.arange(n_groups), (n_samples, n_groups))
+    decrease = np.zeros((n_samples, n_groups))
+    batch_size = max(1, _BATCH_ROWS // occluded.shape[1])
+    for start in range(0, n_samples, batch_size):
+        batch = slice(start, start + batch_size)
+        which = occluded[batch]
+        mask = group_of[None, None] == which.astype(np.int32).reshape(*which.shape, *[1] * (x.ndim - 1))  # (b, m, ...)
+        variants = np.where(mask, mean, x[batch, None]).astype(x.dtype, copy=False)
+        occluded_scores = score(variants.reshape(-1, *x.shape[1:])).reshape(which.shape)
+        np.put_along_axis(decrease[batch], which, scores[batch, None] - occluded_scores, axis=1)
+    base = np.repeat(score(mean[None].astype(x.dtype)), n_samples)
+    by_group = distribute(np.maximum(decrease, 0), scores - base)
+    group_sizes = np.bincount(group_of.ravel(), minlength=n_groups)
+    shares = (by_group / group_sizes)[:, group_of]
+    return Attribution(shares, base, np.broadcast_to(mean, x.shape).copy(), "occlusion")
 
 
-def farthest(x: Array, usual: Array, deviation: Array, groups: NDArray[np.intp], most: int) -> NDArray[np.intp]:
-    """The groups of columns (n, most) in which rows x (n, d) are farthest from the mean, in standard deviations."""
-    far = np.abs(x - usual) / deviation
-    by_group = np.maximum.reduceat(far, np.flatnonzero(np.diff(groups, prepend=-1)), axis=1)
-    if most >= by_group.shape[1]:
+def farthest_groups(
+    x: Array, mean: Array, deviation: Array, groups: NDArray[np.intp], n_groups: int
+) -> NDArray[np.intp]:
+    """Return the groups of columns that are farthest from the mean, in standard deviations.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, n_encoded)
+        Encoded rows.
+    mean, deviation : ndarray of shape (n_encoded,)
+        Mean and standard deviation of each encoded column.
+    groups : ndarray of int of shape (n_encoded,)
+        Group of each encoded column, ascending.
+    n_groups : int
+        Number of groups to return, or all if there are fewer.
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples, min(n_groups, number of groups))
+        In no particular order.
+    """
+    distance = np.abs(x - mean) / deviation
+    by_group = np.maximum.reduceat(distance, np.flatnonzero(np.diff(groups, prepend=-1)), axis=1)
+    if n_groups >= by_group.shape[1]:
         return np.broadcast_to(np.arange(by_group.shape[1]), by_group.shape)
-    return np.argpartition(-by_group, most - 1, axis=1)[:, :most]
+    return np.argpartition(-by_group, n_groups - 1, axis=1)[:, :n_groups]
 
 
 def _patches(shape: tuple[int, ...]) -> NDArray[np.intp]:
-    """The patch of each pixel (h, w) of images (c, h, w)."""
-    h, w = (np.arange(side) * min(_PATCHES, side) // side for side in shape[-2:])
+    """Return the patch (h, w) of each pixel of images of shape (c, h, w)."""
+    h, w = (np.arange(side) * min(_PATCHES_PER_SIDE, side) // side for side in shape[-2:])
     patches: NDArray[np.intp] = h[:, None] * (int(w.max()) + 1) + w
     return patches

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation, Reason
-from egbad.explain.grouping import ExplanationGroup, by_region, group_explanations
+from egbad.explain.grouping import ExplanationGroup, group_explanations, region_shares
 from egbad.report.evaluation import FORMAT, Histogram, Losses, histogram_of, losses_of, to_jsonable
 from egbad.scoring.calibration import p_values
 
@@ -189,7 +189,7 @@ def findings_report(
         interval=interval(int(above.sum()), len(scores)),
         histogram=histogram_of(scores, above),
         top=tuple(_one_by_one(detector, explanation, locations, shown, n_reasons)),
-        groups=tuple(group_explanations(explanation.part(strange))) if len(strange) else (),
+        groups=tuple(group_explanations(explanation.select(strange))) if len(strange) else (),
         places=tuple(locations[i] for i in strange.tolist()),
         explained=len(strange),
         method=explanation.method,
@@ -236,24 +236,24 @@ def _one_by_one(
 
 
 def _reasons(explanation: Explanation, shown: NDArray[np.intp], k: int) -> list[tuple[Reason, ...]]:
-    some = explanation.part(shown)
+    some = explanation.select(shown)
     if explanation.shares.ndim == 2:
         return [tuple(r for r in own if r is own[0] or _counts(r, own[0])) for own in some.top(k)]
-    names, weights = by_region(some.shares)
+    names, weights = region_shares(some.shares)
     worst = weights.argmax(axis=1)
     return [(Reason(names[j], float(weights[i, j]), None, None),) for i, j in enumerate(worst.tolist())]
 
 
 def _counts(reason: Reason, first: Reason) -> bool:
     """Whether a column is worth a sentence beside the first: it adds something, and normal rows rarely have the like."""
-    return reason.share >= _WORTH * first.share and (reason.tail is None or reason.tail <= _RARE)
+    return reason.share >= _WORTH * first.share and (reason.p_value is None or reason.p_value <= _RARE)
 
 
 def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) -> FindingImages:
-    some = explanation.part(shown)
+    some = explanation.select(shown)
     kept = detector.exemplars_ is not None
-    nearest = detector.nearest_examples(some.found) if kept else some.found[:, None][:, :0]
-    return FindingImages(some.found, some.expected, some.shares, nearest)
+    nearest = detector.nearest_examples(some.observed) if kept else some.observed[:, None][:, :0]
+    return FindingImages(some.observed, some.expected, some.shares, nearest)
 
 
 def findings_to_json(found: FindingsReport) -> str:

@@ -155,10 +155,10 @@ class Messages:
         >>> Words("en").reason(Reason("src_bytes", 1.0, 54540.0, 200.0, 0.0, 310.0), "number")
         'src_bytes is 54,540; in rows like this it is 0 to 310'
         """
-        found = self.value(kind, reason.found)
-        tail = "" if reason.tail is None or reason.tail > 0.5 else self("tail", tail=percent(reason.tail))
+        found = self.value(kind, reason.observed)
+        tail = "" if reason.p_value is None or reason.p_value > 0.5 else self("tail", tail=percent(reason.p_value))
         known = reason.low is not None and reason.high is not None
-        outside = reason.found is None or not known or not reason.low <= reason.found <= reason.high
+        outside = reason.observed is None or not known or not reason.low <= reason.observed <= reason.high
         if known and outside and reason.low != reason.high:
             low, high = self.value(kind, reason.low), self.value(kind, reason.high)
             return self("range", name=reason.column, found=found, low=low, high=high) + tail
@@ -171,14 +171,14 @@ class Messages:
         """What a group of rows or images has in common."""
         if not cause.names:
             return self("anything else")
-        if not cause.found:
+        if not cause.observed:
             return self("and").join(
                 f"{self.region(name)} ({percent(weight)})"
                 for name, weight in zip(cause.names, cause.weights, strict=True)
             )
         return self("and").join(
             self._typical(name, kinds.get(name, "number"), found, expected)
-            for name, found, expected in zip(cause.names, cause.found, cause.expected, strict=True)
+            for name, found, expected in zip(cause.names, cause.observed, cause.expected, strict=True)
         )
 
     def _typical(self, name: str, kind: str, found: object, expected: object) -> str:

@@ -14,7 +14,7 @@ from egbad.data import Data, Stream, take_rows
 from egbad.data.column_types import CATEGORY, NUMBER, describe_value
 from egbad.data.tables import readable
 from egbad.errors import EgbadError, InvalidInputError
-from egbad.explain.grouping import by_region
+from egbad.explain.grouping import region_shares
 from egbad.model_file import atomic_write
 from egbad.scoring import calibration
 
@@ -56,8 +56,8 @@ def _reasons(scorer: Any, data: Data, flagged: Any, k: int) -> Columns:
     What is there and was expected as text, where a number usually lies, and the share of normal rows as far off.
     """
     rows = np.flatnonzero(flagged)
-    category_labels = ("", "_found", "_expected") if scorer.kind_ == "rows" else ("",)
-    numbers = ("_share", "_low", "_high", "_tail") if scorer.kind_ == "rows" else ("_share",)
+    category_labels = ("", "_observed", "_expected") if scorer.kind_ == "rows" else ("",)
+    numbers = ("_share", "_low", "_high", "_p_value") if scorer.kind_ == "rows" else ("_share",)
     found: Columns = {}
     for i in range(1, k + 1):
         found |= {f"reason_{i}{what}": np.full(len(flagged), None, dtype=object) for what in category_labels}
@@ -66,7 +66,7 @@ def _reasons(scorer: Any, data: Data, flagged: Any, k: int) -> Columns:
         return found
     explained = scorer.explain(take_rows(data, rows))
     if scorer.kind_ == "images":
-        names, weights = by_region(explained.shares)
+        names, weights = region_shares(explained.shares)
         order = np.argsort(-weights, axis=1, kind="stable")
         for i in range(min(k, len(names))):
             found[f"reason_{i + 1}"][rows] = [names[j] for j in order[:, i]]
@@ -76,9 +76,9 @@ def _reasons(scorer: Any, data: Data, flagged: Any, k: int) -> Columns:
     for row, reasons in zip(rows, explained.top(k), strict=True):
         for i, reason in enumerate(reasons, 1):
             found[f"reason_{i}"][row] = reason.column
-            for what in ("found", "expected"):
+            for what in ("observed", "expected"):
                 found[f"reason_{i}_{what}"][row] = _text(column_types.get(reason.column, NUMBER), getattr(reason, what))
-            for what in ("share", "low", "high", "tail"):
+            for what in ("share", "low", "high", "p_value"):
                 value = getattr(reason, what)
                 found[f"reason_{i}_{what}"][row] = np.nan if value is None else value
     return found

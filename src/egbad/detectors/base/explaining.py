@@ -11,10 +11,10 @@ from egbad.data.column_types import NUMBER
 from egbad.data.ragged import sum_per_sample
 from egbad.detectors.base.inputs import Encoded, InputMixin
 from egbad.errors import InvalidInputError
-from egbad.explain.exemplars import nearest_images, where_unlike
+from egbad.explain.exemplars import nearest_image_attribution, nearest_images
 from egbad.explain.explanation import Attribution, Explanation, LazyComparison, concatenate
-from egbad.explain.normal_range import ROWS, NormalRange
-from egbad.explain.occlusion import farthest, occlusion
+from egbad.explain.normal_range import MAX_ROWS, NormalRange
+from egbad.explain.occlusion import farthest_groups, occlusion
 from egbad.preprocessing.range_guard import RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
 
@@ -62,14 +62,14 @@ class ExplainMixin(InputMixin):
             score=whole.base + sum_per_sample(whole.shares),
             base=whole.base,
             shares=whole.shares,
-            found=self._in_users_units(data.x, data.category_labels),
+            observed=self._in_users_units(data.x, data.category_labels),
             expected=self._in_users_units(whole.expected),
             columns=self.columns_ or tuple(map(str, range(self.n_features_in_ if self.kind_ == "rows" else 0))),
             method=whole.method,
             terms=whole.terms,
             spread=whole.spread,
             column_types=self.column_types_,
-            beside=whole.beside,
+            comparison=whole.comparison,
         )
 
     def nearest_exemplars(self, X: Any, k: int = 3) -> Array:
@@ -109,7 +109,7 @@ class ExplainMixin(InputMixin):
         else:
             shares = self._by_column(shares)
             lazy = None if self.normal_range_ is None else LazyComparison(encoded, parts.expected, self._compare)
-            parts = replace(parts, beside=lazy)
+            parts = replace(parts, comparison=lazy)
         return replace(parts, shares=shares, terms=terms, expected=self.encoder_.decode(parts.expected))
 
     def _attribute(self, x: Encoded) -> Attribution:
@@ -121,12 +121,12 @@ class ExplainMixin(InputMixin):
         terms = self._terms(x)
         score = np.asarray(sum(terms.values()))
         if self.exemplars_ is not None:
-            return replace(where_unlike(x, self.encoder_.encode(self.exemplars_), score), terms=terms)
+            return replace(nearest_image_attribution(x, self.encoder_.encode(self.exemplars_), score), terms=terms)
         groups = hidden = None
         default, encoder, table = self.default_input, self.encoder_, self.table_encoder
         if isinstance(encoder, RowEncoder):
             groups = np.arange(x.shape[1]) if table is None else table.source_columns
-            hidden = farthest(x, default, encoder.standard_deviation(), groups, _HIDDEN_COLUMNS)
+            hidden = farthest_groups(x, default, encoder.standard_deviation(), groups, _HIDDEN_COLUMNS)
         found = occlusion(self._score, x, default, score, groups, hidden)
         return replace(found, terms=terms)
 
@@ -148,9 +148,9 @@ class ExplainMixin(InputMixin):
         """Measure the distances of some of the normal rows x (m, d) from their expected values."""
         if not isinstance(self.encoder_, RowEncoder):
             return None
-        some = x[np.linspace(0, len(x) - 1, min(len(x), ROWS)).astype(np.intp)]
+        some = x[np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(np.intp)]
         encoded = self.encoder_.encode(some)
-        return NormalRange.of(self._distances(encoded, self._expected(self._clip(encoded))))
+        return NormalRange.fit(self._distances(encoded, self._expected(self._clip(encoded))))
 
     def _distances(self, encoded: Array, expected: Array) -> Floats:
         """Return the distances (n, d) of encoded rows (n, width) from expected ones, by the user's columns."""
@@ -166,15 +166,15 @@ class ExplainMixin(InputMixin):
         normal, encoder, table = self.normal_range_, self.encoder_, self.table_encoder
         assert normal is not None
         assert isinstance(encoder, RowEncoder)
-        reach = normal.reach()
+        radius = normal.radius()
         if table is not None:  # the first encoded column of a numeric column is the number itself
             spread = np.zeros(encoder.width)
-            spread[np.r_[0, table.stops[:-1]]] = reach
-            reach = spread
+            spread[np.r_[0, table.stops[:-1]]] = radius
+            radius = spread
         lowest, highest = encoder.training_range()
-        edges = np.concatenate([expected - reach, expected + reach])
+        edges = np.concatenate([expected - radius, expected + radius])
         low, high = np.split(encoder.decode(np.clip(edges, lowest, highest)), 2)
         for j, column_type in enumerate(self.column_types_ or ()):
             if column_type != NUMBER:
                 low[:, j] = high[:, j] = np.nan
-        return normal.tail(self._distances(encoded, expected)), low, high
+        return normal.p_values(self._distances(encoded, expected)), low, high

@@ -113,7 +113,7 @@ class SaveMixin(ExplainMixin, ParameterMixin):
         self.encoder_ = self._new_encoder(self.settings_.preprocessing).restore(with_prefix_removed("encoder.", arrays))
         guard, normal = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual."))
         self.range_guard_ = RangeGuard.from_state(guard) if guard else None
-        self.normal_range_ = NormalRange.restored(normal) if normal else None
+        self.normal_range_ = NormalRange.from_state(normal) if normal else None
         self.exemplars_ = arrays.get("examples")
         self.calibration_scores_ = arrays["calibration"]
         self.n_train_, self.n_calibration_ = state["n_train"], len(arrays["calibration"])
