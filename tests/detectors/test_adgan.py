@@ -5,13 +5,13 @@ from copy import deepcopy
 import pytest
 import torch
 
-from egbad.detectors.adgan import ADGANSettings, MovingGAN, gan_default
+from egbad.detectors.adgan import ADGANModel, ADGANSettings, gan_default
 from egbad.nn.generators import MemberGenerators
 
 
 def model(shape, **given):
     base = gan_default(shape) | {"n_latent": 3, "width": 4, "n_starts": 3, "search_steps": 4}
-    return MovingGAN(shape, ADGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return ADGANModel(shape, ADGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])

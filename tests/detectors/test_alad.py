@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.utils.parametrize import is_parametrized
 
-from egbad.detectors.alad import ALAD, ALADSettings, CyclicBiGAN, default, pair, paper
+from egbad.detectors.alad import ALAD, ALADModel, ALADSettings, default, pair, paper
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
@@ -15,7 +15,7 @@ ROWS = torch.randn(1, 6, 5, generator=DRAW)
 
 def model(shape=(5,), **given):
     base = default(shape) | {"n_latent": 2, "width": 8, "input_noise": 0.0, "cycle_weight": 0.0}
-    return CyclicBiGAN(shape, ALADSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return ALADModel(shape, ALADSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_images_meet_channel_on_channel():
@@ -84,7 +84,7 @@ def test_the_best_weights_are_kept_by_default():
 
 
 def test_the_released_networks_for_kdd99():
-    m = CyclicBiGAN((121,), ALADSettings.model_validate(paper((121,))), MemberGenerators([0])).eval()
+    m = ALADModel((121,), ALADSettings.model_validate(paper((121,))), MemberGenerators([0])).eval()
     layers = {
         "E": [(121, 64), (64, 32)],
         "G": [(32, 64), (64, 128), (128, 121)],

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.anogan import AnoGAN, AnoGANSettings, SearchedGAN, gan_default, search_rate
+from egbad.detectors.anogan import AnoGAN, AnoGANModel, AnoGANSettings, gan_default, search_rate
 from egbad.detectors.gan.recipes import released_recipe
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
@@ -14,7 +14,7 @@ ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 def model(**given):
     base = gan_default((5,)) | {"n_latent": 2, "width": 8, "search_steps": 20}
-    return SearchedGAN((5,), AnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return AnoGANModel((5,), AnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def settings(**given):
@@ -57,7 +57,7 @@ def test_the_search_is_adams_from_the_same_start_for_every_row():
 
 def test_starts_lie_within_two_standard_deviations():
     starts = torch.cat(
-        [SearchedGAN((5,), settings(n_latent=20), MemberGenerators([seed])).z_start for seed in range(20)]
+        [AnoGANModel((5,), settings(n_latent=20), MemberGenerators([seed])).z_start for seed in range(20)]
     )
     assert starts.abs().max() <= 2
     assert 0.7 < starts.std() < 1
@@ -84,12 +84,12 @@ def test_the_paper_recipe_is_the_released_codes():
     assert (training["learning_rate"], training["batch_size"], training["ema_decay"]) == (1e-5, 50, 0.9999)
     assert rows["n_latent"] == 32
     assert (images["networks"], images["n_latent"], images["training"]["batch_size"]) == ("mnist", 200, 100)
-    m = SearchedGAN((1, 28, 28), AnoGANSettings.model_validate(images), MemberGenerators([0])).eval()
+    m = AnoGANModel((1, 28, 28), AnoGANSettings.model_validate(images), MemberGenerators([0])).eval()
     assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)
 
 
 def test_the_released_discriminator_for_kdd99():
-    m = SearchedGAN((121,), AnoGANSettings.model_validate(released_recipe((121,))), MemberGenerators([0])).eval()
+    m = AnoGANModel((121,), AnoGANSettings.model_validate(released_recipe((121,))), MemberGenerators([0])).eval()
     assert [tuple(p.shape[1:]) for p in m.D.parameters() if p.shape[1] > 1] == [
         (121, 256),
         (256, 128),

@@ -6,13 +6,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 from torch.nn import functional as F
 
-from egbad.detectors.contrastive import Contrastive, ContrastiveModel, ContrastiveSettings, Parts, default, nt_xent
+from egbad.detectors.contrastive import Contrastive, ContrastiveSettings, CSIModel, ICLModel, default, nt_xent
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
 
 def model(shape, **given):
-    kind = Parts if len(shape) == 1 else ContrastiveModel
+    kind = ICLModel if len(shape) == 1 else CSIModel
     settings = ContrastiveSettings.model_validate(
         default(shape) | {"width": 8, "n_features": 16, "memory_size": 32} | given
     )

@@ -7,7 +7,7 @@ from torch.distributions import Categorical, MixtureSameFamily, MultivariateNorm
 
 from egbad.detectors.dagmm import (
     DAGMM,
-    Compression,
+    DAGMMModel,
     DAGMMSettings,
     default,
     energy,
@@ -25,7 +25,7 @@ DRAW = torch.Generator().manual_seed(0)
 
 def model(**given):
     base = default((5,)) | {"hidden": (8,), "n_components": 3}
-    return Compression((5,), DAGMMSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return DAGMMModel((5,), DAGMMSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_features_by_hand():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from egbad.detectors.dsebm import DSEBMSettings, Energy, default
+from egbad.detectors.dsebm import DSEBMModel, DSEBMSettings, default
 from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -11,7 +11,7 @@ ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=to
 
 def model(**given):
     base = default((5,)) | {"width": 4, "n_experts": 3}
-    return Energy((5,), DSEBMSettings.model_validate(base | given), MemberGenerators([0, 1])).double().eval()
+    return DSEBMModel((5,), DSEBMSettings.model_validate(base | given), MemberGenerators([0, 1])).double().eval()
 
 
 def test_the_energy_by_hand():
@@ -63,5 +63,5 @@ def test_without_experts_the_energy_is_a_gaussian_bowl():
 
 @pytest.mark.parametrize("shape", [(1, 12, 10), (3, 8, 8)])
 def test_images_have_an_energy_each(shape):
-    m = Energy(shape, DSEBMSettings.model_validate(default(shape)), MemberGenerators([0]))
+    m = DSEBMModel(shape, DSEBMSettings.model_validate(default(shape)), MemberGenerators([0]))
     assert sum(m.score_terms(torch.zeros(1, 4, *shape)).values()).shape == (1, 4)

@@ -8,9 +8,9 @@ from torch import nn
 
 from egbad import EGBAD, load
 from egbad.detectors.base import merge_settings
-from egbad.detectors.egbad import EGBADSettings, ScoredBiGAN, correlation_distance, default, paper, relative_distance
+from egbad.detectors.egbad import EGBADModel, EGBADSettings, correlation_distance, default, paper, relative_distance
 from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
-from egbad.detectors.gan.models import COLLAPSED, DIED, WON
+from egbad.detectors.gan.models import DISCRIMINATOR_DEAD, DISCRIMINATOR_WON, GENERATOR_COLLAPSED
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import Dropout
@@ -26,7 +26,7 @@ def settings(shape, name="default", **given):
 
 def model(shape=(6,), **given):
     given = {"n_latent": 3, "width": 8} | given
-    return ScoredBiGAN(shape, settings(shape, **given), MemberGenerators([0])).eval()
+    return EGBADModel(shape, settings(shape, **given), MemberGenerators([0])).eval()
 
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ def test_a_won_game_is_named():
         optimizer.zero_grad()
         m.loss_d(x).sum().backward()
         optimizer.step()
-    assert [symptom for symptom, ill in m.symptoms(x).items() if ill.any()] == [WON]
+    assert [symptom for symptom, ill in m.symptoms(x).items() if ill.any()] == [DISCRIMINATOR_WON]
 
 
 WRONG = Symptom("something is wrong", "Do something.")
@@ -235,7 +235,7 @@ WORTHLESS = Symptom("it is worth nothing", "Do something.", restart=True)
 
 
 def test_what_is_wrong_is_a_warning_and_is_kept(monkeypatch, tmp_path):
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True], device=x.device)})
+    monkeypatch.setattr(EGBADModel, "symptoms", lambda self, x: {WRONG: torch.tensor([False, True], device=x.device)})
     with pytest.warns(HealthWarning, match=r"At the end something is wrong \(members 1 of 2\). Do something."):
         detector = EGBAD(training=TrainingConfig(steps=2), members=2, random_state=0, alpha=0.05).fit(ring(300, 0))
     detector.save(tmp_path / "model.egbad")
@@ -254,7 +254,7 @@ def test_a_member_that_ends_worthless_is_trained_anew_from_another_seed(monkeypa
     }
     plain = EGBAD(members=3, **options).fit(x)
     monkeypatch.setattr(
-        ScoredBiGAN,
+        EGBADModel,
         "symptoms",
         lambda self, x: {
             WORTHLESS: torch.tensor([s == plain.seeds_[1] for s in self.generators.seeds], device=x.device)
@@ -301,14 +301,14 @@ def test_seeds_of_several_rounds_are_kept_apart(monkeypatch):
         sick = {1: [False, True, True], 2: [False, True], 3: [False]}[len(rounds)]  # members 1 and 2, then 2, then none
         return {WORTHLESS: torch.tensor(sick, device=batch.device)}
 
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", symptoms)
+    monkeypatch.setattr(EGBADModel, "symptoms", symptoms)
     seeds = EGBAD(training=TrainingConfig(steps=5), members=3, random_state=0, alpha=0.05).fit(x).seeds_
     assert rounds[0] == first and [len(r) for r in rounds] == [3, 2, 1]
     assert seeds == (first[0], rounds[1][0], rounds[2][0])
 
 
 def test_one_that_stays_worthless_is_named(monkeypatch):
-    monkeypatch.setattr(ScoredBiGAN, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True], device=x.device)})
+    monkeypatch.setattr(EGBADModel, "symptoms", lambda self, x: {WORTHLESS: torch.tensor([True], device=x.device)})
     with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
         detector = EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(ring(300, 0))
     again = "Step 5: it is worth nothing; it was trained again from another seed."
@@ -323,8 +323,8 @@ def test_training_that_never_holds_says_so():
 
 
 def test_scores_that_tie_are_named(monkeypatch):
-    flat = ScoredBiGAN.score_terms
-    monkeypatch.setattr(ScoredBiGAN, "score_terms", lambda self, x: {k: v.round() for k, v in flat(self, x).items()})
+    flat = EGBADModel.score_terms
+    monkeypatch.setattr(EGBADModel, "score_terms", lambda self, x: {k: v.round() for k, v in flat(self, x).items()})
     with pytest.warns(HealthWarning, match="At the end rows that differ have the same score"):
         EGBAD(training=TrainingConfig(steps=5), random_state=0, alpha=0.05).fit(ring(300, 0))
 
@@ -334,7 +334,7 @@ def test_a_collapsed_generator_is_named():
     with torch.no_grad():
         for p in m.G.parameters():
             p.zero_()
-    assert [symptom for symptom, ill in m.symptoms(torch.randn(1, 50, 6)).items() if ill.any()] == [COLLAPSED]
+    assert [symptom for symptom, ill in m.symptoms(torch.randn(1, 50, 6)).items() if ill.any()] == [GENERATOR_COLLAPSED]
 
 
 def test_a_discriminator_that_says_the_same_of_everything_is_named():
@@ -342,8 +342,8 @@ def test_a_discriminator_that_says_the_same_of_everything_is_named():
     with torch.no_grad():
         m.D.head.weight.zero_()
     found = m.symptoms(torch.randn(1, 50, 6, generator=torch.Generator().manual_seed(0)))
-    assert [symptom for symptom, ill in found.items() if ill.any()] == [DIED]
-    assert not m.symptoms(torch.ones(1, 50, 6))[DIED].any(), "of rows that are all the same it may"
+    assert [symptom for symptom, ill in found.items() if ill.any()] == [DISCRIMINATOR_DEAD]
+    assert not m.symptoms(torch.ones(1, 50, 6))[DISCRIMINATOR_DEAD].any(), "of rows that are all the same it may"
 
 
 def test_repeated_rows_do_not_change_what_is_learned_from_rows():

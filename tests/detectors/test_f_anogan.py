@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.f_anogan import EncodedGAN, FAnoGAN, FAnoGANSettings, default, gradient_penalty
+from egbad.detectors.f_anogan import FAnoGAN, FAnoGANModel, FAnoGANSettings, default, gradient_penalty
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
@@ -13,7 +13,7 @@ ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 def model(**given):
     base = default((5,)) | {"n_latent": 2, "width": 8}
-    return EncodedGAN((5,), FAnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return FAnoGANModel((5,), FAnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_penalty_by_hand():

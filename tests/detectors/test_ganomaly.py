@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.ganomaly import GANomaly, GANomalySettings, TwoEncoders, default, paper
+from egbad.detectors.ganomaly import GANomaly, GANomalyModel, GANomalySettings, default, paper
 from egbad.nn.generators import MemberGenerators
 from egbad.training import EarlyStopping, TrainingConfig
 
@@ -13,7 +13,7 @@ ROWS = torch.randn(1, 6, 5, generator=torch.Generator().manual_seed(0))
 
 def model(**given):
     base = default((5,)) | {"n_latent": 3, "width": 8}
-    return TwoEncoders((5,), GANomalySettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return GANomalyModel((5,), GANomalySettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_losses_by_hand():

@@ -11,7 +11,7 @@ from PIL import Image
 from egbad import load
 from egbad.cli import main
 from egbad.detectors.registry import create
-from egbad.detectors.tiled import Tiled, _Stitched, starts
+from egbad.detectors.tiled import ImageStitcher, Tiled, tile_starts
 from egbad.errors import InvalidInputError
 from egbad.explain.grouping import region_shares
 from egbad.preprocessing import Preprocessing
@@ -38,7 +38,7 @@ def fitted():
 @given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
 def test_patches_cover_a_side_from_edge_to_edge(side, size, overlap):
     size = min(size, side)
-    found = starts(side, size, overlap)
+    found = tile_starts(side, size, overlap)
     assert found[0] == 0 and found[-1] == side - size
     steps = np.diff(found)
     assert (steps > 0).all() and (steps <= max(1, int((1 - overlap) * size))).all()
@@ -49,7 +49,7 @@ def test_what_is_cut_is_put_together_again(fitted):
     places = fitted._places(x.shape[1:])
     patches = fitted._patches(x, places)
     assert patches.shape == (3 * len(places), 16, 16)
-    stitched = _Stitched(x.shape)
+    stitched = ImageStitcher(x.shape)
     stitched.add(patches, places)
     np.testing.assert_allclose(stitched.mean(), x, rtol=1e-6)
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from egbad.detectors.vae import VAE, Autoencoder, VAESettings, default, kl_to_prior, log_likelihood
+from egbad.detectors.vae import VAE, VAEModel, VAESettings, default, kl_to_prior, log_likelihood
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
@@ -15,7 +15,7 @@ ROWS = torch.randn(1, 6, 5, generator=DRAW)
 
 def model(**given):
     base = default((5,)) | {"n_latent": 2, "width": 8}
-    return Autoencoder((5,), VAESettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return VAEModel((5,), VAESettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
 def test_the_divergence_is_torchs():

@@ -15,7 +15,7 @@ from torch.func import functional_call
 
 from egbad.detectors.base import ModelAttribution
 from egbad.detectors.gan.detector import GANDetector
-from egbad.detectors.gan.losses import mean_squares
+from egbad.detectors.gan.losses import mean_squared_error
 from egbad.detectors.gan.models import GANModel, GANSettings, shares_by_difference
 from egbad.detectors.gan.recipes import gan_default
 from egbad.nn.generators import MemberGenerators
@@ -30,7 +30,7 @@ class ADGANSettings(GANSettings):
     weights_learning_rate: float = Field(default=5e-5, ge=0)
 
 
-class MovingGAN(GANModel[ADGANSettings]):
+class ADGANModel(GANModel[ADGANSettings]):
     """A GAN, and the search for z and for weights around those of G."""
 
     attribution_method = "differences"
@@ -69,7 +69,7 @@ class MovingGAN(GANModel[ADGANSettings]):
         )
         for _ in range(s.search_steps):
             with torch.enable_grad():
-                loss = mean_squares(functional_call(self.G, theta, z), target).sum()
+                loss = mean_squared_error(functional_call(self.G, theta, z), target).sum()
                 gradients = torch.autograd.grad(loss, moved)
             for p, gradient in zip(moved, gradients, strict=True):
                 p.grad = gradient
@@ -121,7 +121,7 @@ class ADGAN(GANDetector[ADGANSettings]):
 
     name: ClassVar[str] = "adgan"
     settings_type: ClassVar = ADGANSettings
-    model_type: ClassVar = MovingGAN
+    model_type: ClassVar = ADGANModel
     recipes: ClassVar = {"default": gan_default}
     tunable: ClassVar = {"n_latent": (8, 32), "search_steps": (50, 200)}
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from egbad.detectors.gan.detector import GANDetector
-from egbad.detectors.gan.losses import cross_entropy_real, discriminator_loss_value, generator_loss, norm_distance
+from egbad.detectors.gan.losses import cross_entropy_real, gan_discriminator_loss, gan_generator_loss, norm_distance
 from egbad.detectors.gan.models import AdversarialModel, GANSettings
 from egbad.detectors.gan.recipes import bigan_default
 from egbad.nn.generators import MemberGenerators
@@ -84,7 +84,7 @@ def released_side(generators: MemberGenerators, a: int, b: int, dropout: float) 
     return nn.Sequential(Linear(generators, a, b), nn.LeakyReLU(0.2), Dropout(generators, dropout))
 
 
-class CyclicBiGAN(AdversarialModel[ALADSettings]):
+class ALADModel(AdversarialModel[ALADSettings]):
     """E, G, and the discriminators of (x, z), (x, x) and (z, z)."""
 
     def __init__(self, shape: tuple[int, ...], settings: ALADSettings, generators: MemberGenerators) -> None:
@@ -114,10 +114,10 @@ class CyclicBiGAN(AdversarialModel[ALADSettings]):
         with torch.no_grad(), without_tracking(self.E, self.G):
             z_hat, x_gen = self.E(x), self.G(z)
             x_hat, z_back = self.G(z_hat), self.E(x_gen)
-        loss = discriminator_loss_value(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
-        loss = loss + discriminator_loss_value(self.D_xx(pair(x, self.noisy(x))), self.D_xx(pair(x, self.noisy(x_hat))))
+        loss = gan_discriminator_loss(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
+        loss = loss + gan_discriminator_loss(self.D_xx(pair(x, self.noisy(x))), self.D_xx(pair(x, self.noisy(x_hat))))
         if self.settings.latent_cycle:
-            loss = loss + discriminator_loss_value(self.D_zz(pair(z, z)), self.D_zz(pair(z, z_back)))
+            loss = loss + gan_discriminator_loss(self.D_zz(pair(z, z)), self.D_zz(pair(z, z_back)))
         return loss
 
     def loss_eg(self, x: Tensor) -> Tensor:
@@ -126,10 +126,10 @@ class CyclicBiGAN(AdversarialModel[ALADSettings]):
         z_hat, x_gen = self.E(x), self.G(z)
         x_hat, z_back = self.G(z_hat), self.E(x_gen)
         with without_tracking(self.D_xz, self.D_xx, self.D_zz):
-            loss = generator_loss(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
-            loss = loss + generator_loss(None, self.D_xx(pair(x, self.noisy(x_hat))))
+            loss = gan_generator_loss(self.D_xz(self.noisy(x), z_hat), self.D_xz(self.noisy(x_gen), z))
+            loss = loss + gan_generator_loss(None, self.D_xx(pair(x, self.noisy(x_hat))))
             if self.settings.latent_cycle:
-                loss = loss + generator_loss(None, self.D_zz(pair(z, z_back)))
+                loss = loss + gan_generator_loss(None, self.D_zz(pair(z, z_back)))
         if self.settings.cycle_weight:
             loss = loss + self.settings.cycle_weight * norm_distance(x, x_hat).mean(1)
         return loss
@@ -198,7 +198,7 @@ class ALAD(GANDetector[ALADSettings]):
 
     name: ClassVar[str] = "alad"
     settings_type: ClassVar = ALADSettings
-    model_type: ClassVar = CyclicBiGAN
+    model_type: ClassVar = ALADModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("fm", "l1", "l2", "logits")}
 

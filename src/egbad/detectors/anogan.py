@@ -39,7 +39,7 @@ def search_rate(step: int, settings: AnoGANSettings) -> float:
     return settings.search_learning_rate * (0.1 if step < 0.8 * settings.search_steps else 0.05)
 
 
-class SearchedGAN(GANModel[AnoGANSettings]):
+class AnoGANModel(GANModel[AnoGANSettings]):
     """A GAN, and the search for z."""
 
     attribution_method = "differences"
@@ -134,7 +134,7 @@ class AnoGAN(GANDetector[AnoGANSettings]):
 
     name: ClassVar[str] = "anogan"
     settings_type: ClassVar = AnoGANSettings
-    model_type: ClassVar = SearchedGAN
+    model_type: ClassVar = AnoGANModel
     recipes: ClassVar = {"default": gan_default, "paper": released_recipe}
     tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 0.5)}
 

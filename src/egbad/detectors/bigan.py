@@ -27,7 +27,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return released_recipe(shape) | {"cycle_weight": 0.0}
 
 
-class Representation(BiGANModel[BiGANSettings]):
+class BiGANRepresentation(BiGANModel[BiGANSettings]):
     """E, G, D, and how far a round trip through z ends from where it began."""
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
@@ -65,7 +65,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
 
     name: ClassVar[str] = "bigan"
     settings_type: ClassVar = BiGANSettings
-    model_type: ClassVar = Representation
+    model_type: ClassVar = BiGANRepresentation
     recipes: ClassVar = {"default": bigan_default, "paper": paper}
     tunable: ClassVar = {
         "training__learning_rate": (3e-4, 1e-3, 3e-3),
@@ -116,9 +116,9 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
     def _n_features_out(self) -> int:
         return self.members * self.settings_.n_latent
 
-    def _game(self) -> Representation:
+    def _game(self) -> BiGANRepresentation:
         model = self.model_
-        assert isinstance(model, Representation)
+        assert isinstance(model, BiGANRepresentation)
         return model
 
     def _members(self, z: Floats) -> Tensor:

@@ -92,7 +92,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     return {"width": 16, "training": training}
 
 
-class ContrastiveModel(Model[ContrastiveSettings]):
+class CSIModel(Model[ContrastiveSettings]):
     """Images: trunk, projection, class head and memory."""
 
     framed: Tensor
@@ -196,7 +196,7 @@ def _trunk(generators: MemberGenerators, shape: tuple[int, ...], width: int, m: 
     return nn.Sequential(*layers, Reshape(c * h * w), Linear(generators, c * h * w, m))
 
 
-class Parts(Model[ContrastiveSettings]):
+class ICLModel(Model[ContrastiveSettings]):
     """Rows: a network for a part of the columns, one for the rest, and the parts."""
 
     other_chunk_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
@@ -291,7 +291,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
 
     name: ClassVar[str] = "contrastive"
     settings_type: ClassVar = ContrastiveSettings
-    model_type: ClassVar = ContrastiveModel  # for images; `_build` takes `Parts` for rows
+    model_type: ClassVar = CSIModel  # for images; `_build` takes `ICLModel` for rows
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"temperature": (0.1, 0.2, 0.5)}
     tunable_on_rows: ClassVar = {"preprocessing__scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
@@ -310,7 +310,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     parts: int | None = None
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[ContrastiveSettings]:
-        return (Parts if len(shape) == 1 else ContrastiveModel)(shape, self.settings_, generators)
+        return (ICLModel if len(shape) == 1 else CSIModel)(shape, self.settings_, generators)
 
     def _finalize(self, x: Encoded) -> None:
         super()._finalize(subsample(x, self.seed_) if x.ndim == 4 else x)

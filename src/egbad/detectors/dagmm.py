@@ -117,7 +117,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return merge_settings(default(shape), kdd99)
 
 
-class Compression(Model[DAGMMSettings]):
+class DAGMMModel(Model[DAGMMSettings]):
     """E and G compress, `estimate` says the memberships; mu, inverse and constant are the mixture over the training rows."""
 
     mu: Tensor
@@ -247,7 +247,7 @@ class DAGMM(TorchDetector[DAGMMSettings]):
 
     name: ClassVar[str] = "dagmm"
     settings_type: ClassVar = DAGMMSettings
-    model_type: ClassVar = Compression
+    model_type: ClassVar = DAGMMModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {
         "training__learning_rate": (3e-4, 1e-3, 3e-3),

@@ -42,7 +42,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return merge_settings(default(shape), {"noise": 1.0 if len(shape) == 1 else 0.4, "training": training})
 
 
-class Energy(Model[DSEBMSettings]):
+class DSEBMModel(Model[DSEBMSettings]):
     """E(x) = 1/2 |x - b'|^2 - sum_j h_j(x), h the softplus units of the last layer."""
 
     def __init__(self, shape: tuple[int, ...], settings: DSEBMSettings, generators: MemberGenerators) -> None:
@@ -117,7 +117,7 @@ class DSEBM(TorchDetector[DSEBMSettings]):
 
     name: ClassVar[str] = "dsebm"
     settings_type: ClassVar = DSEBMSettings
-    model_type: ClassVar = Energy
+    model_type: ClassVar = DSEBMModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "score_type": ("energy", "reconstruction")}
 

@@ -104,7 +104,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return released_recipe(shape) | {"cycle_weight": 0.0, "distance": "norm"}
 
 
-class ScoredBiGAN(BiGANModel[EGBADSettings]):
+class EGBADModel(BiGANModel[EGBADSettings]):
     """A BiGAN and the score A(x)."""
 
     usual_x: Tensor
@@ -275,7 +275,7 @@ class EGBAD(GANDetector[EGBADSettings]):
 
     name: ClassVar[str] = "egbad"
     settings_type: ClassVar = EGBADSettings
-    model_type: ClassVar = ScoredBiGAN
+    model_type: ClassVar = EGBADModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {
         "training__learning_rate": (3e-4, 1e-3, 3e-3),
@@ -295,7 +295,7 @@ class EGBAD(GANDetector[EGBADSettings]):
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:
         model = super()._build(shape, generators)
-        if (blocks := self.table_encoder) is not None and isinstance(model, ScoredBiGAN):
+        if (blocks := self.table_encoder) is not None and isinstance(model, EGBADModel):
             model.register_buffer("weights", torch.from_numpy(blocks.column_weights()).float(), persistent=False)
             model.register_buffer("groups", torch.from_numpy(blocks.source_columns), persistent=False)
         return model

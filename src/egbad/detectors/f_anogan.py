@@ -13,8 +13,8 @@ from torch import Tensor
 
 from egbad.detectors.base import merge_settings
 from egbad.detectors.gan.detector import GANDetector
-from egbad.detectors.gan.losses import mean_squares
-from egbad.detectors.gan.models import COLLAPSED, DIED, AdversarialModel, GANSettings
+from egbad.detectors.gan.losses import mean_squared_error
+from egbad.detectors.gan.models import DISCRIMINATOR_DEAD, GENERATOR_COLLAPSED, AdversarialModel, GANSettings
 from egbad.detectors.gan.recipes import gan_default
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import frozen
@@ -66,7 +66,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return merge_settings(default(shape), own)
 
 
-class EncodedGAN(AdversarialModel[FAnoGANSettings]):
+class FAnoGANModel(AdversarialModel[FAnoGANSettings]):
     """G against the critic D, and E that inverts G."""
 
     def __init__(self, shape: tuple[int, ...], settings: FAnoGANSettings, generators: MemberGenerators) -> None:
@@ -106,7 +106,7 @@ class EncodedGAN(AdversarialModel[FAnoGANSettings]):
         with frozen(self.G, self.D):
             if self.settings.mapping == "ziz":
                 z = self.latent(x.shape[1])
-                return mean_squares(z, self.E(self.G(z))).mean(1)
+                return mean_squared_error(z, self.E(self.G(z))).mean(1)
             residual, features = self.distances(self.preprocess(x), self.preprocess(x))
         loss = residual.mean(1)
         return loss if self.settings.mapping == "izi" else loss + self.settings.feature_weight * features.mean(1)
@@ -114,7 +114,7 @@ class EncodedGAN(AdversarialModel[FAnoGANSettings]):
     def distances(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Mean squares of x - G(E(x)) and of f(x) - f(G(E(x))), each (K, B)."""
         x_hat = self.G(self.E(seen))
-        return mean_squares(x, x_hat), mean_squares(self.D.features(seen), self.D.features(x_hat))
+        return mean_squared_error(x, x_hat), mean_squared_error(self.D.features(seen), self.D.features(x_hat))
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """A(x) = A_R(x) + kappa A_D(x), section 2.3, whatever the encoder was trained by."""
@@ -133,7 +133,10 @@ class EncodedGAN(AdversarialModel[FAnoGANSettings]):
         return logits
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        return {COLLAPSED: self.collapsed(x), DIED: self.died(x)}  # a critic's loss has no zero to be near to
+        return {
+            GENERATOR_COLLAPSED: self.collapsed(x),
+            DISCRIMINATOR_DEAD: self.died(x),
+        }  # a critic's loss has no zero to be near to
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -173,7 +176,7 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
 
     name: ClassVar[str] = "f_anogan"
     settings_type: ClassVar = FAnoGANSettings
-    model_type: ClassVar = EncodedGAN
+    model_type: ClassVar = FAnoGANModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 1.0)}
 

@@ -13,7 +13,7 @@ from pydantic import Field
 from torch import Tensor
 
 from egbad.detectors.base import Model, TorchDetector, TorchSettings
-from egbad.detectors.gan.losses import discriminator_loss_value, mean_squares, norm_distance
+from egbad.detectors.gan.losses import gan_discriminator_loss, mean_squared_error, norm_distance
 from egbad.detectors.gan.recipes import bigan_default
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import without_tracking
@@ -21,7 +21,7 @@ from egbad.nn.networks import discriminator, encoder, generator
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-_WON = Symptom(
+_DISCRIMINATOR_WON = Symptom(
     "the discriminator has won: its loss is nearly zero, so that its features say little of what is normal",
     "Fit with a lower discriminator_lr_scale.",
     slowed_players=("D",),
@@ -71,7 +71,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-class TwoEncoders(Model[GANomalySettings]):
+class GANomalyModel(Model[GANomalySettings]):
     """E, G, E_hat, and D whose features x_hat must match."""
 
     def __init__(self, shape: tuple[int, ...], settings: GANomalySettings, generators: MemberGenerators) -> None:
@@ -98,34 +98,34 @@ class TwoEncoders(Model[GANomalySettings]):
         x = self.preprocess(x)
         with torch.no_grad(), without_tracking(self.E, self.G):
             x_hat = self.G(self.E(x))
-        return discriminator_loss_value(self.D(x), self.D(x_hat))
+        return gan_discriminator_loss(self.D(x), self.D(x_hat))
 
     def loss_g(self, x: Tensor) -> Tensor:
         """w_adv |f(x) - f(x_hat)|^2 + w_con |x - x_hat|_1 + w_enc |z - z_hat|^2, means over units, section 3.2, (K,)."""
         s, x = self.settings, self.preprocess(x)
         z, x_hat, z_hat = self.codes(x)
         with without_tracking(self.D):
-            adversarial = mean_squares(self.D.features(x), self.D.features(x_hat))
+            adversarial = mean_squared_error(self.D.features(x), self.D.features(x_hat))
         residual = (x - x_hat).abs().flatten(2).mean(2)
         loss = s.adversarial_weight * adversarial + s.residual_weight * residual
-        return (loss + s.latent_weight * mean_squares(z, z_hat)).mean(1)
+        return (loss + s.latent_weight * mean_squared_error(z, z_hat)).mean(1)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
         """|z - z_hat|_1 of equation 5, or the mean of its squares as in the released code."""
         z, _, z_hat = self.codes(self.preprocess(x))
-        return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squares(z, z_hat)}
+        return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squared_error(z, z_hat)}
 
     def criterion(self, x: Tensor) -> Tensor:
         s, x = self.settings, self.preprocess(x)
         z, x_hat, z_hat = self.codes(x)
-        return s.residual_weight * (x - x_hat).abs().flatten(2).mean(2) + s.latent_weight * mean_squares(z, z_hat)
+        return s.residual_weight * (x - x_hat).abs().flatten(2).mean(2) + s.latent_weight * mean_squared_error(z, z_hat)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        return {_WON: self.loss_d(x) < 0.02}
+        return {_DISCRIMINATOR_WON: self.loss_d(x) < 0.02}
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -162,7 +162,7 @@ class GANomaly(TorchDetector[GANomalySettings]):
 
     name: ClassVar[str] = "ganomaly"
     settings_type: ClassVar = GANomalySettings
-    model_type: ClassVar = TwoEncoders
+    model_type: ClassVar = GANomalyModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {
         "training__learning_rate": (3e-4, 1e-3, 3e-3),

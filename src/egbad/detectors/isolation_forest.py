@@ -23,7 +23,7 @@ def average_path_length(n: NDArray[Any]) -> Floats:
     return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (more - 1) / more))
 
 
-class ForestSettings(Settings):
+class IsolationForestSettings(Settings):
     """Every value decided."""
 
     n_estimators: int = Field(ge=1)
@@ -36,7 +36,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class IsolationForest(SklearnDetector[ForestSettings]):
+class IsolationForest(SklearnDetector[IsolationForestSettings]):
     """s(x) = 2^(-E[h(x)] / c(n)) in (0, 1], h the depth at which a tree sets x apart.
 
     The trees are scikit-learn's; they are kept as the arrays that they are, so that a file needs no pickle.
@@ -63,7 +63,7 @@ class IsolationForest(SklearnDetector[ForestSettings]):
     """
 
     name: ClassVar[str] = "isolation_forest"
-    settings_type: ClassVar = ForestSettings
+    settings_type: ClassVar = IsolationForestSettings
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"max_samples": (64, 256, 1024), "n_estimators": (100, 300)}
 

@@ -14,7 +14,7 @@ from egbad import model_file
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 
-class SVMSettings(Settings):
+class OneClassSVMSettings(Settings):
     """Every value decided."""
 
     nu: float = Field(gt=0, le=1)
@@ -29,7 +29,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class OneClassSVM(SklearnDetector[SVMSettings]):
+class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
     """Score -sum_i a_i k(x_i, x), k(a, b) = exp(-gamma |a - b|^2), over support vectors x_i.
 
     Up to `max_exact` training rows this is scikit-learn's exact `OneClassSVM`, whose cost grows with the square of the
@@ -64,7 +64,7 @@ class OneClassSVM(SklearnDetector[SVMSettings]):
 
     name: ClassVar[str] = "one_class_svm"
     parallel_chunks: ClassVar[bool] = True
-    settings_type: ClassVar = SVMSettings
+    settings_type: ClassVar = OneClassSVMSettings
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}
 

@@ -49,17 +49,17 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     return {"tile_size": min(64, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_IMAGE_SIDE}
 
 
-def starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
+def tile_starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
     """Where patches of `size` pixels begin along a side: evenly, overlapping by at least that share, from edge to edge.
 
-    >>> starts(100, 40, 0.5)
+    >>> tile_starts(100, 40, 0.5)
     array([ 0, 20, 40, 60])
     """
     step = max(1, int((1 - overlap) * size))
     return np.round(np.linspace(0, side - size, -(-(side - size) // step) + 1)).astype(np.int64)
 
 
-class _Stitched:
+class ImageStitcher:
     """Images (n, ..., h, w), put together of patches: the mean where these overlap."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
@@ -140,7 +140,11 @@ class Tiled(Detector[TiledSettings]):
         if self.kind_ == "rows":
             return [(0, 0)]
         s, (h, w) = self.settings_, shape[-2:]
-        return [(int(i), int(j)) for i in starts(h, s.tile_size, s.overlap) for j in starts(w, s.tile_size, s.overlap)]
+        return [
+            (int(i), int(j))
+            for i in tile_starts(h, s.tile_size, s.overlap)
+            for j in tile_starts(w, s.tile_size, s.overlap)
+        ]
 
     def _cut(self, image: Array, place: tuple[int, int]) -> Array:
         """The patch (..., size, size) of images (..., h, w) that begins at a place."""
@@ -288,7 +292,7 @@ class Tiled(Detector[TiledSettings]):
         """Every pixel's share is the mean of those that it has in the patches which cover it."""
         if self.kind_ == "rows":
             return self.detector_.attribute_checked(x)
-        shares, expected = _Stitched((len(x), *x.shape[-2:])), _Stitched(x.shape)
+        shares, expected = ImageStitcher((len(x), *x.shape[-2:])), ImageStitcher(x.shape)
         found = []
         for places in self._parts_of(x):
             parts = self.detector_.attribute_checked(self._patches(x, places))

@@ -53,7 +53,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return default(shape) | {"n_latent": 200, "width": 400 if len(shape) == 1 else 32}
 
 
-class Autoencoder(Model[VAESettings]):
+class VAEModel(Model[VAESettings]):
     """E: x -> q(z given x), G: z -> p(x given z), both Gaussian."""
 
     other_chunk_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
@@ -139,7 +139,7 @@ class VAE(TorchDetector[VAESettings]):
 
     name: ClassVar[str] = "vae"
     settings_type: ClassVar = VAESettings
-    model_type: ClassVar = Autoencoder
+    model_type: ClassVar = VAEModel
     recipes: ClassVar = {"default": default, "paper": paper}
     tunable: ClassVar = {"training__learning_rate": (3e-4, 1e-3, 3e-3), "n_latent": (8, 32, 64)}
 

@@ -14,7 +14,7 @@ def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
     return norm
 
 
-def mean_squares(a: Tensor, b: Tensor) -> Tensor:
+def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean over all units of (a - b)^2, a and b (K, B, ...) -> (K, B)."""
     return ((a - b) ** 2).flatten(2).mean(2)
 
@@ -24,12 +24,12 @@ def cross_entropy_real(logits: Tensor) -> Tensor:
     return softplus(-logits)
 
 
-def discriminator_loss_value(real: Tensor, fake: Tensor) -> Tensor:
+def gan_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
     """-log D(real) - log(1 - D(fake)), logits (K, B) -> (K,)."""
     return (softplus(-real) + softplus(fake)).mean(1)  # softplus(-t) = -log sigmoid(t)
 
 
-def generator_loss(real: Tensor | None, fake: Tensor) -> Tensor:
+def gan_generator_loss(real: Tensor | None, fake: Tensor) -> Tensor:
     """What D's opponents minimise, logits (K, B) -> (K,): the labels are swapped, not the sign of D's loss.
 
     So gradients live on when D is sure (Goodfellow et al., 2014). `real` is None where nobody stands behind it.

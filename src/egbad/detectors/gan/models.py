@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from egbad.detectors.base import Model, ModelAttribution, TorchSettings, total
-from egbad.detectors.gan.losses import discriminator_loss_value, generator_loss, norm_distance
+from egbad.detectors.gan.losses import gan_discriminator_loss, gan_generator_loss, norm_distance
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import without_tracking
 from egbad.nn.networks import discriminator, encoder, generator, pair_discriminator
@@ -21,18 +21,18 @@ from egbad.nn.released_networks import (
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-COLLAPSED = Symptom(
+GENERATOR_COLLAPSED = Symptom(
     "the generator gives nearly the same answer to every z",
     "Fit with more input_noise or a higher cycle_weight.",
     rollback=True,
     restart=True,
 )
-WON = Symptom(
+DISCRIMINATOR_WON = Symptom(
     "the discriminator has won: its loss is nearly zero, so that nobody learns from it",
     "Fit with more input_noise or a lower discriminator_lr_scale.",
     slowed_players=("D",),
 )
-DIED = Symptom(
+DISCRIMINATOR_DEAD = Symptom(
     "the discriminator has died: it says the same of everything",
     "Fit with another random_state or a lower discriminator_lr_scale.",
     rollback=True,
@@ -108,7 +108,11 @@ class AdversarialModel(Model[P]):
         raise TypeError(f"{type(self).__name__} defines no loss_d.")
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        return {COLLAPSED: self.collapsed(x), WON: self.loss_d(x) < 0.02, DIED: self.died(x)}
+        return {
+            GENERATOR_COLLAPSED: self.collapsed(x),
+            DISCRIMINATOR_WON: self.loss_d(x) < 0.02,
+            DISCRIMINATOR_DEAD: self.died(x),
+        }
 
 
 class GANModel(AdversarialModel[P]):
@@ -134,7 +138,7 @@ class GANModel(AdversarialModel[P]):
         x = self.preprocess(x)
         with torch.no_grad(), without_tracking(self.G):
             made = self.G(self.latent(x.shape[1]))
-        return discriminator_loss_value(self.D(self.noisy(x)), self.D(self.noisy(made)))
+        return gan_discriminator_loss(self.D(self.noisy(x)), self.D(self.noisy(made)))
 
     def discriminator_logit(self, x: Tensor) -> Tensor:
         logits: Tensor = self.D(self.preprocess(x))
@@ -143,7 +147,7 @@ class GANModel(AdversarialModel[P]):
     def loss_g(self, x: Tensor) -> Tensor:
         """G's loss beside x (K, B, ...) -> (K,)."""
         with without_tracking(self.D):
-            return generator_loss(None, self.D(self.noisy(self.G(self.latent(x.shape[1])))))
+            return gan_generator_loss(None, self.D(self.noisy(self.G(self.latent(x.shape[1])))))
 
 
 class BiGANSettings(GANSettings):
@@ -182,7 +186,7 @@ class BiGANModel(AdversarialModel[B]):
         z = self.latent(x.shape[1])
         with torch.no_grad(), without_tracking(self.E, self.G):
             z_hat, x_gen = self.E(x), self.G(z)
-        return discriminator_loss_value(self.D(self.noisy(x), z_hat), self.D(self.noisy(x_gen), z))
+        return gan_discriminator_loss(self.D(self.noisy(x), z_hat), self.D(self.noisy(x_gen), z))
 
     def discriminator_logit(self, x: Tensor) -> Tensor:
         x = self.preprocess(x)
@@ -201,7 +205,7 @@ class BiGANModel(AdversarialModel[B]):
             z = self.latent(x.shape[1])
             with without_tracking(self.D):
                 real, fake = self.D(self.noisy(x), z_hat), self.D(self.noisy(self.G(z)), z)
-            loss = loss + self.settings.adversarial_weight * generator_loss(real, fake)
+            loss = loss + self.settings.adversarial_weight * gan_generator_loss(real, fake)
         return loss
 
     def criterion(self, x: Tensor) -> Tensor:
