@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from egbad.benchmark import runner, suites
-from egbad.benchmark.runner import Job, RunRecord
+from egbad.benchmark.jobs import Job, RunRecord, make_jobs
+from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.suites import Task, Variant
 from egbad.progress import progress
 
@@ -88,7 +89,7 @@ def tasks(wanted: tuple[tuple[str, str], ...]) -> list[Task]:
     ]
 
 
-class BriefRuns(runner.RunLog):
+class BriefRuns(RunLog):
     """Lines with what the tables need alone."""
 
     def add(self, job: Job, line: RunRecord) -> RunRecord:
@@ -112,18 +113,18 @@ def main() -> None:
 
     rows, images = tasks(TABLES), tasks(IMAGES)
     todo = [
-        *runner.make_jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
-        *runner.make_jobs(images, entries("egbad", ON_IMAGES), options.seeds),
-        *runner.make_jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
-        *runner.make_jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
-        *runner.make_jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
+        *make_jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
+        *make_jobs(images, entries("egbad", ON_IMAGES), options.seeds),
+        *make_jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
+        *make_jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
+        *make_jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
     ]
     todo = sorted(
         (job for job in todo if options.only in f"{job.task.name} {job.variant.label}"), key=lambda job: job.seed
     )
     runs = BriefRuns(options.out)
     with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
+        runner.run_jobs(todo, runs, n_workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import numpy as np
 from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
+from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.protocols import Split
 from egbad.benchmark.suites import Task, Variant
 from egbad.progress import progress
@@ -57,9 +58,9 @@ def put_in(split: Split, share: float, seed: int) -> Split:
         x_train=x_train,
         x_test=split.x_test[kept],
         anomalous=split.anomalous[kept],
-        kinds=None if split.kinds is None else split.kinds[kept],
+        classes=None if split.classes is None else split.classes[kept],
         masks=None,
-        places=None if split.places is None else split.places[kept],
+        row_indices=None if split.row_indices is None else split.row_indices[kept],
     )
 
 
@@ -87,7 +88,7 @@ def main() -> None:
         if enough(task, max(share, LEAST))
         for detector in ("blend", "egbad")
         for trim in sorted({0.0, trimmed})
-        for job in runner.make_jobs(
+        for job in make_jobs(
             [Mixed(**vars(task), mixed=share)],
             [Variant(f"{detector}, trim {trim:g}", detector, {"preprocessing__trim_fraction": trim})],
             options.seeds,
@@ -96,7 +97,7 @@ def main() -> None:
     todo = [job for job in todo if options.only in f"{job.task.name} {job.variant.label}"]
     runs = BriefRuns(options.out)
     with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
+        runner.run_jobs(todo, runs, n_workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -45,7 +45,7 @@ def fit_neighbour(x: np.ndarray) -> Score:
     """Distance to the nearest distinct training row, on min-max columns."""
     scaler = MinMaxScaler().fit(x)
     index = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(
-        scaler.transform(protocols.distinct(x)).astype(np.float32)
+        scaler.transform(protocols.unique_rows(x)).astype(np.float32)
     )
     return lambda rows: index.kneighbors(scaler.transform(rows).astype(np.float32))[0][:, 0]
 
@@ -75,7 +75,7 @@ def runs(x: np.ndarray, seeds: int) -> Iterator[tuple[str, int, Callable[[], Sco
         yield "Blend", seed, lambda seed=seed: fit_blend(x, seed)
     yield "1-NN on distinct rows, min-max", 0, lambda: fit_neighbour(x)
     # Both ways of counting repeated rows: which one suits a method differs, and a neighbour deserves its better one.
-    for which, rows in (("all rows", x), ("distinct rows", protocols.distinct(x))):
+    for which, rows in (("all rows", x), ("distinct rows", protocols.unique_rows(x))):
         yield f"PCA, 20 components, min-max, {which}", 0, lambda rows=rows: fit_pca(rows)
         for seed in range(seeds):
             yield f"isolation forest, {which}", seed, lambda seed=seed, rows=rows: fit_forest(rows, seed)
@@ -115,7 +115,7 @@ def main() -> None:
     with open(options.out, "w", encoding="utf-8") as out:
         for number in range(42, 42 + options.splits):
             split = protocols.kdd99(data, seed=number)
-            repeated = protocols.repeats(split)
+            repeated = protocols.duplicates_of_training_rows(split)
             common = {
                 "digest": data.digest,
                 "split": number,

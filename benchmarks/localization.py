@@ -35,7 +35,7 @@ def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5)
     split, digest = task.load(seed)
     assert split.anomalous is not None
     assert split.masks is not None
-    assert split.kinds is not None
+    assert split.classes is not None
     detector = made(name, seed, tile, overlap).fit(split.x_train)
     costs, x, masks = [], split.x_test, split.masks
     for _ in range(3):
@@ -45,7 +45,7 @@ def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5)
         found = detector.explain(x)
         costs.append((time.perf_counter() - scored) / (scored - started))
     heat = found.shares
-    defects = [kind for kind in np.unique(split.kinds) if masks[split.kinds == kind].any()]
+    defects = [kind for kind in np.unique(split.classes) if masks[split.classes == kind].any()]
     return {
         "detector": name,
         "seed": seed,
@@ -57,7 +57,7 @@ def measure(name: str, seed: int, tile: int | None = None, overlap: float = 0.5)
         "pixel_auroc": metrics.auroc(heat.ravel(), masks.ravel()),
         "pro": metrics.per_region_overlap(heat, masks),
         "by_kind": {
-            str(kind): metrics.auroc(heat[split.kinds == kind].ravel(), masks[split.kinds == kind].ravel())
+            str(kind): metrics.auroc(heat[split.classes == kind].ravel(), masks[split.classes == kind].ravel())
             for kind in defects
         },
         "costs_scores": median(costs),

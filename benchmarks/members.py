@@ -11,6 +11,7 @@ from pathlib import Path
 from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
+from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.suites import Variant
 from egbad.progress import progress
 
@@ -27,10 +28,10 @@ def main() -> None:
     options = parser.parse_args()
     entry = Variant("egbad, five members", "egbad", {"members": 5})
     tasks = [task for suite in options.only for task in suites.find_suite(suite, "clean").tasks("clean", None)]
-    todo = runner.make_jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
+    todo = make_jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
     runs = BriefRuns(options.out)
     with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, workers=options.jobs, on_record=lambda line: advance(1))
+        runner.run_jobs(todo, runs, n_workers=options.jobs, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

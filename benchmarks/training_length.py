@@ -15,6 +15,7 @@ from pathlib import Path
 from ablation import BriefRuns
 
 from egbad.benchmark import runner, suites
+from egbad.benchmark.jobs import Job, make_jobs
 from egbad.benchmark.suites import Variant
 from egbad.progress import progress
 
@@ -45,16 +46,16 @@ def main() -> None:
         most, *fewer = (
             Variant(f"{n} x", options.detector, {"training__steps": n * steps[suite]}) for n in options.times
         )
-        longest = runner.make_jobs(tasks, [most], options.seeds)
+        longest = make_jobs(tasks, [most], options.seeds)
         finish(longest, runs, options.jobs)
-        went_on = [job for job in longest if (runs.lines[job.key].get("training_steps") or 0) >= steps[suite]]
-        finish([replace(job, entry=entry) for job in went_on for entry in fewer], runs, options.jobs)
+        went_on = [job for job in longest if (runs.records[job.key].get("training_steps") or 0) >= steps[suite]]
+        finish([replace(job, variant=entry) for job in went_on for entry in fewer], runs, options.jobs)
 
 
-def finish(todo: list[runner.Job], runs: BriefRuns, workers: int) -> None:
+def finish(todo: list[Job], runs: BriefRuns, workers: int) -> None:
     """Run what has not been run, with progress."""
     with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, workers=workers, on_record=lambda line: advance(1))
+        runner.run_jobs(todo, runs, n_workers=workers, on_record=lambda line: advance(1))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,13 @@ def built(tmp_path_factory):
 def test_the_wheel_has_what_an_install_needs(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
-    for needed in ("egbad/py.typed", "egbad/report/page.html", "egbad/detectors/egbad.py"):
+    for needed in (
+        "egbad/py.typed",
+        "egbad/report/templates/base.html.jinja",
+        "egbad/report/templates/style.css",
+        "egbad/benchmark/templates/benchmark.html.jinja",
+        "egbad/detectors/egbad.py",
+    ):
         assert needed in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if name.startswith("tests")]
@@ -35,7 +41,7 @@ def test_the_sdist_has_what_a_test_run_needs(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {"/".join(name.split("/")[1:]) for name in archive.getnames()}
-    assert {"pyproject.toml", "LICENSE", "src/egbad/py.typed", "tests/test_contract.py"} <= names
+    assert {"pyproject.toml", "LICENSE", "src/egbad/py.typed", "tests/detectors/test_contract.py"} <= names
 
 
 def test_the_metadata_says_what_is_promised():
@@ -44,7 +50,7 @@ def test_the_metadata_says_what_is_promised():
     assert found["License-Expression"] == "Apache-2.0"
     assert set(found.get_all("Provides-Extra")) == {"demo", "plot", "onnx", "serve", "ray", "tune", "dev"}
     core = [r for r in found.get_all("Requires-Dist") if "extra ==" not in r]
-    assert len(core) == 12
+    assert len(core) == 14
     assert all(">=" in r for r in core)
 
 

@@ -24,6 +24,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from egbad import EGBAD
 from egbad.benchmark import runner, suites
+from egbad.benchmark.jobs import make_jobs
+from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.suites import Variant
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.nn.precision import matmul_precision
@@ -141,11 +143,11 @@ def tables(folder: Path, jobs: int) -> Iterator[Line]:
     started, entry = time.perf_counter(), [Variant("EGBAD", "egbad", {})]
     todo = []
     for suite, seeds in (("mnist", 3), ("kdd99", 10)):
-        todo += runner.make_jobs(suites.find_suite(suite, "clean").tasks("clean", None), entry, seeds)
-    runs = runner.RunLog(folder)
-    runner.run_jobs(todo, runs, workers=jobs)
+        todo += make_jobs(suites.find_suite(suite, "clean").tasks("clean", None), entry, seeds)
+    runs = RunLog(folder)
+    runner.run_jobs(todo, runs, n_workers=jobs)
     wall = time.perf_counter() - started
-    lines = [line for line in runs.lines.values() if line["status"] == "ok"]
+    lines = [line for line in runs.records.values() if line["status"] == "ok"]
     for dataset, metric in (("kdd99", "f1"), ("mnist", "average_precision")):
         own = [line for line in lines if line["dataset"] == dataset]
         values = [line["metrics"]["top"]["f1"] if metric == "f1" else line["metrics"][metric] for line in own]

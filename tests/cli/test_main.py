@@ -624,9 +624,9 @@ def test_compare_without_labels_shows_agreement(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["compare", str(folder / "normal.csv"), "--out", str(tmp_path), "--detectors", "lof"]) == 0
-    assert "flagged at alpha 0.01" in capsys.readouterr().out
+    assert "flagged at alpha = 0.01" in capsys.readouterr().out
     text = (tmp_path / "results.md").read_text()
-    assert "How alike the detectors order the rows" in text and "AUROC" not in text
+    assert "Rank correlation of the scores" in text and "AUROC" not in text
     rows = text.split("- knn: ")[1].splitlines()[0].split(", ")
     assert len(set(rows)) == 10 and all(0 <= int(row) < 300 for row in rows)
 

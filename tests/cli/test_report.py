@@ -54,19 +54,19 @@ def test_rows_of_several_files_are_reported(folder, tmp_path, capsys):
         main(["report", str(folder / "m.egbad"), str(folder / "new"), "--out", str(out), "--json", "--top", "7"]) == 0
     )
     told, found = json.loads(capsys.readouterr().out), json.loads(out.read_text())
-    assert told["rows"] == found["n"] == 40_000 and told["flagged"] == found["flagged"]
+    assert told["rows"] == found["n_samples"] == 40_000 and told["flagged"] == found["n_flagged"]
     assert told["interval"][0] <= told["flagged_share"] <= told["interval"][1]
-    places = {(Path(one["place"]["file"]).name, one["place"]["row"]) for one in found["top"]}
+    places = {(Path(one["location"]["file"]).name, one["location"]["row"]) for one in found["findings"]}
     strange = {(f"{part}.parquet", 20_000 - i) for part, n in ((1, 4), (2, 3)) for i in range(1, n + 1)}
-    assert places == strange and all(one["reasons"][0]["observed"] == "sctp" for one in found["top"])
-    assert found["explained"] == min(1000, found["flagged"])
+    assert places == strange and all(one["reasons"][0]["observed"] == "sctp" for one in found["findings"])
+    assert found["n_explained"] == min(1000, found["n_flagged"])
 
 
 def test_images_are_reported_as_a_page(folder, tmp_path):
     out = tmp_path / "r.html"
     assert main(["report", str(folder / "p.egbad"), str(folder / "others"), "--out", str(out), "--top", "3"]) == 0
     page = out.read_text(encoding="utf-8")
-    assert page.count("<img") == 3 * 6 and page.count("strange at lower right") == 3
+    assert page.count("<img") == 3 * 6 and page.count("Largest deviation: lower right") == 3
 
 
 def test_markdown_in_japanese(folder, tmp_path):

@@ -125,13 +125,13 @@ def test_what_a_model_makes_up_has_the_users_values():
 
 
 def test_detectors_are_compared_by_what_columns_hold(tmp_path):
-    from egbad.benchmark import runner, suites
+    from egbad.benchmark import jobs, measurement, suites
 
     data = as_data(traffic(300).drop(columns=["void", "gap"]))
     anomalous = np.random.default_rng(0).random(300) < 0.3
     task = suites.user_task("t.parquet", data, anomalous, tmp_path / "data.npz")
-    (job,) = runner.make_jobs([task], [suites.Variant("knn", "knn", {"alpha": 0.1})], 1)
-    line = runner.measure(job)
+    (job,) = jobs.make_jobs([task], [suites.Variant("knn", "knn", {"alpha": 0.1})], 1)
+    line = measurement.measure(job)
     split, _ = task.load(0)
     of_kinds, of_numbers = (
         create("knn", alpha=0.1, random_state=0)

@@ -1,1 +1,1 @@
-"""Protocols: which rows are learned from, and which are scored."""
+"""Benchmarks: protocols, suites, runs, published figures and result pages."""

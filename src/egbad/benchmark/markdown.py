@@ -1,84 +1,95 @@
-"""A benchmark's tables as Markdown."""
+"""Result tables as Markdown."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from egbad.benchmark.columns import (
     OVERALL_COLUMNS,
+    READING_NOTE,
     MetricColumn,
     PageHeader,
-    count,
-    fact_words,
+    facts_note,
+    join_spread,
     kind_rows,
-    overall_words,
-    plus_minus,
+    most_anomalous_rows,
+    overall_note,
     published_rows,
-    shown,
+    row_cell,
     table_columns,
-    tops,
 )
 from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
+from egbad.report.markdown import markdown_table
 
 
-def to_markdown(head: PageHeader, summary: BenchmarkSummary) -> str:
-    """Every table as Markdown; the best is bold where its lead is more than noise."""
-    parts = [f"# {head.title}", "", f"Protocol `{head.protocol}`: {head.meaning}", "", f"    {head.command}", ""]
+def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
+    """Write all tables as Markdown.
+
+    Parameters
+    ----------
+    header : PageHeader
+    summary : BenchmarkSummary
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"# {header.title}", "", f"Protocol `{header.protocol}`: {header.protocol_description}", ""]
+    lines += [f"    {header.command}", "", READING_NOTE, ""]
     if summary.overall:
-        tasks = len(summary.tables)
-        parts += [f"## Over all {tasks} tasks", "", overall_words(tasks), ""]
-        parts += [*_markdown(OVERALL_COLUMNS, summary.overall, summary.best, tasks), ""]
+        n_tasks = len(summary.tables)
+        lines += [f"## All {n_tasks} tasks", "", overall_note(n_tasks), ""]
+        lines += [*_detector_table(OVERALL_COLUMNS, summary.overall, summary.best, over_tasks=True), ""]
     for table in summary.tables:
-        parts += [f"## {table.task}", "", fact_words(table.facts), ""]
-        parts += [*(f"- {note}" for note in table.notes), *([""] if table.notes else [])]
-        parts += [*_markdown(table_columns(table), table.rows, table.best), ""]
-        if table.kinds:
-            parts += [*_grid(kind_rows(table)), ""]
-        if table.published:
-            lines = [[_one_line(cell) for cell in line] for line in published_rows(table)]
-            parts += ["Published beside ours:", "", *_grid(lines), ""]
-        parts += _agreement(table, head)
-    parts += ["## Made with", "", *(f"- {name} {version}" for name, version in summary.versions.items())]
-    parts += [f"- {name}: digest {digest}" for name, digest in summary.digests.items()]
-    return "\n".join([*parts, ""])
+        lines += _task_section(table, header)
+    lines += ["## Versions and data", "", *(f"- {name} {version}" for name, version in summary.versions.items())]
+    lines += [f"- {name}: digest {digest}" for name, digest in summary.digests.items()]
+    return "\n".join([*lines, ""])
 
 
-def _markdown(
-    columns: Sequence[MetricColumn], rows: Sequence[DetectorRow], best: Mapping[str, str], tasks: int | None = None
+def _task_section(table: TaskTable, header: PageHeader) -> list[str]:
+    """Return the section of a task."""
+    lines = [f"## {table.task}", "", facts_note(table.facts), ""]
+    if table.notes:
+        lines += [*(f"- {note}" for note in table.notes), ""]
+    lines += [*_detector_table(table_columns(table), table.rows, table.best), ""]
+    kinds = kind_rows(table)
+    if kinds:
+        lines += [*markdown_table(kinds[0], kinds[1:]), ""]
+    published = published_rows(table)
+    if published:
+        lines += ["Published figures and ours:", "", *markdown_table(published[0], published[1:]), ""]
+    return lines + _agreement(table, header)
+
+
+def _detector_table(
+    columns: Sequence[MetricColumn], rows: Sequence[DetectorRow], best: Mapping[str, str], *, over_tasks: bool = False
 ) -> list[str]:
-    heads = ["detector", "runs" if tasks is None else "tasks", *(column.head for column in columns), "failed"]
-    keep_failed = any(row.failures for row in rows)
-    lines = [heads]
+    """Return a table with a row per detector."""
+    has_failures = any(row.failures for row in rows)
+    header = ["detector", "tasks" if over_tasks else "runs", *(column.heading for column in columns)]
+    lines = []
     for row in rows:
-        cells = [_markdown_cell(row, column, best, spread=tasks is None) for column in columns]
-        lines.append([row.label, str(count(row)), *cells, _one_line("; ".join(row.failures))])
-    return _grid(lines if keep_failed else [line[:-1] for line in lines])
+        cells = []
+        for column in columns:
+            text = join_spread(*row_cell(row, column, with_spread=not over_tasks))
+            cells.append(f"**{text}**" if best.get(column.metric) == row.label else text)
+        failures = ["; ".join(row.failures)] if has_failures else []
+        lines.append([row.label, str(row.n), *cells, *failures])
+    return markdown_table([*header, "failures"] if has_failures else header, lines)
 
 
-def _markdown_cell(row: DetectorRow, column: MetricColumn, best: Mapping[str, str], *, spread: bool) -> str:
-    text = plus_minus(*shown(row, column, spread=spread))
-    return f"**{text}**" if best.get(column.measure) == row.label else text
-
-
-def _agreement(table: TaskTable, head: PageHeader) -> list[str]:
-    """How alike the detectors order rows without labels, and which they find the most anomalous."""
-    if head.agreement is None:
+def _agreement(table: TaskTable, header: PageHeader) -> list[str]:
+    """Return the rank correlations of the detectors and the most anomalous rows of each."""
+    agreement = header.agreement
+    if agreement is None:
         return []
-    a = head.agreement
-    lines = [["", *a.labels]]
-    lines += [[label, *(f"{v:.2f}" for v in row)] for label, row in zip(a.labels, a.correlations, strict=True)]
+    rows = [
+        [label, *(f"{value:.2f}" for value in correlations)]
+        for label, correlations in zip(agreement.labels, agreement.correlations, strict=True)
+    ]
     return [
-        *("How alike the detectors order the rows (rank correlation):", "", *_grid(lines), ""),
-        *("The most anomalous rows by each, in falling order; the first row is 0:", ""),
-        *(f"- {label}: {', '.join(rows)}" for label, rows in tops(table, head)),
+        *("Rank correlation of the scores of each pair of detectors:", ""),
+        *(*markdown_table(["", *agreement.labels], rows), ""),
+        *("Most anomalous rows of each detector, highest score first. Row numbers start at 0.", ""),
+        *(f"- {label}: {', '.join(names)}" for label, names in most_anomalous_rows(table, header)),
         "",
     ]
-
-
-def _grid(lines: Sequence[Sequence[str]]) -> list[str]:
-    """Lines of cells, the head first."""
-    head, *rest = lines
-    return ["| " + " | ".join(line) + " |" for line in (head, ["---"] * len(head), *rest)]
-
-
-def _one_line(text: str) -> str:
-    return re.sub(r"\s+", " ", text).replace("|", "\\|")

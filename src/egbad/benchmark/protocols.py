@@ -1,6 +1,7 @@
-"""Splits of labelled data, one function a protocol. Labels choose the training rows, then wait for the metrics.
+"""Protocols: splits of labelled data into training and test rows.
 
-The same seed gives the same split. No test row was in training, unless a function's first line says so.
+A protocol reads labels only to choose training rows and to mark anomalies for the metrics. The same seed gives the same
+split. Training and test rows are disjoint, except in protocols of released code whose docstring says otherwise.
 """
 
 from dataclasses import dataclass
@@ -9,35 +10,35 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import distinct_rows
+from egbad.arrays import Array, distinct_rows
 from egbad.datasets import Dataset
 from egbad.errors import InvalidInputError
 
-Array = NDArray[Any]
+_KDD99_NOTE = "rows labelled 'normal.' are the anomalies, attacks are the normal class, as in the papers"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from and rows to score.
+    """Training and test rows of one run.
 
-    Attributes
+    Parameters
     ----------
-    x_train : array (n, ...)
-        Normal rows or images only.
-    x_test : array (m, ...)
-        None of them was in training (rows may be equal: `repeats` counts them).
-    anomalous : array of bool (m,), optional
-        Which of `x_test` are anomalies, where that is known.
+    x_train : ndarray of shape (n_train, ...)
+        Training rows or images.
+    x_test : ndarray of shape (n_test, ...)
+        Test rows or images.
+    anomalous : ndarray of bool of shape (n_test,) or None
+        True for anomalies. None if the data have no labels.
     notes : tuple of str
-        What a reader of a figure must know, faults of the protocol among it.
-    top_share : float
-        The share of highest scores that the papers' rule flags on this data, in (0, 1).
-    places : array of int (m,), optional
-        Which rows of the data `x_test` are.
-    kinds : array (m,), optional
-        Of what class each of `x_test` is, where there are several kinds of anomalies.
-    masks : array of bool (m, h, w), optional
-        Which pixels make an image an anomaly.
+        Remarks for readers of a result, for instance errors of the protocol.
+    top_share : float, default=0.2
+        Share of the test rows with the highest scores that the papers' rule flags, in (0, 1).
+    row_indices : ndarray of int of shape (n_test,), optional
+        Positions of the test rows in the data set.
+    classes : ndarray of shape (n_test,), optional
+        Classes of the test rows, if there are several kinds of anomalies.
+    masks : ndarray of bool of shape (n_test, h, w), optional
+        Anomalous pixels of the test images.
     """
 
     x_train: Array
@@ -45,13 +46,22 @@ class Split:
     anomalous: NDArray[np.bool_] | None
     notes: tuple[str, ...] = ()
     top_share: float = 0.2
-    places: NDArray[np.intp] | None = None
-    kinds: Array | None = None
+    row_indices: NDArray[np.intp] | None = None
+    classes: Array | None = None
     masks: NDArray[np.bool_] | None = None
 
 
-def repeats(split: Split) -> NDArray[np.bool_]:
-    """Which test rows equal a training row (m,)."""
+def duplicates_of_training_rows(split: Split) -> NDArray[np.bool_]:
+    """Find the test rows that equal a training row, bit for bit.
+
+    Parameters
+    ----------
+    split : Split
+
+    Returns
+    -------
+    ndarray of bool of shape (n_test,)
+    """
     known = {row.tobytes() for row in np.ascontiguousarray(split.x_train)}
     return np.fromiter(
         (row.tobytes() in known for row in np.ascontiguousarray(split.x_test)), np.bool_, len(split.x_test)
@@ -59,10 +69,19 @@ def repeats(split: Split) -> NDArray[np.bool_]:
 
 
 def kdd99(dataset: Dataset, seed: int = 42) -> Split:
-    """KDD99 as DAGMM, EGBAD and ALAD split it: `normal.` is the anomaly, a random half trains, the other half tests.
+    """Split KDD99 into halves as DAGMM, EGBAD and ALAD do, with `normal.` traffic as the anomaly.
 
-    The published code asks for an anomaly share of 20 percent in the test half; the file has 19.69 percent, so nothing
-    is left out. Detectors scale the columns themselves, on training rows.
+    The published code reduces the anomalies of the test half to 20 percent. The file has 19.69 percent, so all stay.
+    Unlike in the published code, detectors scale the columns by training rows only.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int, default=42
+
+    Returns
+    -------
+    Split
     """
     anomalous = dataset.labels == "normal."
     order = np.random.default_rng(seed).permutation(len(dataset.x))
@@ -71,16 +90,26 @@ def kdd99(dataset: Dataset, seed: int = 42) -> Split:
         x_train=dataset.x[np.sort(train[~anomalous[train]])],
         x_test=dataset.x[np.sort(test)],
         anomalous=anomalous[np.sort(test)],
-        notes=("normal. traffic is the anomaly, attacks are the normal class, as in the papers",),
+        notes=(_KDD99_NOTE,),
     )
 
 
 def kdd99_released(dataset: Dataset, seed: int = 0) -> Split:
-    """The half that EGBAD's released code draws, with pandas' `sample(frac=0.5, random_state=42)`, whatever the seed.
+    """Split KDD99 as EGBAD's released code does: pandas' `sample(frac=0.5, random_state=42)` for every seed.
 
-    Used with a detector that doesn't scale: the released code computes scaled columns and drops them.
+    Use it with detectors that do not scale columns: the released code computes scaled columns and drops them.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int, default=0
+        Ignored, because the runs of the released code differ in the networks only.
+
+    Returns
+    -------
+    Split
     """
-    del seed  # its runs differ in the networks alone
+    del seed
     n = len(dataset.x)
     anomalous = dataset.labels == "normal."
     drawn = np.random.RandomState(42).choice(n, size=round(n * 0.5), replace=False)
@@ -90,15 +119,22 @@ def kdd99_released(dataset: Dataset, seed: int = 0) -> Split:
         x_train=dataset.x[drawn[~anomalous[drawn]]],
         x_test=dataset.x[~in_train],
         anomalous=anomalous[~in_train],
-        notes=(
-            "normal. traffic is the anomaly, attacks are the normal class, as in the papers",
-            "every seed has the same split, as in the released code",
-        ),
+        notes=(_KDD99_NOTE, "every seed has the same split, as in the released code"),
     )
 
 
 def kdd99_rev(dataset: Dataset, seed: int = 42) -> Split:
-    """DAGMM's KDDCUP-Rev (Zong et al., 2018, section 4.1): `normal.` is normal, attacks are drawn down to one in five."""
+    """Split DAGMM's KDDCUP-Rev (Zong et al., 2018, section 4.1): `normal.` is normal, one row in five is an attack.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int, default=42
+
+    Returns
+    -------
+    Split
+    """
     rng = np.random.default_rng(seed)
     attack = dataset.labels != "normal."
     normals = np.flatnonzero(~attack)
@@ -109,34 +145,66 @@ def kdd99_rev(dataset: Dataset, seed: int = 42) -> Split:
 
 
 def leave_one_out(dataset: Dataset, label: int, n_train: int | None = None, seed: int = 42) -> Split:
-    """EGBAD's image task: one class is the anomaly, the others are normal; 80 percent of the normals train, or `n_train`.
+    """Split as in EGBAD's image task: one class is the anomaly, all other classes are normal.
 
-    The test set has the other 20 percent and every image of the class, which makes the base rate 0.33 to 0.39 on
-    MNIST. Unlike in the released code, no test image was in training.
+    80 percent of the normal images are available for training. The test set has the other 20 percent and all images of
+    the anomalous class, so that the base rate on MNIST is 0.33 to 0.39. Unlike in the released code, the sets are
+    disjoint.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    label : int
+        The anomalous class.
+    n_train : int, optional
+        Number of training images. All available ones by default.
+    seed : int, default=42
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InvalidInputError
+        If the data set has no such class, or too few normal images.
     """
     anomalous = dataset.labels == label
     if not anomalous.any():
         raise InvalidInputError(
-            f"{dataset.name} must have the label {label}, got {sorted(set(dataset.labels.tolist()))}."
+            f"label must be a class of '{dataset.name}', {sorted(set(dataset.labels.tolist()))}, got {label}."
         )
     normals = np.random.default_rng(seed).permutation(np.flatnonzero(~anomalous))
     train, held_out = np.split(normals, [round(0.8 * len(normals))])
     if n_train is not None and not 0 < n_train <= len(train):
-        raise InvalidInputError(f"n_train must be from 1 to {len(train)}, 80 percent of the normals, got {n_train}.")
+        raise InvalidInputError(
+            f"n_train must be from 1 to {len(train)}, which is 80 percent of the normal images, got {n_train}."
+        )
     test = np.sort(np.concatenate([held_out, np.flatnonzero(anomalous)]))
     return Split(dataset.x[np.sort(train[:n_train])], dataset.x[test], anomalous[test])
 
 
 def leave_one_out_released(dataset: Dataset, label: int, seed: int = 42) -> Split:
-    """Four in five of the test normals WERE in training: the split of EGBAD's released code for MNIST.
+    """Split MNIST as EGBAD's released code does. Four in five test normals are training images too.
 
-    It draws one order of the normals for training and a second one for testing, from a generator that has moved on.
+    The released code permutes the normal images once for training, and again for testing with an advanced generator.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    label : int
+        The anomalous class.
+    seed : int, default=42
+
+    Returns
+    -------
+    Split
     """
     anomalous = dataset.labels == label
     normals, rng = np.flatnonzero(~anomalous), np.random.RandomState(seed)
     cut = round(0.8 * len(normals))
     train = rng.permutation(normals)[:cut]
-    rng.permutation(cut)  # it shuffles what it trains on
+    rng.permutation(cut)  # the released code shuffles the training images here
     held_out = rng.permutation(normals)[cut:]
     leaked = np.isin(held_out, train).mean()
     test = np.sort(np.concatenate([held_out, np.flatnonzero(anomalous)]))
@@ -144,52 +212,97 @@ def leave_one_out_released(dataset: Dataset, label: int, seed: int = 42) -> Spli
         dataset.x[np.sort(train)],
         dataset.x[test],
         anomalous[test],
-        notes=(f"{leaked:.0%} of the test normals were trained on, as in the released code",),
+        notes=(f"{leaked:.0%} of the test normals are training images too, as in the released code",),
     )
 
 
 def one_normal(dataset: Dataset, label: int | str, n_official: int, seed: int = 0) -> Split:
-    """One class is normal, all others are anomalies, on the official halves (Ruff et al., 2018; ADGAN, section 4).
+    """Split by the official sets with one normal class (Ruff et al., 2018; ADGAN, section 4).
 
-    The first `n_official` images are the official training set; those of the class train, the whole test set is met.
-    The base rate is about 0.9. Every seed has the same split.
+    The images of the class in the official training set train. The whole official test set is scored, with a base rate
+    of about 0.9.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    label : int or str
+        The normal class.
+    n_official : int
+        Size of the official training set, which comes first in the data set.
+    seed : int, default=0
+        Ignored, because the split is official.
+
+    Returns
+    -------
+    Split
     """
     del seed
     train = np.flatnonzero(dataset.labels[:n_official] == label)
-    rest = slice(n_official, None)
-    return Split(dataset.x[train], dataset.x[rest], dataset.labels[rest] != label)
+    test = slice(n_official, None)
+    return Split(dataset.x[train], dataset.x[test], dataset.labels[test] != label)
 
 
 def share_of_normals(
     dataset: Dataset, normal: Any, share: float = 0.5, top_share: float | None = None, seed: int = 0
 ) -> Split:
-    """A random `share` of the rows labelled `normal` trains; the other normals and every other row are met.
+    """Train on a random share of the normal rows, test on the other normal rows and all anomalies.
 
-    `top_share` is the published rule's; without it the share of anomalies, which no user knows.
+    Parameters
+    ----------
+    dataset : Dataset
+    normal : object
+        The label of normal rows.
+    share : float, default=0.5
+        Share of the normal rows that train.
+    top_share : float, optional
+        Share of the test rows that the published rule flags. By default the share of anomalies, which no user knows.
+    seed : int, default=0
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no normal rows, no anomalies, or too few normal rows to test on.
     """
-    known = dataset.labels == normal
-    if not known.any() or known.all():
-        raise InvalidInputError(f"{dataset.name} must have rows labelled {normal!r}, and others to find among them.")
-    normals = np.random.default_rng(seed).permutation(np.flatnonzero(known))
+    is_normal = dataset.labels == normal
+    if not is_normal.any() or is_normal.all():
+        raise InvalidInputError(f"'{dataset.name}' must have rows with the label {normal!r} and rows without it.")
+    normals = np.random.default_rng(seed).permutation(np.flatnonzero(is_normal))
     train, held_out = np.split(normals, [max(2, round(share * len(normals)))])
-    test = np.sort(np.concatenate([held_out, np.flatnonzero(~known)]))
-    anomalous = ~known[test]
+    test = np.sort(np.concatenate([held_out, np.flatnonzero(~is_normal)]))
+    anomalous = ~is_normal[test]
     if anomalous.all():
-        raise InvalidInputError(f"{dataset.name} must keep a row labelled {normal!r} to test on, got {len(normals)}.")
-    labels = dataset.labels[test]
+        raise InvalidInputError(
+            f"'{dataset.name}' must have enough rows with the label {normal!r} to train and to test on, "
+            f"got {len(normals)}."
+        )
+    classes = dataset.labels[test]
     return Split(
         dataset.x[np.sort(train)],
         dataset.x[test],
         anomalous,
         top_share=top_share or float(anomalous.mean()),
-        places=test,
-        kinds=labels if len(set(labels[anomalous])) > 1 else None,
+        row_indices=test,
+        classes=classes if len(set(classes[anomalous])) > 1 else None,
         masks=None if dataset.masks is None else dataset.masks[test],
     )
 
 
 def arrhythmia_released(dataset: Dataset, seed: int = 42) -> Split:
-    """Anomalies ARE in training: a random half trains, whatever it is, as in the code released with ALAD."""
+    """Split Arrhythmia as the code released with ALAD does. The training half contains anomalies.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int, default=42
+
+    Returns
+    -------
+    Split
+    """
     train, test = np.split(np.random.default_rng(seed).permutation(len(dataset.x)), [len(dataset.x) // 2])
     share = float((dataset.labels[train] == 1).mean())
     return Split(
@@ -202,25 +315,70 @@ def arrhythmia_released(dataset: Dataset, seed: int = 42) -> Split:
 
 
 def unlabelled_half(dataset: Dataset, seed: int = 0) -> Split:
-    """Learn a random half of rows of which nothing is known, score the other half."""
+    """Train on a random half of rows without labels, and test on the other half.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    seed : int, default=0
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InvalidInputError
+        If there are fewer than four rows.
+    """
     n = len(dataset.x)
     if n < 4:
-        raise InvalidInputError(f"{dataset.name} must have at least four rows to compare detectors on, got {n}.")
+        raise InvalidInputError(f"'{dataset.name}' must have at least 4 rows to compare detectors on, got {n}.")
     order = np.random.default_rng(seed).permutation(n)
     test = np.sort(order[n // 2 :])
-    return Split(dataset.x[np.sort(order[: n // 2])], dataset.x[test], None, places=test)
+    return Split(dataset.x[np.sort(order[: n // 2])], dataset.x[test], None, row_indices=test)
 
 
 def one_against_one(dataset: Dataset, normal: int, anomaly: int, n_train: int, seed: int = 0) -> Split:
-    """Learn `n_train` examples of one class, meet its others and all of a second class."""
+    """Train on examples of one class, and test on its other examples and on all examples of a second class.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    normal, anomaly : int
+        The two classes.
+    n_train : int
+        Number of training examples.
+    seed : int, default=0
+
+    Returns
+    -------
+    Split
+
+    Raises
+    ------
+    InvalidInputError
+        If the normal class has no more than `n_train` examples.
+    """
     normals = np.random.default_rng(seed).permutation(np.flatnonzero(dataset.labels == normal))
     if not n_train < len(normals):
-        raise InvalidInputError(f"n_train must be below {len(normals)}, the images of class {normal}, got {n_train}.")
-    strange = np.flatnonzero(dataset.labels == anomaly)
-    test = np.concatenate([normals[n_train:], strange])
-    return Split(dataset.x[normals[:n_train]], dataset.x[test], np.isin(test, strange))
+        raise InvalidInputError(
+            f"n_train must be below {len(normals)}, the number of examples of class {normal}, got {n_train}."
+        )
+    anomalies = np.flatnonzero(dataset.labels == anomaly)
+    test = np.concatenate([normals[n_train:], anomalies])
+    return Split(dataset.x[normals[:n_train]], dataset.x[test], np.isin(test, anomalies))
 
 
-def distinct(x: Array) -> Array:
-    """The distinct rows of x (n, d), in the order in which they come first."""
+def unique_rows(x: Array) -> Array:
+    """Return the distinct rows in the order of their first occurrence.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...)
+
+    Returns
+    -------
+    ndarray of shape (n_unique, ...)
+    """
     return np.asarray(x[distinct_rows(x)])

@@ -1,4 +1,4 @@
-"""Which tasks a benchmark has, under which protocol, and which detectors meet them."""
+"""Suites: the tasks of each benchmark under each protocol, and the detectors that run on them."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
@@ -19,15 +19,25 @@ from egbad.detectors.registry import all_detectors
 from egbad.errors import InvalidInputError, unknown
 
 PROTOCOLS = {
-    "clean": "Disjoint splits; scaling, training and thresholds from normal training rows alone.",
-    "paper": "What the papers' text says.",
-    "released": "What the papers' released code does, its faults included: to see what they are worth.",
+    "clean": "Disjoint splits. Scaling, training and thresholds use normal training rows only.",
+    "paper": "The protocol that the papers describe.",
+    "released": "The protocol of the papers' released code, including its errors, to measure their effect.",
 }
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A detector in a table: `label` is its name there, `parameters` what differs from its defaults."""
+    """A detector in a table.
+
+    Parameters
+    ----------
+    label : str
+        Name in the table.
+    detector : str
+        Name of the method.
+    parameters : mapping
+        Parameters that differ from the defaults.
+    """
 
     label: str
     detector: str
@@ -35,12 +45,11 @@ class Variant:
 
 
 UNTRAINED = "egbad, untrained"
-BASELINES = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: what a trained network must beat
-SLOW_ON_IMAGES = ("adgan", "anogan", "anogan-sigma")  # a search for every image takes minutes for a thousand
-ON_REQUEST = ("tiled",)  # on rows it is what it is made of, and no image here is too large
+BASELINES = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: a trained network must be better
+SLOW_ON_IMAGES = ("adgan", "anogan", "anogan-sigma")  # these search a latent code for each image
+ON_REQUEST = ("tiled",)  # equals its inner detector on rows and on images as small as these
 
-# The variants that papers name, beside the defaults.
-_VARIANTS = (
+_PAPER_VARIANTS = (
     Variant("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),
     Variant("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
     Variant("dsebm-r", "dsebm", {"score_type": "reconstruction"}),
@@ -49,47 +58,61 @@ _VARIANTS = (
     Variant("vae-elbo", "vae", {"score_type": "elbo"}),
     Variant(UNTRAINED, "egbad", {"training__steps": 0}),
 )
-VARIANTS = {entry.label: entry for entry in (*(Variant(name, name) for name in all_detectors()), *_VARIANTS)}
+VARIANTS = {
+    variant.label: variant for variant in (*(Variant(name, name) for name in all_detectors()), *_PAPER_VARIANTS)
+}
 
 
 def select_variants(names: Iterable[str], *, images: bool) -> list[Variant]:
-    """Detectors and variants by name, or all but those that are `ON_REQUEST`, and the naive baselines always.
+    """Return the detectors to run. The baselines always come first.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Labels of detectors and variants. If empty, all but those in `ON_REQUEST`, and on images all but those in
+        `SLOW_ON_IMAGES`.
+    images : bool
+        True for suites of images.
+
+    Returns
+    -------
+    list of Variant
 
     Raises
     ------
     InvalidInputError
-        For an unknown name.
+        If a name is unknown.
     """
     left_out = (*ON_REQUEST, *(SLOW_ON_IMAGES if images else ()))
-    chosen = list(names) or [name for name in VARIANTS if name not in left_out]
-    for name in chosen:
-        if name not in VARIANTS:
-            raise unknown("detector", name, VARIANTS)
-    return [VARIANTS[name] for name in dict.fromkeys([*BASELINES, *chosen])]
+    labels = list(names) or [label for label in VARIANTS if label not in left_out]
+    for label in labels:
+        if label not in VARIANTS:
+            raise unknown("detector", label, VARIANTS)
+    return [VARIANTS[label] for label in dict.fromkeys([*BASELINES, *labels])]
 
 
 @dataclass(frozen=True)
 class Task:
-    """One data set to be split, learned and scored.
+    """A data set with a way to split it.
 
-    Attributes
+    Parameters
     ----------
     name : str
-        As tables call it.
+        Name in tables.
     dataset : str
-        As `egbad data list` calls it.
+        Name of the data set, as in `egbad data list`.
     protocol : str
-        One of `PROTOCOLS`.
+        A key of `PROTOCOLS`.
     split : callable
-        A function of `protocols`: (dataset, **arguments, seed=...) -> Split.
+        A function of `egbad.benchmark.protocols`, called with the data set, `arguments` and `seed`.
     arguments : mapping
-        Of `split`.
+        Keyword arguments of `split`.
     parameters : mapping
-        What the protocol asks of every detector.
-    faults : tuple of str
-        What the protocol does that it should not.
-    kinds : tuple of str, optional
-        What the columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
+        Parameters that the protocol sets for every detector.
+    caveats : tuple of str
+        Errors of the protocol.
+    column_types : tuple of str, optional
+        Types of the columns. None if all columns hold numbers.
     """
 
     name: str
@@ -98,34 +121,67 @@ class Task:
     split: Callable[..., Split]
     arguments: Mapping[str, Any] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    faults: tuple[str, ...] = ()
-    kinds: tuple[str, ...] | None = None
+    caveats: tuple[str, ...] = ()
+    column_types: tuple[str, ...] | None = None
 
     @property
     def identity(self) -> str:
-        """What tells it from every other task."""
+        """Name that differs from that of every other task."""
         return self.name
 
     def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
-        """The split of this seed, and the digest of the data."""
+        """Load the data and split it.
+
+        Parameters
+        ----------
+        seed : int
+        data_dir : Path, optional
+            Folder with a local copy of the public data sets.
+
+        Returns
+        -------
+        split : Split
+        digest : str
+            Digest of the data.
+        """
         data = datasets.load(self.dataset, data_dir)
         return self.split(data, **self.arguments, seed=seed), data.digest
 
 
 @dataclass(frozen=True)
 class UserTask(Task):
-    """A user's data: `store`, an `.npz` that `user_task` wrote, has it; `digest` is known before."""
+    """A task on a user's data, as `user_task` returns it.
+
+    Parameters
+    ----------
+    store : Path
+        The `.npz` file with the data.
+    digest : str
+        Digest of the data.
+    """
 
     store: Path = Path()
     digest: str = ""
 
     @property
     def identity(self) -> str:
-        """What tells it from every other task: other data under the same name is another task."""
+        """Name and digest: other data under the same name are another task."""
         return f"{self.name} {self.digest[:16]}"
 
     def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
-        """The split of this seed, and the digest of the data."""
+        """Load the data from the store and split it.
+
+        Parameters
+        ----------
+        seed : int
+        data_dir : Path, optional
+            Ignored.
+
+        Returns
+        -------
+        split : Split
+        digest : str
+        """
         with np.load(self.store, allow_pickle=False) as content:
             x, labels = content["x"], content["anomalous"]
         data = Dataset(self.dataset, x, labels, None, self.digest, "", "")
@@ -133,7 +189,22 @@ class UserTask(Task):
 
 
 def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> UserTask:
-    """A task of a user's rows or images, put into the file `store` for the processes that run it."""
+    """Create a task on a user's rows or images and write the data to a file for the processes that run it.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    data : Data
+    anomalous : ndarray of bool of shape (n_samples,) or None
+        True for anomalies. None if the data have no labels.
+    store : Path
+        The `.npz` file to write.
+
+    Returns
+    -------
+    UserTask
+    """
     x = data.x
     labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
     with store.open("wb") as file:
@@ -141,97 +212,100 @@ def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store:
     digest = hashlib.sha256(np.ascontiguousarray(x).data)
     digest.update(np.ascontiguousarray(labels).data)
     digest.update(",".join(data.column_types or ()).encode())
-    known = anomalous is not None
+    labelled = anomalous is not None
     return UserTask(
         name=name,
         dataset=name,
         protocol="clean",
-        split=protocols.share_of_normals if known else protocols.unlabelled_half,
-        arguments={"normal": 0} if known else {},
-        kinds=data.column_types,
+        split=protocols.share_of_normals if labelled else protocols.unlabelled_half,
+        arguments={"normal": 0} if labelled else {},
+        column_types=data.column_types,
         store=store,
         digest=digest.hexdigest(),
     )
 
 
-_KNOWS_SHARE = "the papers' threshold is a percentile of the test scores: it knows how many anomalies there are"
+_NEEDS_BASE_RATE = "the papers' threshold is a percentile of the test scores, so it needs the share of anomalies"
 _UNSCALED = "columns are not scaled: the released code drops what its scaler returns"
-_LEAK = "four in five of the test normals were trained on"
-_MIXED = "the training half has its anomalies in it"
+_LEAK = "four in five test normals are training images too"
+_CONTAMINATED = "the training half contains anomalies"
 
 _MINMAX = {"preprocessing__scaling": "minmax", "preprocessing__log_columns": ()}
 _NO_SCALING = {"preprocessing__scaling": "none", "preprocessing__log_columns": ()}
 
+MakeTasks = Callable[[str, Path | None], list[Task]]
+
 
 def _kdd99(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Return the task of KDD99."""
     return {
         "clean": [Task("kdd99", "kdd99", protocol, protocols.kdd99)],
-        "paper": [Task("kdd99", "kdd99", protocol, protocols.kdd99, {}, _MINMAX, (_KNOWS_SHARE,))],
+        "paper": [Task("kdd99", "kdd99", protocol, protocols.kdd99, {}, _MINMAX, (_NEEDS_BASE_RATE,))],
         "released": [
-            Task("kdd99", "kdd99", protocol, protocols.kdd99_released, {}, _NO_SCALING, (_UNSCALED, _KNOWS_SHARE))
+            Task("kdd99", "kdd99", protocol, protocols.kdd99_released, {}, _NO_SCALING, (_UNSCALED, _NEEDS_BASE_RATE))
         ],
     }[protocol]
 
 
 def _kdd99_rev(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Return the task of KDD99 with normal traffic as the normal class."""
     parameters = {} if protocol == "clean" else _MINMAX
-    faults = () if protocol == "clean" else (_KNOWS_SHARE,)
-    return [Task("kdd99_rev", "kdd99", protocol, protocols.kdd99_rev, {}, parameters, faults)]
+    caveats = () if protocol == "clean" else (_NEEDS_BASE_RATE,)
+    return [Task("kdd99_rev", "kdd99", protocol, protocols.kdd99_rev, {}, parameters, caveats)]
 
 
-def _leave_one_out(dataset: str, n_train: int | None = None) -> Callable[[str, Path | None], list[Task]]:
-    few = {} if n_train is None else {"n_train": n_train}
+def _leave_one_out(dataset: str, n_train: int | None = None) -> MakeTasks:
+    """Return a function that returns a task for each anomalous class."""
     name = dataset if n_train is None else f"{dataset} {n_train // 1000}k"
+    limit = {} if n_train is None else {"n_train": n_train}
 
-    def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
-        leaks = protocol == "released"
-        split = protocols.leave_one_out_released if leaks else protocols.leave_one_out
-        faults = (_LEAK,) if leaks else ()
+    def make_tasks(protocol: str, data_dir: Path | None) -> list[Task]:
+        released = protocol == "released"
+        split = protocols.leave_one_out_released if released else protocols.leave_one_out
+        caveats = (_LEAK,) if released else ()
         return [
-            Task(
-                f"{name}, {label} left out",
-                dataset,
-                protocol,
-                split,
-                {"label": label, **few},
-                faults=faults,
-            )
+            Task(f"{name}, {label} left out", dataset, protocol, split, {"label": label, **limit}, caveats=caveats)
             for label in range(10)
         ]
 
-    return tasks
+    return make_tasks
 
 
-def _one_normal(dataset: str, n_official: int) -> Callable[[str, Path | None], list[Task]]:
-    def tasks(protocol: str, data_dir: Path | None) -> list[Task]:
+def _one_normal(dataset: str, n_official: int) -> MakeTasks:
+    """Return a function that returns a task for each normal class."""
+
+    def make_tasks(protocol: str, data_dir: Path | None) -> list[Task]:
+        arguments = [{"label": label, "n_official": n_official} for label in range(10)]
         return [
-            Task(f"{dataset}, {label} normal", dataset, protocol, protocols.one_normal,
-                 {"label": label, "n_official": n_official})
-            for label in range(10)
-        ]  # fmt: skip
+            Task(f"{dataset}, {given['label']} normal", dataset, protocol, protocols.one_normal, given)
+            for given in arguments
+        ]
 
-    return tasks
+    return make_tasks
 
 
 def _arrhythmia(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Return the task of Arrhythmia."""
     normals = {"normal": 0, "top_share": 0.15}
+    split, released = protocols.share_of_normals, protocols.arrhythmia_released
+    caveats = (_CONTAMINATED, _UNSCALED, _NEEDS_BASE_RATE)
     return {
-        "clean": [Task("arrhythmia", "arrhythmia", protocol, protocols.share_of_normals, normals)],
-        "paper": [Task("arrhythmia", "arrhythmia", protocol, protocols.share_of_normals, normals, _MINMAX,
-                       (_KNOWS_SHARE,))],
-        "released": [Task("arrhythmia", "arrhythmia", protocol, protocols.arrhythmia_released, {}, _NO_SCALING,
-                          (_MIXED, _UNSCALED, _KNOWS_SHARE))],
-    }[protocol]  # fmt: skip
+        "clean": [Task("arrhythmia", "arrhythmia", protocol, split, normals)],
+        "paper": [Task("arrhythmia", "arrhythmia", protocol, split, normals, _MINMAX, (_NEEDS_BASE_RATE,))],
+        "released": [Task("arrhythmia", "arrhythmia", protocol, released, {}, _NO_SCALING, caveats)],
+    }[protocol]
 
 
 def _adbench(protocol: str, data_dir: Path | None) -> list[Task]:
-    """Every table of ADBench that is on this machine."""
+    """Return a task for each table of ADBench that is on this machine."""
     present = [
-        entry.name for entry in datasets.describe(data_dir) if entry.name.startswith("adbench/") and entry.present
+        listing.name
+        for listing in datasets.describe(data_dir)
+        if listing.name.startswith("adbench/") and listing.present
     ]
     if not present:
         raise InvalidInputError(
-            "There is no table of ADBench on this machine. Fetch some with 'egbad data get', or name a folder with "
+            "No table of ADBench is on this machine. Download tables with 'egbad data get', or give their folder with "
             "--data-dir or EGBAD_DATA."
         )
     short = {name: name.split("_", 1)[1] for name in present}
@@ -239,70 +313,82 @@ def _adbench(protocol: str, data_dir: Path | None) -> list[Task]:
 
 
 def _magnetic_tile(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Return the task of the magnetic tiles."""
     arguments = {"normal": NORMAL, "share": 0.8}
     return [Task("magnetic_tile", "magnetic_tile", protocol, protocols.share_of_normals, arguments)]
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What `egbad benchmark NAME` runs.
+    """A benchmark that `egbad benchmark NAME` runs.
 
-    Attributes
+    Parameters
     ----------
     title : str
-        A few words.
     tasks : callable
-        (protocol, data folder) -> tasks.
+        Called with the protocol and the data folder, returns the tasks.
     published : tuple of str
-        The protocols that papers have, beside "clean".
-    images : bool
-        Whether images are learned from: the detectors that search for each one are left out unless asked for.
+        Protocols of papers, in addition to "clean".
+    images : bool, default=False
+        True for images: detectors that are slow on images run on request only.
     """
 
     title: str
-    tasks: Callable[[str, Path | None], list[Task]]
+    tasks: MakeTasks
     published: tuple[str, ...] = ()
     images: bool = False
 
 
 SUITES: dict[str, Suite] = {
-    "kdd99": Suite("KDD Cup 1999, 10 percent", _kdd99, ("paper", "released")),
-    "kdd99_rev": Suite("KDD Cup 1999, normal traffic is normal", _kdd99_rev, ("paper",)),
+    "kdd99": Suite("KDD Cup 1999, 10 percent subset", _kdd99, ("paper", "released")),
+    "kdd99_rev": Suite("KDD Cup 1999, trained on normal traffic", _kdd99_rev, ("paper",)),
     "arrhythmia": Suite("Arrhythmia", _arrhythmia, ("paper", "released")),
-    "adbench": Suite("ADBench's classical tables", _adbench),
-    "digits": Suite("scikit-learn's digits, one left out", _leave_one_out("digits"), ("released",), images=True),
+    "adbench": Suite("ADBench, classical tables", _adbench),
+    "digits": Suite("scikit-learn digits, one digit left out", _leave_one_out("digits"), ("released",), images=True),
     "mnist": Suite("MNIST, one digit left out", _leave_one_out("mnist"), ("paper", "released"), images=True),
     "mnist_10k": Suite(
-        "MNIST, one digit left out, 10,000 images to learn from", _leave_one_out("mnist", 10_000), images=True
+        "MNIST, one digit left out, 10,000 training images", _leave_one_out("mnist", 10_000), images=True
     ),
-    "mnist_one_normal": Suite("MNIST, one digit normal", _one_normal("mnist", 60_000), ("paper",), images=True),
+    "mnist_one_normal": Suite("MNIST, one normal digit", _one_normal("mnist", 60_000), ("paper",), images=True),
     "fashion_mnist": Suite(
         "Fashion-MNIST, one class left out", _leave_one_out("fashion_mnist"), ("released",), images=True
     ),
     "fashion_mnist_one_normal": Suite(
-        "Fashion-MNIST, one class normal", _one_normal("fashion_mnist", 60_000), images=True
+        "Fashion-MNIST, one normal class", _one_normal("fashion_mnist", 60_000), images=True
     ),
-    "cifar10": Suite("CIFAR-10, one class normal", _one_normal("cifar10", 50_000), ("paper",), images=True),
-    "magnetic_tile": Suite("Magnetic tiles, defects among them", _magnetic_tile, images=True),
+    "cifar10": Suite("CIFAR-10, one normal class", _one_normal("cifar10", 50_000), ("paper",), images=True),
+    "magnetic_tile": Suite("Magnetic tiles with defects", _magnetic_tile, images=True),
 }
 
 
 def find_suite(name: str, protocol: str) -> Suite:
-    """A benchmark by name, once it is known to have the protocol.
+    """Return a benchmark and check that it has the protocol.
+
+    Parameters
+    ----------
+    name : str
+        A key of `SUITES`.
+    protocol : str
+        A key of `PROTOCOLS`.
+
+    Returns
+    -------
+    Suite
 
     Raises
     ------
     InvalidInputError
-        For an unknown name or a protocol that this benchmark hasn't.
+        If the name is unknown, or the benchmark does not have the protocol.
     """
     if name not in SUITES:
         raise unknown("benchmark", name, SUITES)
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
     suite = SUITES[name]
-    if protocol not in ("clean", *suite.published):
+    available = ("clean", *suite.published)
+    if protocol not in available:
         raise InvalidInputError(
-            f"The benchmark '{name}' must be run under the protocol {' or '.join(('clean', *suite.published))}, "
-            f"got '{protocol}': no paper describes another."
+            f"The protocol of the benchmark '{name}' must be {' or '.join(available)}, got '{protocol}'. "
+            "No paper describes another one."
         )
     return suite

@@ -1,169 +1,20 @@
-"""Finished runs -> tables: means, spreads, ranks, and which best is more than noise."""
+"""Summary of finished runs as tables."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, stdev
 from typing import Any
 
-import numpy as np
+from egbad.benchmark.published import PublishedFigure, published_figures
+from egbad.benchmark.statistics import MetricCell, average_rank, metric_cell, significant_winner
 
-from egbad.benchmark.published import PublishedFigure, of_task
+Record = Mapping[str, Any]
+Failures = tuple[str, ...]
 
-RunRecord = Mapping[str, Any]
+WINNER_METRICS = ("average_precision", "auroc", "f1")
 
-QUALITY = ("average_precision", "auroc", "f1")  # what a best is named for
-NOISE = 0.05  # a difference this likely by chance alone is none
-
-
-@dataclass(frozen=True)
-class MetricCell:
-    """Mean over `n` runs or tasks, and their sample standard deviation where there are two or more."""
-
-    mean: float
-    spread: float | None
-    n: int
-
-
-@dataclass(frozen=True)
-class DetectorRow:
-    """One detector in one table. `failures` are the reasons of the runs that gave no scores."""
-
-    label: str
-    cells: Mapping[str, MetricCell]
-    failures: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class TaskTable:
-    """One task.
-
-    Attributes
-    ----------
-    rows : tuple of DetectorRow
-        Best average precision first, then those without any.
-    best : mapping
-        Measure -> the detector that is ahead by more than noise, where one is.
-    published : tuple of (PublishedFigure, tuple of str)
-        What papers print, and what is doubtful about it.
-    facts : mapping
-        Rows, base rate, repeats, top share: of the first finished run.
-    notes : tuple of str
-        What the protocol and its splits say about themselves.
-    shown : mapping
-        Label -> a finished run with curves, and pictures if there are any.
-    kinds : mapping
-        Kind of anomaly -> how many there are in the first finished run, where there are several kinds.
-    by_kind : mapping
-        Label -> kind -> AUROC against all normals.
-    """
-
-    task: str
-    rows: tuple[DetectorRow, ...]
-    best: Mapping[str, str]
-    published: tuple[tuple[PublishedFigure, tuple[str, ...]], ...]
-    facts: Mapping[str, Any]
-    notes: tuple[str, ...]
-    shown: Mapping[str, RunRecord]
-    kinds: Mapping[str, int] = field(default_factory=dict)
-    by_kind: Mapping[str, Mapping[str, MetricCell]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class BenchmarkSummary:
-    """A benchmark's tables, and over all of them, where there are several, means and mean ranks of each detector."""
-
-    tables: tuple[TaskTable, ...]
-    overall: tuple[DetectorRow, ...]
-    best: Mapping[str, str]
-    versions: Mapping[str, str]
-    digests: Mapping[str, str]
-
-
-def summarize(lines: Iterable[RunRecord]) -> BenchmarkSummary:
-    """All runs of one benchmark under one protocol, in tables."""
-    lines = list(lines)
-    tasks = dict.fromkeys(line["task"] for line in lines)
-    tables = tuple(_table(task, [line for line in lines if line["task"] == task]) for task in tasks)
-    overall, best = _overall(tables) if len(tables) > 1 else ((), {})
-    finished = [line for line in lines if line["status"] == "ok"]
-    digests = {line["dataset"]: line["digest"] for line in finished}
-    return BenchmarkSummary(tables, overall, best, finished[0]["versions"] if finished else {}, digests)
-
-
-# -- one task ----------------------------------------------------------------------------------------------------------
-
-
-def _table(task: str, lines: Sequence[RunRecord]) -> TaskTable:
-    labels = dict.fromkeys(line["label"] for line in lines)
-    by_label = {label: [line for line in lines if line["label"] == label] for label in labels}
-    rows = [_row(label, of_label) for label, of_label in by_label.items()]
-    rows.sort(key=lambda row: -_mean(row, "average_precision"))
-    finished = [line for line in lines if line["status"] == "ok"]
-    first = finished[0] if finished else {}
-    labelled = "metrics" in first
-    top_share = first["metrics"]["top"]["share"] if labelled else None
-    best = {}
-    for measure in QUALITY if labelled else ():
-        runs = {label: {line["seed"]: value(line, measure) for line in of_label if line["status"] == "ok"}
-                for label, of_label in by_label.items()}  # fmt: skip
-        winner = ahead(runs)
-        if winner:
-            best[measure] = winner
-    figures = tuple((figure, tuple(figure.doubts(first.get("base_rate")))) for figure in of_task(task))
-    shown: dict[str, RunRecord] = {}
-    for line in finished:
-        shown.setdefault(line["label"], line)
-    names = ("training_rows", "test_rows", "base_rate", "repeats")
-    facts = {name: first[name] for name in names if name in first} | ({"top_share": top_share} if labelled else {})
-    kinds, by_kind = _by_kind([row.label for row in rows], by_label)
-    notes = tuple(first.get("notes", ()))
-    return TaskTable(task, tuple(rows), best, figures if labelled else (), facts, notes, shown, kinds, by_kind)
-
-
-def _by_kind(
-    labels: Iterable[str], lines: Mapping[str, Sequence[RunRecord]]
-) -> tuple[dict[str, int], dict[str, dict[str, MetricCell]]]:
-    """How many anomalies of each kind there are, and each detector's AUROC on them; empty where there is one kind."""
-    found = {
-        label: [
-            kinds
-            for line in lines[label]
-            if line["status"] == "ok" and (kinds := line.get("metrics", {}).get("by_kind"))
-        ]
-        for label in labels
-    }
-    first: Mapping[str, Any] = next((kinds for of_label in found.values() for kinds in of_label), {})
-    counts = {kind: int(first[kind]["n"]) for kind in first}
-    cells = {
-        label: {kind: cell([kinds[kind]["auroc"] for kinds in of_label if kind in kinds]) for kind in counts}
-        for label, of_label in found.items()
-        if of_label
-    }
-    return counts, cells
-
-
-def _row(label: str, lines: Sequence[RunRecord]) -> DetectorRow:
-    finished = [line for line in lines if line["status"] == "ok"]
-    cells = {}
-    for measure in _MEASURES:
-        values = [v for line in finished if (v := value(line, measure)) is not None]
-        if values:
-            cells[measure] = cell(values)
-    return DetectorRow(label, cells, tuple(dict.fromkeys(line["reason"] for line in lines if line["status"] != "ok")))
-
-
-def cell(values: Sequence[float]) -> MetricCell:
-    """Mean and spread of finite numbers.
-
-    >>> cell([1.0, 3.0])
-    MetricCell(mean=2.0, spread=1.4142135623730951, n=2)
-    """
-    return MetricCell(fmean(values), stdev(values) if len(values) > 1 else None, len(values))
-
-
-# Where a line keeps each measure.
-_MEASURES: dict[str, tuple[str, ...]] = {
+# The path of each metric in a record.
+_METRIC_PATHS: dict[str, tuple[str, ...]] = {
     "average_precision": ("metrics", "average_precision"),
     "trapezoid": ("metrics", "trapezoid"),
     "auroc": ("metrics", "auroc"),
@@ -185,104 +36,252 @@ _MEASURES: dict[str, tuple[str, ...]] = {
 }
 
 
-def value(line: RunRecord, measure: str) -> float | None:
-    """A measure of a finished run; None where it has none."""
-    found: Any = line
-    for name in _MEASURES[measure]:
-        found = found.get(name) if isinstance(found, Mapping) else None
-    return None if found is None else float(found)
+@dataclass(frozen=True)
+class DetectorRow:
+    """A detector in a table.
 
-
-def _mean(row: DetectorRow, measure: str) -> float:
-    return row.cells[measure].mean if measure in row.cells else -math.inf
-
-
-def ahead(runs: Mapping[str, Mapping[Any, float | None]]) -> str | None:
-    """Who has the best mean, if the difference from the next is larger than noise: label -> {split: value}.
-
-    A paired t-test over the splits that both have, at 5 percent; equal differences on all splits are no noise.
+    Parameters
+    ----------
+    label : str
+    cells : mapping of str to MetricCell
+    failures : tuple of str
+        Reasons of failed runs.
     """
-    from scipy.stats import ttest_rel
 
-    known = {label: {split: v for split, v in of_label.items() if v is not None} for label, of_label in runs.items()}
-    order = sorted((label for label in known if known[label]), key=lambda label: -fmean(known[label].values()))
-    if len(order) < 2:
-        return None
-    first, second = known[order[0]], known[order[1]]
-    common = sorted(first.keys() & second.keys())
-    if len(common) < 2:
-        return None
-    a, b = [first[s] for s in common], [second[s] for s in common]
-    differences = [x - y for x, y in zip(a, b, strict=True)]
-    if max(differences) - min(differences) < 1e-12:
-        return order[0] if differences[0] > 1e-12 else None
-    return order[0] if fmean(differences) > 0 and ttest_rel(a, b).pvalue < NOISE else None
+    label: str
+    cells: Mapping[str, MetricCell]
+    failures: Failures = ()
+
+    @property
+    def n(self) -> int:
+        """Number of runs or tasks with scores."""
+        return max((cell.n for cell in self.cells.values()), default=0)
 
 
-# -- all tasks ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class TaskTable:
+    """Results of one task.
+
+    Parameters
+    ----------
+    task : str
+    rows : tuple of DetectorRow
+        In descending order of the average precision.
+    best : mapping of str to str
+        For each metric with a significant winner, the label of the winner.
+    published : tuple of (PublishedFigure, tuple of str)
+        Published figures with remarks.
+    facts : mapping
+        Number of rows, base rate, duplicates and top share of the first finished run.
+    notes : tuple of str
+        Remarks about the protocol and its splits.
+    example_runs : mapping of str to dict
+        For each label the record of its first finished run, with curves and images.
+    anomaly_counts : mapping of str to int
+        Number of anomalies of each kind, if there are several kinds.
+    auroc_by_kind : mapping of str to mapping
+        For each label the AUROC of each kind of anomaly.
+    """
+
+    task: str
+    rows: tuple[DetectorRow, ...]
+    best: Mapping[str, str]
+    published: tuple[tuple[PublishedFigure, tuple[str, ...]], ...]
+    facts: Mapping[str, Any]
+    notes: tuple[str, ...]
+    example_runs: Mapping[str, Record]
+    anomaly_counts: Mapping[str, int] = field(default_factory=dict)
+    auroc_by_kind: Mapping[str, Mapping[str, MetricCell]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class BenchmarkSummary:
+    """Results of a benchmark.
+
+    Parameters
+    ----------
+    tables : tuple of TaskTable
+    overall : tuple of DetectorRow
+        Means and mean ranks over all tasks. Empty for a single task.
+    best : mapping of str to str
+        Significant winners over all tasks.
+    versions, digests : mapping of str to str
+        Versions of the libraries, and digests of the data sets.
+    """
+
+    tables: tuple[TaskTable, ...]
+    overall: tuple[DetectorRow, ...]
+    best: Mapping[str, str]
+    versions: Mapping[str, str]
+    digests: Mapping[str, str]
+
+
+def summarize(records: Iterable[Record]) -> BenchmarkSummary:
+    """Summarize the runs of one benchmark under one protocol.
+
+    Parameters
+    ----------
+    records : iterable of dict
+
+    Returns
+    -------
+    BenchmarkSummary
+    """
+    records = list(records)
+    tasks = dict.fromkeys(record["task"] for record in records)
+    tables = tuple(_task_table(task, [record for record in records if record["task"] == task]) for task in tasks)
+    overall, best = _overall(tables) if len(tables) > 1 else ((), {})
+    finished = _finished(records)
+    digests = {record["dataset"]: record["digest"] for record in finished}
+    return BenchmarkSummary(tables, overall, best, finished[0]["versions"] if finished else {}, digests)
+
+
+def _finished(records: Iterable[Record]) -> list[Record]:
+    """Return the records of runs with scores."""
+    return [record for record in records if record["status"] == "ok"]
+
+
+def _task_table(task: str, records: Sequence[Record]) -> TaskTable:
+    """Summarize the runs of one task."""
+    labels = dict.fromkeys(record["label"] for record in records)
+    by_label = {label: [record for record in records if record["label"] == label] for label in labels}
+    rows = [_detector_row(label, own) for label, own in by_label.items()]
+    rows.sort(key=lambda row: -_mean(row, "average_precision"))
+    finished = _finished(records)
+    first: Record = finished[0] if finished else {}
+    labelled = "metrics" in first
+    anomaly_counts, auroc_by_kind = _by_kind([row.label for row in rows], by_label)
+    example_runs: dict[str, Record] = {}
+    for record in finished:
+        example_runs.setdefault(record["label"], record)
+    return TaskTable(
+        task=task,
+        rows=tuple(rows),
+        best=_winners(by_label) if labelled else {},
+        published=_published(task, first.get("base_rate")) if labelled else (),
+        facts=_facts(first),
+        notes=tuple(first.get("notes", ())),
+        example_runs=example_runs,
+        anomaly_counts=anomaly_counts,
+        auroc_by_kind=auroc_by_kind,
+    )
+
+
+def _winners(by_label: Mapping[str, Sequence[Record]]) -> dict[str, str]:
+    """Return the significant winner of each metric that has one."""
+    winners = {}
+    for metric in WINNER_METRICS:
+        values = {
+            label: {record["seed"]: metric_value(record, metric) for record in _finished(records)}
+            for label, records in by_label.items()
+        }
+        winner = significant_winner(values)
+        if winner:
+            winners[metric] = winner
+    return winners
+
+
+def _published(task: str, base_rate: float | None) -> tuple[tuple[PublishedFigure, tuple[str, ...]], ...]:
+    """Return the published figures of a task with remarks."""
+    return tuple((figure, tuple(figure.remarks(base_rate))) for figure in published_figures(task))
+
+
+def _facts(record: Record) -> dict[str, Any]:
+    """Return the facts about the split that a table shows."""
+    names = ("training_rows", "test_rows", "base_rate", "repeats")
+    facts = {name: record[name] for name in names if name in record}
+    return facts | ({"top_share": record["metrics"]["top"]["share"]} if "metrics" in record else {})
+
+
+def _by_kind(
+    labels: Iterable[str], by_label: Mapping[str, Sequence[Record]]
+) -> tuple[dict[str, int], dict[str, dict[str, MetricCell]]]:
+    """Count the anomalies of each kind and summarize the AUROC of each detector on them."""
+    found = {
+        label: [kinds for record in _finished(by_label[label]) if (kinds := record.get("metrics", {}).get("by_kind"))]
+        for label in labels
+    }
+    first: Mapping[str, Any] = next((kinds for runs in found.values() for kinds in runs), {})
+    counts = {kind: int(first[kind]["n"]) for kind in first}
+    cells = {
+        label: {kind: metric_cell([kinds[kind]["auroc"] for kinds in runs if kind in kinds]) for kind in counts}
+        for label, runs in found.items()
+        if runs
+    }
+    return counts, cells
+
+
+def _detector_row(label: str, records: Sequence[Record]) -> DetectorRow:
+    """Summarize the runs of one detector on one task."""
+    finished = _finished(records)
+    cells = {}
+    for metric in _METRIC_PATHS:
+        values = [v for record in finished if (v := metric_value(record, metric)) is not None]
+        if values:
+            cells[metric] = metric_cell(values)
+    reasons = dict.fromkeys(record["reason"] for record in records if record["status"] != "ok")
+    return DetectorRow(label, cells, tuple(reasons))
+
+
+def metric_value(record: Record, metric: str) -> float | None:
+    """Return a metric of a finished run.
+
+    Parameters
+    ----------
+    record : dict
+    metric : str
+
+    Returns
+    -------
+    float or None
+        None if the run does not have the metric.
+    """
+    value: Any = record
+    for name in _METRIC_PATHS[metric]:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if value is None else float(value)
+
+
+def _mean(row: DetectorRow, metric: str) -> float:
+    """Return the mean of a metric, or minus infinity if there is none."""
+    return row.cells[metric].mean if metric in row.cells else -math.inf
 
 
 def _overall(tables: Sequence[TaskTable]) -> tuple[tuple[DetectorRow, ...], dict[str, str]]:
-    """Means over tasks of each detector, and mean ranks of those that finished all tasks."""
+    """Compute means over tasks, and mean ranks of the detectors that finished all tasks."""
     labels = dict.fromkeys(row.label for table in tables for row in table.rows)
     means = {
-        measure: {label: _by_task(tables, label, measure) for label in labels}
-        for measure in ("average_precision", "auroc", "f1", "fit_seconds")
+        metric: {label: _means_by_task(tables, label, metric) for label in labels}
+        for metric in ("average_precision", "auroc", "f1", "fit_seconds")
     }
     complete = [label for label in labels if len(means["auroc"][label]) == len(tables)]
     rows = []
     for label in labels:
-        cells = {measure: cell(list(of[label].values())) for measure, of in means.items() if of[label]}
+        cells = {metric: metric_cell(list(own[label].values())) for metric, own in means.items() if own[label]}
         if label in complete:
-            for measure in ("average_precision", "auroc"):
-                process_group = [
-                    rank(means[measure][label][t.task], [means[measure][o][t.task] for o in complete]) for t in tables
+            for metric in ("average_precision", "auroc"):
+                of_metric = means[metric]
+                ranks = [
+                    average_rank(of_metric[label][t.task], [of_metric[other][t.task] for other in complete])
+                    for t in tables
                 ]
-                cells[f"rank_{measure}"] = cell(process_group)
-        failures = dict.fromkeys(reason for table in tables for row in table.rows if row.label == label
-                                 for reason in row.failures)  # fmt: skip
-        rows.append(DetectorRow(label, cells, tuple(failures)))
+                cells[f"rank_{metric}"] = metric_cell(ranks)
+        failures = [failure for t in tables for row in t.rows if row.label == label for failure in row.failures]
+        rows.append(DetectorRow(label, cells, tuple(dict.fromkeys(failures))))
     rows.sort(key=lambda row: (row.label not in complete, -_mean(row, "average_precision")))
-    best = {m: w for m in QUALITY if (w := ahead({label: means[m][label] for label in complete}))}
-    return tuple(rows), best
+    winners = {
+        metric: winner
+        for metric in WINNER_METRICS
+        if (winner := significant_winner({label: means[metric][label] for label in complete}))
+    }
+    return tuple(rows), winners
 
 
-def _by_task(tables: Sequence[TaskTable], label: str, measure: str) -> dict[str, float]:
+def _means_by_task(tables: Sequence[TaskTable], label: str, metric: str) -> dict[str, float]:
+    """Return the mean of a detector's metric for each task that has it."""
     return {
-        table.task: row.cells[measure].mean
+        table.task: row.cells[metric].mean
         for table in tables
         for row in table.rows
-        if row.label == label and measure in row.cells
+        if row.label == label and metric in row.cells
     }
-
-
-def rank(value: float, among: Sequence[float]) -> float:
-    """1 for the highest; equal values share the mean of their ranks.
-
-    >>> [rank(v, [0.9, 0.5, 0.9]) for v in (0.9, 0.5)]
-    [1.5, 3.0]
-    """
-    return sum(other > value for other in among) + (sum(other == value for other in among) + 1) / 2
-
-
-# -- without labels ----------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Rank correlations (Spearman) of the scores of every two detectors on the same rows, in [-1, 1]."""
-
-    labels: tuple[str, ...]
-    correlations: tuple[tuple[float, ...], ...]
-
-
-def rank_agreement(scores: Mapping[str, Any]) -> Agreement | None:
-    """How alike detectors order the same rows: label -> scores (n,); None for fewer than two detectors."""
-    if len(scores) < 2:
-        return None
-    from scipy.stats import rankdata
-
-    process_group = np.array([rankdata(of_label) for of_label in scores.values()])
-    with np.errstate(invalid="ignore"):  # scores that are all the same agree with nothing
-        found = np.nan_to_num(np.corrcoef(process_group))
-    return Agreement(tuple(scores), tuple(tuple(float(v) for v in row) for row in found))

@@ -17,8 +17,8 @@ from egbad.errors import EgbadError, InvalidInputError, StoppedError
 
 if TYPE_CHECKING:
     from egbad.benchmark.columns import PageHeader
-    from egbad.benchmark.runner import Job, RunRecord
-    from egbad.benchmark.summary import Agreement
+    from egbad.benchmark.jobs import Job, RunRecord
+    from egbad.benchmark.statistics import RankAgreement
 
 Detectors = Annotated[
     str, typer.Option(metavar="A,B,C", help="Which detectors (default: all); the naive baselines always runner.")
@@ -60,8 +60,9 @@ def benchmark(
 
     Every finished run is a line in OUT/runs.jsonl: a benchmark that was stopped goes on where it was.
     """
-    from egbad.benchmark import runner, suites
+    from egbad.benchmark import suites
     from egbad.benchmark.columns import PageHeader
+    from egbad.benchmark.jobs import make_jobs
 
     suite = suites.find_suite(name, protocol)
     entries = suites.select_variants(_listed(detectors), images=suite.images)
@@ -71,7 +72,7 @@ def benchmark(
             f"Of the tasks of '{name}' none is called by '{tasks}'. Leave --tasks out to see them all."
         )
     head = PageHeader(suite.title, protocol, suites.PROTOCOLS[protocol], _command())
-    todo = runner.make_jobs(chosen, entries, seeds)
+    todo = make_jobs(chosen, entries, seeds)
     lines = _run(todo, out, jobs=jobs, limit=limit, retry=retry, data_dir=data_dir, quiet=as_json)
     _tell(lines, head, out, as_json)
 
@@ -96,8 +97,9 @@ def compare(
     With labels, half of the normal rows train, and all others are told apart. Without, a random half trains; shown is how
     alike the detectors order the other half, how much they flag, and which rows each finds the most anomalous.
     """
-    from egbad.benchmark import runner, suites
+    from egbad.benchmark import suites
     from egbad.benchmark.columns import PageHeader
+    from egbad.benchmark.jobs import make_jobs
 
     found = inputs.Source(data, label_column, image_size, data_dir).read()
     anomalous = None
@@ -108,10 +110,10 @@ def compare(
     entries = suites.select_variants(_listed(detectors), images=found.x.ndim > 2)
     _make(out)
     name = Path(data).name
-    head = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], _command(), names=found.files)
+    head = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], _command(), row_names=found.files)
     with tempfile.TemporaryDirectory(dir=out, prefix=".data-") as store:
         task = suites.user_task(name, found, anomalous, Path(store) / "data.npz")
-        todo = runner.make_jobs([task], entries, seeds)
+        todo = make_jobs([task], entries, seeds)
         scores = out / "scores" if anomalous is None else None
         lines = _run(todo, out, jobs=jobs, limit=limit, retry=retry, data_dir=None, quiet=as_json, keep_scores=scores)
     if scores is not None:
@@ -147,12 +149,13 @@ def _run(
 ) -> list["RunRecord"]:
     """All runs, with progress; what was finished is kept whatever happens."""
     from egbad.benchmark import runner
+    from egbad.benchmark.run_log import RunLog
     from egbad.progress import progress
 
     _make(out)
     if keep_scores is not None:
         _make(keep_scores)
-    runs = runner.RunLog(out)
+    runs = RunLog(out)
     left = runner.pending_jobs(todo, runs, retry=retry)
     if len(left) < len(todo) and not quiet:
         output.note(f"{len(todo) - len(left)} of {len(todo)} runs were done before.")
@@ -167,7 +170,7 @@ def _run(
             return runner.run_jobs(
                 todo,
                 runs,
-                workers=jobs,
+                n_workers=jobs,
                 timeout=limit,
                 retry=retry,
                 data_dir=data_dir,
@@ -175,19 +178,18 @@ def _run(
                 on_record=done,
             )
         except KeyboardInterrupt:
-            kept = sum(job.key in runs.lines for job in todo)
+            kept = sum(job.key in runs.records for job in todo)
             raise StoppedError(
                 f"Interrupted: {kept} of {len(todo)} runs are in {runs.path}, the same command goes on from there."
             ) from None
 
 
-def _agreement(todo: Sequence["Job"], folder: Path) -> "Agreement | None":
+def _agreement(todo: Sequence["Job"], folder: Path) -> "RankAgreement | None":
     import numpy as np
 
-    from egbad.benchmark import runner
-    from egbad.benchmark.summary import rank_agreement
+    from egbad.benchmark.statistics import rank_agreement
 
-    files = {job.variant.label: folder / runner.scores_file_name(job) for job in todo if job.seed == 0}
+    files = {job.variant.label: folder / job.scores_file_name for job in todo if job.seed == 0}
     return rank_agreement({label: np.load(file, allow_pickle=False) for label, file in files.items() if file.exists()})
 
 
@@ -207,14 +209,14 @@ def _tell(lines: Sequence["RunRecord"], head: "PageHeader", out: Path, as_json: 
     wanted = [
         c
         for c in (columns.OVERALL_COLUMNS if summary.overall else columns.table_columns(first))
-        if c.measure in _ON_SCREEN
+        if c.metric in _ON_SCREEN
     ]
     rows = [
         (
             row.label,
-            *(columns.format_cell(row.cells[c.measure], c)[0] if c.measure in row.cells else "-" for c in wanted),
+            *(columns.format_cell(row.cells[c.metric], c)[0] if c.metric in row.cells else "-" for c in wanted),
         )
         for row in summary.overall or first.rows
     ]
-    output.show_rows(head.title, ("detector", *(column.head for column in wanted)), rows)
+    output.show_rows(head.title, ("detector", *(column.heading for column in wanted)), rows)
     output.note(f"Written: {', '.join(map(str, files))}")

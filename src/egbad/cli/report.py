@@ -69,7 +69,9 @@ def report(
     if as_json:
         output.show_json(_told(found) | {"report": str(out)})
     else:
-        output.note(f"{found.n:,} {found.kind}, {found.flagged:,} flagged ({found.share:.2%}), reported in {out}.")
+        output.note(
+            f"{found.n_samples:,} {found.kind}, {found.n_flagged:,} flagged ({found.flagged_share:.2%}), reported in {out}."
+        )
 
 
 def _write(found: "FindingsReport", out: Path, language: str) -> None:
@@ -89,9 +91,9 @@ def _write(found: "FindingsReport", out: Path, language: str) -> None:
 def _told(found: "FindingsReport") -> dict[str, Any]:
     """What a program wants to know of findings."""
     return {
-        "rows": found.n,
-        "flagged": found.flagged,
-        "flagged_share": found.share,
+        "rows": found.n_samples,
+        "flagged": found.n_flagged,
+        "flagged_share": found.flagged_share,
         "interval": list(found.interval),
         "threshold": found.threshold,
         "causes": [{"rows": len(cause.rows), "columns": list(cause.names)} for cause in found.groups],

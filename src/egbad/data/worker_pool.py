@@ -22,6 +22,16 @@ _IDLE = 10  # seconds after which a worker ends that has nothing to do; half a m
 _WORKERS = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may use, limited by its CPU affinity and its container.
+
+    Returns
+    -------
+    int
+    """
+    return int(cpu_count())
+
+
 def map_processes(work: Callable[[A], B], items: Sequence[A], at_once: int, *, processes: bool) -> Iterator[B]:
     """What `work` makes of each item, in order, on all cores.
 

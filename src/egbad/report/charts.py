@@ -1,20 +1,65 @@
-"""Charts as inline SVG: light, sharp at any size, coloured by the page's own variables."""
+"""Charts as inline SVG: small, sharp at any size, and coloured by the style sheet of the page.
+
+Every attribute and text passes through `_element`, which escapes it. The charts are `Markup`, so that templates insert
+them as they are.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, log10
 
-from egbad.report.evaluation import Curve, Histogram, Losses
+from markupsafe import Markup
+
+from egbad.report.curves import Curve, Histogram, Losses
 
 WIDTH, HEIGHT = 460, 280
-_LETTER = 6.2  # of a name, about
-LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44
+LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44  # margins for labels
+N_SERIES_COLOURS = 7  # classes c0 to c6 of the style sheet
+_CHARACTER_WIDTH = 6.2  # pixels, on average
+_LABEL_HEIGHT, _LABEL_WIDTH = 11, 110  # labels of dots that are closer than this are moved apart
+
+
+@dataclass(frozen=True)
+class LegendEntry:
+    """An entry of a legend.
+
+    Parameters
+    ----------
+    label : str
+    css_class : str
+        Class of the style sheet that sets the colour: "normal", "anomaly", or "series c0" to "series c6".
+    """
+
+    label: str
+    css_class: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart with a caption and a legend.
+
+    Parameters
+    ----------
+    chart : Markup
+        SVG element.
+    caption : str
+    legend : tuple of LegendEntry
+    """
+
+    chart: Markup
+    caption: str
+    legend: tuple[LegendEntry, ...] = ()
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A value in [0, 1], and its spread where one is known."""
+    """A value in [0, 1] and its standard deviation, if known.
+
+    Parameters
+    ----------
+    value : float
+    spread : float, optional
+    """
 
     value: float
     spread: float | None = None
@@ -22,17 +67,35 @@ class Bar:
 
 @dataclass(frozen=True)
 class Dot:
-    """A named point; `naive` ones have another colour."""
+    """A named point of a scatter chart.
+
+    Parameters
+    ----------
+    name : str
+    x, y : float
+    baseline : bool, default=False
+        Baselines have a colour of their own.
+    """
 
     name: str
     x: float
     y: float
-    naive: bool = False
+    baseline: bool = False
 
 
 @dataclass(frozen=True)
 class Axis:
-    """Values low to high on a stretch of pixels, evenly or by their logarithm."""
+    """A linear or logarithmic scale from values to pixels.
+
+    Parameters
+    ----------
+    low, high : float
+        Range of the values.
+    start, end : float
+        Pixels of `low` and `high`.
+    log : bool, default=False
+        True for a logarithmic scale.
+    """
 
     low: float
     high: float
@@ -40,20 +103,35 @@ class Axis:
     end: float
     log: bool = False
 
-    def at(self, value: float) -> float:
-        """Where a value lies, in pixels."""
-        low, high, value = (
-            (log10(v) for v in (self.low, self.high, value)) if self.log else (self.low, self.high, value)
-        )
+    def to_pixels(self, value: float) -> float:
+        """Return the position of a value in pixels.
+
+        Parameters
+        ----------
+        value : float
+
+        Returns
+        -------
+        float
+        """
+        low, high = self.low, self.high
+        if self.log:
+            low, high, value = log10(low), log10(high), log10(value)
         return self.start + (value - low) / ((high - low) or 1.0) * (self.end - self.start)
 
     def ticks(self) -> list[float]:
-        """A few round values."""
+        """Return a few round values of the axis.
+
+        Returns
+        -------
+        list of float
+            Powers of ten on a logarithmic axis that spans at least two of them.
+        """
         if self.log:
             first, last = floor(log10(self.low)), floor(log10(self.high))
-            tens = [10.0**e for e in range(first, last + 2) if self.low <= 10.0**e <= self.high]
-            if len(tens) >= 2:
-                return tens
+            powers = [10.0**e for e in range(first, last + 2) if self.low <= 10.0**e <= self.high]
+            if len(powers) >= 2:
+                return powers
         step = 10 ** floor(log10((self.high - self.low) / 3)) if self.high > self.low else 1.0
         while (self.high - self.low) / step > 6:
             step *= 2 if (self.high - self.low) / step <= 12 else 2.5
@@ -61,163 +139,273 @@ class Axis:
         return [first_tick + i * step for i in range(int((self.high - first_tick) / step + 1e-6) + 1)]
 
 
-def short(value: float) -> str:
-    """A number in few characters."""
-    return "0" if abs(value) < 1e-12 else f"{value:.3g}"
+def x_axis(low: float, high: float, log: bool = False) -> Axis:
+    """Return the horizontal axis of a chart.
 
+    Parameters
+    ----------
+    low, high : float
+    log : bool, default=False
 
-def frame(title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[str], *, ticks: bool = True) -> str:
-    """Axes, grid and labels around what is drawn."""
-    grid = [
-        f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y.at(t):.1f}" y2="{y.at(t):.1f}"/>'
-        f'<text class="tick" x="{LEFT - 7}" y="{y.at(t) + 4:.1f}" text-anchor="end">{short(t)}</text>'
-        for t in y.ticks()
-    ]
-    grid += [
-        f'<text class="tick" x="{x.at(t):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{short(t)}</text>'
-        for t in (x.ticks() if ticks else ())
-    ]
-    return "\n".join(
-        [
-            f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(title)}"><title>{escape(title)}</title>',
-            *grid,
-            f'<line class="axis" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}"/>',
-            *body,
-            f'<text class="label" x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 8}" text-anchor="middle">'
-            f"{escape(x_label)}</text>",
-            f'<text class="label" transform="translate(13 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
-            f'text-anchor="middle">{escape(y_label)}</text>',
-            "</svg>",
-        ]
-    )
-
-
-def horizontal(low: float, high: float, log: bool = False) -> Axis:
-    """The x axis of a chart."""
+    Returns
+    -------
+    Axis
+    """
     return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT, log)
 
 
-def vertical(low: float, high: float) -> Axis:
-    """The y axis of a chart."""
+def y_axis(low: float, high: float) -> Axis:
+    """Return the vertical axis of a chart.
+
+    Parameters
+    ----------
+    low, high : float
+
+    Returns
+    -------
+    Axis
+    """
     return Axis(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)
 
 
-def path(x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float | None], kind: str) -> str:
-    """A line through the points; where a value is missing the line breaks."""
-    parts, pen = [], "M"
-    for a, b in zip(xs, ys, strict=True):
-        if b is None:
-            pen = "M"
-            continue
-        parts.append(f"{pen}{x.at(a):.1f} {y.at(b):.1f}")
-        pen = "L"
-    return f'<path class="line {kind}" d="{"".join(parts)}"/>'
+def rate_chart(title: str, curves: Sequence[Curve], x_label: str, y_label: str, reference: Curve) -> Markup:
+    """Draw curves in the unit square, one colour each, and a dotted reference.
 
+    Parameters
+    ----------
+    title : str
+    curves : sequence of Curve
+    x_label, y_label : str
+    reference : Curve
+        For instance the curve of a random ranking.
 
-def rate_chart(title: str, curve: Curve, x_label: str, y_label: str, chance: Curve) -> str:
-    """A curve in the unit square, and chance as a dotted line."""
-    x, y = horizontal(0, 1), vertical(0, 1)
-    body = [path(x, y, chance.x, chance.y, "chance"), path(x, y, curve.x, curve.y, "main")]
-    return frame(title, x, y, x_label, y_label, body)
+    Returns
+    -------
+    Markup
+    """
+    x, y = x_axis(0, 1), y_axis(0, 1)
+    lines = [_polyline(x, y, curve.x, curve.y, series_class(i)) for i, curve in enumerate(curves)]
+    return _chart(title, x, y, x_label, y_label, [_polyline(x, y, reference.x, reference.y, "reference"), *lines])
 
 
 def histogram_chart(
     title: str,
     histogram: Histogram,
-    threshold: float,
+    threshold: float | None = None,
     *,
     x_label: str = "anomaly score",
-    y_label: str = "share of its kind",
-    mark: str = "threshold",
-) -> str:
-    """Shares of normals and of anomalies per bin of the score, and the threshold."""
+    y_label: str = "share of each group",
+    threshold_label: str = "threshold",
+) -> Markup:
+    """Draw the share of normal rows and of anomalies per bin of the score, and the threshold.
+
+    Parameters
+    ----------
+    title : str
+    histogram : Histogram
+    threshold : float, optional
+        Drawn if it lies within the bins.
+    x_label, y_label, threshold_label : str
+
+    Returns
+    -------
+    Markup
+    """
     edges = histogram.edges
     shares = [[count / max(sum(counts), 1) for count in counts] for counts in (histogram.normals, histogram.anomalies)]
-    x, y = horizontal(edges[0], edges[-1], histogram.log), vertical(0, max(map(max, shares)) * 1.05)
-    body = [
-        f'<rect class="bar {kind}" x="{x.at(a):.1f}" width="{max(x.at(b) - x.at(a), 0.5):.1f}" y="{y.at(share):.1f}" '
-        f'height="{y.at(0) - y.at(share):.1f}"/>'
-        for kind, of_kind in zip(("normal", "anomaly"), shares, strict=True)
-        for a, b, share in zip(edges[:-1], edges[1:], of_kind, strict=True)
-        if share
-    ]
-    if edges[0] < threshold < edges[-1]:
-        place = x.at(threshold)
-        anchor, shift = ("end", -5) if place > WIDTH / 2 else ("start", 5)
-        body.append(
-            f'<line class="threshold" x1="{place:.1f}" x2="{place:.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-            f'<text class="tick" x="{place + shift:.1f}" y="{TOP + 10}" text-anchor="{anchor}">'
-            f"{escape(mark)} {short(threshold)}</text>"
-        )
-    return frame(title, x, y, x_label, y_label, body)
+    x, y = x_axis(edges[0], edges[-1], histogram.log), y_axis(0, max(map(max, shares)) * 1.05)
+    body = []
+    for kind, shares_of_kind in zip(("normal", "anomaly"), shares, strict=True):
+        for low, high, share in zip(edges[:-1], edges[1:], shares_of_kind, strict=True):
+            if share:
+                width = max(x.to_pixels(high) - x.to_pixels(low), 0.5)
+                body.append(_bar(x.to_pixels(low), width, y, share, kind))
+    if threshold is not None and edges[0] < threshold < edges[-1]:
+        body += _threshold_line(x.to_pixels(threshold), f"{threshold_label} {format_number(threshold)}")
+    return _chart(title, x, y, x_label, y_label, body)
 
 
-def loss_chart(title: str, losses: Losses, name: str, *, x_label: str = "step", y_label: str | None = None) -> str:
-    """One loss over the steps, a line per member."""
+def loss_chart(title: str, losses: Losses, name: str, *, x_label: str = "step", y_label: str = "loss") -> Markup:
+    """Draw one loss over the training steps, with a line per member.
+
+    Parameters
+    ----------
+    title : str
+    losses : Losses
+    name : str
+        Name of the loss.
+    x_label, y_label : str
+
+    Returns
+    -------
+    Markup
+    """
     members = losses.values[name]
     finite = [v for member in members for v in member if v is not None] or [0.0]
-    x, y = horizontal(0, losses.steps[-1]), vertical(min(0.0, *finite), max(finite))
-    return frame(
-        title, x, y, x_label, y_label or f"loss of {name}", [path(x, y, losses.steps, m, "main") for m in members]
-    )
+    x, y = x_axis(0, losses.steps[-1]), y_axis(min(0.0, *finite), max(finite))
+    return _chart(title, x, y, x_label, y_label, [_polyline(x, y, losses.steps, m, "main") for m in members])
 
 
-# -- several detectors in one chart --------------------------------------------------------------------------------------
+def bars_chart(title: str, groups: Sequence[str], series: Sequence[Sequence[Bar | None]], y_label: str) -> Markup:
+    """Draw groups of bars in the unit interval, with whiskers of one standard deviation.
 
-COLOURS = 7  # of series, as the style has them
+    Parameters
+    ----------
+    title : str
+    groups : sequence of str
+        Names of the groups.
+    series : sequence of sequence of Bar or None
+        For each series a bar per group. None leaves a gap.
+    y_label : str
 
-
-def curves_chart(title: str, curves: Sequence[Curve], x_label: str, y_label: str, chance: Curve) -> str:
-    """Curves in the unit square, one colour each, and chance as a dotted line."""
-    x, y = horizontal(0, 1), vertical(0, 1)
-    lines = [path(x, y, curve.x, curve.y, f"series c{i % COLOURS}") for i, curve in enumerate(curves)]
-    return frame(title, x, y, x_label, y_label, [path(x, y, chance.x, chance.y, "chance"), *lines])
-
-
-def bars_chart(title: str, groups: Sequence[str], series: Sequence[Sequence[Bar | None]], y_label: str) -> str:
-    """Bars in the unit interval, side by side in each group, with whiskers of one spread."""
-    x, y = horizontal(0, len(groups)), vertical(0, 1)
+    Returns
+    -------
+    Markup
+    """
+    x, y = x_axis(0, len(groups)), y_axis(0, 1)
     width = 0.8 / max(len(series), 1)
     body = []
     for i, bars in enumerate(series):
         for j, bar in enumerate(bars):
             if bar is None:
                 continue
-            left, right = x.at(j + 0.1 + i * width), x.at(j + 0.1 + (i + 0.92) * width)
-            body.append(
-                f'<rect class="bar series c{i % COLOURS}" x="{left:.1f}" width="{right - left:.1f}" '
-                f'y="{y.at(bar.value):.1f}" height="{y.at(0) - y.at(bar.value):.1f}"/>'
-            )
+            left, right = x.to_pixels(j + 0.1 + i * width), x.to_pixels(j + 0.1 + (i + 0.92) * width)
+            body.append(_bar(left, right - left, y, bar.value, series_class(i)))
             if bar.spread:
                 low, high = max(0.0, bar.value - bar.spread), min(1.0, bar.value + bar.spread)
                 middle = (left + right) / 2
-                body.append(
-                    f'<line class="whisker" x1="{middle:.1f}" x2="{middle:.1f}" y1="{y.at(low):.1f}" y2="{y.at(high):.1f}"/>'
-                )
-    body += [
-        f'<text class="tick" x="{x.at(j + 0.5):.1f}" y="{HEIGHT - BOTTOM + 17}" text-anchor="middle">{escape(name)}</text>'
-        for j, name in enumerate(groups)
-    ]
-    return frame(title, x, y, "", y_label, body, ticks=False)
+                body.append(_line("whisker", middle, middle, y.to_pixels(low), y.to_pixels(high)))
+    body += [_text(name, x.to_pixels(j + 0.5), HEIGHT - BOTTOM + 17, "middle") for j, name in enumerate(groups)]
+    return _chart(title, x, y, "", y_label, body, x_ticks=False)
 
 
-def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -> str:
-    """Named dots; x on a logarithmic scale. Names that would lie on each other move apart, up or down."""
-    lowest = min(dot.y for dot in dots)
-    x = horizontal(min(dot.x for dot in dots) / 1.6, max(dot.x for dot in dots) * 5, log=True)
-    y = vertical(max(0.0, lowest - 0.05), min(1.0, max(dot.y for dot in dots) + 0.03))
-    body: list[str] = []
-    taken: list[tuple[float, float]] = []
+def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -> Markup:
+    """Draw named dots over a logarithmic x axis. Labels that would overlap are moved apart.
+
+    Parameters
+    ----------
+    title : str
+    dots : sequence of Dot
+        At least one, with positive x.
+    x_label, y_label : str
+
+    Returns
+    -------
+    Markup
+    """
+    x = x_axis(min(dot.x for dot in dots) / 1.6, max(dot.x for dot in dots) * 5, log=True)
+    y = y_axis(max(0.0, min(dot.y for dot in dots) - 0.05), min(1.0, max(dot.y for dot in dots) + 0.03))
+    body: list[Markup] = []
+    labels: list[tuple[float, float]] = []
     for dot in sorted(dots, key=lambda dot: -dot.y):
-        left, top = x.at(dot.x), y.at(dot.y)
-        place = top + 4
-        while any(abs(place - other) < 11 and abs(left - at) < 110 for at, other in taken):
-            place += 3
-        taken.append((left, place))
-        kind = "dot naive" if dot.naive else "dot"
-        body.append(f'<circle class="{kind}" cx="{left:.1f}" cy="{top:.1f}" r="4"/>')
-        fits = left + 7 + _LETTER * len(dot.name) < WIDTH
-        anchor, shift = ("start", 7) if fits else ("end", -7)
-        text = f'<text class="tick" x="{left + shift:.1f}" y="{place:.1f}" text-anchor="{anchor}">{escape(dot.name)}</text>'
-        body.append(text)
-    return frame(title, x, y, x_label, y_label, body)
+        left, top = x.to_pixels(dot.x), y.to_pixels(dot.y)
+        label_y = top + 4
+        while any(abs(label_y - b) < _LABEL_HEIGHT and abs(left - a) < _LABEL_WIDTH for a, b in labels):
+            label_y += 3
+        labels.append((left, label_y))
+        body.append(_element("circle", class_="dot baseline" if dot.baseline else "dot", cx=left, cy=top, r=4))
+        fits = left + 7 + _CHARACTER_WIDTH * len(dot.name) < WIDTH
+        label_x = left + 7 if fits else left - 7
+        if label_y > top + _LABEL_HEIGHT:
+            body.append(_line("leader", left, label_x, top, label_y - 4))
+        body.append(_text(dot.name, label_x, label_y, "start" if fits else "end"))
+    return _chart(title, x, y, x_label, y_label, body)
+
+
+def series_class(i: int) -> str:
+    """Return the classes of the style sheet for the i-th series.
+
+    Parameters
+    ----------
+    i : int
+
+    Returns
+    -------
+    str
+    """
+    return f"series c{i % N_SERIES_COLOURS}"
+
+
+def format_number(value: float) -> str:
+    """Format a number with three significant digits.
+
+    Parameters
+    ----------
+    value : float
+
+    Returns
+    -------
+    str
+    """
+    return "0" if abs(value) < 1e-12 else f"{value:.3g}"
+
+
+def _chart(
+    title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[Markup], *, x_ticks: bool = True
+) -> Markup:
+    """Draw axes, grid and labels around the body of a chart."""
+    bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
+    parts = [_element("title", title)]
+    for tick in y.ticks():
+        parts.append(_line("grid", LEFT, WIDTH - RIGHT, y.to_pixels(tick), y.to_pixels(tick)))
+        parts.append(_text(format_number(tick), LEFT - 7, y.to_pixels(tick) + 4, "end"))
+    parts += [
+        _text(format_number(tick), x.to_pixels(tick), bottom + 17, "middle") for tick in (x.ticks() if x_ticks else ())
+    ]
+    parts += [
+        _line("axis", LEFT, WIDTH - RIGHT, bottom, bottom),
+        *body,
+        _text(x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", css_class="label"),
+        _element(
+            "text", y_label, class_="label", transform=f"translate(13 {middle}) rotate(-90)", text_anchor="middle"
+        ),
+    ]
+    return _element("svg", Markup("\n").join(parts), viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
+
+
+def _polyline(x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float | None], css_class: str) -> Markup:
+    """Draw a line through points. A missing value breaks the line."""
+    commands, command = [], "M"
+    for a, b in zip(xs, ys, strict=True):
+        if b is None:
+            command = "M"
+            continue
+        commands.append(f"{command}{x.to_pixels(a):.1f} {y.to_pixels(b):.1f}")
+        command = "L"
+    return _element("path", class_=f"line {css_class}", d="".join(commands))
+
+
+def _bar(left: float, width: float, y: Axis, value: float, css_class: str) -> Markup:
+    """Draw a bar from zero to a value."""
+    top = y.to_pixels(value)
+    return _element("rect", class_=f"bar {css_class}", x=left, width=width, y=top, height=y.to_pixels(0) - top)
+
+
+def _threshold_line(position: float, label: str) -> list[Markup]:
+    """Draw a vertical line and its label, which stays inside the chart."""
+    on_right = position > WIDTH / 2
+    return [
+        _line("threshold", position, position, TOP, HEIGHT - BOTTOM),
+        _text(label, position - 5 if on_right else position + 5, TOP + 10, "end" if on_right else "start"),
+    ]
+
+
+def _line(css_class: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
+    """Draw a straight line."""
+    return _element("line", class_=css_class, x1=x1, x2=x2, y1=y1, y2=y2)
+
+
+def _text(text: str, x: float, y: float, anchor: str, css_class: str = "tick") -> Markup:
+    """Write text."""
+    return _element("text", text, class_=css_class, x=x, y=y, text_anchor=anchor)
+
+
+def _element(tag: str, content: str | Markup = "", **attributes: str | float) -> Markup:
+    """Return an SVG element. Attributes and content are escaped, unless the content is markup."""
+    pairs = Markup("").join(
+        Markup(' {}="{}"').format(
+            name.rstrip("_").replace("_", "-"), value if isinstance(value, str) else f"{value:.1f}"
+        )
+        for name, value in attributes.items()
+    )
+    return Markup("<{}{}>{}</{}>").format(tag, pairs, content, tag)

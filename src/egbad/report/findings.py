@@ -1,52 +1,61 @@
-"""What a detector found in data without labels, as a value: what is flagged, why, and what that has in common."""
+"""Findings in unlabelled data as a value: flagged rows, their explanations, and groups of similar explanations."""
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
+from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation, Reason
 from egbad.explain.grouping import ExplanationGroup, group_explanations, region_shares
-from egbad.report.evaluation import FORMAT, Histogram, Losses, histogram_of, losses_of, to_jsonable
+from egbad.report.curves import Histogram, Losses, loss_curves, score_histogram
+from egbad.report.serialization import dump_json, to_jsonable
 from egbad.scoring.calibration import p_values
+
+FORMAT = 1
+CONFIDENCE = 0.95
+_MIN_RELATIVE_SHARE = 0.05  # further reasons need at least this part of the first reason's share
+_MAX_P_VALUE = 0.05  # further reasons need a value that is rarer than this among normal rows
 
 
 @dataclass(frozen=True)
 class RowLocation:
-    """Where a row or an image was found: its file, and its row in that file or in all data, counted from 0."""
+    """The location of a row or an image.
+
+    Parameters
+    ----------
+    file : str, optional
+    row : int, optional
+        Position in the file, or in all data if there is no file. The first row is 0.
+    """
 
     file: str | None = None
     row: int | None = None
 
 
-CONFIDENCE = 0.95
-_WORTH, _RARE = 0.05, 0.05  # of the first reason's share; of normal rows
-Array = NDArray[Any]
-
-
 @dataclass(frozen=True)
 class Finding:
-    """One row or image with a high score.
+    """A row or an image with a high score.
 
-    Attributes
+    Parameters
     ----------
-    place : Place
+    location : RowLocation
     score, p_value : float
     flagged : bool
-        Whether its score is above the threshold.
-    terms : dict of str to float
-        What the score is made of.
-    spread : float, optional
-        How far members differ.
+        True if the score is above the threshold.
+    terms : mapping of str to float
+        The terms whose sum is the score.
+    spread : float or None
+        Standard deviation of the score over the members or parts of the detector.
     reasons : tuple of Reason
-        Columns with the largest shares; of an image the region with the largest, and its part of what is strange.
+        The columns with the largest shares. For an image, the region with the largest share.
     """
 
-    place: RowLocation
+    location: RowLocation
     score: float
     p_value: float
     flagged: bool
@@ -57,86 +66,91 @@ class Finding:
 
 @dataclass(frozen=True, eq=False)
 class FindingImages:
-    """Images (m, ...) of the findings in their order, what was expected, where they are strange, and normal ones like them.
+    """The images of the findings, in the order of the findings.
 
-    image, expected : array (m, h, w) or (m, c, h, w)
-    heat : array (m, h, w)
-    nearest : array (m, k, ...)
+    Parameters
+    ----------
+    original, expected : ndarray of shape (n_findings, h, w) or (n_findings, c, h, w)
+        The images, and what the detector expected.
+    anomaly_map : ndarray of shape (n_findings, h, w)
+        Share of each pixel in the score.
+    nearest : ndarray of shape (n_findings, k, ...)
+        The k most similar normal images of each. k is 0 if the detector keeps none.
     """
 
-    image: Array
+    original: Array
     expected: Array
-    heat: Array
+    anomaly_map: Floats
     nearest: Array
 
 
 @dataclass(frozen=True)
 class FindingsReport:
-    """What a detector found. Made by `findings`.
+    """Findings of a detector in unlabelled data, as `findings_report` returns them.
 
-    Attributes
+    Parameters
     ----------
-    model, source : str
-        Names of the model and of the data.
-    kind : {"rows", "images"}
-    n, flagged : int
-        How many were scored, and have a score above `threshold`.
-    alpha : float
-        The share of normal ones that would be.
-    interval : (float, float)
-        Of the flagged share, with 95 percent confidence (Clopper and Pearson, 1934).
+    model_name, data_name : str
+    kind : str
+        "rows" or "images".
+    n_samples, n_flagged : int
+        Number of rows or images that were scored, and of those that are flagged.
+    threshold, alpha : float
+        Rows with a score above the threshold are flagged. `alpha` is the false-alarm rate of the threshold.
+    interval : tuple of float
+        95 % confidence interval of the flagged share.
     histogram : Histogram
-        Of all scores: what is not flagged as normals, what is flagged as anomalies.
-    top : tuple of Finding
-        The highest scores.
-    causes : tuple of Cause
-        What is flagged, put together by reasons; their rows are positions in `places`.
-    places : tuple of Place
-        Of what the causes tell of, the highest score first.
-    explained : int
-        How many of those that are flagged the causes tell of, those with the highest scores.
-    method : str
-        How reasons are found.
-    kinds : dict of str to str
-        What columns hold.
+        Scores of rows that are not flagged and of flagged rows.
+    findings : tuple of Finding
+        Rows or images with the highest scores, highest first.
+    groups : tuple of ExplanationGroup
+        Groups of flagged rows with similar explanations.
+    flagged_locations : tuple of RowLocation
+        Locations of the explained, flagged rows. The positions in `groups` refer to them.
+    n_explained : int
+        Number of flagged rows that are explained: those with the highest scores.
+    attribution_method : str
+    column_types : mapping of str to str
+        Column types by name. Empty if all columns hold numbers.
     losses : Losses
-        Over training.
-    about, data : dict
-        Of the detector, and of the data.
+    description, data : dict
+        The detector as `describe()` returns it, and the name and size of the data.
     command : str
-        How to make the report again.
+        The command that makes the report.
+    images : FindingImages, optional
+        For images, the images of the findings.
     """
 
-    model: str
-    source: str
+    model_name: str
+    data_name: str
     kind: str
-    n: int
-    flagged: int
+    n_samples: int
+    n_flagged: int
     threshold: float
     alpha: float
     interval: tuple[float, float]
     histogram: Histogram
-    top: tuple[Finding, ...]
+    findings: tuple[Finding, ...]
     groups: tuple[ExplanationGroup, ...]
-    places: tuple[RowLocation, ...]
-    explained: int
-    method: str
-    kinds: Mapping[str, str]
+    flagged_locations: tuple[RowLocation, ...]
+    n_explained: int
+    attribution_method: str
+    column_types: Mapping[str, str]
     losses: Losses
     description: Mapping[str, Any]
     data: Mapping[str, Any]
     command: str
-    shown: FindingImages | None = field(default=None, compare=False)
+    images: FindingImages | None = field(default=None, compare=False)
 
     @property
-    def share(self) -> float:
-        """That is flagged, in [0, 1]."""
-        return self.flagged / self.n
+    def flagged_share(self) -> float:
+        """Share of the rows that are flagged, in [0, 1]."""
+        return self.n_flagged / self.n_samples
 
 
 def findings_report(
     detector: Any,
-    scores: NDArray[np.float64],
+    scores: Floats,
     explanation: Explanation,
     locations: Sequence[RowLocation],
     *,
@@ -147,116 +161,154 @@ def findings_report(
     n_reasons: int = 3,
     data: Mapping[str, Any] | None = None,
 ) -> FindingsReport:
-    """Put together what a fitted detector found.
+    """Collect the findings of a fitted detector.
 
     Parameters
     ----------
     detector : Detector
-    scores : array (n,)
-        Of everything.
+        A fitted detector.
+    scores : ndarray of shape (n_samples,)
+        Anomaly scores of all rows.
     explanation : Explanation
-        Of those m with the highest scores, the highest first.
-    places : sequence of Place
-        Where each of the m was found.
-    names : (str, str)
-        Of the model and of the data.
+        Explanation of the rows with the highest scores, highest first.
+    locations : sequence of RowLocation
+        Locations of the explained rows.
+    model_name, data_name : str
     command : str
-        How to make the report again.
-    top, reasons : int
-        How many are shown one by one, and by how many columns each.
-    data : dict, optional
-        What else tells which data this was.
+        The command that makes the report.
+    n_top : int, default=20
+        Number of rows that are listed one by one.
+    n_reasons : int, default=3
+        Maximum number of columns that explain each listed row.
+    data : mapping, optional
+        More facts about the data.
+
+    Returns
+    -------
+    FindingsReport
 
     Raises
     ------
     InvalidInputError
-        When nothing was scored.
+        If `scores` is empty.
     """
     if not len(scores):
-        raise InvalidInputError("There must be a row or an image to report on, got none.")
+        raise InvalidInputError("A report needs at least one row or image, got none.")
     threshold = float(detector.threshold_)
-    above = scores > threshold
-    strange = np.flatnonzero(explanation.score > threshold)
-    shown = np.arange(min(n_top, len(locations)))
+    flagged = scores > threshold
+    explained = np.flatnonzero(explanation.score > threshold)
+    listed = np.arange(min(n_top, len(locations)))
     return FindingsReport(
-        model=model_name,
-        source=data_name,
+        model_name=model_name,
+        data_name=data_name,
         kind=detector.kind_,
-        n=len(scores),
-        flagged=int(above.sum()),
+        n_samples=len(scores),
+        n_flagged=int(flagged.sum()),
         threshold=threshold,
         alpha=float(detector.alpha),
-        interval=interval(int(above.sum()), len(scores)),
-        histogram=histogram_of(scores, above),
-        top=tuple(_one_by_one(detector, explanation, locations, shown, n_reasons)),
-        groups=tuple(group_explanations(explanation.select(strange))) if len(strange) else (),
-        places=tuple(locations[i] for i in strange.tolist()),
-        explained=len(strange),
-        method=explanation.method,
-        kinds=dict(zip(explanation.columns, explanation.column_types or (), strict=False)),
-        losses=losses_of(getattr(detector, "history_", {})),
+        interval=binomial_interval(int(flagged.sum()), len(scores)),
+        histogram=score_histogram(scores, flagged),
+        findings=tuple(_findings(detector, explanation, locations, listed, n_reasons)),
+        groups=tuple(group_explanations(explanation.select(explained))) if len(explained) else (),
+        flagged_locations=tuple(locations[i] for i in explained.tolist()),
+        n_explained=len(explained),
+        attribution_method=explanation.method,
+        column_types=dict(zip(explanation.columns, explanation.column_types or (), strict=False)),
+        losses=loss_curves(getattr(detector, "history_", {})),
         description=to_jsonable(detector.describe()),
         data=to_jsonable({"name": data_name, "rows": len(scores)} | dict(data or {})),
         command=command,
-        shown=_pictures(detector, explanation, shown) if detector.kind_ == "images" else None,
+        images=_images(detector, explanation, listed) if detector.kind_ == "images" else None,
     )
 
 
-def interval(count: int, n: int) -> tuple[float, float]:
-    """Where a share lies that was found `count` times in n, with 95 percent confidence: exact, by the binomial.
+def binomial_interval(count: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
+    """Compute the exact confidence interval of a share (Clopper and Pearson, 1934).
 
-    >>> low, high = interval(0, 100)
+    Parameters
+    ----------
+    count : int
+        Number of successes.
+    n : int
+        Number of trials, at least 1.
+    confidence : float, default=0.95
+
+    Returns
+    -------
+    low, high : float
+
+    Examples
+    --------
+    >>> low, high = binomial_interval(0, 100)
     >>> low, round(high, 4)
     (0.0, 0.0362)
     """
-    from scipy.stats import beta
-
-    tail = (1 - CONFIDENCE) / 2
-    low = float(beta.ppf(tail, count, n - count + 1)) if count else 0.0
-    high = float(beta.ppf(1 - tail, count + 1, n - count)) if count < n else 1.0
+    tail = (1 - confidence) / 2
+    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
+    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
     return low, high
 
 
-def _one_by_one(
-    detector: Any, explanation: Explanation, places: Sequence[RowLocation], shown: NDArray[np.intp], k: int
+def _findings(
+    detector: Any,
+    explanation: Explanation,
+    locations: Sequence[RowLocation],
+    listed: NDArray[np.intp],
+    n_reasons: int,
 ) -> Iterator[Finding]:
-    """What is shown one by one, each by k columns."""
-    p = p_values(detector.calibration_scores_, explanation.score[shown])
-    why = _reasons(explanation, shown, k)
-    for i in shown.tolist():
+    """Yield a finding for each listed row."""
+    p = p_values(detector.calibration_scores_, explanation.score[listed])
+    reasons = _reasons(explanation.select(listed), n_reasons)
+    for i in listed.tolist():
         yield Finding(
-            place=places[i],
+            location=locations[i],
             score=float(explanation.score[i]),
             p_value=float(p[i]),
             flagged=bool(explanation.score[i] > detector.threshold_),
             terms={name: float(values[i]) for name, values in explanation.terms.items()},
             spread=None if explanation.spread is None else float(explanation.spread[i]),
-            reasons=why[i],
+            reasons=reasons[i],
         )
 
 
-def _reasons(explanation: Explanation, shown: NDArray[np.intp], k: int) -> list[tuple[Reason, ...]]:
-    some = explanation.select(shown)
+def _reasons(explanation: Explanation, n_reasons: int) -> list[tuple[Reason, ...]]:
+    """Return the most important columns of each row, or the most important region of each image."""
     if explanation.shares.ndim == 2:
-        return [tuple(r for r in own if r is own[0] or _counts(r, own[0])) for own in some.top(k)]
-    names, weights = region_shares(some.shares)
-    worst = weights.argmax(axis=1)
-    return [(Reason(names[j], float(weights[i, j]), None, None),) for i, j in enumerate(worst.tolist())]
+        return [
+            tuple(reason for reason in reasons if reason is reasons[0] or _is_worth_listing(reason, reasons[0]))
+            for reasons in explanation.top(n_reasons)
+        ]
+    names, weights = region_shares(explanation.shares)
+    largest = weights.argmax(axis=1)
+    return [(Reason(names[j], float(weights[i, j]), None, None),) for i, j in enumerate(largest.tolist())]
 
 
-def _counts(reason: Reason, first: Reason) -> bool:
-    """Whether a column is worth a sentence beside the first: it adds something, and normal rows rarely have the like."""
-    return reason.share >= _WORTH * first.share and (reason.p_value is None or reason.p_value <= _RARE)
+def _is_worth_listing(reason: Reason, first: Reason) -> bool:
+    """Return True if a further column adds to the score and its value is rare among normal rows."""
+    return reason.share >= _MIN_RELATIVE_SHARE * first.share and (
+        reason.p_value is None or reason.p_value <= _MAX_P_VALUE
+    )
 
 
-def _pictures(detector: Any, explanation: Explanation, shown: NDArray[np.intp]) -> FindingImages:
-    some = explanation.select(shown)
-    kept = detector.exemplars_ is not None
-    nearest = detector.nearest_examples(some.observed) if kept else some.observed[:, None][:, :0]
-    return FindingImages(some.observed, some.expected, some.shares, nearest)
+def _images(detector: Any, explanation: Explanation, listed: NDArray[np.intp]) -> FindingImages:
+    """Collect the listed images, what was expected, their anomaly maps and similar normal images."""
+    part = explanation.select(listed)
+    has_exemplars = detector.exemplars_ is not None
+    nearest = detector.nearest_exemplars(part.observed) if has_exemplars else part.observed[:, None][:, :0]
+    return FindingImages(part.observed, part.expected, part.shares, nearest)
 
 
-def findings_to_json(found: FindingsReport) -> str:
-    """The findings as strict JSON, without pictures: every number, and the positions of what each cause explains."""
-    values = {"format": FORMAT} | {f.name: getattr(found, f.name) for f in fields(found) if f.name != "shown"}
-    return json.dumps(to_jsonable(values), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+def findings_to_json(report: FindingsReport) -> str:
+    """Write the report as strict JSON, without images.
+
+    Parameters
+    ----------
+    report : FindingsReport
+
+    Returns
+    -------
+    str
+        Numbers that are not finite are null.
+    """
+    values = {f.name: getattr(report, f.name) for f in fields(report) if f.name != "images"}
+    return dump_json({"format": FORMAT} | values)

@@ -1,18 +1,22 @@
-"""Images beside their reconstructions, and how they become pixels in a page."""
+"""Images next to their reconstructions, encoded as PNG data URIs for a page."""
 
 import base64
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
+from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
 
-# Every sixteenth colour of matplotlib's apply_magma (CC0): its lightness rises evenly, so that it reads without colour too.
-MAGMA = (
+Pixels = NDArray[np.uint8]
+
+# Every sixteenth colour of matplotlib's magma map (CC0). Its lightness rises evenly, so it also reads in grey.
+_MAGMA = (
     *("#000004", "#0c0926", "#221150", "#400f74", "#5f187f", "#7b2382", "#982d80", "#b73779"),
     *("#d3436e", "#eb5760", "#f8765c", "#fd9a6a", "#febb81", "#fddc9e", "#fcfdbf"),
 )
@@ -20,126 +24,257 @@ MAGMA = (
 
 @dataclass(frozen=True, eq=False)
 class Reconstructions:
-    """Held-out normals and anomalies with their reconstructions, in the user's units, and their scores.
+    """Held-out normal images and anomalies, with their reconstructions and scores.
 
-    normal, normal_rebuilt, anomaly, anomaly_rebuilt   (m, h, w) or (m, c, h, w); m may differ between the kinds
-    normal_scores, anomaly_scores                      (m,)
+    Parameters
+    ----------
+    normal, normal_reconstructed : ndarray of shape (n_normal, h, w) or (n_normal, c, h, w)
+        Normal images and their reconstructions, in the user's units.
+    anomaly, anomaly_reconstructed : ndarray of shape (n_anomaly, h, w) or (n_anomaly, c, h, w)
+        Anomalies and their reconstructions.
+    normal_scores : ndarray of shape (n_normal,)
+        Anomaly scores of the normal images.
+    anomaly_scores : ndarray of shape (n_anomaly,)
+        Anomaly scores of the anomalies.
+
+    Raises
+    ------
+    InvalidInputError
+        If images, reconstructions and scores differ in shape.
     """
 
-    normal: NDArray[np.generic]
-    normal_rebuilt: NDArray[np.generic]
-    anomaly: NDArray[np.generic]
-    anomaly_rebuilt: NDArray[np.generic]
-    normal_scores: NDArray[np.generic]
-    anomaly_scores: NDArray[np.generic]
+    normal: Array
+    normal_reconstructed: Array
+    anomaly: Array
+    anomaly_reconstructed: Array
+    normal_scores: Array
+    anomaly_scores: Array
 
     def __post_init__(self) -> None:
         for kind in ("normal", "anomaly"):
-            x, x_hat = np.asarray(getattr(self, kind)), np.asarray(getattr(self, f"{kind}_rebuilt"))
+            x, x_hat = np.asarray(getattr(self, kind)), np.asarray(getattr(self, f"{kind}_reconstructed"))
             scores = np.asarray(getattr(self, f"{kind}_scores"))
             if x.ndim not in (3, 4) or x.shape != x_hat.shape or scores.shape != (len(x),):
                 raise InvalidInputError(
-                    f"Reconstructions of one kind must be (m, h, w) or (m, c, h, w) with reconstructions of the same shape "
-                    f"and m scores, got {x.shape}, {x_hat.shape} and {scores.shape} for {kind}."
+                    f"The {kind} images must have shape (n, h, w) or (n, c, h, w), with reconstructions of the same "
+                    f"shape and n scores, got {x.shape}, {x_hat.shape} and {scores.shape}."
                 )
 
 
 def sample_by_score(
-    reconstruct: Callable[[Any], Any], x: NDArray[Any], scores: NDArray[Any], anomalous: NDArray[np.bool_], n: int
+    reconstruct: Callable[[Any], Any], x: Array, scores: Array, anomalous: NDArray[np.bool_], n: int
 ) -> Reconstructions:
-    """Of each kind `n` images x (m, ...) evenly from the lowest score to the highest, so that none is picked by hand."""
+    """Select normal images and anomalies evenly from the lowest score to the highest.
 
-    def spread(places: NDArray[np.intp]) -> NDArray[np.intp]:
-        ordered = places[np.argsort(scores[places], kind="stable")]
-        return np.asarray(ordered[np.linspace(0, len(ordered) - 1, min(n, len(ordered))).round().astype(int)])
+    An even selection shows what the scores mean and leaves no room for cherry-picking.
 
-    normal, anomaly = (spread(np.flatnonzero(kind)) for kind in (~anomalous, anomalous))
+    Parameters
+    ----------
+    reconstruct : callable
+        Returns the reconstructions of images.
+    x : ndarray of shape (n_samples, h, w) or (n_samples, c, h, w)
+        Held-out images.
+    scores : ndarray of shape (n_samples,)
+        Their anomaly scores.
+    anomalous : ndarray of bool of shape (n_samples,)
+        True for anomalies.
+    n : int
+        Maximum number of images of each kind.
+
+    Returns
+    -------
+    Reconstructions
+        The selected images, each kind in ascending order of its score.
+    """
+    normal, anomaly = (_spread_by_score(np.flatnonzero(kind), scores, n) for kind in (~anomalous, anomalous))
     return Reconstructions(
         normal=x[normal],
-        normal_rebuilt=reconstruct(x[normal]),
+        normal_reconstructed=reconstruct(x[normal]),
         anomaly=x[anomaly],
-        anomaly_rebuilt=reconstruct(x[anomaly]),
+        anomaly_reconstructed=reconstruct(x[anomaly]),
         normal_scores=scores[normal],
         anomaly_scores=scores[anomaly],
     )
 
 
+def _spread_by_score(indices: NDArray[np.intp], scores: Array, n: int) -> NDArray[np.intp]:
+    """Return at most `n` of the indices, evenly spaced by the rank of their scores."""
+    ordered = indices[np.argsort(scores[indices], kind="stable")]
+    return np.asarray(ordered[np.linspace(0, len(ordered) - 1, min(n, len(ordered))).round().astype(int)])
+
+
 @dataclass(frozen=True)
 class ImageComparison:
-    """One image, its reconstruction and their absolute difference as PNG data URIs, with its score."""
+    """An image, its reconstruction and their absolute difference.
+
+    Parameters
+    ----------
+    original, reconstruction, difference : str
+        PNG data URIs.
+    score : float
+        Anomaly score of the image.
+    """
 
     original: str
-    rebuilt: str
+    reconstruction: str
     difference: str
     score: float
 
 
 @dataclass(frozen=True)
 class ImageGrid:
-    """All pictures of a report. They share one grey scale, and their differences one colour scale [0, reach]."""
+    """The images of a page. They share one grey scale, and their differences share one colour scale.
+
+    Parameters
+    ----------
+    normals, anomalies : tuple of ImageComparison
+        Each kind in ascending order of the score.
+    max_difference : float
+        The difference that the brightest colour stands for. The darkest stands for 0.
+    height, width : int
+        Size of the images in pixels.
+    """
 
     normals: tuple[ImageComparison, ...]
     anomalies: tuple[ImageComparison, ...]
-    reach: float
+    max_difference: float
     height: int
     width: int
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Self:
+        """Create a grid from its JSON form.
 
-def render_grid(pictures: Reconstructions) -> ImageGrid:
-    """Turn arrays into PNG data URIs. Reconstructions are clipped to the range of the originals."""
-    normal, normal_hat = to_channels_first(pictures.normal), to_channels_first(pictures.normal_rebuilt)
-    anomaly, anomaly_hat = to_channels_first(pictures.anomaly), to_channels_first(pictures.anomaly_rebuilt)
+        Early `runs.jsonl` files name the fields `rebuilt` and `reach`. Both are read.
+
+        Parameters
+        ----------
+        values : mapping
+            The grid as `to_jsonable` returns it.
+
+        Returns
+        -------
+        ImageGrid
+        """
+        normals, anomalies = (
+            tuple(
+                ImageComparison(
+                    original=image["original"],
+                    reconstruction=image["reconstruction"] if "reconstruction" in image else image["rebuilt"],
+                    difference=image["difference"],
+                    score=image["score"],
+                )
+                for image in values[kind]
+            )
+            for kind in ("normals", "anomalies")
+        )
+        max_difference = values["max_difference"] if "max_difference" in values else values["reach"]
+        return cls(normals, anomalies, max_difference, values["height"], values["width"])
+
+
+def render_grid(images: Reconstructions) -> ImageGrid:
+    """Encode images, reconstructions and differences as PNG data URIs.
+
+    Reconstructions are clipped to the range of the originals.
+
+    Parameters
+    ----------
+    images : Reconstructions
+
+    Returns
+    -------
+    ImageGrid
+    """
+    normal, normal_hat = to_channels_first(images.normal), to_channels_first(images.normal_reconstructed)
+    anomaly, anomaly_hat = to_channels_first(images.anomaly), to_channels_first(images.anomaly_reconstructed)
     values = np.concatenate([normal.ravel(), anomaly.ravel()])
     low, high = (float(values.min()), float(values.max())) if len(values) else (0.0, 1.0)
-    gaps = [abs(normal - normal_hat).mean(1), abs(anomaly - anomaly_hat).mean(1)]  # each (m, h, w)
-    reach = max((float(g.max()) for g in gaps if g.size), default=0.0) or 1.0
+    differences = [abs(normal - normal_hat).mean(1), abs(anomaly - anomaly_hat).mean(1)]  # each (n, h, w)
+    max_difference = max((float(d.max()) for d in differences if d.size), default=0.0) or 1.0
 
-    def triples(
-        x: NDArray[np.float64], x_hat: NDArray[np.float64], gap: NDArray[np.float64], scores: NDArray[np.generic]
-    ) -> tuple[ImageComparison, ...]:
+    def compare(x: Floats, x_hat: Floats, difference: Floats, scores: Array) -> tuple[ImageComparison, ...]:
         return tuple(
             ImageComparison(
-                png_data_uri(to_pixels(a, low, high)),
-                png_data_uri(to_pixels(b, low, high)),
-                png_data_uri(apply_magma(d / reach)),
-                float(s),
+                original=png_data_uri(to_pixels(image, low, high)),
+                reconstruction=png_data_uri(to_pixels(image_hat, low, high)),
+                difference=png_data_uri(apply_magma(d / max_difference)),
+                score=float(score),
             )
-            for a, b, d, s in zip(x, x_hat, gap, np.asarray(scores, dtype=np.float64), strict=True)
+            for image, image_hat, d, score in zip(x, x_hat, difference, scores, strict=True)
         )
 
     return ImageGrid(
-        normals=triples(normal, normal_hat, gaps[0], pictures.normal_scores),
-        anomalies=triples(anomaly, anomaly_hat, gaps[1], pictures.anomaly_scores),
-        reach=reach,
+        normals=compare(normal, normal_hat, differences[0], images.normal_scores),
+        anomalies=compare(anomaly, anomaly_hat, differences[1], images.anomaly_scores),
+        max_difference=max_difference,
         height=normal.shape[2],
         width=normal.shape[3],
     )
 
 
-def apply_magma(values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Values in [0, 1] (h, w) -> colours (h, w, 3) of the apply_magma map, from black over purple to pale yellow."""
-    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in MAGMA], dtype=np.float64)
-    places = np.linspace(0, 1, len(anchors))
-    return np.stack([np.interp(values, places, anchors[:, c]) for c in range(3)], axis=-1).round().astype(np.uint8)
+def apply_magma(values: Floats) -> Pixels:
+    """Map values to colours of the magma map, from black through purple to pale yellow.
+
+    Parameters
+    ----------
+    values : ndarray of shape (h, w)
+        Values in [0, 1].
+
+    Returns
+    -------
+    ndarray of uint8 of shape (h, w, 3)
+    """
+    anchors = np.array([[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in _MAGMA], dtype=np.float64)
+    positions = np.linspace(0, 1, len(anchors))
+    return np.stack([np.interp(values, positions, anchors[:, c]) for c in range(3)], axis=-1).round().astype(np.uint8)
 
 
-def png_data_uri(pixels: NDArray[np.uint8]) -> str:
-    """Grey (h, w) or colour (h, w, 3) pixels -> a PNG as a data URI."""
-    from PIL import Image
+def png_data_uri(pixels: Pixels) -> str:
+    """Encode pixels as a PNG data URI.
 
+    Parameters
+    ----------
+    pixels : ndarray of uint8 of shape (h, w) or (h, w, 3)
+        Grey or RGB pixels.
+
+    Returns
+    -------
+    str
+    """
     file = BytesIO()
     Image.fromarray(pixels).save(file, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
 
 
-def to_channels_first(x: NDArray[np.generic]) -> NDArray[np.float64]:
-    """(m, h, w) or (m, c, h, w) -> (m, c, h, w), finite."""
+def to_channels_first(x: Array) -> Floats:
+    """Convert images to float64 with a channel axis. Replace values that are not finite by 0.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, h, w) or (n, c, h, w)
+
+    Returns
+    -------
+    ndarray of shape (n, c, h, w)
+    """
     floats = np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     return floats[:, None] if floats.ndim == 3 else floats
 
 
-def to_pixels(image: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    """One image (c, h, w) -> grey (h, w), or colour (h, w, 3) where c is 3; other channels are averaged."""
-    shown = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
-    scaled = (shown - low) / ((high - low) or 1.0)
+def to_pixels(image: Floats, low: float, high: float) -> Pixels:
+    """Convert an image to 8-bit pixels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (c, h, w)
+    low, high : float
+        Values that become 0 and 255. Values outside are clipped.
+
+    Returns
+    -------
+    ndarray of uint8 of shape (h, w) or (h, w, 3)
+        RGB for three channels, else the grey mean over the channels.
+    """
+    values = np.moveaxis(image, 0, -1) if len(image) == 3 else image.mean(0)
+    scaled = (values - low) / ((high - low) or 1.0)
     return (255 * scaled.clip(0, 1)).round().astype(np.uint8)

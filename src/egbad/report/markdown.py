@@ -1,77 +1,120 @@
-"""A report as Markdown: the table, the health and what is needed to make it again."""
+"""Reports as Markdown."""
 
-from collections.abc import Mapping
-from typing import Any, Protocol
+from collections.abc import Sequence
 
 from egbad.report.evaluation import EvaluationReport
-
-
-class Told(Protocol):
-    """What every kind of report tells of the model and of the data."""
-
-    @property
-    def description(self) -> Mapping[str, Any]:
-        """`Detector.describe()`."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Which data this was."""
-
-
-def measure_rows(report: EvaluationReport) -> list[tuple[str, str]]:
-    """The table that every form of the report shows: what was measured, and its value in words."""
-    m = report.metrics
-    rows = [
-        ("AUROC", f"{m.auroc:.4f}"),
-        ("Average precision", f"{m.average_precision:.4f}"),
-        ("Base rate", f"{m.base_rate:.4f} ({m.anomalies:,} anomalies among {m.normals + m.anomalies:,} {report.kind})"),
-        ("Anomalies flagged", f"{m.recall:.1%} ({m.found:,} of {m.anomalies:,})"),
-        ("Normals flagged", f"{m.false_alarm_rate:.1%} ({m.false_alarms:,} of {m.normals:,})"),
-    ]
-    if m.fit_seconds is not None:
-        rows.append(("Seconds to train", f"{m.fit_seconds:.1f}"))
-    if m.scored_per_second is not None:
-        rows.append((f"{report.kind.capitalize()} scored per second", f"{m.scored_per_second:,.0f}"))
-    return rows
-
-
-def health(report: Told) -> list[str]:
-    """What went wrong in training, a sentence each."""
-    return [str(sentence) for sentence in report.description.get("health") or ()]
-
-
-def cell(text: str) -> str:
-    """Text that stays in its cell of a table."""
-    return text.replace("|", "\\|").replace("\n", " ")
+from egbad.report.facts import fact_rows, health_messages, metric_rows
+from egbad.report.findings import FindingsReport
+from egbad.report.findings_text import FindingsText
 
 
 def evaluation_to_markdown(report: EvaluationReport) -> str:
-    """The report as Markdown, for a commit or a chat."""
-    lines = [f"# {cell(report.title)}", "", report.summary, "", "| | |", "| --- | --- |"]
-    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in measure_rows(report)]
-    lines += ["", "Training ended well." if not health(report) else "", *[f"- {s}" for s in health(report)]]
-    lines += ["", "| setting | value |", "| --- | --- |"]
-    lines += [f"| {cell(name)} | {cell(value)} |" for name, value in facts(report)]
-    lines += ["", "Made with:", "", f"    {report.command}", ""]
+    """Write an evaluation as Markdown: metrics, training health and settings.
+
+    Parameters
+    ----------
+    report : EvaluationReport
+
+    Returns
+    -------
+    str
+    """
+    health = [f"- {message}" for message in health_messages(report.description)]
+    lines = [f"# {escape_cell(report.title)}", "", report.summary, ""]
+    lines += [*markdown_table(("metric", "value"), metric_rows(report)), ""]
+    lines += ["## Training health", "", *(health or ["Training finished without problems."]), ""]
+    lines += ["## Model and data", ""]
+    lines += [*markdown_table(("setting", "value"), fact_rows(report.data, report.description)), ""]
+    lines += ["## Reproduce this report", "", f"    {report.command}", ""]
     return "\n".join(lines)
 
 
-def facts(report: Told) -> list[tuple[str, str]]:
-    """All that was set, seeded and installed, flat: ("settings: n_latent", "32")."""
-    rows: list[tuple[str, str]] = []
-    for section, value in {**report.data, **report.description}.items():
-        if section == "health":
-            continue
-        if isinstance(value, dict):
-            rows += [(f"{section}: {name}", _shown(v)) for name, v in value.items() if v is not None]
-        else:
-            rows.append((section.replace("_", " "), _shown(value)))
-    return rows
+def findings_to_markdown(report: FindingsReport, language: str = "en") -> str:
+    """Write findings as Markdown, without images.
+
+    Parameters
+    ----------
+    report : FindingsReport
+    language : {"en", "ja"}, default="en"
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    InvalidInputError
+        If the language is unknown.
+    """
+    text = FindingsText(report, language)
+    messages = text.messages
+    health = [f"- {message}" for message in health_messages(report.description)]
+    lines = [f"# {escape_cell(text.title)}", "", messages("model", model=report.model_name), "", text.summary, ""]
+    if report.groups:
+        lines += [f"## {messages(f'groups_{report.kind}')}", "", text.groups_note, ""]
+        lines += [*(f"- {line}" for line in text.groups), ""]
+    lines += [f"## {messages('top')}", "", text.top_note, "", *_findings_table(report, text), ""]
+    lines += [messages("method", method=report.attribution_method), ""]
+    lines += [f"## {messages('health')}", "", *(health or [messages("health_ok")]), ""]
+    lines += [f"## {messages('details')}", ""]
+    lines += [*markdown_table(("", ""), fact_rows(report.data, report.description)), ""]
+    lines += [f"## {messages('command')}", "", f"    {report.command}", ""]
+    return "\n".join(lines)
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.6g}"
-    if isinstance(value, list):
-        return ", ".join(_shown(v) for v in value) or "none"
-    return str(value)
+def _findings_table(report: FindingsReport, text: FindingsText) -> list[str]:
+    """Return the table of findings."""
+    messages = text.messages
+    header = [messages(key) for key in ("location", "score", "p_value", "terms", "reasons")]
+    rows = [
+        (
+            messages.location(finding.location),
+            f"{finding.score:.4g}",
+            f"{finding.p_value:.4g}",
+            messages.terms(finding.terms, finding.spread),
+            "; ".join(text.reasons(finding)),
+        )
+        for finding in report.findings
+    ]
+    return markdown_table(header, rows)
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    r"""Return the lines of a table.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : sequence of sequence of str
+        Each as long as the header. Cells are escaped.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> markdown_table(("name", "value"), [("a|b", "1")])
+    ['| name | value |', '| --- | --- |', '| a\\|b | 1 |']
+    """
+    lines = [header, ["---"] * len(header), *rows]
+    return [f"| {' | '.join(escape_cell(cell) for cell in line)} |" for line in lines]
+
+
+def escape_cell(text: str) -> str:
+    r"""Escape text so that it stays in one cell of a Markdown table.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> print(escape_cell("a|b\nc"))
+    a\|b c
+    """
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,4 +1,4 @@
-"""What a report of findings says, in every language it speaks."""
+"""Messages of the findings report in English and Japanese."""
 
 from collections.abc import Mapping
 
@@ -8,198 +8,361 @@ from egbad.explain.explanation import Reason
 from egbad.explain.grouping import ExplanationGroup
 from egbad.report.findings import RowLocation
 
-LANGUAGES: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "rows": "rows",
-        "images": "images",
-        "one of rows": "row",
-        "one of images": "image",
-        "row": "row {row}",
-        "title": "What {model} finds in {data}",
-        "lead": "Of {counted} {flagged} are flagged, {share} ({low} to {high} with 95 percent confidence). "
-        "Of normal ones about {alpha} would be.",
-        "none": "Of {counted} none is flagged. Of normal ones about {alpha} would be.",
-        "scores": "Scores",
-        "score": "anomaly score",
-        "share of kind": "share of its kind",
-        "threshold": "threshold",
-        "usual": "not flagged",
-        "flagged": "flagged",
-        "causes": "What they have in common",
-        "causes of some": "Of the {counted} with the highest scores of all that are flagged:",
-        "cause": "{counted}, such as {place}: {what}",
-        "anything else": "anything else",
-        "typical": "{name} (typically {found}, where {expected} would be expected)",
-        "typical alone": "{name} (typically {found})",
-        "and": " and ",
-        "top": "The highest scores",
-        "place": "where",
-        "p": "p-value",
-        "terms": "made of",
-        "reasons": "why",
-        "members differ": "members differ by {spread}",
-        "method": "How reasons are found: {method}.",
-        "range": "{name} is {found}; in rows like this it is {low} to {high}",
-        "expected": "{name} is {found}, where {expected} would be expected",
-        "odd": "{name} is {found}, unusual in rows like this",
-        "missing": "missing",
-        "tail": " (as far off in at most {tail} of normal rows)",
-        "region": "strange at {name}: {weight} of what is strange",
-        "image": "the image",
-        "rebuilt": "as it would be expected",
-        "heat": "where it is strange",
-        "nearest": "the normal images most like it",
-        "health": "Health of the training",
-        "well": "Training ended well: nothing to report.",
-        "training": "Loss of {name}",
-        "step": "step",
-        "loss": "loss of {name}",
-        "card": "The model",
-        "facts": "Parameters, seed, versions, data",
-        "again": "Make it again",
-    },
-    "ja": {
-        "rows": "行",
-        "images": "枚の画像",
-        "one of rows": "行",
-        "one of images": "枚の画像",
-        "row": "行 {row}",
-        "title": "{model} が {data} で見つけたもの",
-        "lead": "{counted}のうち {flagged} 件に異常の印が付きました。割合は {share}(95% 信頼区間 {low}〜{high})です。"
-        "正常なデータで印が付く割合は約 {alpha} です。",
-        "none": "{counted}のうち、異常の印が付いたものはありません。正常なデータで印が付く割合は約 {alpha} です。",
-        "scores": "スコアの分布",
-        "score": "異常スコア",
-        "share of kind": "それぞれの中での割合",
-        "threshold": "しきい値",
-        "usual": "印なし",
-        "flagged": "印あり",
-        "causes": "共通する原因",
-        "causes of some": "印が付いたもののうち、スコアの高い {counted}について:",
-        "cause": "{counted}({place} など): {what}",
-        "anything else": "その他",
-        "typical": "{name}(代表値 {found}、予想は {expected})",
-        "typical alone": "{name}(代表値 {found})",
-        "and": "、",
-        "top": "スコアの高いもの",
-        "place": "場所",
-        "p": "p 値",
-        "terms": "内訳",
-        "reasons": "理由",
-        "members differ": "メンバー間の差 {spread}",
-        "method": "理由の求め方: {method}",
-        "range": "{name} は {found} です。このような行では通常 {low}〜{high} です",
-        "expected": "{name} は {found} です。予想は {expected} です",
-        "odd": "{name} は {found} です。このような行では珍しい値です",
-        "missing": "欠損",
-        "tail": "(これほど離れる正常な行は {tail} 以下)",
-        "region": "{name}が異常です(異常さの {weight})",
-        "image": "画像",
-        "rebuilt": "予想される画像",
-        "heat": "異常な場所",
-        "nearest": "最も似た正常な画像",
-        "health": "学習の状態",
-        "well": "学習は正常に終わりました。報告することはありません。",
-        "training": "{name} の損失",
-        "step": "ステップ",
-        "loss": "{name} の損失",
-        "card": "モデル",
-        "facts": "パラメータ、シード、バージョン、データ",
-        "again": "再現するには",
-    },
+ENGLISH: Mapping[str, str] = {
+    "title": "Anomaly report: {data}",
+    "model": "Model: {model}",
+    "one_rows": "{n} row",
+    "many_rows": "{n} rows",
+    "one_images": "{n} image",
+    "many_images": "{n} images",
+    "number_rows": "{n}",
+    "number_images": "{n}",
+    "flagged_one": "{flagged} of {total} is flagged",
+    "flagged_many": "{flagged} of {total} are flagged",
+    "flagged_share": " ({share}, 95% confidence interval {low} to {high}).",
+    "flagged_none_rows": "None of {total} are flagged.",
+    "flagged_none_images": "None of {total} are flagged.",
+    "expected": "If all {total} were normal, about {expected} would be flagged at alpha = {alpha}.",
+    "expected_below_one": "If all {total} were normal, fewer than {expected} would be flagged at alpha = {alpha}.",
+    "scores": "Score distribution",
+    "score": "anomaly score",
+    "group_share": "share of each group",
+    "threshold": "threshold",
+    "not_flagged": "not flagged",
+    "flagged": "flagged",
+    "groups_rows": "Groups of flagged rows",
+    "groups_images": "Groups of flagged images",
+    "groups_note": "Flagged {kind} with similar explanations form a group. The largest group comes first.",
+    "groups_partial": "Only the {counted} with the highest scores are grouped.",
+    "kind_rows": "rows",
+    "kind_images": "images",
+    "group": "{counted}, for example {location}: {features}",
+    "group_rest": "other explanations",
+    "typical": "{name} (typical value {observed}, expected {expected})",
+    "typical_alone": "{name} (typical value {observed})",
+    "space": " ",
+    "and": " and ",
+    "weighted": "{name} ({weight})",
+    "top": "Highest scores",
+    "top_note": "The p-value is the estimated probability that a normal example scores this high.",
+    "row_note": "Row numbers start at 0.",
+    "location": "location",
+    "row": "row {row}",
+    "p_value": "p-value",
+    "terms": "score terms",
+    "reasons": "reasons",
+    "spread": "standard deviation over members {spread}",
+    "method": "Attribution method: {method}.",
+    "observed": "{name} is {observed}",
+    "observed_missing": "{name} is missing",
+    "range": "; similar normal rows have {low} to {high}",
+    "expected_value": "; expected {expected}",
+    "unusual": ", which is unusual for similar rows",
+    "tail": " (at most {tail} of normal rows deviate this much)",
+    "missing": "missing",
+    "region": "Largest deviation: {name} ({weight} of the total)",
+    "image": "image",
+    "expected_image": "expected image",
+    "anomaly_map": "anomaly map",
+    "nearest": "most similar normal images",
+    "health": "Training health",
+    "health_ok": "Training finished without problems.",
+    "training": "Training loss: {name}",
+    "step": "step",
+    "loss": "loss ({name})",
+    "details": "Model and data",
+    "facts": "Parameters, seed, versions and data",
+    "command": "Reproduce this report",
 }
-PLACES = {  # regions of images, as `egbad.explain.grouping` names them
+
+JAPANESE: Mapping[str, str] = {
+    "title": "異常検知レポート：{data}",
+    "model": "モデル：{model}",
+    "one_rows": "{n} 行",
+    "many_rows": "{n} 行",
+    "one_images": "画像 {n} 枚",
+    "many_images": "画像 {n} 枚",
+    "number_rows": "{n} 行",
+    "number_images": "{n} 枚",
+    "flagged_one": "{total}のうち {flagged}を異常と判定しました",
+    "flagged_many": "{total}のうち {flagged}を異常と判定しました",
+    "flagged_share": "（{share}、95% 信頼区間 {low}〜{high}）。",
+    "flagged_none_rows": "{total}のうち、異常と判定された行はありません。",
+    "flagged_none_images": "{total}のうち、異常と判定された画像はありません。",
+    "expected": "{total}がすべて正常な場合、alpha = {alpha} では約 {expected}が異常と判定されます。",
+    "expected_below_one": "{total}がすべて正常な場合、alpha = {alpha} で異常と判定されるのは {expected}未満です。",
+    "scores": "スコアの分布",
+    "score": "異常スコア",
+    "group_share": "各グループ内の割合",
+    "threshold": "しきい値",
+    "not_flagged": "正常と判定",
+    "flagged": "異常と判定",
+    "groups_rows": "異常と判定された行のグループ",
+    "groups_images": "異常と判定された画像のグループ",
+    "groups_note": "判定の理由が似ている{kind}をグループにまとめ、数の多い順に示します。",
+    "groups_partial": "スコアの高い {counted}のみを対象にしています。",
+    "kind_rows": "行",
+    "kind_images": "画像",
+    "group": "{counted}（例：{location}）：{features}",
+    "group_rest": "その他の理由",
+    "typical": "{name}（代表値 {observed}、予測値 {expected}）",
+    "typical_alone": "{name}（代表値 {observed}）",
+    "space": "",
+    "and": "、",
+    "weighted": "{name}（{weight}）",
+    "top": "スコアの高い順",
+    "top_note": "p 値は、正常なデータのスコアがこの値以上になる確率の推定値です。",
+    "row_note": "行番号は 0 から始まります。",
+    "location": "位置",
+    "row": "行 {row}",
+    "p_value": "p 値",
+    "terms": "スコアの内訳",
+    "reasons": "理由",
+    "spread": "メンバー間の標準偏差 {spread}",
+    "method": "寄与度の計算方法：{method}",
+    "observed": "{name} は {observed} です",
+    "observed_missing": "{name} が欠損しています",
+    "range": "。似た正常な行では {low}〜{high} です",
+    "expected_value": "。予測値は {expected} です",
+    "unusual": "。似た行では珍しい値です",
+    "tail": "（これほど外れる正常な行は {tail} 以下です）",
+    "missing": "欠損",
+    "region": "最も異常な領域：{name}（全体の {weight}）",
+    "image": "画像",
+    "expected_image": "予測された画像",
+    "anomaly_map": "異常マップ",
+    "nearest": "最も似ている正常な画像",
+    "health": "学習の状態",
+    "health_ok": "学習は問題なく完了しました。",
+    "training": "学習時の損失：{name}",
+    "step": "ステップ",
+    "loss": "損失（{name}）",
+    "details": "モデルとデータ",
+    "facts": "パラメータ、乱数シード、バージョン、データ",
+    "command": "このレポートを再現するコマンド",
+}
+
+
+CATALOGUES: Mapping[str, Mapping[str, str]] = {"en": ENGLISH, "ja": JAPANESE}
+
+# The words of `egbad.explain.grouping.REGIONS`. English names need no translation.
+REGION_WORDS: Mapping[str, Mapping[str, str]] = {
     "ja": {"upper": "上", "middle": "中段", "lower": "下", "left": "左", "centre": "中央", "right": "右"},
 }
 
 
 class Messages:
-    """Sentences in one language.
+    """Messages in one language.
+
+    Parameters
+    ----------
+    language : {"en", "ja"}
 
     Raises
     ------
     InvalidInputError
-        For a language that it doesn't speak.
+        If the language is unknown.
+
+    Examples
+    --------
+    >>> Messages("en")("row", row="12")
+    'row 12'
     """
 
     def __init__(self, language: str) -> None:
-        if language not in LANGUAGES:
-            raise unknown("language", language, tuple(LANGUAGES))
+        if language not in CATALOGUES:
+            raise unknown("language", language, tuple(CATALOGUES))
         self.language = language
 
-    def __call__(self, phrase: str, **values: object) -> str:
-        """A phrase by its key, with values put in."""
-        return LANGUAGES[self.language][phrase].format(**values)
+    def __call__(self, key: str, **values: object) -> str:
+        """Format a message.
+
+        Parameters
+        ----------
+        key : str
+            A key of the catalogue.
+        **values : object
+            Values of the placeholders.
+
+        Returns
+        -------
+        str
+        """
+        return CATALOGUES[self.language][key].format(**values)
 
     def counted(self, n: int, kind: str) -> str:
-        """So many rows or images.
+        """Format a number of rows or images with its noun.
 
-        >>> Words("en").counted(1, "rows"), Words("en").counted(1200, "images")
+        Parameters
+        ----------
+        n : int
+        kind : {"rows", "images"}
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Messages("en").counted(1, "rows"), Messages("en").counted(1200, "images")
         ('1 row', '1,200 images')
         """
-        return f"{n:,} {self(kind if n != 1 else f'one of {kind}')}"
+        return self(f"one_{kind}" if n == 1 else f"many_{kind}", n=f"{n:,}")
 
-    def place(self, place: RowLocation) -> str:
-        """Where a row or an image was found."""
-        parts = [] if place.file is None else [place.file]
-        return ", ".join(parts if place.row is None else [*parts, self("row", row=f"{place.row:,}")])
+    def location(self, location: RowLocation) -> str:
+        """Format the location of a row or an image.
+
+        Parameters
+        ----------
+        location : RowLocation
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Messages("en").location(RowLocation("new.csv", 1200))
+        'new.csv, row 1,200'
+        """
+        parts = [] if location.file is None else [location.file]
+        return ", ".join(parts if location.row is None else [*parts, self("row", row=f"{location.row:,}")])
 
     def region(self, name: str) -> str:
-        """A region of an image."""
-        known = PLACES.get(self.language)
-        return name if known is None else "".join(known[word] for word in reversed(name.split()))
+        """Translate the name of a region of an image.
 
-    def reason(self, reason: Reason, kind: str) -> str:
-        """Why a row is strange by one of its columns, which is of `kind`, without a full stop.
+        Parameters
+        ----------
+        name : str
+            One of `egbad.explain.grouping.REGIONS`.
 
-        >>> Words("en").reason(Reason("src_bytes", 1.0, 54540.0, 200.0, 0.0, 310.0), "number")
-        'src_bytes is 54,540; in rows like this it is 0 to 310'
+        Returns
+        -------
+        str
         """
-        found = self.value(kind, reason.observed)
-        tail = "" if reason.p_value is None or reason.p_value > 0.5 else self("tail", tail=percent(reason.p_value))
-        known = reason.low is not None and reason.high is not None
-        outside = reason.observed is None or not known or not reason.low <= reason.observed <= reason.high
-        if known and outside and reason.low != reason.high:
-            low, high = self.value(kind, reason.low), self.value(kind, reason.high)
-            return self("range", name=reason.column, found=found, low=low, high=high) + tail
-        expected = self.value(kind, reason.expected)
-        if reason.expected is None or expected == found:
-            return self("odd", name=reason.column, found=found) + tail
-        return self("expected", name=reason.column, found=found, expected=expected) + tail
+        words = REGION_WORDS.get(self.language)
+        return name if words is None else "".join(words[word] for word in reversed(name.split()))
 
-    def cause(self, cause: ExplanationGroup, kinds: Mapping[str, str]) -> str:
-        """What a group of rows or images has in common."""
-        if not cause.names:
-            return self("anything else")
-        if not cause.observed:
+    def reason(self, reason: Reason, column_type: str) -> str:
+        """Explain the part of one column in a row's score.
+
+        Parameters
+        ----------
+        reason : Reason
+        column_type : str
+            Type of the column.
+
+        Returns
+        -------
+        str
+            A sentence without a full stop.
+
+        Examples
+        --------
+        >>> Messages("en").reason(Reason("src_bytes", 1.0, 54540.0, 200.0, 0.0, 310.0), "number")
+        'src_bytes is 54,540; similar normal rows have 0 to 310'
+        """
+        observed = self.value(column_type, reason.observed)
+        expected = self.value(column_type, reason.expected)
+        subject = self(
+            "observed_missing" if reason.observed is None else "observed", name=reason.column, observed=observed
+        )
+        tail = "" if reason.p_value is None or reason.p_value > 0.5 else self("tail", tail=percent(reason.p_value))
+        if _is_outside_range(reason):
+            low, high = self.value(column_type, reason.low), self.value(column_type, reason.high)
+            return subject + self("range", low=low, high=high) + tail
+        if reason.expected is None or expected == observed:
+            return subject + self("unusual") + tail
+        return subject + self("expected_value", expected=expected) + tail
+
+    def group(self, group: ExplanationGroup, column_types: Mapping[str, str]) -> str:
+        """Describe the columns or regions that a group of rows or images has in common.
+
+        Parameters
+        ----------
+        group : ExplanationGroup
+        column_types : mapping of str to str
+            Column types by name. Columns that are not listed hold numbers.
+
+        Returns
+        -------
+        str
+        """
+        if not group.names:
+            return self("group_rest")
+        if not group.observed:
             return self("and").join(
-                f"{self.region(name)} ({percent(weight)})"
-                for name, weight in zip(cause.names, cause.weights, strict=True)
+                self("weighted", name=self.region(name), weight=percent(weight))
+                for name, weight in zip(group.names, group.weights, strict=True)
             )
         return self("and").join(
-            self._typical(name, kinds.get(name, "number"), found, expected)
-            for name, found, expected in zip(cause.names, cause.observed, cause.expected, strict=True)
+            self._typical(name, column_types.get(name, "number"), observed, expected)
+            for name, observed, expected in zip(group.names, group.observed, group.expected, strict=True)
         )
 
-    def _typical(self, name: str, kind: str, found: object, expected: object) -> str:
-        shown = self.value(kind, found)
+    def _typical(self, name: str, column_type: str, observed: object, expected: object) -> str:
+        """Format the typical and the expected value of a column in a group."""
+        shown = self.value(column_type, observed)
         if expected is None:
-            return self("typical alone", name=name, found=shown)
-        return self("typical", name=name, found=shown, expected=self.value(kind, expected))
+            return self("typical_alone", name=name, observed=shown)
+        return self("typical", name=name, observed=shown, expected=self.value(column_type, expected))
 
-    def value(self, kind: str, value: object) -> str:
-        """A value as a sentence has it."""
-        return self("missing") if value is None else describe_value(kind, value)
+    def value(self, column_type: str, value: object) -> str:
+        """Format a value of a column.
+
+        Parameters
+        ----------
+        column_type : str
+        value : object
+            None if the value is missing.
+
+        Returns
+        -------
+        str
+        """
+        return self("missing") if value is None else describe_value(column_type, value)
 
     def terms(self, terms: Mapping[str, float], spread: float | None) -> str:
-        """What a score is made of."""
+        """Format the terms of a score, and its spread over members if it is known.
+
+        Parameters
+        ----------
+        terms : mapping of str to float
+        spread : float or None
+
+        Returns
+        -------
+        str
+
+        Examples
+        --------
+        >>> Messages("en").terms({"residual": 0.51234, "features": 2.0}, 0.1)
+        'residual 0.512, features 2, standard deviation over members 0.1'
+        """
         parts = [f"{name} {value:.3g}" for name, value in terms.items()]
-        return ", ".join([*parts, *([] if spread is None else [self("members differ", spread=f"{spread:.2g}")])])
+        return ", ".join(parts if spread is None else [*parts, self("spread", spread=f"{spread:.2g}")])
+
+
+def _is_outside_range(reason: Reason) -> bool:
+    """Return True if the range of normal values is known and the value is missing or lies outside."""
+    if reason.low is None or reason.high is None or reason.low == reason.high:
+        return False
+    return reason.observed is None or not reason.low <= reason.observed <= reason.high
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1], with two digits that count.
+    """Format a share in [0, 1] as a percentage with two significant digits.
 
+    Parameters
+    ----------
+    share : float
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
     >>> percent(0.5), percent(0.0123), percent(0.00001), percent(0.0)
     ('50%', '1.2%', '0.001%', '0%')
     """

@@ -1,0 +1,49 @@
+"""Reports as Markdown."""
+
+from egbad.report import evaluation_to_markdown, findings_to_markdown
+from egbad.report.markdown import markdown_table
+from egbad.scoring import metrics
+
+
+def test_an_evaluation_has_its_metrics_and_its_command(evaluation):
+    report, values = evaluation()
+    text = evaluation_to_markdown(report)
+    assert f"| AUROC | {metrics.auroc(values['scores'], values['anomalous']):.4f} |" in text
+    assert "    egbad demo --seed 0" in text and "Training finished without problems." in text
+
+
+def test_problems_of_the_training_are_a_list(evaluation):
+    report, _ = evaluation(description={"health": ["The generator has collapsed."]})
+    assert "- The generator has collapsed." in evaluation_to_markdown(report)
+
+
+def test_findings_have_a_row_each(rows_report):
+    text = findings_to_markdown(rows_report)
+    for words in (
+        f"{rows_report.n_flagged} of 300 rows are flagged",
+        "protocol is 'sctp'",
+        "bytes is 50,000,000; similar normal rows have",
+        "missing",
+    ):
+        assert words in text
+    assert text.count("| row ") == len(rows_report.findings)
+
+
+def test_findings_without_flagged_rows_have_no_groups(report_without_flags):
+    text = findings_to_markdown(report_without_flags)
+    assert "None of 50 rows are flagged" in text and "Groups" not in text
+
+
+def test_findings_are_written_in_japanese(rows_report):
+    text = findings_to_markdown(rows_report, "ja")
+    assert "protocol は 'sctp' です" in text and "are flagged" not in text
+
+
+def test_hostile_names_stay_in_their_cells(make_rows_report):
+    text = findings_to_markdown(make_rows_report(data={"note": "a|b\nc"}))
+    assert "| note | a\\|b c |" in text
+
+
+def test_every_line_of_a_table_has_the_same_number_of_cells():
+    lines = markdown_table(("a", "b"), [("1", "2|3"), ("4\n5", "")])
+    assert {line.replace("\\|", "").count("|") for line in lines} == {3}
