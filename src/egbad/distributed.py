@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from egbad.data import Partition
+from egbad.data import Partition, Stream
 from egbad.errors import EgbadError
 from egbad.scoring.score_tables import OutputColumns, write_part
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, learning
@@ -130,16 +130,16 @@ class _Worker:
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
         """Write the part of a piece, unless it is there."""
         path, piece = self.pieces[row["number"]]
-        before = len(piece.bad or ())
+        stream = Stream.from_partitions([piece])
         if not path.exists():
-            write_part(path, self.scorer, piece.read(), self.told)
-        return {"rows": piece.rows, "bad": "\n".join((piece.bad or [])[before:])}
+            write_part(path, self.scorer, stream.batches, self.told)
+        return {"rows": piece.n_rows, "unreadable": "\n".join(stream.unreadable)}
 
 
 def score_partitions(
     model: Path, pieces: Sequence[tuple[Path, Partition]], told: OutputColumns, workers: int | None = None
-) -> Iterator[int]:
-    """Score pieces on Ray, each into its file -> rows of those that are done, as they are; what was left out is named as here.
+) -> Iterator[tuple[int, list[str]]]:
+    """Score pieces on Ray, each into its file, and yield the rows of each as it is done, and the files that it skipped.
 
     Joins the cluster that Ray finds (RAY_ADDRESS), or starts one on this machine. Model, data and output must lie where all
     workers reach them. The scores are those of this process, bit for bit, on processors of one kind.
@@ -176,9 +176,7 @@ def score_partitions(
                 num_cpus=1,
             )
             for row in done.iter_rows():
-                if (bad := pieces[0][1].bad) is not None:  # the one list of all pieces
-                    bad += filter(None, row["bad"].split("\n"))
-                yield int(row["rows"])
+                yield int(row["rows"]), row["unreadable"].split("\n") if row["unreadable"] else []
         except ray.exceptions.RayError as error:
             raise EgbadError(f"A part could not be scored: {_cause(error)}") from error
 

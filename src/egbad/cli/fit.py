@@ -94,14 +94,14 @@ def fit(
     from egbad.distributed import process_group
     from egbad.training.checkpoints import Checkpoints
 
-    earlier, bad = None if start is None else _load(start), list[str]()
-    source = inputs.Source(data, label_column, image_size, data_dir, schema, bad=bad if skip_bad else None, patch=tile)
+    earlier = None if start is None else _load(start)
+    source = inputs.Source(data, label_column, image_size, data_dir, schema, skip_unreadable=skip_bad, patch=tile)
     with process_group() as group, nullcontext() if group.is_first else output.silence():
         found = _rows_to_learn(source.stream(), normal, most_rows, seed, enabled=not (quiet or as_json))
         inputs.check_names(schema, found)
         if tile is not None and found.x.ndim == 2:
             raise InvalidInputError("--tile is for images, DATA holds rows. Leave it out.")
-        output.note_bad(bad)
+        output.note_bad(list(found.unreadable))
         checkpoints = Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume)
         _fit(learner, found, checkpoints, earlier)
         if group.is_first:
@@ -186,8 +186,8 @@ def _rows_to_learn(stream: Any, normal: str | None, most: int | None, seed: int,
         labels.update(inputs.names_of(data.labels))
         return np.ones(len(data.x), dtype=np.bool_) if normal is None else inputs.is_normal(data.labels, normal)
 
-    with progress("Reading", stream.rows, unit="rows", enabled=enabled) as advance:
-        rows, seen = sample(stream, most, seed, wanted=wanted, advance=advance)
+    with progress("Reading", stream.n_rows, unit="rows", enabled=enabled) as advance:
+        rows, seen = sample(stream, most, seed, row_filter=wanted, advance=advance)
     if normal is not None and not seen:
         raise unknown("label", normal, labels)
     if normal is None and labels:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from egbad.data import ColumnTypes, Data, Options, Stream
+    from egbad.data import BatchSizes, ColumnTypes, Data, Stream
 
 _LABELS_NAMED = 20  # different labels that an error lists
 
@@ -35,10 +35,12 @@ class Source:
     like : Scorer, optional
         What is read is for it: columns hold what its columns do, and images are brought to the size of its images, or keep
         their own where it takes any, unless a size was asked for.
-    bad : list of str, optional
-        Where given, images that can't be read are left out and added to it.
+    skip_unreadable : bool
+        True to skip images that cannot be read.
     patch : int, optional
         Pixels of a side of the patches that are learned, as `egbad.data` takes it.
+    batch_size : int, optional
+        Rows or images of a batch.
     """
 
     given: str
@@ -47,8 +49,9 @@ class Source:
     data_dir: Path | None = None
     kinds: "ColumnTypes | None" = None
     like: Any = None
-    bad: list[str] | None = None
+    skip_unreadable: bool = False
     patch: int | None = None
+    batch_size: int | None = None
 
     def read(self) -> "Data":
         """All of it.
@@ -68,7 +71,7 @@ class Source:
 
         if self._is_path():
             return data.open_stream(self.given, **self._options())
-        return data.as_stream(self._public_data())
+        return data.as_stream(self._public_data(), self._batch_sizes().rows)
 
     def identity(self) -> list[tuple[str, int, int]]:
         """Of every file that is read its path, size and time of change: if they are the same, so is what is read."""
@@ -81,7 +84,12 @@ class Source:
         """Whether it is a path, or a pattern of paths, and not the name of a data set."""
         return Path(self.given).exists() or any(sign in self.given for sign in "*?[")
 
-    def _options(self) -> "Options":
+    def _batch_sizes(self) -> "BatchSizes":
+        from egbad.data import BatchSizes
+
+        return BatchSizes() if self.batch_size is None else BatchSizes(rows=self.batch_size, images=self.batch_size)
+
+    def _options(self) -> dict[str, Any]:
         size, colour, patch, kinds = parse_size(self.image_size), None, self.patch, self.kinds
         if self.like is not None:
             kinds = self.like.wanted_kinds
@@ -93,9 +101,10 @@ class Source:
             "label_column": self.label_column,
             "image_size": size,
             "colour": colour,
-            "bad": self.bad,
-            "patch": patch,
+            "skip_unreadable": self.skip_unreadable,
+            "patch_size": patch,
             "column_types": kinds,
+            "batch_sizes": self._batch_sizes(),
         }
 
     def _public_data(self) -> "Data":

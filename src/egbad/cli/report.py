@@ -49,10 +49,10 @@ def report(
     scorer = loading.load_model(model)
     if not hasattr(scorer, "explain"):
         raise InvalidInputError("An exported graph gives no reasons. Report with the model that it was exported from.")
-    bad: list[str] = []
-    source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, bad=bad if skip_bad else None)
-    scores, highest = _scored(scorer, source.stream())
-    output.note_bad(bad)
+    source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, skip_unreadable=skip_bad)
+    stream = source.stream()
+    scores, highest = _scored(scorer, stream)
+    output.note_bad(stream.unreadable)
     found = findings_report(
         scorer,
         scores,
@@ -63,7 +63,7 @@ def report(
         command=shlex.join(["egbad", *sys.argv[1:]]),
         n_top=top,
         n_reasons=explain,
-        data={"left out": bad} if bad else {},
+        data={"left out": stream.unreadable} if stream.unreadable else {},
     )
     _write(found, out, language)
     if as_json:
@@ -144,7 +144,7 @@ def _scored(scorer: Any, stream: "Stream") -> tuple[Any, _Highest]:
     from egbad.progress import progress
 
     parts, highest = [np.empty(0)], _Highest()
-    with progress("Scoring", stream.rows, unit="rows") as advance:
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for data in stream.batches:
             scores = scorer.anomaly_score(data)
             highest.add(data, scores)

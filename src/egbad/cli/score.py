@@ -57,6 +57,12 @@ def score(
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
     skip_bad: SkipBad = False,
+    batch_size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Rows or images to read and score at a time (default: 16384 rows, 1024 images)."
+        ),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="local, or ray: score parts on Ray's workers, here or on a cluster.")
     ] = "local",
@@ -90,16 +96,22 @@ def score(
 
         answer(scorer, threshold, terms=terms)
         return
-    bad: list[str] = []
-    source = inputs.Source(data, label_column, image_size, data_dir, like=scorer, bad=bad if skip_bad else None)
+    source = inputs.Source(
+        data, label_column, image_size, data_dir, like=scorer, skip_unreadable=skip_bad, batch_size=batch_size
+    )
     stream = source.stream()
-    if engine == "ray" and stream.pieces is None:
+    if engine == "ray" and stream.partitions is None:
         raise InvalidInputError("With --engine ray DATA must be Parquet files or images. Score other files without it.")
     summary: dict[str, Any] = {"rows": 0, "flagged": 0}
     kept: list[Columns] = []
     told = OutputColumns(threshold, terms, explain)
     if out is not None and _is_folder(out):
-        asked = {"files": source.identity(), "label_column": label_column, "image_size": image_size}
+        asked = {
+            "files": source.identity(),
+            "label_column": label_column,
+            "image_size": image_size,
+            "batch_size": batch_size,
+        }
         folder = PartsFolder(out, model, asked | asdict(told), Path(data) if Path(data).is_dir() else None)
         if engine == "ray":
             _write_by_ray(model, stream, told, folder, workers, summary)
@@ -107,8 +119,8 @@ def score(
             _write_parts(scorer, stream, told, folder, summary)
     else:
         kept = _write_table(scorer, stream, told, fdr, out, summary, keep=as_json and out is None)
-    output.note_bad(bad)
-    _tell(summary | ({"skipped": bad} if skip_bad else {}), threshold, kept, out, as_json=as_json)
+    output.note_bad(stream.unreadable)
+    _tell(summary | ({"skipped": stream.unreadable} if skip_bad else {}), threshold, kept, out, as_json=as_json)
 
 
 def _tell(summary: dict[str, Any], threshold: float, kept: list[Columns], out: Path | None, *, as_json: bool) -> None:
@@ -132,7 +144,7 @@ def _write_parts(scorer: Any, stream: Any, told: "OutputColumns", folder: Any, s
     from egbad.progress import progress
     from egbad.scoring.score_tables import counts_of, write_part
 
-    with progress("Scoring", stream.rows, unit="rows") as advance:
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for path, batches in folder.each(stream):
             there = path.exists()
             if not there:
@@ -151,12 +163,13 @@ def _write_by_ray(
     from egbad.progress import progress
     from egbad.scoring.score_tables import counts_of
 
-    paths = [folder.path(number) for number in range(len(stream.pieces))]
-    todo = [(path, piece) for path, piece in zip(paths, stream.pieces, strict=True) if not path.exists()]
-    with progress("Scoring", stream.rows, unit="rows") as advance:
-        advance(stream.rows - sum(piece.rows for _, piece in todo))
-        for rows in score_partitions(model, todo, told, workers):
-            advance(rows)
+    paths = [folder.path(number) for number in range(len(stream.partitions))]
+    todo = [(path, piece) for path, piece in zip(paths, stream.partitions, strict=True) if not path.exists()]
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
+        advance(stream.n_rows - sum(piece.n_rows for _, piece in todo))
+        for n_rows, unreadable in score_partitions(model, todo, told, workers):
+            stream.unreadable += unreadable
+            advance(n_rows)
     for path in paths:
         _count(summary, *counts_of(path))
 
@@ -227,7 +240,7 @@ def _scored(scorer: Any, stream: Any, told: "OutputColumns") -> Iterator[Columns
     from egbad.progress import progress
     from egbad.scoring.score_tables import columns_of
 
-    with progress("Scoring", stream.rows, unit="rows") as advance:
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for data in stream.batches:
             yield columns_of(scorer, data, told, advance)
 

@@ -1,96 +1,121 @@
-"""What a sample of a table may miss: levels of its categories, gaps, and the ends of its columns, with a row for each."""
+"""Rows with levels, missing values and extremes of a table, which a random sample may lack."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from egbad.arrays import Array
 from egbad.data.column_types import CATEGORY, MAX_KNOWN_LEVELS, NUMBER
 
-Array = NDArray[Any]
-Shown = tuple[int, str | float]  # a column, and what a row shows of it: a level's code, or one of these:
-_GAP, _LEAST, _LARGEST = "gap", "least", "largest"
+# Something that a row shows: a column, and the code of a level or one of the following.
+Feature = tuple[int, str | float]
+_MISSING, _MINIMUM, _MAXIMUM = "missing", "minimum", "maximum"
+_EXTREMES = (_MINIMUM, _MAXIMUM)
 
 
-class Cover:
-    """The first row that shows each level, gap and end of a column, told batch by batch.
+class RowCoverage:
+    """The first row with each level, with a missing value and with each extreme of every column.
 
     Parameters
     ----------
-    kinds : sequence of str, optional
-        What the d columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
-    most : int
-        Rows that are held at most; what only later rows show is not covered then. Nor is a level of a category after the
-        first 10,000.
+    column_types : sequence of str, optional
+        Type of each column. None if all are numbers.
+    d : int
+        Number of columns.
+    max_rows : int
+        Maximal number of rows that are held. Once it is reached, new levels, missing values and extremes are ignored.
+    max_levels : int
+        New levels of a category are ignored once it has more levels than this.
     """
 
-    def __init__(self, column_types: Sequence[str] | None, d: int, most: int) -> None:
-        self.column_types, self.most = tuple(column_types or (NUMBER,) * d), most
-        self.numbers = np.array([kind != CATEGORY for kind in self.column_types])
-        self.levels = {j: np.empty(0) for j in np.flatnonzero(~self.numbers).tolist()}  # that were met, ascending
-        self.edges = np.full((2, d), np.nan)
-        self.gaps = np.zeros(d, dtype=np.bool_)
-        self.first: dict[Shown, int] = {}  # -> which of all rows
+    def __init__(
+        self, column_types: Sequence[str] | None, d: int, max_rows: int, max_levels: int = MAX_KNOWN_LEVELS
+    ) -> None:
+        self.column_types = tuple(column_types or (NUMBER,) * d)
+        self.max_rows = max_rows
+        self.max_levels = max_levels
+        self.is_number = np.array([column_type != CATEGORY for column_type in self.column_types])
+        # Codes of the levels of each category so far, ascending.
+        self.levels = {j: np.empty(0) for j in np.flatnonzero(~self.is_number).tolist()}
+        self.extremes = np.full((2, d), np.nan)
+        self.has_missing = np.zeros(d, dtype=np.bool_)
+        self.first_rows: dict[Feature, int] = {}  # position in the table
         self.rows: dict[int, Array] = {}
-        self.preprocess = 0
+        self.n_rows = 0
 
     def add(self, x: Array) -> None:
-        """The next rows (n, d)."""
+        """Add the next rows of the table.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+        """
         if len(x):
-            self._add_gaps(x)
-            self._add_edges(x)
+            self._add_missing(x)
+            self._add_extremes(x)
             self._add_levels(x)
-        self.preprocess += len(x)
-        held = set(self.first.values())
-        self.rows = {number: row for number, row in self.rows.items() if number in held}
+        self.n_rows += len(x)
+        held = set(self.first_rows.values())
+        self.rows = {row: values for row, values in self.rows.items() if row in held}
 
-    def _add_gaps(self, x: Array) -> None:
+    def _add_missing(self, x: Array) -> None:
+        """Hold the first row with a missing value of each column."""
         missing = np.isnan(x)
-        for j in np.flatnonzero(missing.any(axis=0) & ~self.gaps).tolist():
-            self.gaps[j] = self._take((j, _GAP), x, int(missing[:, j].argmax()))
+        for j in np.flatnonzero(missing.any(axis=0) & ~self.has_missing).tolist():
+            self.has_missing[j] = self._hold((j, _MISSING), x, int(missing[:, j].argmax()))
 
-    def _add_edges(self, x: Array) -> None:
-        for edge, (name, end, sign) in enumerate(((_LEAST, np.fmin, 1), (_LARGEST, np.fmax, -1))):
-            found, known = end.reduce(x, axis=0), self.edges[edge]
-            for j in np.flatnonzero(self.numbers & ~np.isnan(found) & ~(sign * known <= sign * found)).tolist():
-                if self._take((j, name), x, int((x[:, j] == found[j]).argmax())):
+    def _add_extremes(self, x: Array) -> None:
+        """Hold the row with the minimum and the row with the maximum of each number."""
+        for known, name, extreme, sign in zip(self.extremes, _EXTREMES, (np.fmin, np.fmax), (1, -1), strict=True):
+            found = extreme.reduce(x, axis=0)
+            for j in np.flatnonzero(self.is_number & ~np.isnan(found) & ~(sign * known <= sign * found)).tolist():
+                if self._hold((j, name), x, int((x[:, j] == found[j]).argmax())):
                     known[j] = found[j]
 
     def _add_levels(self, x: Array) -> None:
+        """Hold the first row with each level of each category."""
         for j, known in self.levels.items():
-            if len(known) > MAX_KNOWN_LEVELS:
+            if len(known) > self.max_levels:
                 continue
-            codes, places = np.unique(x[:, j], return_index=True)
-            new = ~np.isnan(codes) & ~np.isin(codes, known, assume_unique=True)
-            for code, place in sorted(
-                zip(codes[new].tolist(), places[new].tolist(), strict=True), key=lambda at: at[1]
-            ):
-                self._take((j, code), x, place)
-            self.levels[j] = np.union1d(known, codes[new])
+            codes, positions = np.unique(x[:, j], return_index=True)
+            is_new = ~np.isnan(codes) & ~np.isin(codes, known, assume_unique=True)
+            new = zip(codes[is_new].tolist(), positions[is_new].tolist(), strict=True)
+            for code, position in sorted(new, key=lambda level: level[1]):
+                self._hold((j, code), x, position)
+            self.levels[j] = np.union1d(known, codes[is_new])
 
-    def _take(self, what: Shown, x: Array, place: int) -> bool:
-        """Hold a row of a batch for what it shows, if there is room."""
-        number = self.preprocess + place
-        if number not in self.rows:
-            if len(self.rows) >= self.most:
+    def _hold(self, feature: Feature, x: Array, position: int) -> bool:
+        """Hold a row of the current batch for a feature; return False if there is no room."""
+        row = self.n_rows + position
+        if row not in self.rows:
+            if len(self.rows) >= self.max_rows:
                 return False
-            self.rows[number] = x[place].copy()
-        self.first[what] = number
+            self.rows[row] = x[position].copy()
+        self.first_rows[feature] = row
         return True
 
-    def beside(self, sample: Array) -> Array:
-        """The rows (m, d), in their order, that show what no row of a sample (n, d) does."""
-        own = Cover(self.column_types, sample.shape[1], most=len(sample))
-        own.add(sample)
-        missed = {number for what, number in self.first.items() if not own._shows(what, self)}
-        kept = [self.rows[number] for number in sorted(missed)]
+    def rows_missing_from(self, sample: Array) -> Array:
+        """Return the held rows that show something that no row of a sample shows.
+
+        Parameters
+        ----------
+        sample : ndarray of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (m, d)
+            Rows in the order of the table.
+        """
+        shown = RowCoverage(self.column_types, sample.shape[1], max_rows=len(sample), max_levels=self.max_levels)
+        shown.add(sample)
+        lacking = {row for feature, row in self.first_rows.items() if not self._is_shown(feature, shown)}
+        kept = [self.rows[row] for row in sorted(lacking)]
         return np.stack(kept) if kept else np.empty((0, sample.shape[1]))
 
-    def _shows(self, what: Shown, whole: "Cover") -> bool:
-        """Whether a row of these shows the same of a column."""
-        j, which = what
-        if which in (_LEAST, _LARGEST):
-            edge = (_LEAST, _LARGEST).index(str(which))
-            return bool(self.edges[edge, j] == whole.edges[edge, j])
-        return what in self.first
+    def _is_shown(self, feature: Feature, shown: "RowCoverage") -> bool:
+        """Return True if a sample shows a feature, given the coverage of the sample."""
+        j, which = feature
+        if which in _EXTREMES:
+            extreme = _EXTREMES.index(str(which))
+            return bool(shown.extremes[extreme, j] == self.extremes[extreme, j])
+        return feature in shown.first_rows

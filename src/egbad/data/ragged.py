@@ -1,33 +1,67 @@
-"""Images of different sizes in one array: (n,) of objects, each of them (h, w) or (c, h, w)."""
+"""Images of different sizes in one array: shape (n,) of objects, each of shape (h, w) or (c, h, w)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
+from egbad.arrays import Array, Floats
 
-Array = NDArray[Any]
+
+class Digest(Protocol):
+    """Anything with the `update` method of a `hashlib` object."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Add bytes to the digest."""
 
 
 def ragged_array(images: Sequence[Array]) -> Array:
-    """Images as they are -> (n,)."""
-    found = np.empty(len(images), dtype=object)
-    for i, image in enumerate(images):  # all at once, NumPy would look into those of one size
-        found[i] = image
-    return found
+    """Put images of different sizes into one array.
+
+    Parameters
+    ----------
+    images : sequence of ndarray
+        Each of shape (h, w) or (c, h, w).
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Array of objects.
+    """
+    array = np.empty(len(images), dtype=object)
+    for i, image in enumerate(images):  # one by one: np.array would unpack images that share a size
+        array[i] = image
+    return array
 
 
 def is_ragged(x: Array) -> bool:
-    """Whether x holds images of different sizes."""
+    """Return True if x holds images of different sizes.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    bool
+    """
     return bool(x.ndim == 1 and x.dtype == object)
 
 
 def sample_shape(x: Array) -> tuple[int, ...]:
-    """Of one row or image of x (n, ...); of images of different sizes with the least height and the least width.
+    """Return the shape of one row or image.
 
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    tuple of int
+        For images of different sizes the smallest height and the smallest width.
+
+    Examples
+    --------
     >>> sample_shape(ragged_array([np.zeros((3, 20, 30)), np.zeros((3, 40, 10))]))
     (3, 20, 10)
     """
@@ -38,21 +72,45 @@ def sample_shape(x: Array) -> tuple[int, ...]:
 
 
 def describe_shape(x: Array) -> str:
-    """The shape of each of x (n, ...), for errors."""
+    """Describe the shape of the rows or images for an error message.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    str
+    """
     if not is_ragged(x):
         return f"{x.shape[1:]}"
     shapes = sorted({image.shape for image in x}, key=lambda shape: (len(shape), np.prod(shape)))
     return f"{shapes[0]}" if len(shapes) == 1 else f"shapes from {shapes[0]} to {shapes[-1]}"
 
 
-def sum_per_sample(x: Array) -> NDArray[np.float64]:
-    """Of all values of each row or image of x (n, ...) -> (n,)."""
+def sum_per_sample(x: Array) -> Floats:
+    """Sum all values of each row or image.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+    """
     if is_ragged(x):
         return np.array([image.sum() for image in x], dtype=np.float64)
     return np.asarray(x.reshape(len(x), -1).sum(axis=1))
 
 
-def update_digest(digest: "Hash", x: Array) -> None:
-    """Let a digest take in all of x (n, ...)."""
+def update_digest(digest: Digest, x: Array) -> None:
+    """Add the bytes of an array to a digest.
+
+    Parameters
+    ----------
+    digest : hashlib object
+    x : ndarray of shape (n, ...)
+    """
     for part in x if is_ragged(x) else (x,):
         digest.update(np.ascontiguousarray(part).data)

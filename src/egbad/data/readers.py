@@ -1,129 +1,169 @@
-"""A path -> rows or images as numbers: which reader reads it."""
+"""Readers of paths: tables, arrays and images, as a whole or in batches."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict, Unpack
 
-from egbad.data.images import SUFFIXES as IMAGES
-from egbad.data.images import Images, Wanted, images_at, read_images, stream_images
+from egbad.data.column_types import ColumnTypes
+from egbad.data.images import IMAGE_SUFFIXES, ImageFiles, find_images, list_images, read_images, stream_images
 from egbad.data.numpy_files import read_npy, read_npz
-from egbad.data.stream import ColumnTypes, Data, Stream, as_stream
-from egbad.data.tables import SUFFIXES as TABLES
-from egbad.data.tables import files_of, read_tables, stream_tables
+from egbad.data.options import DEFAULT_BATCH_SIZES, BatchSizes, ReadOptions
+from egbad.data.stream import Data, Stream, as_stream
+from egbad.data.tables import TABLE_SUFFIXES, find_tables, read_tables, stream_tables
 from egbad.errors import InvalidInputError, UnreadableFileError
 
 PathLike = str | os.PathLike[str]
 
-
-class Options(TypedDict, total=False):
-    """How a path is read.
-
-    Attributes
-    ----------
-    label_column : str, optional
-        The column, or the key of a `.npz`, that holds labels: it is left out of `x`. For images "folder": the name of
-        the folder that each lies in.
-    image_size : (height, width), optional
-        What images of a folder are resized to, in pixels. By default what they have, or the median where they differ or
-        are too large.
-    colour : bool, optional
-        Whether images of a folder come in colour; by default if any of them does.
-    bad : list of str, optional
-        Where given, images of a folder that can't be read are left out and added to it.
-    kinds : mapping or sequence of str, optional
-        What columns of a table hold, of `COLUMN_TYPES`, by their names, some or all of them, or in their order. By
-        default what their types say.
-    patch : int, optional
-        For a detector of patches with so many pixels a side: images of a folder keep their own sizes, at least this high and
-        wide, where these differ, and otherwise the one that they have, however large.
-    """
-
-    label_column: str | None
-    image_size: tuple[int, int] | None
-    colour: bool | None
-    bad: list[str] | None
-    column_types: ColumnTypes | None
-    patch: int | None
+_ARRAY_READERS = {".npz": read_npz, ".npy": read_npy}
 
 
-def read(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> Data:
-    """Read tables, a stack of images or a folder of images.
+def read(
+    path: PathLike | Sequence[PathLike],
+    *,
+    label_column: str | None = None,
+    column_types: ColumnTypes | None = None,
+    image_size: tuple[int, int] | None = None,
+    colour: bool | None = None,
+    patch_size: int | None = None,
+    skip_unreadable: bool = False,
+    batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
+) -> Data:
+    r"""Read tables, arrays or images.
 
     Parameters
     ----------
-    path : path
-        A `.npz` (key `X`, `x` or `images`; labels under `y` or `labels`), `.npy`, `.csv` or `.parquet` file, a folder, at
-        any depth, of tables or of images, an image, or a pattern as in "days/*.parquet" or "photos/*.png". What folders are
-        named, as in day=2024-05-01, are columns of the tables in them. Or a list of paths of images.
-    options
-        See `Options`.
+    path : path or list of paths
+        One of: a `.csv`, `.parquet`, `.npy` or `.npz` file (keys `X`, `x` or `images`; labels under `y` or `labels`);
+        an image; a folder of tables or images at any depth; a pattern such as "days/*.parquet" or "photos/*.png"; a
+        list of paths of images. Folder names such as `day=2024-05-01` become columns of the tables inside.
+    label_column : str, optional
+        Column, or key of a `.npz` file, that holds labels and is left out of the data. For images "folder": the name of
+        the folder of each image.
+    column_types : mapping or sequence of str, optional
+        Types of the columns of a table, "number", "boolean", "category" or "time": either by name for any of them, or
+        for all in order. By default the types that the file has.
+    image_size : (int, int), optional
+        Height and width in pixels that images are resized to. By default their size, or the median size if they differ
+        or are too large.
+    colour : bool, optional
+        True to read images in colour, False for greyscale. By default colour if any of them is in colour.
+    patch_size : int, optional
+        Side of the patches in pixels for a detector that scores patches. Images then keep their sizes, but each side
+        has at least this length.
+    skip_unreadable : bool
+        True to skip images that cannot be read; the result lists them in `unreadable`.
+    batch_sizes : BatchSizes
+        Sizes of the batches that files are read in.
+
+    Returns
+    -------
+    Data
 
     Raises
     ------
     UnreadableFileError
-        When the file is missing, damaged or of a kind that isn't read.
+        If a file is missing, damaged or of an unknown format.
     InvalidInputError
-        When it has no rows, a column that can't hold what `kinds` says, or no such label column.
+        If there are no rows, no such label column, or a column does not hold what its type says.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder, "table.csv")
+    ...     _ = path.write_text("size,colour,faulty\n1.5,red,0\n2.5,blue,1\n")
+    ...     data = read(path, label_column="faulty")
+    >>> data.columns, data.column_types, data.labels.tolist()
+    (('size', 'colour'), ('number', 'category'), [0, 1])
     """
-    labels, found = options.get("label_column"), _found(path)
-    if isinstance(found, Images):
-        return read_images(found, labels, _wanted(options))
-    if isinstance(found, tuple):
-        return read_tables(found, labels, options.get("column_types"))
-    readers: dict[str, Callable[[Path, str | None], Data]] = {".npz": read_npz, ".npy": read_npy}
-    reader = readers.get(found.suffix.lower())
+    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
+    files = _find_files(path)
+    if isinstance(files, ImageFiles):
+        return read_images(files, options)
+    if isinstance(files, tuple):
+        return read_tables(files, options)
+    reader = _ARRAY_READERS.get(files.suffix.lower())
     if reader is None:
-        known = ", ".join([*readers, *TABLES])
+        known = ", ".join([*_ARRAY_READERS, *TABLE_SUFFIXES])
         raise UnreadableFileError(
-            f"Files that can be read end in {known}, or are folders of tables or images, got '{found.name}'."
+            f"A data file must end in {known}, or be a folder of tables or images, got '{files.name}'."
         )
-    return reader(found, labels)
+    return reader(files, label_column)
 
 
-def open_stream(path: PathLike | Sequence[PathLike], **options: Unpack[Options]) -> Stream:
-    """What `read` reads, in batches: tables and folders of images are never in memory as a whole.
+def open_stream(
+    path: PathLike | Sequence[PathLike],
+    *,
+    label_column: str | None = None,
+    column_types: ColumnTypes | None = None,
+    image_size: tuple[int, int] | None = None,
+    colour: bool | None = None,
+    patch_size: int | None = None,
+    skip_unreadable: bool = False,
+    batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
+) -> Stream:
+    """Open tables, arrays or images as a stream of batches.
+
+    Tables and images are never held in memory as a whole. Errors in a batch are raised when that batch is read.
+
+    Parameters
+    ----------
+    path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes
+        See `read`.
+
+    Returns
+    -------
+    Stream
 
     Raises
     ------
     UnreadableFileError, InvalidInputError
-        As `read` does, of what is in a batch when that is asked for.
+        See `read`.
     """
-    labels, found = options.get("label_column"), _found(path)
-    if isinstance(found, Images):
-        return stream_images(found, labels, _wanted(options))
-    if isinstance(found, tuple):
-        return stream_tables(found, labels, options.get("column_types"))
-    return as_stream(read(path, **options))
+    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
+    files = _find_files(path)
+    if isinstance(files, ImageFiles):
+        return stream_images(files, options)
+    if isinstance(files, tuple):
+        return stream_tables(files, options)
+    return as_stream(read(files, label_column=label_column), batch_sizes.rows)
 
 
-def _wanted(options: Options) -> Wanted:
-    return Wanted(options.get("image_size"), options.get("colour"), options.get("bad"), options.get("patch"))
+def list_files(path: PathLike) -> list[Path]:
+    """List the files that a path stands for.
+
+    Parameters
+    ----------
+    path : path
+        As `read` takes it.
+
+    Returns
+    -------
+    list of Path
+        The files that are read; for a folder, all files in it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file())
+    files = _find_files(path)
+    if isinstance(files, ImageFiles):
+        return [*files.paths]
+    return [*files] if isinstance(files, tuple) else [files]
 
 
-def _found(given: PathLike | Sequence[PathLike]) -> Images | tuple[Path, ...] | Path:
-    """Images, tables, or another file at a path; images of a list of paths."""
+def _find_files(given: PathLike | Sequence[PathLike]) -> ImageFiles | tuple[Path, ...] | Path:
+    """Return images, the paths of tables, or the path of another file."""
     if not isinstance(given, str | os.PathLike):
-        images = images_at([Path(one) for one in given])
-        assert images is not None
-        return images
+        return list_images([Path(path) for path in given])
     path = Path(given)
-    images, tables = images_at(path), files_of(path)
+    images, tables = find_images(path), find_tables(path)
     if images is None and tables is None:
         if not path.exists():
             raise UnreadableFileError(f"There is no file or folder '{path}'. Check the path.")
         if path.is_dir():
-            column_types = f"tables ({', '.join(TABLES)}) or images ({', '.join(IMAGES)})"
-            raise InvalidInputError(f"'{path}' must hold {column_types}, got none.")
+            supported = f"tables ({', '.join(TABLE_SUFFIXES)}) or images ({', '.join(IMAGE_SUFFIXES)})"
+            raise InvalidInputError(f"'{path}' must hold {supported}, got none.")
         return path
-    # A table beside the images of a folder tells of them.
+    # A table in a folder of images describes these images.
     return images if images is not None and (path.is_dir() or tables is None) else tables or path
-
-
-def list_files(path: PathLike) -> list[Path]:
-    """The files that are read at a path, and all that lie beside them in a folder."""
-    path = Path(path)
-    if path.is_dir():
-        return sorted(one for one in path.rglob("*") if one.is_file())
-    found = _found(path)
-    return [*found.paths] if isinstance(found, Images) else [*found] if isinstance(found, tuple) else [found]

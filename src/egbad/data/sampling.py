@@ -1,137 +1,198 @@
-"""Rows or images that are more than memory holds -> as many of them as it does, each as likely as any other."""
+"""Random samples of streams that do not fit into memory."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.arrays import Array, Floats
 from egbad.data.column_types import MAX_KNOWN_LEVELS, CategoryLabels
-from egbad.data.coverage import Cover
-from egbad.data.stream import Array, Data, Stream
+from egbad.data.coverage import RowCoverage
+from egbad.data.stream import Data, Stream
 from egbad.data.validation import check_data
 from egbad.errors import InvalidInputError
 
-BYTES = 2**27  # that the rows of a sample take, where nobody says how many there shall be
-IMAGE_BYTES = 2**27  # the same for images, as they were read: learning from them takes thirty times as many
-_FEWEST, _FEWEST_IMAGES = 10_000, 100
-_COVERED = 0.25  # of as many rows as there are in a sample: what may be beside it at most
+_EXCESS = 0.25  # of the sample size: rows that are collected before the sample is cut back
+
+
+@dataclass(frozen=True)
+class SampleLimits:
+    """Limits of a sample whose size is not given, and of what is kept beside it.
+
+    Attributes
+    ----------
+    table_bytes : int
+        Memory of the rows of a table.
+    image_bytes : int
+        Memory of images as they were read; training needs thirty times as much.
+    min_rows, min_images : int
+        Minimal size of the sample, whatever its memory is.
+    coverage_fraction : float
+        Maximal number of coverage rows, as a fraction of the sample size.
+    max_levels : int
+        Levels of a category that are tracked; of a category with more, only the levels in the sample are kept.
+    """
+
+    table_bytes: int = 2**27
+    image_bytes: int = 2**27
+    min_rows: int = 10_000
+    min_images: int = 100
+    coverage_fraction: float = 0.25
+    max_levels: int = MAX_KNOWN_LEVELS
+
+    def sample_size(self, data: Data) -> int:
+        """Return the number of rows or images that fit into memory.
+
+        Parameters
+        ----------
+        data : Data
+            The first batch of the stream.
+
+        Returns
+        -------
+        int
+        """
+        if data.x.ndim != 2:
+            mean_bytes = sum(int(image.nbytes) for image in data.x) // len(data.x)
+            return max(self.min_images, self.image_bytes // mean_bytes)
+        return max(self.min_rows, self.table_bytes // (8 * max(1, int(data.x.shape[1]))))
+
+
+DEFAULT_SAMPLE_LIMITS = SampleLimits()
 
 
 def sample(
     stream: Stream,
-    most: int | None = None,
+    max_rows: int | None = None,
     seed: int = 0,
     *,
-    wanted: Callable[[Data], NDArray[np.bool_]] | None = None,
+    row_filter: Callable[[Data], NDArray[np.bool_]] | None = None,
     advance: Callable[[int], None] = lambda n: None,
+    limits: SampleLimits = DEFAULT_SAMPLE_LIMITS,
 ) -> tuple[Data, int]:
-    """A random sample of a stream's rows, in their order, and how many it was drawn from.
+    """Draw a random sample of the rows or images of a stream.
 
-    Every row draws a number; the rows with the least numbers stay. So the sample does not depend on how the stream is cut
-    into batches, and all rows stay where they are no more than wanted. Of a table that is larger, `Data.coverage_rows`
-    has rows that show what no row of the sample does: a level of a category, a gap, the least or the largest of a column.
+    Each row draws a random number, and the rows with the smallest numbers are kept, in their order. The sample therefore
+    does not depend on the size of the batches. If there are no more rows than asked for, all of them are kept.
 
     Parameters
     ----------
     stream : Stream
-        Rows of a table, or images.
-    most : int, optional
-        How many stay at most. By default as many as take 128 MiB, images as they were read.
+    max_rows : int, optional
+        Size of the sample. By default what 128 MiB can hold.
     seed : int
-        Of the numbers that are drawn.
-    wanted : callable, optional
-        Which rows of a batch count (n,); by default all.
+        Seed of the random numbers.
+    row_filter : callable, optional
+        Takes a batch and returns a mask of shape (n,) of the rows to draw from. By default all rows.
     advance : callable
-        Told the number of rows of every batch.
+        Takes the number of rows of each batch, for a progress bar.
+    limits : SampleLimits
+
+    Returns
+    -------
+    data : Data
+        The sample. If it lacks a level, a missing value, or an extreme of a column of a table, `coverage_rows` holds
+        rows that show it.
+    n_rows : int
+        Number of rows that the sample was drawn from.
 
     Raises
     ------
     InvalidInputError
-        When `most` is less than one, the stream has no rows, or a row that is wanted has infinity in it.
+        If `max_rows` is less than 1, the stream has no rows, or a row to draw from has an infinite value.
+
+    Examples
+    --------
+    >>> from egbad.data import as_data, as_stream
+    >>> data, n_rows = sample(as_stream(as_data(np.arange(1000.0)[:, None])), max_rows=50)
+    >>> data.x.shape, n_rows
+    ((50, 1), 1000)
     """
-    if most is not None and most < 1:
-        raise InvalidInputError(f"There must be at least one row to learn from, got a limit of {most}.")
+    if max_rows is not None and max_rows < 1:
+        raise InvalidInputError(f"There must be at least one row to learn from, got a limit of {max_rows}.")
     rng = np.random.default_rng(seed)
-    kept: list[Array] = []
-    lots: list[NDArray[np.float64]] = []
-    category_labels: dict[int, CategoryLabels] = {}
-    first: Data | None = None
-    cover: Cover | None = None
-    seen = held = 0
+    sampler: _Sampler | None = None
     for data in stream.batches:
         advance(len(data.x))
-        first = first or data
-        most = most or _most_of(data)
-        which = None if wanted is None else wanted(data)
-        x = data.x if which is None else data.x[which]
-        if x.ndim == 2:
-            _check(data, x, which)
-            cover = cover or Cover(data.column_types, x.shape[1], max(1, int(_COVERED * most)))
-            cover.add(x)
-        kept.append(x)
-        lots.append(rng.random(len(x)))
-        seen, held = seen + len(x), held + len(x)
-        for j, own in data.category_labels.items():
-            category_labels.setdefault(j, {}).update(own)
-        if held > most + most // 4:
-            kept, lots = _least(kept, lots, most)
-            held = most
-            category_labels = {
-                j: _in_use(j, own, [*kept, *([] if cover is None else cover.rows.values())])
-                for j, own in category_labels.items()
-            }
-    if first is None or most is None:
+        if sampler is None:
+            sampler = _Sampler(data, max_rows or limits.sample_size(data), limits)
+        sampler.add(data, None if row_filter is None else row_filter(data), rng)
+    if sampler is None:
         raise InvalidInputError("There must be at least one row to learn from, got none.")
-    (x,), _ = _least(kept, lots, most)
-    beside = cover.beside(x) if cover is not None and len(x) < seen else None
-    return replace(
-        first,
-        x=x,
-        coverage_rows=beside,
-        files=None,
-        labels=None,
-        category_labels=category_labels,
-        first_row=0,
-        source=None,
-    ), seen
+    return replace(sampler.result(), unreadable=tuple(stream.unreadable)), sampler.n_rows
 
 
-def _check(data: Data, x: Array, wanted: NDArray[np.bool_] | None) -> None:
-    """Refuse rows x of a batch with infinity in them, by the place that they have in the file."""
-    if np.isinf(x).any():
-        whole = data.x if wanted is None else np.where(wanted[:, None], data.x, 0)
-        check_data(replace(data, x=whole))
+class _Sampler:
+    """Rows with the smallest random numbers so far, and what is kept beside them."""
 
+    def __init__(self, first: Data, max_rows: int, limits: SampleLimits) -> None:
+        self.first, self.max_rows, self.limits = first, max_rows, limits
+        self.parts: list[Array] = []
+        self.numbers: list[Floats] = []  # the random number of each row
+        self.n_kept = self.n_rows = 0
+        self.category_labels: dict[int, CategoryLabels] = {}
+        self.coverage: RowCoverage | None = None
+        if first.x.ndim == 2:
+            max_coverage = max(1, int(limits.coverage_fraction * max_rows))
+            self.coverage = RowCoverage(first.column_types, first.x.shape[1], max_coverage, limits.max_levels)
 
-def _in_use(j: int, category_labels: CategoryLabels, rows: Sequence[Array]) -> CategoryLabels:
-    """The texts of column j, of codes in these rows alone where they are many: of most levels of an identity no row stays."""
-    if len(category_labels) <= 2 * MAX_KNOWN_LEVELS:
-        return category_labels
-    codes = np.unique(np.concatenate([np.atleast_2d(part)[:, j] for part in rows]))
-    return {code: category_labels[code] for code in codes[~np.isnan(codes)].tolist()}
+    def add(self, data: Data, mask: NDArray[np.bool_] | None, rng: np.random.Generator) -> None:
+        """Add a batch."""
+        x = data.x if mask is None else data.x[mask]
+        if self.coverage is not None:
+            if np.isinf(x).any():  # checked at the full batch, so that the error names the row in the file
+                check_data(replace(data, x=data.x if mask is None else np.where(mask[:, None], data.x, 0)))
+            self.coverage.add(x)
+        self.parts.append(x)
+        self.numbers.append(rng.random(len(x)))
+        self.n_rows += len(x)
+        self.n_kept += len(x)
+        for j, labels in data.category_labels.items():
+            self.category_labels.setdefault(j, {}).update(labels)
+        if self.n_kept > self.max_rows + int(_EXCESS * self.max_rows):
+            self._keep_smallest()
+            self._drop_labels()
 
+    def result(self) -> Data:
+        """Return the sample."""
+        self._keep_smallest()
+        (x,) = self.parts
+        all_kept = len(x) == self.n_rows
+        return replace(
+            self.first,
+            x=x,
+            coverage_rows=None if self.coverage is None or all_kept else self.coverage.rows_missing_from(x),
+            files=None,
+            labels=None,
+            category_labels=self.category_labels,
+            first_row=0,
+            source=None,
+        )
 
-def _most_of(data: Data) -> int:
-    """How many rows or images stay where nobody says so."""
-    if data.x.ndim != 2:
-        one = sum(int(image.nbytes) for image in data.x) // len(data.x)
-        return max(_FEWEST_IMAGES, IMAGE_BYTES // one)
-    return max(_FEWEST, BYTES // (8 * max(1, int(data.x.shape[1]))))
+    def _keep_smallest(self) -> None:
+        """Drop the rows whose random numbers are not among the smallest ones."""
+        numbers = np.concatenate(self.numbers)
+        keep = np.ones(len(numbers), dtype=np.bool_)
+        if len(numbers) > self.max_rows:
+            keep[:] = False
+            keep[np.argpartition(numbers, self.max_rows - 1)[: self.max_rows]] = True
+        stops = np.cumsum([len(part) for part in self.parts])[:-1]
+        # Part by part, so that not all of the rows are in memory twice.
+        kept = [part[mask] for part, mask in zip(self.parts, np.split(keep, stops), strict=True)]
+        self.parts, self.numbers = [np.concatenate(kept)], [numbers[keep]]
+        self.n_kept = len(self.parts[0])
 
+    def _drop_labels(self) -> None:
+        """Drop the texts of levels that no kept row has, of categories with very many levels such as identifiers."""
+        covered = [] if self.coverage is None else [*self.coverage.rows.values()]
+        self.category_labels = {
+            j: self._used_labels(j, labels, [*self.parts, *covered]) for j, labels in self.category_labels.items()
+        }
 
-def _least(
-    kept: list[Array], lots: list[NDArray[np.float64]], most: int
-) -> tuple[list[Array], list[NDArray[np.float64]]]:
-    """The rows that drew the least numbers, in their order."""
-    numbers = np.concatenate(lots)
-    if len(numbers) <= most:
-        return [np.concatenate(kept)], [numbers]
-    stay = np.sort(np.argpartition(numbers, most - 1)[:most])
-    chosen = np.zeros(len(numbers), dtype=np.bool_)
-    chosen[stay] = True
-    parts, start = [], 0
-    for part in kept:  # one after the other, so that all of them are not held twice
-        parts.append(part[chosen[start : start + len(part)]])
-        start += len(part)
-    return [np.concatenate(parts)], [numbers[stay]]
+    def _used_labels(self, j: int, labels: CategoryLabels, rows: Sequence[Array]) -> CategoryLabels:
+        """Return the texts of a category, only those in the given rows if there are many."""
+        if len(labels) <= 2 * self.limits.max_levels:
+            return labels
+        codes = np.unique(np.concatenate([np.atleast_2d(part)[:, j] for part in rows]))
+        return {code: labels[code] for code in codes[~np.isnan(codes)].tolist()}

@@ -1,28 +1,11 @@
-"""TODO."""
+"""Rows or images as arrays: a data set, a stream of batches, and partitions that workers read independently."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
-from numpy.typing import NDArray
-
+from egbad.arrays import Array
 from egbad.data.column_types import CategoryLabels
-
-if TYPE_CHECKING:
-    pass
-
-
-Array = NDArray[Any]
-
-
-ColumnTypes = Mapping[str, str] | Sequence[str]  # of columns by their names, of some or all; or of all in their order
-
-
-AT_ONCE = 16_384  # rows of a batch
-
-
-BATCHES = 64  # of a piece: about a million rows
-
+from egbad.data.options import DEFAULT_BATCH_SIZES
 
 MIN_IMAGE_SIDE, MAX_IMAGE_SIDE = 8, 128  # pixels
 
@@ -33,24 +16,28 @@ class Data:
 
     Attributes
     ----------
-    x : array
-        Rows (n, d), or images (n, h, w) or (n, c, h, w); of different sizes (n,), as `egbad.data.ragged` has them.
+    x : ndarray
+        Rows of shape (n, d), or images of shape (n, h, w) or (n, c, h, w). Images of different sizes are an array of
+        objects of shape (n,), see `egbad.data.ragged`.
     columns : tuple of str, optional
-        The names of the d columns.
+        Names of the d columns.
     files : tuple of str, optional
-        The path of each image, from the folder that was read.
-    labels : array (n,), optional
-        The label column, as found.
+        Path of each image, relative to the folder that was read.
+    labels : ndarray of shape (n,), optional
+        Values of the label column.
     first_row : int
-        Which row of a larger whole the first is: errors count from there.
-    kinds : tuple of str, optional
-        What the d columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
-    texts : dict
-        For the positions of categories what their numbers stand for.
+        Position of the first row in the file or stream; error messages count from it.
+    column_types : tuple of str, optional
+        Type of each column, one of `egbad.data.column_types.COLUMN_TYPES`. None if all columns are numbers.
+    category_labels : dict of int to dict of float to str
+        For each category column, by position, the text of every code.
     source : str, optional
-        The file that rows are from, of several.
-    coverage_rows : array (m, d), optional
-        Of a sample: rows that show what it doesn't. They are learned from, and set no threshold.
+        File that the rows come from, if several files are read.
+    coverage_rows : ndarray of shape (m, d), optional
+        For a sample: rows with levels, missing values or extremes that the sample lacks. They are used for training,
+        but not for calibration.
+    unreadable : tuple of str
+        Image files that were skipped while this batch was read.
     """
 
     x: Array
@@ -62,69 +49,137 @@ class Data:
     category_labels: dict[int, CategoryLabels] = field(default_factory=dict)
     source: str | None = None
     coverage_rows: Array | None = None
+    unreadable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Partition:
-    """So many consecutive rows or images of a stream that they are worth a worker's while.
+    """Consecutive rows or images of a stream that a worker can read independently.
 
     Attributes
     ----------
-    rows : int
-        How many, where all can be read.
+    n_rows : int
+        Number of rows or images, assuming that all can be read.
     read : callable
-        Gives them in batches; it can be pickled.
-    bad : list of str, optional
-        Where files that can't be read are left out: what `read` adds them to.
+        Returns an iterator over batches; can be pickled. A batch is empty if none of its images could be read.
     """
 
-    rows: int
+    n_rows: int
     read: Callable[[], Iterator[Data]]
-    bad: list[str] | None = None
 
 
-@dataclass(frozen=True)
 class Stream:
-    """Rows or images in batches, read as they are asked for.
+    """Rows or images in batches that are read when they are asked for.
+
+    Parameters
+    ----------
+    batches : iterable of Data
+        Batches in order.
+    n_rows : int, optional
+        Number of rows or images, if it is known in advance.
+    partitions : sequence of Partition, optional
+        The same data in partitions, if the files can be read from any place at no extra cost.
+    unreadable : sequence of str
+        Image files that were skipped when the stream was opened.
 
     Attributes
     ----------
-    rows : int, optional
-        How many there are in all, where that is known before they are read.
     batches : iterator of Data
-        In order, each with the place of its first row.
-    pieces : tuple of Partition, optional
-        The same in pieces that can be read by themselves, where the files are such that this is no more work.
+        Batches in order; can be consumed once.
+    n_rows : int or None
+    partitions : tuple of Partition or None
+    unreadable : list of str
+        Image files that were skipped so far. The list is complete once all batches have been read.
     """
 
-    rows: int | None
-    batches: Iterator[Data]
-    pieces: tuple[Partition, ...] | None = None
+    def __init__(
+        self,
+        batches: Iterable[Data],
+        n_rows: int | None = None,
+        partitions: Sequence[Partition] | None = None,
+        unreadable: Sequence[str] = (),
+    ) -> None:
+        self.n_rows = n_rows
+        self.partitions = None if partitions is None else tuple(partitions)
+        self.unreadable = list(unreadable)
+        self.batches = self._record(batches)
 
     @classmethod
-    def of(cls, pieces: Sequence[Partition]) -> "Stream":
-        """A stream of pieces."""
-        whole = (batch for piece in pieces for batch in piece.read())
-        return cls(sum(piece.rows for piece in pieces), whole, tuple(pieces))
+    def from_partitions(cls, partitions: Sequence[Partition]) -> "Stream":
+        """Create a stream that reads partitions one after the other.
+
+        Parameters
+        ----------
+        partitions : sequence of Partition
+
+        Returns
+        -------
+        Stream
+        """
+        batches = (batch for partition in partitions for batch in partition.read())
+        return cls(batches, sum(partition.n_rows for partition in partitions), partitions)
+
+    def read_partition(self, partition: Partition) -> Iterator[Data]:
+        """Read one partition and record the files that it skips.
+
+        Parameters
+        ----------
+        partition : Partition
+
+        Yields
+        ------
+        Data
+            Batches of the partition, in order.
+        """
+        yield from self._record(partition.read())
+
+    def _record(self, batches: Iterable[Data]) -> Iterator[Data]:
+        """Yield the batches that are not empty and record the files that were skipped."""
+        for batch in batches:
+            self.unreadable += batch.unreadable
+            if len(batch.x):
+                yield batch
 
 
 def take_rows(data: Data, rows: Array) -> Data:
-    """Some of the rows or images, by position, without files and labels."""
+    """Select rows or images by position, without their files and labels.
+
+    Parameters
+    ----------
+    data : Data
+    rows : ndarray of shape (m,)
+        Positions, or a boolean mask.
+
+    Returns
+    -------
+    Data
+    """
     return replace(data, x=data.x[rows], files=None, labels=None)
 
 
-def as_stream(data: Data) -> Stream:
-    """What is in memory already, in batches."""
+def as_stream(data: Data, batch_rows: int = DEFAULT_BATCH_SIZES.rows) -> Stream:
+    """Split data in memory into batches.
+
+    Parameters
+    ----------
+    data : Data
+    batch_rows : int
+        Rows or images of a batch.
+
+    Returns
+    -------
+    Stream
+    """
 
     def batches() -> Iterator[Data]:
-        for start in range(0, len(data.x), AT_ONCE):
-            own = slice(start, start + AT_ONCE)
+        for start in range(0, len(data.x), batch_rows):
+            part = slice(start, start + batch_rows)
             yield replace(
                 data,
-                x=data.x[own],
-                files=None if data.files is None else data.files[own],
-                labels=None if data.labels is None else data.labels[own],
+                x=data.x[part],
+                files=None if data.files is None else data.files[part],
+                labels=None if data.labels is None else data.labels[part],
                 first_row=data.first_row + start,
             )
 
-    return Stream(len(data.x), batches())
+    return Stream(batches(), len(data.x))

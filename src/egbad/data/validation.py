@@ -1,47 +1,83 @@
-"""TODO."""
+"""Checks of rows and images that every detector makes before it fits or scores."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from egbad.data.ragged import describe_shape, is_ragged
+from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.errors import InvalidInputError
 
-if TYPE_CHECKING:
-    pass
-from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
+_MAX_LISTED_NAMES = 5
 
 
 def column_names_message(unseen: list[str], missing: list[str]) -> str:
-    """scikit-learn's words for column names that differ, so that code which knows them finds them here too."""
+    """Describe column names that differ from those at fit time, in scikit-learn's words.
+
+    Code that looks for scikit-learn's message finds it here too.
+
+    Parameters
+    ----------
+    unseen : list of str
+        Names that were not there at fit time.
+    missing : list of str
+        Names that were there at fit time only.
+
+    Returns
+    -------
+    str
+    """
     lines = ["The feature names should match those that were passed during fit."]
     if unseen:
-        lines += ["Feature names unseen at fit time:", *_listed(unseen)]
+        lines += ["Feature names unseen at fit time:", *_list_names(unseen)]
     if missing:
-        lines += ["Feature names seen at fit time, yet now missing:", *_listed(missing)]
+        lines += ["Feature names seen at fit time, yet now missing:", *_list_names(missing)]
     if not unseen and not missing:
         lines.append("Feature names must be in the same order as they were in fit.")
     return "\n".join(lines) + "\n"
 
 
-def _listed(names: list[str]) -> list[str]:
-    return [f"- {name}" for name in sorted(names)[:5]] + (["- ..."] if len(names) > 5 else [])
+def _list_names(names: list[str]) -> list[str]:
+    """Return one line per name, shortened after a few."""
+    more = ["- ..."] if len(names) > _MAX_LISTED_NAMES else []
+    return [f"- {name}" for name in sorted(names)[:_MAX_LISTED_NAMES]] + more
 
 
 def check_data(data: Data, max_side: int = MAX_IMAGE_SIDE, *, any_size: bool = False) -> None:
-    """Refuse what no detector can take: wrong axes or sizes, nothing at all, infinity, and NaN in images, the first named.
+    """Check that rows or images have a valid shape and valid numbers.
 
-    NaN in a table is a missing value. Images may be `max_side` pixels high and wide, and with `any_size` of different sizes.
+    A table may contain NaN for missing values, an image may not.
+
+    Parameters
+    ----------
+    data : Data
+    max_side : int
+        Maximal height and width of images in pixels.
+    any_size : bool
+        True to allow images of different sizes.
+
+    Raises
+    ------
+    InvalidInputError
+        For a wrong number of axes, an unsupported size of images, complex numbers, no rows or no columns, infinity, or
+        NaN in an image. The message names the first invalid value.
     """
     x = data.x
     if is_ragged(x) and len(x):
         if not any_size:
             raise InvalidInputError(
-                f"Images must be of one size, got {describe_shape(x)}. Resize them, or learn them by patches (Tiled, or --tile)."
+                f"Images must have the same size, got {describe_shape(x)}. Resize them, or use patches (Tiled, or --tile)."
             )
-        _check_each(data, max_side)
+        _check_ragged(data, max_side)
         return
+    _check_shape(data, max_side)
+    if x.dtype.kind == "f" and not np.isfinite(x).all():
+        _check_finite(data)
+
+
+def _check_shape(data: Data, max_side: int) -> None:
+    """Check the axes and the size of an array; the messages contain what scikit-learn's estimator checks look for."""
+    x = data.x
     if x.ndim not in (2, 3, 4):
         raise InvalidInputError(
             f"X must be rows (n, d) or images (n, h, w) or (n, c, h, w), got {x.ndim}D array instead of 2D array, 3D or "
@@ -54,34 +90,37 @@ def check_data(data: Data, max_side: int = MAX_IMAGE_SIDE, *, any_size: bool = F
     if len(x) == 0:
         raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
     if x.ndim > 2 and not MIN_IMAGE_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
-        patches = (
-            ", or learn them by patches (Tiled, or --tile)" if max_side == MAX_IMAGE_SIDE < max(x.shape[-2:]) else ""
-        )
+        patches_help = max_side == MAX_IMAGE_SIDE < max(x.shape[-2:])
         raise InvalidInputError(
             f"Images must be {MIN_IMAGE_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. "
-            f"Resize them{patches}."
-        )
-    if x.dtype.kind == "f" and not np.isfinite(x).all():
-        bad = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
-        if not bad.any():
-            return
-        where = tuple(int(i) for i in np.argwhere(bad)[0])
-        value = "NaN" if np.isnan(x[where]) else "infinity"
-        column = f"column '{data.columns[where[1]]}'" if data.columns else f"column {where[1]}"
-        place, what = (column, "finite or missing") if x.ndim == 2 else (f"pixel {where[1:]}", "finite")
-        whose = f", of '{data.source}'" if data.source else ""
-        raise InvalidInputError(
-            f"X must be {what}, got {value} in row {data.first_row + where[0]}, {place}{whose}. Fill or drop such rows."
+            f"Resize them{', or use patches (Tiled, or --tile)' if patches_help else ''}."
         )
 
 
-def _check_each(data: Data, max_side: int) -> None:
-    """Refuse images of different sizes of which one can't be taken, or that haven't all the same channels."""
+def _check_finite(data: Data) -> None:
+    """Check numbers, at least one of which is not finite, and name the first invalid one."""
+    x = data.x
+    invalid = np.isinf(x) if x.ndim == 2 else ~np.isfinite(x)
+    if not invalid.any():
+        return
+    position = tuple(int(i) for i in np.argwhere(invalid)[0])
+    value = "NaN" if np.isnan(x[position]) else "infinity"
+    column = f"column '{data.columns[position[1]]}'" if data.columns else f"column {position[1]}"
+    place, requirement = (column, "finite or missing") if x.ndim == 2 else (f"pixel {position[1:]}", "finite")
+    source = f", of '{data.source}'" if data.source else ""
+    raise InvalidInputError(
+        f"X must be {requirement}, got {value} in row {data.first_row + position[0]}, {place}{source}. "
+        "Fill or drop such rows."
+    )
+
+
+def _check_ragged(data: Data, max_side: int) -> None:
+    """Check images of different sizes one by one."""
     channels = data.x[0].shape[:-2]
     for i, image in enumerate(data.x):
         if image.shape[:-2] != channels:
             raise InvalidInputError(
-                f"Images must all have the same channels, got shape {data.x[0].shape} and, in image {i}, {image.shape}. "
-                "Bring them to grey or to colour."
+                f"Images must have the same channels, got shape {data.x[0].shape} and {image.shape} in image {i}. "
+                "Convert them to greyscale or to colour."
             )
         check_data(replace(data, x=image[None], first_row=data.first_row + i), max_side)

@@ -1,4 +1,4 @@
-"""Work on many files side by side, a little ahead of who asks for it: in threads, or in worker processes for much of it."""
+"""Parallel work on many files: results in order, a few tasks ahead of the consumer, in threads or worker processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,13 +13,13 @@ from loky import cpu_count, get_reusable_executor
 
 from egbad.errors import EgbadError
 
-A = TypeVar("A")
-B = TypeVar("B")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-_AHEAD = 2  # tasks a core that are done before they are due: bounds memory
-_IDLE = 10  # seconds after which a worker ends that has nothing to do; half a minute more where this process was killed
-# Let workers keep the memory of an image for the next one: to be given it anew takes a quarter of their time.
-_WORKERS = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
+TASKS_AHEAD = 2  # tasks per worker that are submitted before their results are due; bounds memory
+_IDLE_TIMEOUT = 10  # seconds after which an idle worker ends; half a minute later if this process was killed
+# Workers keep freed memory for the next image: requesting it anew takes a quarter of their time.
+_WORKER_ENVIRONMENT = {"MALLOC_MMAP_THRESHOLD_": str(2**30), "MALLOC_TRIM_THRESHOLD_": str(2**30)}
 
 
 def available_cores() -> int:
@@ -32,49 +32,72 @@ def available_cores() -> int:
     return int(cpu_count())
 
 
-def map_processes(work: Callable[[A], B], items: Sequence[A], at_once: int, *, processes: bool) -> Iterator[B]:
-    """What `work` makes of each item, in order, on all cores.
+def map_processes(
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    items_per_task: int,
+    *,
+    processes: bool,
+    n_workers: int | None = None,
+) -> Iterator[Result]:
+    """Apply a function to every item in parallel and yield the results in order.
 
     Parameters
     ----------
-    work : callable
-        For processes it, the items and what it gives must be such as can be pickled.
+    function : callable
+        Takes an item. For worker processes the function, the items and the results must be picklable.
     items : sequence
-    at_once : int
-        Items of a task: so many that it is worth sending.
+    items_per_task : int
+        Items that are sent to a worker together, enough to outweigh the cost of sending them.
     processes : bool
-        Whether there is so much to do that it pays to start workers, about a second: they share no lock with what is done
-        with the outcome. A daemonic process may start none, and uses threads.
+        True to use worker processes, which pays for more than about a second of work: unlike threads they do not
+        compete with the consumer for the interpreter lock. A daemonic process cannot start any and uses threads.
+    n_workers : int, optional
+        Number of threads or processes. By default the number of available cores.
+
+    Yields
+    ------
+    result
+        The result of the function for each item.
+
+    Raises
+    ------
+    EgbadError
+        If a worker process was killed.
     """
-    tasks = [items[start : start + at_once] for start in range(0, len(items), at_once)]
-    cores = min(cpu_count(), len(tasks))
-    if cores <= 1:
-        yield from map(work, items)
+    tasks = [items[start : start + items_per_task] for start in range(0, len(items), items_per_task)]
+    n_workers = min(available_cores() if n_workers is None else n_workers, len(tasks))
+    if n_workers <= 1:
+        yield from map(function, items)
     elif processes and not current_process().daemon:
-        pool = get_reusable_executor(cores, timeout=_IDLE, env=_WORKERS)
-        yield from _ahead(pool, partial(_all, work), tasks, _AHEAD * cores)
+        pool = get_reusable_executor(n_workers, timeout=_IDLE_TIMEOUT, env=_WORKER_ENVIRONMENT)
+        yield from _map_ahead(pool, partial(_map_task, function), tasks, TASKS_AHEAD * n_workers)
     else:
-        with ThreadPoolExecutor(cores) as pool:
-            yield from _ahead(pool, partial(_all, work), tasks, _AHEAD * cores)
+        with ThreadPoolExecutor(n_workers) as pool:
+            yield from _map_ahead(pool, partial(_map_task, function), tasks, TASKS_AHEAD * n_workers)
 
 
-def _all(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
-    return [work(item) for item in items]
+def _map_task(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Apply a function to the items of one task, in a worker."""
+    return [function(item) for item in items]
 
 
-def _ahead(pool: Executor, work: Callable[[A], list[B]], tasks: Sequence[A], ahead: int) -> Iterator[B]:
-    """What `work` makes of each task, one after the other, with so many more under way."""
+def _map_ahead(
+    pool: Executor, function: Callable[[Item], list[Result]], tasks: Sequence[Item], n_ahead: int
+) -> Iterator[Result]:
+    """Yield the results of the tasks in order while up to `n_ahead` further tasks are under way."""
     waiting = iter(tasks)
-    due = deque(pool.submit(work, task) for task in islice(waiting, ahead))
+    pending = deque(pool.submit(function, task) for task in islice(waiting, n_ahead))
     try:
-        while due:
-            done = due.popleft().result()
-            due.extend(pool.submit(work, task) for task in islice(waiting, 1))
-            yield from done
+        while pending:
+            results = pending.popleft().result()
+            pending.extend(pool.submit(function, task) for task in islice(waiting, 1))
+            yield from results
     except BrokenProcessPool as error:
         raise EgbadError(
-            "A process that read files was killed, perhaps since memory was short. Run it again: no file is damaged."
+            "A worker process that was reading files was killed, possibly because memory ran out. "
+            "Run the command again; no file is damaged."
         ) from error
     finally:
-        for future in due:
+        for future in pending:
             future.cancel()

@@ -12,7 +12,7 @@ import numpy as np
 
 from egbad.data import Data, Stream, take_rows
 from egbad.data.column_types import CATEGORY, NUMBER, describe_value
-from egbad.data.tables import readable
+from egbad.data.file_errors import arrow_errors
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.explain.grouping import region_shares
 from egbad.model_file import atomic_write
@@ -156,8 +156,9 @@ class PartsFolder:
 
     def each(self, stream: Stream) -> Iterator[tuple[Path, Iterator[Data]]]:
         """Every part: its file, and the batches that it is of, read as they are asked for."""
-        if stream.pieces is not None:
-            yield from ((self.path(number), piece.read()) for number, piece in enumerate(stream.pieces))
+        if stream.partitions is not None:
+            for number, partition in enumerate(stream.partitions):
+                yield self.path(number), stream.read_partition(partition)
             return
         batches, number = stream.batches, 0
         while (first := next(batches, None)) is not None:
@@ -178,7 +179,7 @@ def counts_of(path: Path) -> tuple[int, int]:
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
-    with readable(path):
+    with arrow_errors(path):
         column = pq.read_table(path, columns=["anomaly"])["anomaly"]
     return len(column), pc.sum(column).as_py() or 0
 

@@ -1,0 +1,151 @@
+"""Parquet files, as a whole or in partitions that workers read independently."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from egbad.data.file_errors import arrow_errors, no_rows_error, require_rows
+from egbad.data.options import ReadOptions
+from egbad.data.stream import Data, Partition
+from egbad.data.table_columns import convert_batches, convert_table, match_columns
+
+
+def read_parquet(path: Path, options: ReadOptions) -> Data:
+    """Read a Parquet file.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+
+    Returns
+    -------
+    Data
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file is damaged.
+    InvalidInputError
+        If it has no rows, or a column does not hold what its type says.
+    """
+    with arrow_errors(path):
+        table = pa.parquet.read_table(path)
+    return require_rows(path, convert_table(path, table, options))
+
+
+def partition_parquet(paths: Sequence[Path], options: ReadOptions) -> list[Partition]:
+    """Divide Parquet files into partitions of whole batches, which may extend over several files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+    options : ReadOptions
+
+    Returns
+    -------
+    list of Partition
+
+    Raises
+    ------
+    UnreadableFileError
+        If a file is damaged.
+    InvalidInputError
+        If a file has no rows.
+    """
+    sizes = options.batch_sizes
+    batches = [
+        _RowSpan(path, start, min(start + sizes.rows, n_rows))
+        for path, n_rows in ((path, _count_rows(path)) for path in paths)
+        for start in range(0, n_rows, sizes.rows)
+    ]
+    first_path = paths[0] if len(paths) > 1 else None
+    partitions = []
+    for start in range(0, len(batches), sizes.per_partition):
+        spans = _merge_spans(batches[start : start + sizes.per_partition])
+        n_rows = sum(span.stop - span.start for span in spans)
+        partitions.append(Partition(n_rows, _PartitionReader(spans, first_path, options)))
+    return partitions
+
+
+@dataclass(frozen=True)
+class _RowSpan:
+    """Consecutive rows of a Parquet file."""
+
+    path: Path
+    start: int
+    stop: int
+
+
+def _merge_spans(batches: Sequence[_RowSpan]) -> tuple[_RowSpan, ...]:
+    """Join consecutive batches of the same file."""
+    spans: list[_RowSpan] = []
+    for batch in batches:
+        if spans and spans[-1].path == batch.path:
+            spans[-1] = replace(spans[-1], stop=batch.stop)
+        else:
+            spans.append(batch)
+    return tuple(spans)
+
+
+@dataclass(frozen=True)
+class _PartitionReader:
+    """Reads spans of Parquet files in batches.
+
+    If there are several files, `first_path` is the first of all. Its columns are those that all others must have.
+    """
+
+    spans: tuple[_RowSpan, ...]
+    first_path: Path | None
+    options: ReadOptions
+
+    def __call__(self) -> Iterator[Data]:
+        """Yield the batches."""
+        first: Data | None = None
+        for span in self.spans:
+            for data in self._read(span):
+                if self.first_path is None:
+                    yield data
+                    continue
+                if first is None and span.path != self.first_path:
+                    first = next(self._read(_RowSpan(self.first_path, 0, self.options.batch_sizes.rows)))
+                first = first or data
+                yield replace(match_columns(self.first_path, first, span.path, data), source=str(span.path))
+
+    def _read(self, span: _RowSpan) -> Iterator[Data]:
+        batches = _read_batches(span, self.options.batch_sizes.rows)
+        return convert_batches(span.path, batches, self.options, span.start)
+
+
+def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    """Yield batches of equal length, counted from the start of the span, whatever the row groups of the file are."""
+    file = pa.parquet.ParquetFile(span.path, pre_buffer=False)
+    ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
+    starts = np.r_[0, ends[:-1]]
+    groups = [int(i) for i in np.flatnonzero((ends > span.start) & (starts < span.stop))]
+    row = int(starts[groups[0]]) if groups else 0
+    buffered: list[pa.RecordBatch] = []
+    for batch in file.iter_batches(batch_rows, row_groups=groups):
+        buffered.append(batch.slice(max(0, span.start - row), max(0, span.stop - max(row, span.start))))
+        row += batch.num_rows
+        while sum(part.num_rows for part in buffered) >= batch_rows:
+            table = pa.Table.from_batches(buffered).combine_chunks()
+            yield table.slice(0, batch_rows).to_batches()[0]
+            buffered = table.slice(batch_rows).to_batches()
+        if row >= span.stop:
+            break
+    if sum(part.num_rows for part in buffered):
+        yield pa.Table.from_batches(buffered).combine_chunks().to_batches()[0]
+
+
+def _count_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file from its metadata."""
+    with arrow_errors(path):
+        n_rows = int(pa.parquet.ParquetFile(path, pre_buffer=False).metadata.num_rows)
+    if n_rows == 0:
+        raise no_rows_error(path)
+    return n_rows

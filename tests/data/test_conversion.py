@@ -1,0 +1,142 @@
+"""Conversion of arrays, data frames and Arrow tables."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from scipy.sparse import csr_matrix
+
+from egbad.data.column_types import CATEGORY, TIME, category_code
+from egbad.data.conversion import as_data, from_table
+from egbad.data.stream import Data
+from egbad.errors import InvalidInputError, InvalidTypeError
+
+# -- data frames -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("convert", [lambda frame: frame, pl.from_pandas, pa.Table.from_pandas])
+def test_data_frames_keep_their_column_names(frame, numbers, convert):
+    data = as_data(convert(frame))
+    assert data.columns == ("a", "b", "ok")
+    assert np.array_equal(data.x, numbers, equal_nan=True)
+
+
+@pytest.mark.parametrize("convert", [lambda frame: frame, pa.table])
+def test_columns_have_types(convert):
+    frame = pd.DataFrame({"a": [1.0, None], "city": ["Oslo", "Bergen"], "day": pd.to_datetime(["2024-01-01", None])})
+    data = as_data(convert(frame))
+    assert data.column_types == ("number", "category", "time")
+    assert data.x[0, 1] == category_code("Oslo")
+    assert data.category_labels == {1: {category_code(city): city for city in ("Oslo", "Bergen")}}
+    assert data.x[0, 2] == 1_704_067_200 and np.isnan(data.x[1, [0, 2]]).all()
+
+
+def test_pandas_columns_without_text_names_have_no_names():
+    assert as_data(pd.DataFrame({0: [1.0], 1: [2.0]})).columns is None
+    data = as_data(pd.DataFrame({0: [1.0], 1: ["x"]}))
+    assert data.columns is None and data.column_types == ("number", "category")
+
+
+def test_a_column_of_mixed_objects_is_named():
+    with pytest.raises(InvalidInputError, match="Column 'b' must hold values of one type"):
+        as_data(pd.DataFrame({"a": [1.0, 2.0], "b": [1, "x"]}))
+
+
+def test_a_time_is_local_to_its_zone():
+    tokyo = pd.DataFrame({"t": pd.to_datetime(["2024-01-01 09:00"]).tz_localize("Asia/Tokyo")})
+    assert as_data(tokyo).x[0, 0] % 86_400 == 9 * 3600
+
+
+def test_durations_are_seconds():
+    data = as_data(pd.DataFrame({"took": pd.to_timedelta([1.5, None, 60], "s")}))
+    assert data.x[:, 0] == pytest.approx([1.5, np.nan, 60], nan_ok=True) and data.column_types is None
+
+
+def test_times_of_several_zones_are_one_column():
+    times = [datetime(2024, 1, 1, tzinfo=zone) for zone in (UTC, timezone(timedelta(hours=9)))]
+    assert as_data(pd.DataFrame({"t": times})).column_types == (TIME,)
+
+
+# -- Arrow tables ------------------------------------------------------------------------------------------------------
+
+
+def test_a_label_column_of_a_table_is_left_out():
+    data = from_table(pa.table({"a": [1.0, 2.0], "y": ["good", "bad"]}), "y", None)
+    assert data.columns == ("a",) and data.labels.tolist() == ["good", "bad"]
+    with pytest.raises(InvalidInputError, match="no label column 'z'"):
+        from_table(pa.table({"a": [1.0]}), "z", None)
+
+
+def test_given_column_types_come_before_those_of_the_table():
+    table = pa.table({"port": [80, 443], "size": [1.0, 2.0]})
+    assert as_data(table).column_types is None
+    assert as_data(table, {"port": "category"}).column_types == ("category", "number")
+    assert as_data(table, ["category", "number"]).column_types == ("category", "number")
+    with pytest.raises(InvalidInputError, match="no column type 'colour'"):
+        as_data(table, {"port": "colour"})
+
+
+def test_a_table_with_labels_only_has_rows_without_columns():
+    assert from_table(pa.table({"y": [1, 2, 3]}), "y", None).x.shape == (3, 0)
+
+
+# -- arrays ------------------------------------------------------------------------------------------------------------
+
+
+def test_objects_that_are_numbers_become_numbers():
+    assert as_data(np.array([[1, 2.5], [3, True]], dtype=object)).x.dtype == np.float64
+    with pytest.raises(InvalidInputError, match="got text in row 1, column 0"):
+        as_data(np.array([[1, 2], ["x", 3]], dtype=object))
+    with pytest.raises(InvalidInputError, match="X must be numbers"):
+        as_data(np.array([["x"]]))
+
+
+def test_an_object_that_is_neither_number_nor_text_is_a_type_error():
+    with pytest.raises(InvalidTypeError, match="argument must be a string or a real number"):
+        as_data(np.array([[{}]], dtype=object))
+
+
+def test_booleans_become_numbers():
+    assert as_data(np.array([[True, False]])).x.tolist() == [[1.0, 0.0]]
+
+
+def test_sparse_matrices_are_refused():
+    with pytest.raises(InvalidTypeError, match="got a sparse matrix. Convert it with X.toarray"):
+        as_data(csr_matrix(np.eye(3)))
+
+
+@pytest.mark.parametrize("dtype", [float, object])
+def test_an_array_with_column_types_has_categories(dtype):
+    data = as_data(np.array([[1.5, 80.0], [2.5, np.nan]], dtype=dtype), ["number", "category"])
+    assert data.category_labels == {1: {category_code("80"): "80"}} and data.column_types == ("number", CATEGORY)
+    assert data.x[0].tolist() == [1.5, category_code("80")] and np.isnan(data.x[1, 1])
+
+
+def test_an_array_of_text_cannot_have_column_types():
+    with pytest.raises(InvalidInputError, match="X must have the column types"):
+        as_data(np.array([["a", "b"]]), ["category", "category"])
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"), [((5, 9, 8, 3), (5, 3, 9, 8)), ((5, 3, 9, 8), (5, 3, 9, 8)), ((5, 3, 9, 3), (5, 3, 9, 3))]
+)
+def test_channels_come_first_if_the_shape_is_unambiguous(shape, expected):
+    x = as_data(np.zeros(shape)).x
+    assert x.shape == expected and x.flags.c_contiguous
+    assert as_data(Data(np.zeros(shape))).x.shape == expected
+
+
+def test_a_list_of_images_may_have_different_sizes():
+    images = [np.zeros((9, 8, 3)), np.zeros((12, 10, 3))]
+    x = as_data(images).x
+    assert x.shape == (2,) and [image.shape for image in x] == [(3, 9, 8), (3, 12, 10)]
+    assert as_data([np.zeros((9, 8)), np.zeros((9, 8))]).x.shape == (2, 9, 8)
+    objects = np.empty(2, dtype=object)
+    objects[:] = [np.zeros((9, 8)), np.ones((9, 8))]
+    assert as_data(objects).x.shape == (2, 9, 8), "an array of images of one size becomes an ordinary array"

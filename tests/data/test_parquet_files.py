@@ -1,0 +1,67 @@
+"""Parquet files and their partitions."""
+
+import pickle
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from egbad.data.options import BatchSizes, ReadOptions
+from egbad.data.parquet_files import partition_parquet, read_parquet
+from egbad.data.tables import read_tables
+from egbad.errors import InvalidInputError, UnreadableFileError
+
+
+@given(
+    file_rows=st.lists(st.integers(1, 40), min_size=1, max_size=4),
+    group_rows=st.integers(1, 17),
+    batch_rows=st.integers(1, 12),
+    per_partition=st.integers(1, 5),
+)
+@settings(max_examples=30, deadline=None)
+def test_partitions_have_all_rows_for_any_files_and_batch_sizes(
+    tmp_path_factory, file_rows, group_rows, batch_rows, per_partition
+):
+    folder = tmp_path_factory.mktemp("partitions")
+    paths = [folder / f"{i}.parquet" for i in range(len(file_rows))]
+    for i, (path, n) in enumerate(zip(paths, file_rows, strict=True)):
+        table = {"a": np.arange(n) + 100.0 * i, "b": [f"level {j % 3}" for j in range(n)]}
+        pq.write_table(pa.table(table), path, row_group_size=group_rows)
+    options = ReadOptions(batch_sizes=BatchSizes(rows=batch_rows, per_partition=per_partition))
+    partitions = pickle.loads(pickle.dumps(partition_parquet(paths, options)))
+    parts = [[*partition.read()] for partition in partitions]
+    assert np.array_equal(np.concatenate([data.x for part in parts for data in part]), read_tables(paths, options).x)
+    assert [sum(len(data.x) for data in part) for part in parts] == [partition.n_rows for partition in partitions]
+    assert all(len(part) <= per_partition and all(len(data.x) <= batch_rows for data in part) for part in parts)
+    rows = [(data.source, data.first_row + i) for part in parts for data in part for i in range(len(data.x))]
+    several = len(file_rows) > 1
+    assert rows == [
+        (str(path) if several else None, j) for path, n in zip(paths, file_rows, strict=True) for j in range(n)
+    ]
+
+
+def test_a_table_is_read_with_its_labels(tmp_path):
+    pq.write_table(pa.table({"a": [1.0, 2.0], "y": [0, 1]}), tmp_path / "t.parquet")
+    data = read_parquet(tmp_path / "t.parquet", ReadOptions("y"))
+    assert data.x.tolist() == [[1], [2]] and data.labels.tolist() == [0, 1]
+
+
+def test_an_unsupported_type_is_named(tmp_path):
+    pq.write_table(pa.table({"a": [1.0], "pair": [[1.0, 2.0]]}), tmp_path / "t.parquet")
+    with pytest.raises(InvalidInputError, match="got 'pair' of type list"):
+        read_parquet(tmp_path / "t.parquet", ReadOptions())
+
+
+def test_a_truncated_or_empty_file_is_refused_before_anything_is_read(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"a": np.arange(1000.0)}), path)
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(UnreadableFileError, match=r"cannot be read as \.parquet"):
+        partition_parquet([path], ReadOptions())
+    pq.write_table(pa.table({"a": np.empty(0)}), path)
+    for read in (lambda: partition_parquet([path], ReadOptions()), lambda: read_parquet(path, ReadOptions())):
+        with pytest.raises(InvalidInputError, match="at least one row"):
+            read()
