@@ -147,28 +147,34 @@ def test_scores_equal_those_of_python_bit_for_bit(
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
-def test_batches_make_the_same_table(
-    suffix: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_batch_size_does_not_change_the_table(suffix: str, folder: Path, tmp_path: Path) -> None:
     tables = []
     for rows in (7, 1000):
-        monkeypatch.setattr("egbad.data.stream.AT_ONCE", rows)
         out = tmp_path / f"{rows}{suffix}"
         given = ("score", folder / "m.egbad", folder / "mixed.parquet", "--label-column", "y", "--terms", "--out", out)
+        given += ("--batch-size", rows)
         assert main([str(argument) for argument in given]) == 0
         tables.append(pa.parquet.read_table(out) if suffix == ".parquet" else out.read_text())
     assert tables[0] == tables[1]
 
 
-def test_what_fails_half_way_leaves_no_table(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("egbad.data.stream.AT_ONCE", 100)
+def test_what_fails_half_way_leaves_no_table(folder: Path, tmp_path: Path) -> None:
     x = np.zeros((500, 3))
     x[450, 0] = np.inf
     pa.parquet.write_table(pa.table(dict(zip(NAMES, x.T, strict=True))), tmp_path / "t.parquet")
     for suffix in (".csv", ".parquet"):
         out = tmp_path / f"s{suffix}"
         out.write_text("what was there")
-        assert main(["score", str(folder / "m.egbad"), str(tmp_path / "t.parquet"), "--out", str(out)]) == 2
+        given = [
+            "score",
+            str(folder / "m.egbad"),
+            str(tmp_path / "t.parquet"),
+            "--out",
+            str(out),
+            "--batch-size",
+            "100",
+        ]
+        assert main(given) == 2
         assert out.read_text() == "what was there"
     assert len(list(tmp_path.iterdir())) == 3
 
@@ -309,7 +315,7 @@ def spoiled(value: float) -> dict[str, object]:
 BAD_TABLES: dict[str, tuple[dict[str, object], tuple[str, ...]]] = {
     "empty": ({"a": np.array([]), "b": np.array([])}, ("at least one row", "empty")),
     "one row": ({"a": np.array([1.0])}, ("at least two rows", "got n_samples = 1")),
-    "lists": (GOOD | {"pair": [[1.0, 2.0]] * N}, ("must be numbers, text", "'pair'", "Drop it")),
+    "lists": (GOOD | {"pair": [[1.0, 2.0]] * N}, ("must hold numbers, text", "'pair'", "Drop it")),
     "infinity": (spoiled(-np.inf), ("finite", "infinity in row 3, column 'b'", "Fill or drop")),
 }
 
@@ -369,7 +375,7 @@ def test_files_that_cannot_be_read(folder: Path, tmp_path: Path, capsys: pytest.
     assert "no file, folder or data set" in refused(capsys, "fit", tmp_path / "none.csv", "--out", out)
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1 and then nothing")
-    assert "can't be read as .parquet" in refused(capsys, "fit", broken, "--out", out)
+    assert "cannot be read as .parquet" in refused(capsys, "fit", broken, "--out", out)
     assert "can't be read" in refused(capsys, "info", tmp_path / "none.egbad")
     assert "no egbad model" in refused(capsys, "info", folder / "normal.csv")
     short = tmp_path / "short.egbad"
@@ -672,7 +678,7 @@ def test_images_of_any_size_are_learned_and_scored(tmp_path: Path, capsys: pytes
     (tmp_path / "bad.png").write_bytes(b"no image")
     model = tmp_path / "m.egbad"
     given = ["fit", str(tmp_path), "--out", str(model), "--detector", "knn", "--alpha", "0.3"]
-    assert "bad.png' can't be read as an image" in refused(capsys, *given)
+    assert "bad.png' cannot be read as an image" in refused(capsys, *given)
     assert main([*given, "--skip-bad"]) == 0
     told = capsys.readouterr()
     assert "18 x 22" in told.out and "Left out, since they can't be read" in told.err and "bad.png" in told.err

@@ -74,7 +74,7 @@ def test_a_small_fault_in_a_large_image_is_flagged_and_shown(fitted):
 
 def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
     x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
-    with pytest.raises(InvalidInputError, match="learn them by patches"):
+    with pytest.raises(InvalidInputError, match="or use patches"):
         create("pca").fit(x)
     detector = Tiled(detector="pca", tile_size=24, overlap=0.0, max_tiles=300, alpha=0.4, random_state=0).fit(x)
     detector.save(tmp_path / "m.egbad")
@@ -151,7 +151,7 @@ def test_many_patches_of_one_image_are_scored_part_by_part(of_any_size, monkeypa
             r"Tiled takes images without channels, of 16 pixels a side at least, .* got \(12, 40\)",
         ),
         (np.zeros((2, 3, 40, 40)), r"Tiled takes images without channels, .* got \(3, 40, 40\)"),
-        ([np.zeros((40, 40)), np.zeros((3, 40, 50))], "Images must all have the same channels, got shape"),
+        ([np.zeros((40, 40)), np.zeros((3, 40, 50))], "Images must have the same channels, got shape"),
         ([np.zeros((40, 40)), np.full((50, 40), np.nan)], "X must be finite, got NaN in row 1, pixel"),
     ],
 )
@@ -162,7 +162,7 @@ def test_images_that_no_patch_fits_into_are_refused(of_any_size, given, sentence
 
 def test_other_detectors_refuse_images_of_different_sizes(fitted):
     with pytest.raises(
-        InvalidInputError, match=r"Images must be of one size, got shapes from \(64, 64\) to \(70, 120\)"
+        InvalidInputError, match=r"Images must have the same size, got shapes from \(64, 64\) to \(70, 120\)"
     ):
         create("pca").fit(of_different_sizes(6, 0))
     with pytest.raises(InvalidInputError, match=r"Tiled was fitted on images of shape \(96, 80\), got shapes from"):
