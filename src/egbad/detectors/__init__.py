@@ -1,8 +1,8 @@
-"""One method, one file. A new one is a line in `_CLASSES`, and one for type checkers."""
+"""Detectors: one method, one file. A new method is a line in `methods.CLASS_NAMES`, and one below for type checkers."""
 
 from typing import TYPE_CHECKING, Any
 
-from egbad.detectors.methods import _CLASSES, METHODS
+from egbad.detectors.methods import CLASS_NAMES, METHODS
 
 if TYPE_CHECKING:
     from egbad.detectors.adgan import ADGAN
@@ -45,12 +45,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """The classes, imported when they are asked for."""
-    for method, its_class in _CLASSES.items():
-        if its_class == name:
+    """Import the class of a method when it is used."""
+    for method, class_name in CLASS_NAMES.items():
+        if class_name == name:
             return METHODS[method]
     raise AttributeError(f"module 'egbad.detectors' has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_CLASSES.values()})
+    return sorted({*globals(), *CLASS_NAMES.values()})

@@ -1,4 +1,10 @@
-"""Isolation forest: what few random cuts set apart is strange (Liu et al., 2008)."""
+"""Isolation forest (Liu et al., 2008): random cuts isolate anomalies after few steps.
+
+The score is equation 2 of the paper, s(x) = 2^(-E[h(x)] / c(n)), with h(x) the depth at which a tree isolates x.
+
+Departures: the trees are scikit-learn's and are stored as arrays, so that a model file needs no pickle. Outside the range of
+the training rows the score no longer grows, so the default recipe has a range guard.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,42 +17,102 @@ from sklearn.ensemble import IsolationForest as ScikitForest
 from egbad import model_file
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
 
 def average_path_length(n: NDArray[Any]) -> Floats:
-    """c(n): mean depth at which a search among n rows fails, n (...) -> (...).
+    """Return c(n), the mean depth of an unsuccessful search in a binary tree of n rows; equation 1 of the paper.
 
-    Equation 1 of the paper with the harmonic number by ln(n - 1) + Euler's constant, and 0 and 1 for n = 1 and 2.
+    The harmonic number is approximated by ln(n - 1) plus Euler's constant. c(1) = 0 and c(2) = 1.
+
+    Parameters
+    ----------
+    n : ndarray of int
+
+    Returns
+    -------
+    ndarray
+        Of the shape of `n`.
     """
     n = np.asarray(n, dtype=np.float64)
-    more = np.maximum(n, 3)
-    harmonic = np.log(more - 1) + np.euler_gamma
-    return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (more - 1) / more))
+    at_least_3 = np.maximum(n, 3)
+    harmonic = np.log(at_least_3 - 1) + np.euler_gamma
+    return np.where(n <= 1, 0.0, np.where(n == 2, 1.0, 2 * harmonic - 2 * (at_least_3 - 1) / at_least_3))
+
+
+def leaf_path_lengths(tree: Any) -> Floats:
+    """Return h of every node of a tree: its depth, plus c of the number of training rows that end there.
+
+    Parameters
+    ----------
+    tree : sklearn.tree._tree.Tree
+
+    Returns
+    -------
+    ndarray of shape (n_nodes,)
+    """
+    depth = np.zeros(tree.node_count)
+    for node in range(tree.node_count):  # parents come before their children
+        for child in (tree.children_left[node], tree.children_right[node]):
+            if child >= 0:
+                depth[child] = depth[node] + 1
+    return depth + average_path_length(tree.n_node_samples)
+
+
+# -- settings and recipe -----------------------------------------------------------------------------------------------
 
 
 class IsolationForestSettings(Settings):
-    """Every value decided."""
+    """Settings of `IsolationForest`."""
 
     n_estimators: int = Field(ge=1)
     max_samples: int = Field(ge=2)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return values for encoded rows (d,) or images (c, h, w)."""
-    return {"preprocessing": {"range_guard": True}}  # the score stops growing outside the training rows
+    """Return the default values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"range_guard": True}}
+
+
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class IsolationForest(SklearnDetector[IsolationForestSettings]):
-    """s(x) = 2^(-E[h(x)] / c(n)) in (0, 1], h the depth at which a tree sets x apart.
-
-    The trees are scikit-learn's; they are kept as the arrays that they are, so that a file needs no pickle.
+    """Isolation forest; the score is 2^(-E[h(x)] / c(n)), in (0, 1].
 
     Parameters
     ----------
-    n_estimators : int
-        Trees.
-    max_samples : int
-        Rows a tree learns from; where there are fewer, all of them.
+    n_estimators : int, default=100
+        Number of trees.
+    max_samples : int, default=256
+        Number of rows that each tree learns from, all of them where there are fewer.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them, and
+        explanations compare images with them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : IsolationForestSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    learned_ : dict of str to ndarray
+        Trees as arrays of shape (n_estimators, n_nodes).
 
     References
     ----------
@@ -75,43 +141,32 @@ class IsolationForest(SklearnDetector[IsolationForestSettings]):
         n = min(s.max_samples, len(x))
         forest = ScikitForest(n_estimators=s.n_estimators, max_samples=n, random_state=rng).fit(x)
         trees = [estimator.tree_ for estimator in forest.estimators_]
-        size = max(tree.node_count for tree in trees)
+        n_nodes = max(tree.node_count for tree in trees)
 
-        def stack(name: str, fill: float) -> NDArray[Any]:
-            return np.stack([np.pad(a := getattr(t, name), (0, size - len(a)), constant_values=fill) for t in trees])
+        def stack(arrays: list[NDArray[Any]], fill: float) -> NDArray[Any]:
+            return np.stack([np.pad(a, (0, n_nodes - len(a)), constant_values=fill) for a in arrays])
 
-        depth = [_path_lengths(tree) for tree in trees]
         return {
-            "left": stack("children_left", -1).astype(np.int32),
-            "right": stack("children_right", -1).astype(np.int32),
-            "feature": stack("feature", -2).astype(np.int32),
-            "threshold": stack("threshold", 0.0),
-            "path_length": np.stack([np.pad(d, (0, size - len(d))) for d in depth]),
-            "usual": np.asarray(average_path_length(np.array(n))),
+            "left": stack([tree.children_left for tree in trees], -1).astype(np.int32),
+            "right": stack([tree.children_right for tree in trees], -1).astype(np.int32),
+            "feature": stack([tree.feature for tree in trees], -2).astype(np.int32),
+            "threshold": stack([tree.threshold for tree in trees], 0.0),
+            "path_length": stack([leaf_path_lengths(tree) for tree in trees], 0.0),
+            "average_path_length": np.asarray(average_path_length(np.array(n))),
         }
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         a = self.learned_
         trees = np.arange(len(a["left"]))
-        x = x.astype(np.float32)  # as scikit-learn's trees see it
+        x = x.astype(np.float32)  # the precision in which scikit-learn's trees compare
         node = np.zeros((len(x), len(trees)), dtype=np.int64)
         while True:
-            inner = a["left"][trees, node] >= 0
-            if not inner.any():
+            is_inner = a["left"][trees, node] >= 0
+            if not is_inner.any():
                 break
             value = np.take_along_axis(x, np.maximum(a["feature"][trees, node], 0), axis=1)
             goes_left = value <= a["threshold"][trees, node]
-            below = np.where(goes_left, a["left"][trees, node], a["right"][trees, node])
-            node = np.where(inner, below, node)
+            child = np.where(goes_left, a["left"][trees, node], a["right"][trees, node])
+            node = np.where(is_inner, child, node)
         h = a["path_length"][trees, node].mean(1)
-        return {"isolation": 2.0 ** (-h / max(a["usual"].item(), 1e-12))}
-
-
-def _path_lengths(tree: Any) -> Floats:
-    """h of every leaf of a tree (nodes,): its depth, and c of the rows that it did not tell apart."""
-    depth = np.zeros(tree.node_count)
-    for node in range(tree.node_count):  # a parent stands before its children
-        for child in (tree.children_left[node], tree.children_right[node]):
-            if child >= 0:
-                depth[child] = depth[node] + 1
-    return depth + average_path_length(tree.n_node_samples)
+        return {"isolation": 2.0 ** (-h / max(a["average_path_length"].item(), 1e-12))}

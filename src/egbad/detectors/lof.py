@@ -1,4 +1,8 @@
-"""LOF: how much sparser it is around a row than around its neighbours (Breunig et al., 2000)."""
+"""Local outlier factor (Breunig et al., 2000): density around a row compared with the density around its neighbours.
+
+Departures: the neighbours are scikit-learn's and densities are stored as arrays, so that a model file needs no pickle. The
+default recipe drops repeated rows, whose density is unbounded.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -11,38 +15,82 @@ from sklearn.neighbors import NearestNeighbors
 from egbad import model_file
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
+# -- formulas ----------------------------------------------------------------------------------------------------------
 
-def local_reachability_density(distances: Floats, reach: Floats) -> Floats:
-    """One over the mean of max(distance to a neighbour, that neighbour's own reach), (n, k), (n, k) -> (n,).
 
-    Definition 6 of the paper; a neighbour's reach is its distance to its k-th neighbour. The guard against rows that
-    coincide is scikit-learn's.
+def local_reachability_density(distances: Floats, k_distances: Floats) -> Floats:
+    """Return one over the mean reachability distance; definition 6 of the paper.
+
+    The reachability distance from a neighbour (definition 5) is max(distance, k-distance of the neighbour). 1e-10 is
+    added to the mean, as in scikit-learn, so that the density of coinciding rows is finite.
+
+    Parameters
+    ----------
+    distances : ndarray of shape (n_samples, n_neighbors)
+        Distances to the neighbours.
+    k_distances : ndarray of shape (n_samples, n_neighbors)
+        Distance of each of these neighbours to its own k-th neighbour.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
     """
-    return np.asarray(1 / (np.maximum(distances, reach).mean(1) + 1e-10))
+    return np.asarray(1 / (np.maximum(distances, k_distances).mean(1) + 1e-10))
+
+
+# -- settings and recipe -----------------------------------------------------------------------------------------------
 
 
 class LOFSettings(Settings):
-    """Every value decided."""
+    """Settings of `LOF`."""
 
     n_neighbors: int = Field(ge=1)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return values for encoded rows (d,) or images (c, h, w)."""
-    return {"preprocessing": {"drop_duplicates": True}}  # the density of repeated rows is unbounded
+    """Return the default values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"drop_duplicates": True}}
+
+
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LOF(SklearnDetector[LOFSettings]):
-    """Local outlier factor of new rows among the training rows, as scikit-learn's with `novelty=True`.
+    """Local outlier factor of new rows among the training rows, as scikit-learn's with ``novelty=True``.
 
-    Its neighbours are scikit-learn's; densities are kept as arrays, so that a file needs no pickle. Keeps every
-    training row.
+    Keeps every training row.
 
     Parameters
     ----------
-    n_neighbors : int
-        k; where there are no more training rows than that, all but one of them.
+    n_neighbors : int, default=20
+        Number of neighbours k; at most one less than the number of training rows.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them, and
+        explanations compare images with them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : LOFSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    learned_ : dict of str to ndarray
+        Training rows, their k-distances and densities.
 
     References
     ----------
@@ -65,12 +113,13 @@ class LOF(SklearnDetector[LOFSettings]):
     n_neighbors: int = 20
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
-        if len(x) == 1:  # nobody to compare with
-            return {"rows": x, "reach": np.zeros(1), "density": np.ones(1)}
+        if len(x) == 1:  # a single row has no neighbours
+            return {"rows": x, "k_distance": np.zeros(1), "density": np.ones(1)}
         k = min(self.settings_.n_neighbors, len(x) - 1)
         distances, neighbours = NearestNeighbors(n_neighbors=k).fit(x).kneighbors()
-        reach = distances[:, -1]
-        return {"rows": x, "reach": reach, "density": local_reachability_density(distances, reach[neighbours])}
+        k_distance = distances[:, -1]
+        density = local_reachability_density(distances, k_distance[neighbours])
+        return {"rows": x, "k_distance": k_distance, "density": density}
 
     def _set_learned(self, learned: model_file.Arrays) -> None:
         super()._set_learned(learned)
@@ -80,5 +129,5 @@ class LOF(SklearnDetector[LOFSettings]):
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         neighbours: NDArray[Any]
         distances, neighbours = self._index.kneighbors(x)
-        density = local_reachability_density(distances, self.learned_["reach"][neighbours])
+        density = local_reachability_density(distances, self.learned_["k_distance"][neighbours])
         return {"factor": self.learned_["density"][neighbours].mean(1) / density}

@@ -1,17 +1,17 @@
-"""TODO."""
+"""`METHODS`: every method by name, imported when it is used.
+
+Methods are kept apart from `egbad.detectors.registry` because `Blend` and `Tiled`, which are built from methods, need them
+and the registry needs `Blend` and `Tiled`.
+"""
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from egbad.detectors.base import Detector
 
-if TYPE_CHECKING:
-    pass
-
-
-# A detector's name, which its file has too -> its class.
-_CLASSES = {
+# Name of a method and of its module -> name of its class. A new method is a line here.
+CLASS_NAMES = {
     "adgan": "ADGAN",
     "alad": "ALAD",
     "anogan": "AnoGAN",
@@ -31,23 +31,26 @@ _CLASSES = {
 }
 
 
-class _Methods(Mapping[str, type[Detector[Any]]]):
-    """Every method by name; its file is imported when it is asked for, so that one model costs no other's imports."""
+class LazyMethods(Mapping[str, type[Detector[Any]]]):
+    """Mapping from the name of a method to its class.
+
+    A module is imported when its class is looked up, so that using one method does not cost the imports of the others.
+    """
 
     def __getitem__(self, name: str) -> type[Detector[Any]]:
-        if name not in _CLASSES:
+        if name not in CLASS_NAMES:
             raise KeyError(name)
-        found: type[Detector[Any]] = getattr(import_module(f"egbad.detectors.{name}"), _CLASSES[name])
-        return found
+        method: type[Detector[Any]] = getattr(import_module(f"egbad.detectors.{name}"), CLASS_NAMES[name])
+        return method
 
     def __contains__(self, name: object) -> bool:
-        return name in _CLASSES
+        return name in CLASS_NAMES
 
     def __iter__(self) -> Iterator[str]:
-        return iter(_CLASSES)
+        return iter(CLASS_NAMES)
 
     def __len__(self) -> int:
-        return len(_CLASSES)
+        return len(CLASS_NAMES)
 
 
-METHODS = _Methods()
+METHODS = LazyMethods()

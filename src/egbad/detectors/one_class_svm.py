@@ -1,4 +1,11 @@
-"""One-class SVM with an RBF kernel (Schoelkopf et al., 2001): exact, or approximated where there are many rows."""
+"""One-class SVM with an RBF kernel (Schoelkopf et al., 2001), exact or approximate depending on the number of rows.
+
+The score is -sum_i a_i k(x_i, x) with k(a, b) = exp(-gamma |a - b|^2) over the support vectors x_i.
+
+Departures: the cost of the exact solution grows with the square of the number of rows. Above `max_exact` rows, scikit-learn's
+`Nystroem` approximates the kernel and `SGDOneClassSVM` learns the rest. Outside the range of the training rows the score no
+longer grows, so the default recipe has a range guard.
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -13,9 +20,11 @@ from sklearn.svm import OneClassSVM as ScikitSVM
 from egbad import model_file
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
+# -- settings and recipe -----------------------------------------------------------------------------------------------
+
 
 class OneClassSVMSettings(Settings):
-    """Every value decided."""
+    """Settings of `OneClassSVM`."""
 
     nu: float = Field(gt=0, le=1)
     gamma: Literal["scale", "auto"] | float
@@ -24,28 +33,56 @@ class OneClassSVMSettings(Settings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return values for encoded rows (d,) or images (c, h, w)."""
-    return {"preprocessing": {"range_guard": True}}  # the score stops growing outside the training rows
+    """Return the default values for encoded rows (d,) or images (c, h, w)."""
+    return {"preprocessing": {"range_guard": True}}
+
+
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
-    """Score -sum_i a_i k(x_i, x), k(a, b) = exp(-gamma |a - b|^2), over support vectors x_i.
+    """One-class SVM with an RBF kernel.
 
-    Up to `max_exact` training rows this is scikit-learn's exact `OneClassSVM`, whose cost grows with the square of the
-    rows. Beyond, the kernel is approximated by `Nystroem` on `n_components` of the rows and the rest is learned by
-    `SGDOneClassSVM`; `describe` says which it was, under "kernel".
+    Up to `max_exact` training rows this is scikit-learn's exact `OneClassSVM`, above it an approximation. `describe` says
+    under "kernel" which of them was used.
 
     Parameters
     ----------
-    nu : float
-        Bound on the share of training rows left outside, in (0, 1].
-    gamma : {"scale", "auto"} or float
-        Width of the kernel: 1 / (d var(X)), 1 / d, or the number itself.
-    max_exact : int
-        Up to how many training rows to solve exactly.
-    n_components : int
-        Rows that the approximation is built on.
+    nu : float, default=0.1
+        Upper bound on the fraction of training rows outside the boundary, in (0, 1].
+    gamma : {"scale", "auto"} or float, default="scale"
+        Coefficient of the kernel: 1 / (d var(X)), 1 / d, or a number.
+    max_exact : int, default=5000
+        Largest number of training rows for the exact solution.
+    n_components : int, default=500
+        Number of training rows that the approximation is built on.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them, and
+        explanations compare images with them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : OneClassSVMSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    learned_ : dict of str to ndarray
+        Support vectors or basis rows, their weights, and gamma.
 
     References
     ----------
@@ -80,23 +117,29 @@ class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
             gamma = 1 / (x.shape[1] * x.var()) if x.var() > 0 else 1.0
         if len(x) <= s.max_exact:
             svm = ScikitSVM(nu=s.nu, gamma=gamma)
-            svm.random_state = rng  # its solver draws, and would do so from the global generator
+            svm.random_state = rng  # the constructor takes none; the solver would draw from the global generator
             svm.fit(x)
             basis, weights = svm.support_vectors_, svm.dual_coef_[0]
         else:
             kernel = Nystroem(gamma=gamma, n_components=s.n_components, random_state=rng)
             mapped = kernel.fit_transform(x)
             svm = SGDOneClassSVM(nu=s.nu, random_state=rng).fit(mapped)
-            # A linear function of the map is one of the kernel with the rows it is built on.
+            # A linear function of the kernel map is a weighted sum of kernels with the basis rows.
             basis, weights = kernel.components_, kernel.normalization_.T @ svm.coef_
         return {"basis": basis, "weights": weights, "gamma": np.asarray(float(gamma))}
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         a = self.learned_
-        similar = rbf_kernel(x, a["basis"], gamma=a["gamma"].item())
-        return {"distance": -(similar * a["weights"]).sum(1)}
+        kernel = rbf_kernel(x, a["basis"], gamma=a["gamma"].item())
+        return {"distance": -(kernel * a["weights"]).sum(1)}
 
     def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
-        exact = self.n_train_ <= self.settings_.max_exact
-        return super().describe() | {"kernel": "exact" if exact else f"Nystroem on {len(self.learned_['basis'])} rows"}
+        """Return what `Detector.describe` returns, and under "kernel" the solution that was used.
+
+        Returns
+        -------
+        dict of str to object
+        """
+        is_exact = self.n_train_ <= self.settings_.max_exact
+        kernel = "exact" if is_exact else f"Nystroem on {len(self.learned_['basis'])} rows"
+        return super().describe() | {"kernel": kernel}

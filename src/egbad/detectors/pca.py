@@ -1,4 +1,10 @@
-"""PCA: what a linear map through few components can't rebuild, or what its Gaussian finds unlikely."""
+"""Principal component analysis: distance to the principal subspace, or likelihood under probabilistic PCA.
+
+Probabilistic PCA (Tipping and Bishop, 1999) is a Gaussian whose covariance is that of the components plus the same noise in
+every other direction. Its negative log-likelihood also grows with the distance along the components.
+
+Departures: the components are scikit-learn's; the noise has a floor, since columns that never change have no variance.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
@@ -8,28 +14,60 @@ from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
 from egbad import model_file
-from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flat
+from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.explain.explanation import Attribution
+
+_NOISE_FLOOR = 1e-3  # as a fraction of the mean variance of the components
+
+# -- settings ----------------------------------------------------------------------------------------------------------
 
 
 class PCASettings(Settings):
-    """Every value decided."""
+    """Settings of `PCA`."""
 
     n_components: int | float = Field(gt=0)
     score_type: Literal["residual", "likelihood"]
 
 
+# -- the detector ------------------------------------------------------------------------------------------------------
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class PCA(SklearnDetector[PCASettings]):
-    """Squared distance of a row to the space of the first principal components, by scikit-learn's `PCA`.
+    """Principal component analysis; the score is a squared residual or a negative log-likelihood.
 
     Parameters
     ----------
-    n_components : int or float
-        Components, fewer where there are fewer columns or rows; below 1, the share of variance that they must hold.
-    score_type : {"residual", "likelihood"}
-        "residual" is |x - x_hat|^2. "likelihood" is -log p(x) of probabilistic PCA, which also sees how far a row lies
-        along the components.
+    n_components : int or float, default=0.9
+        Number of components, at most the number of columns or rows. Below 1: fraction of the variance to explain.
+    score_type : {"residual", "likelihood"}, default="likelihood"
+        "residual" is |x - x_hat|^2, the squared distance to the space of the components. "likelihood" is -log p(x) of
+        probabilistic PCA, which also grows along the components.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : PCASettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    learned_ : dict of str to ndarray
+        Mean, components, and the precision matrix and log-determinant of the Gaussian.
 
     References
     ----------
@@ -55,16 +93,15 @@ class PCA(SklearnDetector[PCASettings]):
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
         s = self.settings_
         if len(x) == 1:
-            x = np.concatenate([x, x])  # one row varies by nothing, not by 0 / 0
+            x = np.concatenate([x, x])  # the variance of one row would be 0 / 0
         n = s.n_components if s.n_components < 1 else min(int(s.n_components), *x.shape)
-        # Columns that never move have no variance to whiten by.
-        with np.errstate(invalid="ignore"):  # where nothing varies it divides 0 by 0, for shares that aren't used
+        with np.errstate(invalid="ignore"):  # without any variance, scikit-learn computes unused ratios 0 / 0
             pca = ScikitPCA(n_components=n, svd_solver="full", random_state=rng).fit(x)
         d = x.shape[1]
-        noise = max(pca.noise_variance_, 1e-3 * float(np.mean(pca.explained_variance_)), 1e-12)
-        spread = np.maximum(pca.explained_variance_, noise)
-        precision = np.eye(d) / noise - (pca.components_.T * (1 / noise - 1 / spread)) @ pca.components_
-        log_det = np.log(spread).sum() + (d - len(spread)) * np.log(noise)
+        noise = max(pca.noise_variance_, _NOISE_FLOOR * float(np.mean(pca.explained_variance_)), 1e-12)
+        variances = np.maximum(pca.explained_variance_, noise)
+        precision = np.eye(d) / noise - (pca.components_.T * (1 / noise - 1 / variances)) @ pca.components_
+        log_det = np.log(variances).sum() + (d - len(variances)) * np.log(noise)
         return {
             "mean": pca.mean_,
             "components": pca.components_,
@@ -81,17 +118,18 @@ class PCA(SklearnDetector[PCASettings]):
         return {"likelihood": 0.5 * (((centred @ a["precision"]) * centred).sum(1) + constant)}
 
     def _attribute(self, x: Encoded) -> Attribution:
-        """Squared residuals; or of the likelihood the products of its quadratic form, and its constant."""
-        a, rows = self.learned_, flat(x)
-        centred = rows - a["mean"]
+        """Attribute squared residuals exactly, or the summands of the likelihood's quadratic form."""
+        a, rows = self.learned_, flatten_rows(x)
         expected = self._expected(x)
         base = np.zeros(len(x))
-        shares = (rows - flat(expected)) ** 2
+        shares = (rows - flatten_rows(expected)) ** 2
         if self.settings_.score_type == "likelihood":
+            centred = rows - a["mean"]
             shares = 0.5 * (centred @ a["precision"]) * centred
             base += 0.5 * (rows.shape[1] * np.log(2 * np.pi) + a["log_det"].item())
         return Attribution(shares.reshape(x.shape), base, expected, "exact")
 
     def _expected(self, x: Encoded) -> Array:
         a = self.learned_
-        return np.asarray(a["mean"] + (flat(x) - a["mean"]) @ a["components"].T @ a["components"]).reshape(x.shape)
+        reconstruction = a["mean"] + (flatten_rows(x) - a["mean"]) @ a["components"].T @ a["components"]
+        return np.asarray(reconstruction).reshape(x.shape)

@@ -10,51 +10,82 @@ from egbad.detectors.methods import METHODS
 from egbad.detectors.tiled import Tiled
 from egbad.errors import UnreadableFileError, unknown
 
-AUTO = "auto"  # what suits the input
+AUTO = "auto"  # the blend, whose parts depend on the kind of input
 
 
 def all_detectors() -> dict[str, type[Detector[Any]]]:
-    """Methods, their blend, and what learns images by patches."""
+    """Return the class of every detector: methods, `Blend` and `Tiled`.
+
+    Returns
+    -------
+    dict of str to type
+    """
     return {**METHODS, Blend.name: Blend, Tiled.name: Tiled}
 
 
-def create(name: str, **options: Any) -> Detector[Any]:
-    """A fresh detector by name; "auto" is the blend that suits the input.
+def create(name: str, **parameters: Any) -> Detector[Any]:
+    """Return a new detector.
+
+    Parameters
+    ----------
+    name : str
+        Name of a detector. "auto" is "blend", whose parts depend on the kind of input.
+    **parameters
+        Parameters of the detector, also nested ones such as ``training__steps``.
+
+    Returns
+    -------
+    Detector
 
     Raises
     ------
     InvalidInputError
-        For a name or an option that doesn't exist, with the nearest that does.
+        If there is no detector or parameter of that name. The message suggests the closest one.
+
+    Examples
+    --------
+    >>> from egbad.detectors.registry import create
+    >>> create("knn", n_neighbors=3).n_neighbors
+    3
     """
-    kind = _find(Blend.name if name == AUTO else name)
-    if kind is None:
+    detector_type = _find(Blend.name if name == AUTO else name)
+    if detector_type is None:
         raise unknown("detector", name, [*METHODS, Blend.name, Tiled.name, AUTO])
-    detector = kind()
+    detector = detector_type()
     known = detector.get_params()
-    for option in options:
-        if option not in known:
-            raise unknown("parameter", option, known)
-    return detector.set_params(**options)
+    for parameter in parameters:
+        if parameter not in known:
+            raise unknown("parameter", parameter, known)
+    return detector.set_params(**parameters)
 
 
 def load(path: str | os.PathLike[str]) -> Detector[Any]:
-    """Read a fitted detector from a file that `save` wrote. It never runs code from the file.
+    """Read a fitted detector from a file that `save` wrote. Code in the file is never run.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    Detector
 
     Raises
     ------
     UnreadableFileError
-        When the file is missing, no model, damaged, of a newer format or of an unknown detector.
+        If the file is missing, damaged, no model file, of a newer format, or of an unknown detector.
     """
     manifest, arrays = model_file.read(path)
-    kind = _find(manifest.detector)
-    if kind is None:
+    detector_type = _find(manifest.detector)
+    if detector_type is None:
         raise UnreadableFileError(
-            f"{path} holds a detector '{manifest.detector}' that this release doesn't have. Upgrade egbad or fit again."
+            f"{path} holds a detector '{manifest.detector}', which this release does not have. "
+            "Upgrade egbad or fit again."
         )
-    return kind.from_file(manifest, arrays)
+    return detector_type.from_file(manifest, arrays)
 
 
 def _find(name: str) -> type[Detector[Any]] | None:
-    """A detector by name; the others are not imported."""
+    """Return the class of a detector, or None. Other methods are not imported."""
     composed: dict[str, type[Detector[Any]]] = {Blend.name: Blend, Tiled.name: Tiled}
     return composed.get(name) or METHODS.get(name)

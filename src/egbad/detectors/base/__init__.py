@@ -6,7 +6,7 @@ from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import NETWORK_INPUT_LIMIT, Model, ModelAttribution, total
 from egbad.detectors.base.provenance import versions
 from egbad.detectors.base.settings import Recipe, Settings, TorchSettings, merge_settings
-from egbad.detectors.base.sklearn_detector import SklearnDetector, flat
+from egbad.detectors.base.sklearn_detector import SklearnDetector, flatten_rows
 from egbad.detectors.base.torch_detector import TorchDetector
 
 __all__ = [
@@ -24,7 +24,7 @@ __all__ = [
     "SklearnDetector",
     "TorchDetector",
     "TorchSettings",
-    "flat",
+    "flatten_rows",
     "merge_settings",
     "total",
     "versions",

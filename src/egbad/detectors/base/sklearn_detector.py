@@ -1,4 +1,4 @@
-"""Detectors without networks: they learn some arrays from flat rows, and score by them."""
+"""`SklearnDetector`: base class of the detectors without networks."""
 
 from abc import abstractmethod
 from dataclasses import dataclass
@@ -17,35 +17,44 @@ from egbad.detectors.base.threads import map_threads, products
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SklearnDetector(Detector[S]):
-    """A detector that meets rows and images alike as flat vectors of doubles, and keeps what it learned as arrays."""
+    """Base class of detectors that learn arrays from flat rows.
+
+    Rows and images are flattened to vectors of doubles. A method defines how it learns (`_fit_rows`) and scores
+    (`_score_rows`). The arrays that it learns are stored in the model file as they are, so that a file needs no pickle.
+
+    Attributes
+    ----------
+    learned_ : dict of str to ndarray
+        Everything that scoring needs.
+    """
 
     chunk_rows: ClassVar[int] = 256
-    parallel_chunks: ClassVar[bool] = False  # whether chunks are scored at once: not by what has threads of its own
+    parallel_chunks: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
 
     @abstractmethod
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
-        """Learn from x (n, d) -> all that scoring needs."""
+        """Return the arrays that scoring needs, learned from x (n, d)."""
 
     @abstractmethod
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
-        """Terms (n,) of the score of x (n, d), by `learned_`."""
+        """Return the score terms (n,) of x (n, d)."""
 
     def _set_learned(self, learned: model_file.Arrays) -> None:
-        """Make ready to score by what was learned: after a fit, and after a file was read."""
+        """Set the learned arrays and prepare for scoring, after a fit or after loading."""
         self.learned_ = learned
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
-        seeds = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
-        self._set_learned(self._fit_rows(flat(x), seeds))
+        random_state = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
+        self._set_learned(self._fit_rows(flatten_rows(x), random_state))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        def scored(chunk: tuple[Array, int]) -> dict[str, Floats]:
+        def score_chunk(chunk: tuple[Array, int]) -> dict[str, Floats]:
             rows, n = chunk
             return {name: values[:n] for name, values in self._score_rows(rows).items()}
 
-        with products.undivided():  # a product's bits may depend on how many threads share it
-            cut = chunks(flat(x), self.chunk_rows)
-            parts = map_threads(scored, cut) if self.parallel_chunks else [scored(chunk) for chunk in cut]
+        with products.undivided():  # the bits of a matrix product may depend on the number of threads that share it
+            padded = chunks(flatten_rows(x), self.chunk_rows)
+            parts = map_threads(score_chunk, padded) if self.parallel_chunks else [score_chunk(c) for c in padded]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
@@ -55,6 +64,15 @@ class SklearnDetector(Detector[S]):
         self._set_learned(model_file.with_prefix_removed("learned.", arrays))
 
 
-def flat(x: Encoded) -> Floats:
-    """Rows or images x (n, ...) -> (n, d)."""
+def flatten_rows(x: Encoded) -> Floats:
+    """Flatten rows or images to vectors in double precision.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...)
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_values)
+    """
     return x.reshape(len(x), -1).astype(np.float64)
