@@ -46,7 +46,7 @@ def test_the_reconstruction_is_a_step_down_the_energy():
 def test_score_matching_is_denoising():
     m = model(noise=0.3)
     noise = torch.randn(2, 6, 5, dtype=torch.float64)
-    m.generators.normal = lambda *shape: noise
+    m.generators.normal = lambda *shape, per_row: noise
     noisy = ROWS + 0.3 * noise
     expected = ((ROWS - (noisy - m.gradient(noisy))) ** 2).sum(2).mean(1)
     assert torch.allclose(m.loss(ROWS), expected)

@@ -29,7 +29,7 @@ def test_a_quarter_circle_is_a_quarter_circle():
     x = images(n=1)
 
     class Full(MemberGenerators):
-        def uniform(self, *shape):
+        def uniform(self, *shape, per_row=False):
             return torch.ones(1, *shape)  # the far end of every range
 
     moved = affine(x, low(), Full([0]), **(STILL | {"turn": 90.0}))

@@ -51,27 +51,6 @@ def fitted(detector, x):
 # -- without a GPU -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_drawn_by_one_generator_is_repeated_aside_and_leaves_the_members_own_behind():
-    generators, again = MemberGenerators([1, 2]), MemberGenerators([1, 2])
-    generators.common = torch.Generator().manual_seed(5)
-    with generators.fork_rng():
-        first = generators.normal(3)
-    assert torch.equal(generators.normal(3), first)
-    assert first.shape == (2, 3) and not torch.equal(first[0], first[1])
-    orders = generators.permutations(50)
-    assert torch.equal(orders.sort(1).values, torch.arange(50).expand(2, 50)) and not torch.equal(*orders)
-    assert generators.in_use() == [*generators._per_member, generators.common]
-    generators.common = None
-    assert torch.equal(generators.normal(4), again.normal(4))
-
-
-def test_on_the_cpu_nothing_is_drawn_elsewhere():
-    generators, again = MemberGenerators([1, 2]), MemberGenerators([1, 2])
-    with generators.on_device():
-        assert generators.common is None
-        assert torch.equal(generators.normal(4), again.normal(4))
-
-
 def test_bf16_learns_and_scores_nearly_as_float32_does():
     x, new = rows(400, 0), np.concatenate([rows(200, 1), 3 * rows(200, 2)])
     one, other = (

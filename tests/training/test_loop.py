@@ -42,7 +42,7 @@ class Regression(nn.Module):
         return (Player("fit", [*self.parameters()], self.loss),)
 
     def loss(self, x):
-        noisy = x + 0.1 * self.generators.normal(*x.shape[1:])
+        noisy = x + 0.1 * self.generators.normal(*x.shape[1:], per_row=True)
         return ((self.layer(noisy).squeeze(2) - x.sum(2)) ** 2).mean(1)
 
     def symptoms(self, x):

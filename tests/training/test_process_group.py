@@ -14,7 +14,6 @@ import torch
 import egbad.distributed
 from egbad import load
 from egbad.cli import main
-from egbad.nn.generators import MemberGenerators
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, current, learning
 
 BIN = Path(sys.executable).parent
@@ -231,18 +230,6 @@ def test_others_are_there_only_while_they_learn():
         assert current() is process_group and not process_group.is_first
         assert [ProcessGroup(rank, 3).local_rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
     assert current() is SINGLE_PROCESS
-
-
-def test_parts_of_what_is_drawn_make_up_the_whole():
-    whole = MemberGenerators([1, 2])
-    wanted, after = whole.normal(6, 3), whole.uniform(5)
-    parts = []
-    for rank in range(2):
-        generators = MemberGenerators([1, 2])
-        with generators.part_of(ProcessGroup(rank, 2).local_rows(6), 6):
-            parts.append(generators.normal(3, 3))
-        assert torch.equal(generators.uniform(5), after)
-    assert torch.equal(torch.cat(parts, dim=1), wanted)
 
 
 def test_a_process_that_nobody_launched_learns_alone(monkeypatch):

@@ -187,7 +187,7 @@ class DAGMMModel(Model[DAGMMSettings]):
 
     def choose(self, log_gamma: Tensor) -> Tensor:
         """m ~ gamma for every row, (K, B, M) -> (K, B, 1)."""
-        u = self.generators.uniform(*log_gamma.shape[1:]).double()
+        u = self.generators.uniform(*log_gamma.shape[1:], per_row=True).double()
         gumbel = -torch.log(-torch.log(u.clamp(1e-12, 1 - 1e-7)))
         return (log_gamma.detach() + gumbel).argmax(2, keepdim=True)
 

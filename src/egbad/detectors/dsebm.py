@@ -69,7 +69,7 @@ class DSEBMModel(Model[DSEBMSettings]):
     def loss(self, x: Tensor) -> Tensor:
         """Mean |x - r(x + noise)|^2, (K,)."""
         x = self.preprocess(x)
-        noisy = x + self.settings.noise * self.generators.normal(*x.shape[1:])
+        noisy = x + self.settings.noise * self.generators.normal(*x.shape[1:], per_row=True)
         r = noisy - self.gradient(noisy, learning=True)
         return ((x - r) ** 2).flatten(2).sum(2).mean(1)
 

@@ -88,7 +88,7 @@ class FAnoGANModel(AdversarialModel[FAnoGANSettings]):
         x = self.noisy(self.preprocess(x))
         with torch.no_grad():
             made = self.G(self.latent(x.shape[1]))
-        share = self.generators.uniform(x.shape[1]).view(*x.shape[:2], *[1] * (x.dim() - 2))
+        share = self.generators.uniform(x.shape[1], per_row=True).view(*x.shape[:2], *[1] * (x.dim() - 2))
         between = (share * x + (1 - share) * made).requires_grad_()
         with torch.enable_grad():
             (gradient,) = torch.autograd.grad(self.D(between).sum(), [between], create_graph=True)

@@ -85,7 +85,7 @@ class VAEModel(Model[VAESettings]):
     def loss(self, x: Tensor) -> Tensor:
         """The negative ELBO with one draw of z, (K,)."""
         mu, log_var = self.posterior(x)
-        z = mu + (0.5 * log_var).exp() * self.generators.normal(*mu.shape[1:])
+        z = mu + (0.5 * log_var).exp() * self.generators.normal(*mu.shape[1:], per_row=True)
         return (kl_to_prior(mu, log_var) - log_likelihood(self.preprocess(x), *self.decode(z))).mean(1)
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:

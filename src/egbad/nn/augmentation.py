@@ -14,7 +14,7 @@ from egbad.nn.generators import MemberGenerators
 
 def symmetric(generators: MemberGenerators, reach: float, *shape: int) -> Tensor:
     """Numbers from U[-reach, reach) -> (K, *shape)."""
-    return reach * (2 * generators.uniform(*shape) - 1)
+    return reach * (2 * generators.uniform(*shape, per_row=True) - 1)
 
 
 def affine(
@@ -67,8 +67,8 @@ def thickness(x: Tensor, generators: MemberGenerators, reach: float) -> Tensor:
     wide = F.max_pool2d(flat, 3, 1, 1).view(x.shape)
     thin = -F.max_pool2d(-flat, 3, 1, 1).view(x.shape)
     n = x.shape[1]
-    share = (reach * generators.uniform(n)).view(*x.shape[:2], 1, 1, 1)
-    target = torch.where(generators.uniform(n).view(share.shape) < 0.5, wide, thin)
+    share = (reach * generators.uniform(n, per_row=True)).view(*x.shape[:2], 1, 1, 1)
+    target = torch.where(generators.uniform(n, per_row=True).view(share.shape) < 0.5, wide, thin)
     return x + share * (target - x)
 
 

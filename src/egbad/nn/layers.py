@@ -119,7 +119,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.p == 0:
             return x
-        return x * (self.generators.uniform(*x.shape[1:]) >= self.p) / (1 - self.p)
+        return x * (self.generators.uniform(*x.shape[1:], per_row=True) >= self.p) / (1 - self.p)
 
 
 class Reshape(nn.Module):

@@ -134,7 +134,7 @@ class PlayerOptimizer:
 
         if self._process_group.world_size > 1:
             return lambda batch: self._update_shared(batch, update)
-        generator = self._generators.common
+        generator = self._generators.device_generator
         if generator is None or not self._use_cuda_graphs:
             return update
         return CudaGraphStep(update, generator)
@@ -154,7 +154,7 @@ class PlayerOptimizer:
     def _update_shared(self, batch: Tensor, update: Callable[[Tensor], None]) -> None:
         """Update on this process's share of a batch, and average the running statistics over the processes."""
         rows = self._process_group.local_rows(batch.shape[1])
-        with self._generators.part_of(rows, batch.shape[1]):
+        with self._generators.batch_part(rows, batch.shape[1]):
             update(batch[:, rows])
         statistics = [
             value for name, value in self._model.state_dict().items() if name.rpartition(".")[2].startswith("running_")

@@ -82,12 +82,16 @@ class AdversarialModel(Model[P]):
     def latent(self, n: int, generators: MemberGenerators | None = None) -> Tensor:
         """z ~ p(z), (K, n, k)."""
         k, generators = self.settings.n_latent, generators or self.generators
-        return generators.normal(n, k) if self.settings.prior == "normal" else 2 * generators.uniform(n, k) - 1
+        return (
+            generators.normal(n, k, per_row=True)
+            if self.settings.prior == "normal"
+            else 2 * generators.uniform(n, k, per_row=True) - 1
+        )
 
     def noisy(self, x: Tensor) -> Tensor:
         """What D sees of x (K, B, ...)."""
         scale = self.settings.input_noise
-        return x + scale * self.generators.normal(*x.shape[1:]) if scale else x
+        return x + scale * self.generators.normal(*x.shape[1:], per_row=True) if scale else x
 
     def collapsed(self, x: Tensor) -> Tensor:
         """Whether G's answers hardly differ, beside rows or images x (K, B, ...) -> (K,) bool."""
