@@ -6,8 +6,6 @@ from xml.etree import ElementTree
 import pytest
 
 from egbad.report.charts import (
-    WIDTH,
-    Axis,
     Bar,
     Dot,
     bars_chart,
@@ -17,6 +15,7 @@ from egbad.report.charts import (
     scatter_chart,
 )
 from egbad.report.curves import Curve, Histogram, Losses
+from egbad.report.svg import WIDTH
 
 TEXT = re.compile(r'<text class="tick" x="([\d.]+)" y="([\d.]+)" text-anchor="(start|end)">([^<]*)</text>')
 HOSTILE = """</title><script>alert("&'")</script>"""
@@ -67,8 +66,3 @@ def test_the_threshold_is_drawn_inside_the_bins_only():
 def test_each_series_has_its_own_colour():
     chart = rate_chart("t", [DIAGONAL] * 3, "x", "y", DIAGONAL)
     assert re.findall(r'class="line series (c\d)"', chart) == ["c0", "c1", "c2"]
-
-
-def test_ticks_are_round_and_inside_the_axis():
-    assert Axis(0, 1, 0, 100).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
-    assert Axis(0.5, 2000, 0, 100, log=True).ticks() == [1, 10, 100, 1000]

@@ -1,19 +1,27 @@
-"""Charts as inline SVG: small, sharp at any size, and coloured by the style sheet of the page.
-
-Every attribute and text passes through `_element`, which escapes it. The charts are `Markup`, so that templates insert
-them as they are.
-"""
+"""Charts as inline SVG: small, sharp at any size, and coloured by the style sheet of the page."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import floor, log10
 
 from markupsafe import Markup
 
 from egbad.report.curves import Curve, Histogram, Losses
+from egbad.report.svg import (
+    BOTTOM,
+    HEIGHT,
+    TOP,
+    WIDTH,
+    draw_bar,
+    draw_chart,
+    draw_line,
+    draw_polyline,
+    draw_text,
+    format_number,
+    svg_element,
+    x_axis,
+    y_axis,
+)
 
-WIDTH, HEIGHT = 460, 280
-LEFT, RIGHT, TOP, BOTTOM = 60, 12, 14, 44  # margins for labels
 N_SERIES_COLOURS = 7  # classes c0 to c6 of the style sheet
 _CHARACTER_WIDTH = 6.2  # pixels, on average
 _LABEL_HEIGHT, _LABEL_WIDTH = 11, 110  # labels of dots that are closer than this are moved apart
@@ -83,91 +91,6 @@ class Dot:
     baseline: bool = False
 
 
-@dataclass(frozen=True)
-class Axis:
-    """A linear or logarithmic scale from values to pixels.
-
-    Parameters
-    ----------
-    low, high : float
-        Range of the values.
-    start, end : float
-        Pixels of `low` and `high`.
-    log : bool, default=False
-        True for a logarithmic scale.
-    """
-
-    low: float
-    high: float
-    start: float
-    end: float
-    log: bool = False
-
-    def to_pixels(self, value: float) -> float:
-        """Return the position of a value in pixels.
-
-        Parameters
-        ----------
-        value : float
-
-        Returns
-        -------
-        float
-        """
-        low, high = self.low, self.high
-        if self.log:
-            low, high, value = log10(low), log10(high), log10(value)
-        return self.start + (value - low) / ((high - low) or 1.0) * (self.end - self.start)
-
-    def ticks(self) -> list[float]:
-        """Return a few round values of the axis.
-
-        Returns
-        -------
-        list of float
-            Powers of ten on a logarithmic axis that spans at least two of them.
-        """
-        if self.log:
-            first, last = floor(log10(self.low)), floor(log10(self.high))
-            powers = [10.0**e for e in range(first, last + 2) if self.low <= 10.0**e <= self.high]
-            if len(powers) >= 2:
-                return powers
-        step = 10 ** floor(log10((self.high - self.low) / 3)) if self.high > self.low else 1.0
-        while (self.high - self.low) / step > 6:
-            step *= 2 if (self.high - self.low) / step <= 12 else 2.5
-        first_tick = -floor(-self.low / step + 1e-9) * step
-        return [first_tick + i * step for i in range(int((self.high - first_tick) / step + 1e-6) + 1)]
-
-
-def x_axis(low: float, high: float, log: bool = False) -> Axis:
-    """Return the horizontal axis of a chart.
-
-    Parameters
-    ----------
-    low, high : float
-    log : bool, default=False
-
-    Returns
-    -------
-    Axis
-    """
-    return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT, log)
-
-
-def y_axis(low: float, high: float) -> Axis:
-    """Return the vertical axis of a chart.
-
-    Parameters
-    ----------
-    low, high : float
-
-    Returns
-    -------
-    Axis
-    """
-    return Axis(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)
-
-
 def rate_chart(title: str, curves: Sequence[Curve], x_label: str, y_label: str, reference: Curve) -> Markup:
     """Draw curves in the unit square, one colour each, and a dotted reference.
 
@@ -184,8 +107,10 @@ def rate_chart(title: str, curves: Sequence[Curve], x_label: str, y_label: str, 
     Markup
     """
     x, y = x_axis(0, 1), y_axis(0, 1)
-    lines = [_polyline(x, y, curve.x, curve.y, series_class(i)) for i, curve in enumerate(curves)]
-    return _chart(title, x, y, x_label, y_label, [_polyline(x, y, reference.x, reference.y, "reference"), *lines])
+    lines = [draw_polyline(x, y, curve.x, curve.y, series_class(i)) for i, curve in enumerate(curves)]
+    return draw_chart(
+        title, x, y, x_label, y_label, [draw_polyline(x, y, reference.x, reference.y, "reference"), *lines]
+    )
 
 
 def histogram_chart(
@@ -219,10 +144,10 @@ def histogram_chart(
         for low, high, share in zip(edges[:-1], edges[1:], shares_of_kind, strict=True):
             if share:
                 width = max(x.to_pixels(high) - x.to_pixels(low), 0.5)
-                body.append(_bar(x.to_pixels(low), width, y, share, kind))
+                body.append(draw_bar(x.to_pixels(low), width, y, share, kind))
     if threshold is not None and edges[0] < threshold < edges[-1]:
         body += _threshold_line(x.to_pixels(threshold), f"{threshold_label} {format_number(threshold)}")
-    return _chart(title, x, y, x_label, y_label, body)
+    return draw_chart(title, x, y, x_label, y_label, body)
 
 
 def loss_chart(title: str, losses: Losses, name: str, *, x_label: str = "step", y_label: str = "loss") -> Markup:
@@ -243,7 +168,7 @@ def loss_chart(title: str, losses: Losses, name: str, *, x_label: str = "step", 
     members = losses.values[name]
     finite = [v for member in members for v in member if v is not None] or [0.0]
     x, y = x_axis(0, losses.steps[-1]), y_axis(min(0.0, *finite), max(finite))
-    return _chart(title, x, y, x_label, y_label, [_polyline(x, y, losses.steps, m, "main") for m in members])
+    return draw_chart(title, x, y, x_label, y_label, [draw_polyline(x, y, losses.steps, m, "main") for m in members])
 
 
 def bars_chart(title: str, groups: Sequence[str], series: Sequence[Sequence[Bar | None]], y_label: str) -> Markup:
@@ -270,13 +195,13 @@ def bars_chart(title: str, groups: Sequence[str], series: Sequence[Sequence[Bar 
             if bar is None:
                 continue
             left, right = x.to_pixels(j + 0.1 + i * width), x.to_pixels(j + 0.1 + (i + 0.92) * width)
-            body.append(_bar(left, right - left, y, bar.value, series_class(i)))
+            body.append(draw_bar(left, right - left, y, bar.value, series_class(i)))
             if bar.spread:
                 low, high = max(0.0, bar.value - bar.spread), min(1.0, bar.value + bar.spread)
                 middle = (left + right) / 2
-                body.append(_line("whisker", middle, middle, y.to_pixels(low), y.to_pixels(high)))
-    body += [_text(name, x.to_pixels(j + 0.5), HEIGHT - BOTTOM + 17, "middle") for j, name in enumerate(groups)]
-    return _chart(title, x, y, "", y_label, body, x_ticks=False)
+                body.append(draw_line("whisker", middle, middle, y.to_pixels(low), y.to_pixels(high)))
+    body += [draw_text(name, x.to_pixels(j + 0.5), HEIGHT - BOTTOM + 17, "middle") for j, name in enumerate(groups)]
+    return draw_chart(title, x, y, "", y_label, body, x_ticks=False)
 
 
 def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -> Markup:
@@ -303,13 +228,13 @@ def scatter_chart(title: str, dots: Sequence[Dot], x_label: str, y_label: str) -
         while any(abs(label_y - b) < _LABEL_HEIGHT and abs(left - a) < _LABEL_WIDTH for a, b in labels):
             label_y += 3
         labels.append((left, label_y))
-        body.append(_element("circle", class_="dot baseline" if dot.baseline else "dot", cx=left, cy=top, r=4))
+        body.append(svg_element("circle", class_="dot baseline" if dot.baseline else "dot", cx=left, cy=top, r=4))
         fits = left + 7 + _CHARACTER_WIDTH * len(dot.name) < WIDTH
         label_x = left + 7 if fits else left - 7
         if label_y > top + _LABEL_HEIGHT:
-            body.append(_line("leader", left, label_x, top, label_y - 4))
-        body.append(_text(dot.name, label_x, label_y, "start" if fits else "end"))
-    return _chart(title, x, y, x_label, y_label, body)
+            body.append(draw_line("leader", left, label_x, top, label_y - 4))
+        body.append(draw_text(dot.name, label_x, label_y, "start" if fits else "end"))
+    return draw_chart(title, x, y, x_label, y_label, body)
 
 
 def series_class(i: int) -> str:
@@ -326,86 +251,10 @@ def series_class(i: int) -> str:
     return f"series c{i % N_SERIES_COLOURS}"
 
 
-def format_number(value: float) -> str:
-    """Format a number with three significant digits.
-
-    Parameters
-    ----------
-    value : float
-
-    Returns
-    -------
-    str
-    """
-    return "0" if abs(value) < 1e-12 else f"{value:.3g}"
-
-
-def _chart(
-    title: str, x: Axis, y: Axis, x_label: str, y_label: str, body: Sequence[Markup], *, x_ticks: bool = True
-) -> Markup:
-    """Draw axes, grid and labels around the body of a chart."""
-    bottom, middle = HEIGHT - BOTTOM, (TOP + HEIGHT - BOTTOM) / 2
-    parts = [_element("title", title)]
-    for tick in y.ticks():
-        parts.append(_line("grid", LEFT, WIDTH - RIGHT, y.to_pixels(tick), y.to_pixels(tick)))
-        parts.append(_text(format_number(tick), LEFT - 7, y.to_pixels(tick) + 4, "end"))
-    parts += [
-        _text(format_number(tick), x.to_pixels(tick), bottom + 17, "middle") for tick in (x.ticks() if x_ticks else ())
-    ]
-    parts += [
-        _line("axis", LEFT, WIDTH - RIGHT, bottom, bottom),
-        *body,
-        _text(x_label, (LEFT + WIDTH - RIGHT) / 2, HEIGHT - 8, "middle", css_class="label"),
-        _element(
-            "text", y_label, class_="label", transform=f"translate(13 {middle}) rotate(-90)", text_anchor="middle"
-        ),
-    ]
-    return _element("svg", Markup("\n").join(parts), viewBox=f"0 0 {WIDTH} {HEIGHT}", role="img", aria_label=title)
-
-
-def _polyline(x: Axis, y: Axis, xs: Sequence[float], ys: Sequence[float | None], css_class: str) -> Markup:
-    """Draw a line through points. A missing value breaks the line."""
-    commands, command = [], "M"
-    for a, b in zip(xs, ys, strict=True):
-        if b is None:
-            command = "M"
-            continue
-        commands.append(f"{command}{x.to_pixels(a):.1f} {y.to_pixels(b):.1f}")
-        command = "L"
-    return _element("path", class_=f"line {css_class}", d="".join(commands))
-
-
-def _bar(left: float, width: float, y: Axis, value: float, css_class: str) -> Markup:
-    """Draw a bar from zero to a value."""
-    top = y.to_pixels(value)
-    return _element("rect", class_=f"bar {css_class}", x=left, width=width, y=top, height=y.to_pixels(0) - top)
-
-
 def _threshold_line(position: float, label: str) -> list[Markup]:
     """Draw a vertical line and its label, which stays inside the chart."""
     on_right = position > WIDTH / 2
     return [
-        _line("threshold", position, position, TOP, HEIGHT - BOTTOM),
-        _text(label, position - 5 if on_right else position + 5, TOP + 10, "end" if on_right else "start"),
+        draw_line("threshold", position, position, TOP, HEIGHT - BOTTOM),
+        draw_text(label, position - 5 if on_right else position + 5, TOP + 10, "end" if on_right else "start"),
     ]
-
-
-def _line(css_class: str, x1: float, x2: float, y1: float, y2: float) -> Markup:
-    """Draw a straight line."""
-    return _element("line", class_=css_class, x1=x1, x2=x2, y1=y1, y2=y2)
-
-
-def _text(text: str, x: float, y: float, anchor: str, css_class: str = "tick") -> Markup:
-    """Write text."""
-    return _element("text", text, class_=css_class, x=x, y=y, text_anchor=anchor)
-
-
-def _element(tag: str, content: str | Markup = "", **attributes: str | float) -> Markup:
-    """Return an SVG element. Attributes and content are escaped, unless the content is markup."""
-    pairs = Markup("").join(
-        Markup(' {}="{}"').format(
-            name.rstrip("_").replace("_", "-"), value if isinstance(value, str) else f"{value:.1f}"
-        )
-        for name, value in attributes.items()
-    )
-    return Markup("<{}{}>{}</{}>").format(tag, pairs, content, tag)

@@ -194,9 +194,8 @@ def findings_report(
     """
     if not len(scores):
         raise InvalidInputError("A report needs at least one row or image, got none.")
-    threshold = float(detector.threshold_)
-    flagged = scores > threshold
-    explained = np.flatnonzero(explanation.score > threshold)
+    flagged = scores > detector.threshold_
+    explained = np.flatnonzero(explanation.score > detector.threshold_)
     listed = np.arange(min(n_top, len(locations)))
     return FindingsReport(
         model_name=model_name,
@@ -204,7 +203,7 @@ def findings_report(
         kind=detector.kind_,
         n_samples=len(scores),
         n_flagged=int(flagged.sum()),
-        threshold=threshold,
+        threshold=float(detector.threshold_),
         alpha=float(detector.alpha),
         interval=binomial_interval(int(flagged.sum()), len(scores)),
         histogram=score_histogram(scores, flagged),
