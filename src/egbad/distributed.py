@@ -20,7 +20,8 @@ import torch
 
 from egbad.data import Partition, Stream
 from egbad.errors import EgbadError
-from egbad.scoring.score_tables import OutputColumns, write_part
+from egbad.scoring.score_files import write_scores
+from egbad.scoring.score_tables import OutputColumns
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, learning
 
 _LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
@@ -132,7 +133,7 @@ class _Worker:
         path, piece = self.pieces[row["number"]]
         stream = Stream.from_partitions([piece])
         if not path.exists():
-            write_part(path, self.scorer, stream.batches, self.told)
+            write_scores(path, self.scorer, stream.batches, self.told)
         return {"rows": piece.n_rows, "unreadable": "\n".join(stream.unreadable)}
 
 

@@ -9,7 +9,7 @@ from egbad.detectors.knn import KNN
 from egbad.detectors.pca import PCA
 from egbad.errors import InvalidInputError, StoppedError
 from egbad.preprocessing import Preprocessing
-from egbad.scoring.calibration import Tail
+from egbad.scoring.calibration import NegativeLogTail
 from egbad.training import TrainingConfig
 from egbad.training.checkpoints import Checkpoints
 
@@ -22,7 +22,7 @@ def rows(n, seed):
 def test_the_score_is_the_mean_of_tails():
     x, new = rows(300, 0), rows(40, 1) * 2
     blend = Blend(parts=("knn", "pca"), alpha=0.1, random_state=0).fit(x)
-    tails = [Tail(part.calibration_scores_)(part.anomaly_score(new)) for part in blend.parts_.values()]
+    tails = [NegativeLogTail(part.calibration_scores_)(part.anomaly_score(new)) for part in blend.parts_.values()]
     assert blend.anomaly_score(new) == pytest.approx(np.mean(tails, axis=0), rel=1e-12)
     assert blend.score_terms(new)["pca"] == pytest.approx(tails[1] / 2, rel=1e-12)
     assert blend.score_spread(new) == pytest.approx(np.std(np.divide(tails, 2), axis=0))
@@ -32,7 +32,9 @@ def test_weights_are_shares(monkeypatch):
     monkeypatch.setitem(PARTS, "heavy", Part("knn", {}, weight=3.0))
     x, new = rows(300, 0), rows(40, 1)
     blend = Blend(parts=("heavy", "pca"), alpha=0.1, random_state=0).fit(x)
-    tails = {name: Tail(part.calibration_scores_)(part.anomaly_score(new)) for name, part in blend.parts_.items()}
+    tails = {
+        name: NegativeLogTail(part.calibration_scores_)(part.anomaly_score(new)) for name, part in blend.parts_.items()
+    }
     assert blend.anomaly_score(new) == pytest.approx(0.75 * tails["heavy"] + 0.25 * tails["pca"])
 
 

@@ -81,9 +81,12 @@ def test_a_row_has_one_score_by_every_door(fitted, tmp_path):
         assert np.array_equal(detector.anomaly_score(table), expected)
         assert np.array_equal(detector.anomaly_score(pl.from_pandas(frame)), expected)
         for path in (tmp_path / "t.parquet", tmp_path / "t.csv"):
-            assert np.array_equal(detector.anomaly_score(read(path, column_types=detector.wanted_kinds)), expected)
+            assert np.array_equal(
+                detector.anomaly_score(read(path, column_types=detector.required_column_types)), expected
+            )
             parts = [
-                detector.anomaly_score(part) for part in open_stream(path, column_types=detector.wanted_kinds).batches
+                detector.anomaly_score(part)
+                for part in open_stream(path, column_types=detector.required_column_types).batches
             ]
             assert np.array_equal(np.concatenate(parts), expected)
         assert np.array_equal(detector.anomaly_score(frame[7:8]), expected[7:8])

@@ -1,4 +1,4 @@
-"""Conformal p-values, the threshold that goes with them, and discoveries."""
+"""Conformal p-values, thresholds, discoveries and the negative log tail."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
 from egbad.errors import CalibrationWarning
-from egbad.scoring.calibration import Tail, benjamini_hochberg, p_values, threshold
+from egbad.scoring.calibration import NegativeLogTail, benjamini_hochberg, p_values, threshold
 
 finite = st.floats(-1e6, 1e6)
 
@@ -20,70 +20,74 @@ def test_p_values_count_calibration_scores_at_least_as_large(held_out, scores):
 
 
 @given(st.lists(finite, min_size=20, max_size=80), st.lists(finite, min_size=1, max_size=20), st.floats(0.05, 0.95))
-def test_above_the_threshold_is_a_p_value_of_at_most_alpha(held_out, scores, alpha):
+def test_scores_above_the_threshold_have_a_p_value_of_at_most_alpha(held_out, scores, alpha):
     calibration, scores = np.sort(held_out), np.array(scores)
     flagged = scores > threshold(calibration, alpha)
     assert np.array_equal(flagged, p_values(calibration, scores) <= alpha + 1e-9)
 
 
 @pytest.mark.parametrize("alpha", [0.01, 0.05, 0.2])
-def test_normal_rows_are_flagged_at_alpha(alpha):
+def test_normal_rows_are_flagged_at_rate_alpha(alpha):
     rng = np.random.default_rng(0)
     shares = [np.mean(rng.normal(size=200) > threshold(np.sort(rng.normal(size=999)), alpha)) for _ in range(300)]
-    # The share's expectation is alpha exactly; its error over 300 repeats is far below a tenth of it.
+    # The expected share is exactly alpha. Its standard error over 300 repetitions is far below a tenth of alpha.
     assert np.mean(shares) == pytest.approx(alpha, rel=0.1)
 
 
-def test_too_few_calibration_rows_warn_and_the_largest_score_serves():
-    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, there are 50"):
+def test_too_few_calibration_rows_warn_and_fall_back_to_the_largest_score():
+    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, got 50"):
         assert threshold(np.arange(50.0), 0.01) == 49
     assert threshold(np.arange(99.0), 0.01) == 98
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 0.5))
-def test_discoveries_are_scipys(p, fdr):
+def test_discoveries_agree_with_scipy(p, fdr):
     p = np.array(p)
     adjusted = false_discovery_control(p)
-    clear = np.abs(adjusted - fdr) > 1e-9
-    assert np.array_equal(benjamini_hochberg(p, fdr)[clear], (adjusted <= fdr)[clear])
+    not_borderline = np.abs(adjusted - fdr) > 1e-9
+    assert np.array_equal(benjamini_hochberg(p, fdr)[not_borderline], (adjusted <= fdr)[not_borderline])
 
 
 @example([0.0, 6.775121584633507e-305], [0.0, 6090.0])
 @given(st.lists(finite, min_size=1, max_size=60), st.lists(finite, min_size=2, max_size=20))
-def test_a_higher_score_never_has_a_lower_tail(held_out, scores):
-    tails = Tail(np.array(held_out))(np.sort(scores))
+def test_the_negative_log_tail_does_not_decrease_with_the_score(held_out, scores):
+    tails = NegativeLogTail(np.array(held_out))(np.sort(scores))
     assert np.isfinite(tails).all() and (tails >= 0).all() and (np.diff(tails) >= -1e-9).all()
 
 
-def test_a_tail_is_the_p_value_within_and_exponential_beyond():
-    held_out = -np.log1p(-(np.arange(5000) + 0.5) / 5000)  # of an exponential, without ties
-    tail = Tail(held_out)
+def test_the_negative_log_tail_follows_p_values_and_is_exponential_beyond_them():
+    held_out = -np.log1p(-(np.arange(5000) + 0.5) / 5000)  # exponential distribution without ties
+    tail = NegativeLogTail(held_out)
     low = held_out[:4499]
     assert tail(low) == pytest.approx(-np.log(p_values(held_out, low) - 1 / 5001), abs=5e-4)
-    far = np.array([5.0, 10.0, 40.0])  # -log of the true survival of an exponential is the score itself
+    far = np.array(
+        [5.0, 10.0, 40.0]
+    )  # the negative log survival function of an exponential distribution is the identity
     assert tail(far) == pytest.approx(far, rel=0.1)
 
 
-def test_a_tail_bears_scores_that_are_all_the_same():
-    assert Tail(np.zeros(9))(np.array([-1.0, 0.0, 2.0])) == pytest.approx([-np.log(0.9)] * 2 + [-np.log(0.9) + 2])
+def test_the_negative_log_tail_is_finite_for_identical_calibration_scores():
+    assert NegativeLogTail(np.zeros(9))(np.array([-1.0, 0.0, 2.0])) == pytest.approx(
+        [-np.log(0.9)] * 2 + [-np.log(0.9) + 2]
+    )
 
 
-def test_scores_that_differ_by_what_was_rounded_are_the_same():
+def test_scores_that_differ_by_rounding_errors_are_tied():
     rng = np.random.default_rng(0)
-    whole = np.sort(rng.integers(0, 9, 400) / 8)
-    tail = Tail(whole + 1e-9 * rng.normal(size=400))
+    exact = np.sort(rng.integers(0, 9, 400) / 8)
+    tail = NegativeLogTail(exact + 1e-9 * rng.normal(size=400))
     assert len(tail.values) == 9
-    for off in (-1e-9, 0, 1e-9):
-        assert tail(whole + off) == pytest.approx(Tail(whole)(whole), abs=1e-7)
+    for error in (-1e-9, 0, 1e-9):
+        assert tail(exact + error) == pytest.approx(NegativeLogTail(exact)(exact), abs=1e-7)
 
 
-def test_two_scores_that_happen_to_be_close_make_no_cliff():
+def test_almost_equal_calibration_scores_do_not_amplify_rounding_errors():
     rng = np.random.default_rng(0)
     held_out, new = rng.normal(size=5000), rng.normal(size=10_000)
-    tail = Tail(held_out)
+    tail = NegativeLogTail(held_out)
     assert np.abs(tail(new + 1e-7) - tail(new)).max() < 10 * 1e-7 / tail.scale
 
 
-def test_scores_that_are_all_the_same_but_for_what_was_rounded_are_measured_by_their_size():
-    tail = Tail(0.17 + 1e-9 * np.random.default_rng(0).normal(size=60))
+def test_calibration_scores_equal_up_to_rounding_are_scaled_by_their_magnitude():
+    tail = NegativeLogTail(0.17 + 1e-9 * np.random.default_rng(0).normal(size=60))
     assert tail(np.array([0.34])) == pytest.approx([-np.log(60 / 61) + 1], rel=1e-6)

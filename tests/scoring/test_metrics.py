@@ -1,4 +1,4 @@
-"""Metrics against scikit-learn, the papers' arithmetic and hand counts."""
+"""Metrics against published arithmetic and counts by hand."""
 
 import numpy as np
 import pytest
@@ -9,8 +9,8 @@ from egbad.errors import InvalidInputError
 from egbad.scoring import metrics
 
 
-def test_the_kdd_rule_gives_the_ratio_that_its_base_rate_forces():
-    # Flagging 20 percent of rows of which 19.69 percent are anomalies: recall / precision = 0.2 / 0.1969.
+def test_flagging_the_top_fifth_of_kdd99_fixes_the_ratio_of_recall_to_precision():
+    # With 19.69 percent anomalies and 20 percent flagged, recall / precision is 0.2 / 0.1969.
     anomalous = np.arange(100_000) < 19_691
     scores = np.random.default_rng(0).permutation(100_000) + 50_000 * anomalous
     top = metrics.top_share(scores, anomalous)
@@ -19,7 +19,7 @@ def test_the_kdd_rule_gives_the_ratio_that_its_base_rate_forces():
     assert top.flagged == 20_000
 
 
-def test_the_top_share_by_hand():
+def test_top_share_agrees_with_counts_by_hand():
     top = metrics.top_share([1, 2, 3, 4, 5, 5, 7, 8, 9, 10], [0, 0, 0, 0, 0, 1, 0, 1, 1, 1], share=0.3)
     assert (top.flagged, top.precision, top.recall) == (3, 1.0, 0.75)
     assert top.f1 == pytest.approx(6 / 7)
@@ -30,27 +30,27 @@ def test_ties_at_the_threshold_are_counted():
     assert (top.flagged, top.ties) == (10, 9)
 
 
-@pytest.mark.parametrize(("rate", "least"), [(0.388, 0.225), (0.098, 0.051), (0.331, 0.188)])
-def test_the_least_average_precision_is_the_published_bound(rate, least):
-    assert metrics.average_precision_bounds(rate)[0] == pytest.approx(least, abs=6e-4)
+@pytest.mark.parametrize(("rate", "minimum"), [(0.388, 0.225), (0.098, 0.051), (0.331, 0.188)])
+def test_minimum_average_precision_is_the_published_bound(rate, minimum):
+    assert metrics.average_precision_bounds(rate)[0] == pytest.approx(minimum, abs=6e-4)
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=40).filter(lambda y: any(y) and not all(y)), st.randoms())
-def test_no_ranking_is_below_the_least_average_precision(labels, random):
+def test_no_ranking_has_less_than_the_minimum_average_precision(labels, random):
     scores = list(range(len(labels)))
     random.shuffle(scores)
-    least, _ = metrics.average_precision_bounds(metrics.base_rate(labels))
-    assert least - 1e-9 <= metrics.average_precision(scores, labels) <= 1
+    minimum, _ = metrics.average_precision_bounds(metrics.base_rate(labels))
+    assert minimum - 1e-9 <= metrics.average_precision(scores, labels) <= 1
 
 
 def test_flags_are_counted_above_the_threshold():
-    flags = metrics.flags([0.1, 0.5, 0.6, 0.9], [False, False, False, True], 0.5)
-    assert (flags.flagged, flags.false_alarms, flags.found, flags.recall) == (2, 1, 1, 1.0)
-    assert metrics.flags([0.1, 0.2], [False, True], 0.5).precision is None
+    counts = metrics.count_flags([0.1, 0.5, 0.6, 0.9], [False, False, False, True], 0.5)
+    assert (counts.flagged, counts.false_alarms, counts.detected, counts.recall) == (2, 1, 1, 1.0)
+    assert metrics.count_flags([0.1, 0.2], [False, True], 0.5).precision is None
 
 
 @pytest.mark.parametrize(
-    ("scores", "labels", "words"),
+    ("scores", "labels", "message"),
     [
         ([1.0, np.nan], [True, False], "scores must be finite, got nan in row 1"),
         ([1.0], [True, False], "equally long"),
@@ -58,6 +58,34 @@ def test_flags_are_counted_above_the_threshold():
         ([1.0, 2.0], ["a", "b"], "True"),
     ],
 )
-def test_what_does_not_fit_is_one_sentence(scores, labels, words):
-    with pytest.raises(InvalidInputError, match=words):
+def test_invalid_scores_and_labels_are_explained(scores, labels, message):
+    with pytest.raises(InvalidInputError, match=message):
         metrics.auroc(scores, labels)
+
+
+def test_per_region_overlap_weights_regions_equally_whatever_their_size():
+    masks = np.zeros((1, 8, 8), dtype=bool)
+    masks[0, :4, :4] = masks[0, 7, 7] = True
+    scores = np.where(masks, 0.0, 0.5)
+    scores[0, 7, 7] = 1.0  # the small region is found, the large one is not
+    assert metrics.per_region_overlap(scores, masks) == pytest.approx(0.5)
+
+
+def test_per_region_overlap_joins_pixels_that_touch_at_a_corner():
+    masks = np.zeros((1, 4, 4), dtype=bool)
+    masks[0, 0, 0] = masks[0, 1, 1] = masks[0, 3, 3] = True
+    scores = np.where(masks, 0.0, 0.5)
+    scores[0, 3, 3] = 1.0
+    assert metrics.per_region_overlap(scores, masks) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("limit", [0.0, 1.5])
+def test_the_limit_of_per_region_overlap_is_checked(limit):
+    with pytest.raises(InvalidInputError, match=r"limit must be in \(0, 1\]"):
+        metrics.per_region_overlap([[[0.0, 1.0]]], [[[False, True]]], limit)
+
+
+def test_trapezoidal_area_interpolates_between_thresholds():
+    scores, anomalous = [0.9, 0.8, 0.7, 0.6], [True, False, False, True]  # precision 1, 1/2, 1/3, 1/2
+    assert metrics.average_precision(scores, anomalous) == pytest.approx(0.75)
+    assert metrics.trapezoidal_pr_auc(scores, anomalous) == pytest.approx(0.5 + 0.5 * (1 / 3 + 1 / 2) / 2)

@@ -95,14 +95,14 @@ def test_a_folder_of_other_scores_is_refused(folder, tmp_path, capsys):
     assert main(["score", model, data, "--out", str(out)]) == 0
     for other in ([str(folder / "1.parquet")], [data, "--terms"], [data, "--alpha", "0.2"]):
         assert main(["score", model, *other, "--out", str(out)]) == 2
-        assert "holds scores by another model, of other data or of another kind" in capsys.readouterr().err
+        assert "contains scores of another model, of other data or with other options" in capsys.readouterr().err
     (out / "part-00000.parquet").write_bytes(b"PAR1 and no more")
     assert main(["score", model, data, "--out", str(out)]) == 2
     assert "part-00000.parquet' cannot be read" in capsys.readouterr().err
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("x")
     assert main(["score", model, data, "--out", str(tmp_path / "full")]) == 2
-    assert "must be empty, or hold parts of the same scores" in capsys.readouterr().err
+    assert "must be empty or contain files of the same scores" in capsys.readouterr().err
     assert main(["score", model, data, "--out", str(out), "--fdr", "0.1"]) == 2
     assert "not a folder of parts" in capsys.readouterr().err
 
@@ -125,7 +125,7 @@ def test_scores_do_not_go_into_what_is_scored(folder, tmp_path, capsys):
     table(300, 1).to_parquet(data / "b.parquet")
     for out in (data / "scores", data):
         assert main(["score", str(folder / "m.egbad"), str(data), "--out", str(out)]) == 2
-        assert "Give a folder beside it" in capsys.readouterr().err
+        assert "must be outside of the data" in capsys.readouterr().err
     assert [path.name for path in data.iterdir()] == ["b.parquet"]
 
 

@@ -135,7 +135,7 @@ def _compare_with_labels(split: Split, anomalous: NDArray[np.bool_], scores: Flo
         "metrics": {
             "auroc": metrics.auroc(scores, y),
             "average_precision": metrics.average_precision(scores, y),
-            "trapezoid": metrics.trapezoid_precision(scores, y),
+            "trapezoid": metrics.trapezoidal_pr_auc(scores, y),
             "auroc_without_repeats": (
                 metrics.auroc(scores[new], y[new]) if duplicates.any() and has_both_kinds else None
             ),

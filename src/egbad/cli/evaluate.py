@@ -36,16 +36,16 @@ def evaluate(
 
     from egbad.progress import progress
     from egbad.scoring import metrics
-    from egbad.scoring.score_tables import terms_of
+    from egbad.scoring.score_tables import compute_terms
 
     scorer = loading.load_model(model)
     found = inputs.Source(data, label_column, image_size, data_dir, like=scorer).read()
     anomalous = ~inputs.normal_rows(found.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(found.x), unit="rows") as advance:
-        scores = sum(terms_of(scorer, found, advance).values())
+        scores = sum(compute_terms(scorer, found, advance).values())
     seconds = time.perf_counter() - started
-    flags = metrics.flags(scores, anomalous, scorer.threshold_)
+    flags = metrics.count_flags(scores, anomalous, scorer.threshold_)
     measured: dict[str, Any] = {
         "rows": len(anomalous),
         "anomalies": flags.anomalies,

@@ -139,7 +139,7 @@ def _show_learned(learner: Any, rows: int, data: str, out: Path, *, quiet: bool,
 def _pixels(learner: Any) -> str:
     """Of the images that were learned from."""
     height, width = learner.shape_[-2:]
-    return f"{height} x {width}" if learner.patch_of_any_size is None else f"any, from {height} x {width} on"
+    return f"{height} x {width}" if learner.min_image_side is None else f"any, from {height} x {width} on"
 
 
 def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:

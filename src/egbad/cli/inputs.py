@@ -92,10 +92,10 @@ class Source:
     def _options(self) -> dict[str, Any]:
         size, colour, patch, kinds = parse_size(self.image_size), None, self.patch, self.kinds
         if self.like is not None:
-            kinds = self.like.wanted_kinds
+            kinds = self.like.required_column_types
             if self.like.kind_ == "images":
                 *channels, height, width = self.like.shape_
-                patch, colour = self.like.patch_of_any_size, bool(channels)
+                patch, colour = self.like.min_image_side, bool(channels)
                 size = size or (None if patch else (height, width))
         return {
             "label_column": self.label_column,

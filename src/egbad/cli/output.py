@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from egbad.scoring.score_tables import ParquetTable
+    from egbad.scoring.score_files import ParquetTableWriter
 
 Columns = Mapping[str, "NDArray[np.generic]"]
 
@@ -193,7 +193,7 @@ class Table:
 
 
 @contextmanager
-def table(path: Path | None) -> "Iterator[Table | ParquetTable]":
+def table(path: Path | None) -> "Iterator[Table | ParquetTableWriter]":
     """A table to write to: a .csv, .parquet or .jsonl file, which is there once all is written, or stdout as CSV."""
     from egbad.model_file import atomic_write
 
@@ -203,9 +203,9 @@ def table(path: Path | None) -> "Iterator[Table | ParquetTable]":
         return
     with atomic_write(path) as draft:
         if path.suffix.lower() == ".parquet":
-            from egbad.scoring.score_tables import ParquetTable
+            from egbad.scoring.score_files import ParquetTableWriter
 
-            with ParquetTable(draft) as written:
+            with ParquetTableWriter(draft) as written:
                 yield written
         else:
             with draft.open("w", encoding="utf-8", newline="") as file:

@@ -86,7 +86,8 @@ def score(
         output.check_table(out)
     scorer = loading.load_model(model)
     from egbad.scoring import calibration
-    from egbad.scoring.score_tables import OutputColumns, PartsFolder
+    from egbad.scoring.score_files import ScoreFolder
+    from egbad.scoring.score_tables import OutputColumns
 
     threshold = float(calibration.threshold(scorer.calibration_scores_, alpha) if alpha else scorer.threshold_)
     if explain is not None:
@@ -112,7 +113,7 @@ def score(
             "image_size": image_size,
             "batch_size": batch_size,
         }
-        folder = PartsFolder(out, model, asked | asdict(told), Path(data) if Path(data).is_dir() else None)
+        folder = ScoreFolder(out, model, asked | asdict(told), Path(data) if Path(data).is_dir() else None)
         if engine == "ray":
             _write_by_ray(model, stream, told, folder, workers, summary)
         else:
@@ -142,14 +143,14 @@ def _count(summary: dict[str, Any], rows: int, flagged: int) -> None:
 def _write_parts(scorer: Any, stream: Any, told: "OutputColumns", folder: Any, summary: dict[str, Any]) -> None:
     """Score what is in none of the parts that are there."""
     from egbad.progress import progress
-    from egbad.scoring.score_tables import counts_of, write_part
+    from egbad.scoring.score_files import count_rows, write_scores
 
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
-        for path, batches in folder.each(stream):
+        for path, batches in folder.files(stream):
             there = path.exists()
             if not there:
-                write_part(path, scorer, batches, told, advance)
-            counts = counts_of(path)
+                write_scores(path, scorer, batches, told, advance)
+            counts = count_rows(path)
             if there:
                 advance(counts[0])
             _count(summary, *counts)
@@ -161,7 +162,7 @@ def _write_by_ray(
     """The same by workers of Ray."""
     from egbad.distributed import score_partitions
     from egbad.progress import progress
-    from egbad.scoring.score_tables import counts_of
+    from egbad.scoring.score_files import count_rows
 
     paths = [folder.path(number) for number in range(len(stream.partitions))]
     todo = [(path, piece) for path, piece in zip(paths, stream.partitions, strict=True) if not path.exists()]
@@ -171,7 +172,7 @@ def _write_by_ray(
             stream.unreadable += unreadable
             advance(n_rows)
     for path in paths:
-        _count(summary, *counts_of(path))
+        _count(summary, *count_rows(path))
 
 
 def _is_folder(out: Path) -> bool:
@@ -238,11 +239,11 @@ def _check_rate(name: str, value: float | None) -> None:
 def _scored(scorer: Any, stream: Any, told: "OutputColumns") -> Iterator[Columns]:
     """The table of scores, a batch at a time, with progress."""
     from egbad.progress import progress
-    from egbad.scoring.score_tables import columns_of
+    from egbad.scoring.score_tables import score_columns
 
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for data in stream.batches:
-            yield columns_of(scorer, data, told, advance)
+            yield score_columns(scorer, data, told, advance)
 
 
 def _joined(batches: Iterator[Columns]) -> Columns:

@@ -101,7 +101,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
             parts = [
                 model.G(self._members(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.chunk_rows)
             ]
-        return self._in_users_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
+        return self._to_user_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 
     def sample(self, n: int, random_state: int = 0) -> Floats:
         """n new rows or images G(z), z ~ p(z), from the members in turn."""
@@ -110,7 +110,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
         with torch.no_grad():
             made = model.G(model.latent(-(-n // self.members), generators))  # (K, n / K, ...)
         decoded = self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
-        return self._in_users_units(np.asarray(decoded))
+        return self._to_user_units(np.asarray(decoded))
 
     @property
     def _n_features_out(self) -> int:

@@ -1,6 +1,6 @@
 """Blend: detectors of different kinds on one calibrated scale.
 
-Each part's score becomes -log of how rare it is among normal rows that no part learned from (`calibration.Tail`), and the
+Each part's score becomes -log of how rare it is among normal rows that no part learned from (`NegativeLogTail`), and the
 blend's is their weighted mean. If the parts were independent this would be Fisher's method (Fisher, 1932), up to a factor;
 they are not, so the blend has a threshold of its own. Parts and weights are fixed by the kind of input, never by labels.
 """
@@ -20,7 +20,7 @@ from egbad.errors import InvalidInputError, unknown
 from egbad.explain.explanation import Attribution
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
-from egbad.scoring.calibration import Tail
+from egbad.scoring.calibration import NegativeLogTail
 from egbad.training.config import TrainingConfig
 
 _FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
@@ -204,14 +204,14 @@ class Blend(Detector[BlendSettings]):
         for i in np.unique(fold):
             own = fold == i
             others = ~own if len(x) > 1 else own
-            tails = {name: Tail(values[others]) for name, values in scores.items()}
+            tails = {name: NegativeLogTail(values[others]) for name, values in scores.items()}
             found[own] = sum(self._on_scale({name: values[own] for name, values in scores.items()}, tails).values())
         return found
 
     def _make_tails(self) -> None:
-        self._tails = {name: Tail(part.calibration_scores_) for name, part in self.parts_.items()}
+        self._tails = {name: NegativeLogTail(part.calibration_scores_) for name, part in self.parts_.items()}
 
-    def _on_scale(self, scores: Mapping[str, Floats], tails: Mapping[str, Tail]) -> dict[str, Floats]:
+    def _on_scale(self, scores: Mapping[str, Floats], tails: Mapping[str, NegativeLogTail]) -> dict[str, Floats]:
         """Scores (n,) of each part -> terms (n,), which add up to the blend's."""
         whole = sum(self.weights_.values())
         return {name: self.weights_[name] / whole * tails[name](values) for name, values in scores.items()}

@@ -247,12 +247,12 @@ class Tiled(Detector[TiledSettings]):
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     @property
-    def patch_of_any_size(self) -> int | None:
+    def min_image_side(self) -> int | None:
         """Pixels of a side of the patches, where images of different sizes were learned."""
         return self.settings_.tile_size if self.any_size_ else None
 
     def _check_shape(self, x: Array, name: str) -> None:
-        least = self.patch_of_any_size
+        least = self.min_image_side
         if least is None:
             super()._check_shape(x, name)
             return

@@ -23,7 +23,7 @@ from egbad.preprocessing.column_encoder import PERIODS, ColumnEncoder, TableEnco
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.range_guard import RangeGuard
 from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, ENCODED_LIMIT, UNSCALED_LIMIT, Encoder, RowEncoder
-from egbad.scoring.calibration import Tail
+from egbad.scoring.calibration import NegativeLogTail
 
 # -- encoding ----------------------------------------------------------------------------------------------------------
 
@@ -214,16 +214,16 @@ class Guarded(nn.Module):
 
 
 class OnScale(nn.Module):
-    """What `calibration.Tail` does, scores (n,) -> (n,)."""
+    """What `calibration.NegativeLogTail` does, scores (n,) -> (n,)."""
 
     values: Tensor
     p: Tensor
 
-    def __init__(self, tail: Tail, weight: float) -> None:
+    def __init__(self, tail: NegativeLogTail, weight: float) -> None:
         super().__init__()
         self.register_buffer("values", torch.from_numpy(tail.values))
         self.register_buffer("p", torch.from_numpy(tail.p))
-        self.start, self.from_start, self.scale = tail.start, -float(np.log(tail.p_start)), tail.scale
+        self.start, self.from_start, self.scale = tail.tail_start, -float(np.log(tail.tail_start_p)), tail.scale
         self.weight = weight
 
     def forward(self, scores: Tensor) -> Tensor:
@@ -247,7 +247,8 @@ class Parts(nn.Module):
         self.names = list(blend.parts_)
         self.parts = nn.ModuleList([Graph(part) for part in blend.parts_.values()])
         self.scales = nn.ModuleList([
-            OnScale(Tail(part.calibration_scores_), blend.weights_[name] / whole) for name, part in blend.parts_.items()
+            OnScale(NegativeLogTail(part.calibration_scores_), blend.weights_[name] / whole)
+            for name, part in blend.parts_.items()
         ])  # fmt: skip
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:

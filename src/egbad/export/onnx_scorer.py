@@ -160,14 +160,14 @@ class OnnxScorer(Scorer):
             raise InvalidInputError(
                 f"An exported '{self.about_.detector}' must rebuild its input for that, it does not."
             )
-        return self._in_users_units(self._run(self._numbers(X), [REBUILT])[REBUILT])
+        return self._to_user_units(self._run(self._numbers(X), [REBUILT])[REBUILT])
 
     def describe(self) -> dict[str, Any]:
         """What this detector is and how it came about, JSON-able."""
         return self.about_.description | {"runtime": "onnx"}
 
     def _numbers(self, X: Any) -> Array:
-        data: Data = self._known(X, f"The exported '{self.about_.detector}'")
+        data: Data = self._validate_input(X, f"The exported '{self.about_.detector}'")
         return np.ascontiguousarray(data.x, dtype=self._dtype)
 
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:

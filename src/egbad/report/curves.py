@@ -172,7 +172,7 @@ def chart_data(scores: ArrayLike, anomalous: ArrayLike, max_points: int = 100) -
     InvalidInputError
         If scores and labels do not fit together.
     """
-    s, y = metrics.checked(scores, anomalous)
+    s, y = metrics.check_scores(scores, anomalous)
     roc, precision_recall = rate_curves(s, y, max_points)
     rates = {
         name: {"x": [round(v, 4) for v in curve.x], "y": [round(v, 4) for v in curve.y]}

@@ -146,7 +146,7 @@ def evaluation_report(
     InvalidInputError
         If scores, labels and threshold do not fit together.
     """
-    s, y = metrics.checked(scores, anomalous)
+    s, y = metrics.check_scores(scores, anomalous)
     roc, precision_recall = rate_curves(s, y)
     return EvaluationReport(
         title=title,
@@ -171,7 +171,7 @@ def _measure(
     score_seconds: float | None,
 ) -> EvaluationMetrics:
     """Compute the metrics of held-out scores."""
-    flags = metrics.flags(scores, anomalous, threshold)
+    flags = metrics.count_flags(scores, anomalous, threshold)
     base_rate = metrics.base_rate(anomalous)
     return EvaluationMetrics(
         auroc=metrics.auroc(scores, anomalous),
@@ -187,7 +187,7 @@ def _measure(
         anomalies=flags.anomalies,
         flagged=flags.flagged,
         false_alarms=flags.false_alarms,
-        found=flags.found,
+        found=flags.detected,
         fit_seconds=fit_seconds,
         scored_per_second=len(scores) / score_seconds if score_seconds else None,
     )

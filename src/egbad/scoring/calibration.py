@@ -1,8 +1,8 @@
-"""From the scores of held-out normal rows to a threshold, p-values and discoveries.
+"""Threshold, p-values and discoveries from the scores of held-out normal rows.
 
-A p-value here is conformal (Vovk et al., 2005; Bates et al., 2023, "Testing for outliers with conformal p-values"):
-the rank of a score among n calibration scores that training never saw. For a normal row it is at most `alpha` with a
-probability of at most `alpha`, whatever the detector.
+The p-values are conformal (Vovk et al., 2005; Bates et al., 2023, "Testing for outliers with conformal p-values"): the
+rank of a score among n calibration scores of normal rows that were not trained on. For a normal row the p-value is at
+most `alpha` with probability at most `alpha`, whatever the detector.
 """
 
 import warnings
@@ -11,38 +11,73 @@ from math import ceil, floor, log
 import numpy as np
 from numpy.typing import NDArray
 
+from egbad.arrays import Floats
 from egbad.errors import CalibrationWarning
 
-Floats = NDArray[np.float64]
+_ROUNDING = 1e-9  # absorbs the rounding of products such as 0.29 * 100
 
 
 def p_values(calibration: Floats, scores: Floats) -> Floats:
-    """Conformal p-values of scores (n,), in (0, 1]: (1 + number of calibration scores >= score) / (1 + their number).
+    """Compute conformal p-values.
 
-    calibration (m,) must be sorted, smallest first.
+    With m calibration scores c, ``p(s) = (1 + #{i : c_i >= s}) / (m + 1)``.
 
+    Parameters
+    ----------
+    calibration : ndarray of shape (n_calibration,)
+        Scores of held-out normal rows, sorted in ascending order.
+    scores : ndarray of shape (n_samples,)
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        In (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
     >>> p_values(np.array([1.0, 2.0, 3.0]), np.array([0.0, 2.5, 9.0]))
     array([1.  , 0.5 , 0.25])
     """
-    at_least = len(calibration) - np.searchsorted(calibration, scores, side="left")
-    return np.asarray((1 + at_least) / (1 + len(calibration)), dtype=np.float64)
+    n_at_least = len(calibration) - np.searchsorted(calibration, scores, side="left")
+    return np.asarray((1 + n_at_least) / (1 + len(calibration)), dtype=np.float64)
 
 
 def threshold(calibration: Floats, alpha: float) -> float:
-    """The score above which a row's p-value is at most `alpha`.
+    """Return the score above which the p-value is at most `alpha`.
 
-    calibration (m,) must be sorted. Where m is too small for `alpha` (m < 1 / alpha - 1) no row could ever be flagged;
-    then the largest calibration score serves, the false-alarm rate is 1 / (m + 1), and a `CalibrationWarning` says so.
+    This is the calibration score of rank ``floor(alpha * (m + 1))``, counted from the largest. If m is too small for
+    `alpha` (``m < 1 / alpha - 1``), no p-value can reach `alpha`. Then the largest calibration score is returned, and
+    the false alarm rate is about ``1 / (m + 1)``.
 
+    Parameters
+    ----------
+    calibration : ndarray of shape (n_calibration,)
+        Scores of held-out normal rows, sorted in ascending order.
+    alpha : float
+        False alarm rate, in (0, 1).
+
+    Returns
+    -------
+    float
+
+    Warns
+    -----
+    CalibrationWarning
+        If there are too few calibration scores for `alpha`.
+
+    Examples
+    --------
+    >>> import numpy as np
     >>> threshold(np.arange(1.0, 100.0), 0.05)
     95.0
     """
     m = len(calibration)
-    rank = floor(alpha * (m + 1) + 1e-9)  # the guard is for products such as 0.29 * 100
+    rank = floor(alpha * (m + 1) + _ROUNDING)
     if rank == 0:
         warnings.warn(
-            f"alpha={alpha:g} needs at least {int(np.ceil(1 / alpha - 1 - 1e-9))} calibration rows, there are {m}: "
-            f"about {1 / (m + 1):.2g} of normal rows will be flagged. Fit on more rows or raise alpha.",
+            f"alpha={alpha:g} needs at least {int(np.ceil(1 / alpha - 1 - _ROUNDING))} calibration rows, got {m}. "
+            f"About {1 / (m + 1):.2g} of normal rows will be flagged. Fit on more rows or increase alpha.",
             CalibrationWarning,
             stacklevel=2,
         )
@@ -50,11 +85,26 @@ def threshold(calibration: Floats, alpha: float) -> float:
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
-    """Which of the p-values (n,) are discoveries when a share `fdr` of the discoveries may be false -> (n,).
+    """Select discoveries from p-values so that the expected share of false ones is at most `fdr`.
 
-    Benjamini and Hochberg (1995); valid for conformal p-values that share their calibration rows (Bates et al., 2023,
-    theorem 2).
+    With n p-values in ascending order, all p-values up to ``max{p_(k) : p_(k) <= fdr * k / n}`` are discoveries
+    (Benjamini and Hochberg, 1995). The guarantee holds for conformal p-values that share their calibration rows (Bates et
+    al., 2023, theorem 2).
 
+    Parameters
+    ----------
+    p : ndarray of shape (n_samples,)
+        p-values.
+    fdr : float
+        False discovery rate, in (0, 1).
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
+
+    Examples
+    --------
+    >>> import numpy as np
     >>> benjamini_hochberg(np.array([0.01, 0.4, 0.02, 0.9]), 0.05)
     array([ True, False,  True, False])
     """
@@ -66,49 +116,81 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
     return np.asarray(p <= ordered[passed[-1]], dtype=np.bool_)
 
 
-_TAIL = 0.1  # the share of calibration scores, the highest, whose mean excess says how the tail goes on
-_LEAST = 5  # or so many of them
-_KNOTS = 64  # calibration scores between which a tail interpolates, at most
-_FEW, _OF = 8, 16  # where there are not many: at least so many of them, one of so many
-_TIED = 1e-6  # of the size of scores: what differs by less, or by less of a tail's scale, is the same but for what was rounded
-_SMALLEST = 1e-150  # scale of a tail: a score beyond, divided by less, may be no number any more
+class NegativeLogTail:
+    """Negative log of a score's tail probability among normal rows: a common scale for scores of different detectors.
 
+    Within the calibration scores, ``-log p(s)`` with the conformal p-value p, interpolated linearly between at most 64
+    of the calibration scores. Interpolation keeps the result continuous: a step between two calibration scores that are
+    almost equal would amplify rounding errors.
 
-class Tail:
-    """-log of how rare a score is among normal rows: one scale for scores of any kind.
-
-    Up to the highest tenth of the calibration scores it is -log of the conformal p-value, between some of them by
-    interpolation of p: two that happen to lie close together must not make a cliff, where what is rounded would count.
-    Beyond, where p-values soon are all the same, it goes on as an exponential tail with the mean excess of that tenth (the
-    peaks-over-threshold method: Pickands, 1975, with shape 0, which bears the fewest rows).
+    Beyond the highest tenth of the calibration scores p-values soon become constant. There the tail is exponential,
+    ``-log p(t) + (s - t) / scale``, where t is the score at which the highest tenth begins and `scale` is the mean
+    excess over t: the peaks-over-threshold method (Pickands, 1975) with shape 0, which needs the fewest rows.
 
     Parameters
     ----------
-    calibration : array (m,)
-        Scores of normal rows that were not learned from.
+    calibration : ndarray of shape (n_calibration,)
+        Scores of normal rows that were not trained on, in any order.
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_knots,)
+        Calibration scores between which p is interpolated, ascending.
+    p : ndarray of shape (n_knots,)
+        Their p-values.
+    tail_start, tail_start_p : float
+        The score t at which the exponential tail begins, and its p-value.
+    scale : float
+        Scale of the exponential tail.
     """
+
+    _TAIL_FRACTION = 0.1  # share of the calibration scores that the exponential tail is fitted to
+    _MIN_TAIL = 5  # calibration scores in the tail, at least
+    _MAX_KNOTS = 64  # calibration scores for interpolation, at most
+    _MIN_KNOTS = 8  # and at least
+    _ROWS_PER_KNOT = 16  # calibration scores per knot
+    _TOLERANCE = 1e-6  # scores that differ by less, relative to their size or to the scale of the tail, are tied
+    _MIN_SCALE = 1e-150  # a score divided by less may overflow
 
     def __init__(self, calibration: Floats) -> None:
         known = np.sort(calibration)
         m = len(known)
-        last = m - min(m, max(_LEAST, ceil(_TAIL * m)))
-        excess, spread, size = (float(v) for v in ((known[last:] - known[last]).mean(), known.std(), abs(known).max()))
-        scale = next((one for one in (excess, spread, size) if one > _TIED * size), 1.0)
-        self.scale = max(scale, _SMALLEST)
-        # In equal steps of the outcome.
-        knots = min(_KNOTS, max(_FEW, m // _OF))
-        ranks = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-last / m), knots))).astype(np.intp)
-        values, tied = known[ranks], _TIED * self.scale
+        start = m - min(m, max(self._MIN_TAIL, ceil(self._TAIL_FRACTION * m)))
+        self.scale = self._tail_scale(known, start)
+        # Knots at equal steps of the result, so that the resolution is best towards the tail.
+        n_knots = min(self._MAX_KNOTS, max(self._MIN_KNOTS, m // self._ROWS_PER_KNOT))
+        positions = np.rint(m * -np.expm1(np.linspace(0, np.log1p(-start / m), n_knots))).astype(np.intp)
+        values, tied = known[positions], self._TOLERANCE * self.scale
         self.values = values[np.diff(values, prepend=-np.inf) > tied]
         self.p = (m - np.searchsorted(known, self.values - tied)) / (m + 1)
-        self.start, self.p_start = float(self.values[-1]), float(self.p[-1])
+        self.tail_start, self.tail_start_p = float(self.values[-1]), float(self.p[-1])
 
     def __call__(self, scores: Floats) -> Floats:
-        """Scores (n,) -> (n,), from 0 up; never lower for a higher score.
+        """Transform scores to negative log tail probabilities.
 
-        >>> Tail(np.arange(1.0, 100.0))(np.array([0.0, 50.0, 95.0, 1000.0])).round(2)
+        Parameters
+        ----------
+        scores : ndarray of shape (n_samples,)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            At least 0, and not decreasing in the score.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> NegativeLogTail(np.arange(1.0, 100.0))(np.array([0.0, 50.0, 95.0, 1000.0])).round(2)
         array([1.0000e-02, 6.9000e-01, 3.4100e+00, 2.0452e+02])
         """
         within = -np.log(np.interp(scores, self.values, self.p))
-        beyond = -log(self.p_start) + (scores - self.start) / self.scale
-        return np.asarray(np.where(scores > self.start, beyond, within), dtype=np.float64)
+        beyond = -log(self.tail_start_p) + (scores - self.tail_start) / self.scale
+        return np.asarray(np.where(scores > self.tail_start, beyond, within), dtype=np.float64)
+
+    def _tail_scale(self, known: Floats, start: int) -> float:
+        """Return the mean excess of sorted scores over the one at `start`, or another scale if all of these are tied."""
+        mean_excess, deviation = float((known[start:] - known[start]).mean()), float(known.std())
+        magnitude = float(abs(known).max())
+        candidates = (mean_excess, deviation, magnitude)
+        scale = next((candidate for candidate in candidates if candidate > self._TOLERANCE * magnitude), 1.0)
+        return max(scale, self._MIN_SCALE)

@@ -1,7 +1,6 @@
-"""How well scores tell anomalies from normals: arrays in, one number out.
+"""Metrics of anomaly scores against labels.
 
-Everywhere a higher score is more anomalous, and `anomalous` holds True for an anomaly. These functions are the only
-place where labels meet scores.
+A higher score is more anomalous. `anomalous` is True for an anomaly. Labels meet scores in this module and nowhere else.
 """
 
 import math
@@ -9,22 +8,31 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import label
 from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_auc_score
 
+from egbad.arrays import Floats
 from egbad.errors import InvalidInputError
 
-Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+
+_SERIES_BELOW = 1e-5  # base rate below which a series replaces a formula that loses all digits
 
 
 @dataclass(frozen=True)
 class TopShare:
-    """What the papers' rule "flag the top share of the scored set" gives.
+    """Result of flagging the top share of a test set.
 
-    precision, recall, f1   in [0, 1]; f1 is 0 where no flagged row is an anomaly
-    flagged                 rows with a score at or above the threshold
-    ties                    rows beside the first whose score equals the threshold: how many the rule may flag too many
-    threshold               the percentile of the scores
+    Attributes
+    ----------
+    precision, recall, f1 : float
+        In [0, 1]. `f1` is 0 if no flagged row is an anomaly.
+    flagged : int
+        Number of rows with a score at or above the threshold.
+    ties : int
+        Number of rows that share the threshold's score with another row: how many rows too many may be flagged.
+    threshold : float
+        Percentile of the scores.
     """
 
     precision: float
@@ -36,195 +44,351 @@ class TopShare:
 
 
 @dataclass(frozen=True)
-class Flags:
-    """What a fixed threshold does to held-out rows; a row is flagged when its score is above it.
+class FlagCounts:
+    """Confusion counts of a fixed threshold. A row is flagged if its score is above the threshold.
 
-    flagged, false_alarms, found   rows flagged in all, normals among them, anomalies among them
-    normals, anomalies             rows of each kind
+    Attributes
+    ----------
+    flagged : int
+        Number of flagged rows.
+    false_alarms : int
+        Number of flagged normal rows.
+    detected : int
+        Number of flagged anomalies.
+    normals, anomalies : int
+        Number of rows of each class.
     """
 
     flagged: int
     false_alarms: int
-    found: int
+    detected: int
     normals: int
     anomalies: int
 
     @property
     def flagged_share(self) -> float:
-        """Flagged rows over all rows, in [0, 1]."""
+        """Flagged rows / all rows, in [0, 1]."""
         return self.flagged / (self.normals + self.anomalies)
 
     @property
     def false_alarm_rate(self) -> float:
-        """Flagged normals over all normals, in [0, 1]."""
+        """Flagged normal rows / normal rows, in [0, 1]."""
         return self.false_alarms / self.normals
 
     @property
     def recall(self) -> float:
-        """Flagged anomalies over all anomalies, in [0, 1]."""
-        return self.found / self.anomalies
+        """Flagged anomalies / anomalies, in [0, 1]."""
+        return self.detected / self.anomalies
 
     @property
     def precision(self) -> float | None:
-        """Anomalies among the flagged rows, in [0, 1]; None where nothing is flagged."""
-        return self.found / self.flagged if self.flagged else None
+        """Flagged anomalies / flagged rows, in [0, 1]. None if no row is flagged."""
+        return self.detected / self.flagged if self.flagged else None
 
 
 def auroc(scores: ArrayLike, anomalous: ArrayLike) -> float:
-    """The chance that an anomaly scores above a normal row, ties counting half, in [0, 1]; 0.5 is chance.
+    """Compute the area under the ROC curve.
 
-    scores (n,) finite, anomalous (n,) bool with both kinds present.
+    This is the probability that an anomaly scores higher than a normal row, where ties count half. Chance is 0.5.
 
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Finite.
+    anomalous : array-like of bool of shape (n_samples,)
+        With both classes present.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not match, a score is not finite, or a class is missing.
+
+    Examples
+    --------
     >>> auroc([0.1, 0.4, 0.3, 0.9], [False, False, True, True])
     0.75
     """
-    s, y = checked(scores, anomalous)
+    s, y = check_scores(scores, anomalous)
     return float(roc_auc_score(y, s))
 
 
 def average_precision(scores: ArrayLike, anomalous: ArrayLike) -> float:
-    """Precision averaged over the recall gained at each threshold, in (0, 1]; the base rate is chance.
+    """Compute average precision, ``sum_k (R_k - R_(k-1)) P_k`` over all thresholds k.
 
-    A sum of steps, not the trapezoid under the precision-recall curve, which flatters.
-    scores (n,) finite, anomalous (n,) bool with both kinds present.
+    P is precision and R is recall. Unlike `trapezoidal_pr_auc` the sum does not interpolate between thresholds. Chance is
+    the base rate.
 
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Finite.
+    anomalous : array-like of bool of shape (n_samples,)
+        With both classes present.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not match, a score is not finite, or a class is missing.
+
+    Examples
+    --------
     >>> average_precision([0.1, 0.2, 0.9], [False, True, True])
     1.0
     """
-    s, y = checked(scores, anomalous)
-    return min(1.0, float(average_precision_score(y, s)))  # rounding may end a hair above 1
+    s, y = check_scores(scores, anomalous)
+    return min(1.0, float(average_precision_score(y, s)))  # rounding may exceed 1
 
 
-def trapezoid_precision(scores: ArrayLike, anomalous: ArrayLike) -> float:
-    """The area under straight lines between points of the precision-recall curve, in (0, 1]: what the papers' code does.
+def trapezoidal_pr_auc(scores: ArrayLike, anomalous: ArrayLike) -> float:
+    """Compute the area under the precision-recall curve by the trapezoidal rule, as the papers' code does.
 
-    It flatters: no threshold reaches the points in between. To set beside published figures, not to rely on.
+    The result is mostly optimistic, because no threshold reaches the points between two others. Use it only for comparisons
+    with published figures, otherwise `average_precision`.
 
-    >>> trapezoid_precision([0.1, 0.2, 0.9], [False, True, True])
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Finite.
+    anomalous : array-like of bool of shape (n_samples,)
+        With both classes present.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not match, a score is not finite, or a class is missing.
+
+    Examples
+    --------
+    >>> trapezoidal_pr_auc([0.1, 0.2, 0.9], [False, True, True])
     1.0
     """
-    s, y = checked(scores, anomalous)
+    s, y = check_scores(scores, anomalous)
     precision, recall, _ = precision_recall_curve(y, s)
     return min(1.0, float(auc(recall, precision)))
 
 
 def base_rate(anomalous: ArrayLike) -> float:
-    """The share of anomalies, in [0, 1]. Average precision means nothing without it.
+    """Return the share of anomalies. Average precision cannot be interpreted without it.
 
+    Parameters
+    ----------
+    anomalous : array-like of bool of shape (n_samples,)
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If there are no rows, or `anomalous` is not an array of booleans.
+
+    Examples
+    --------
     >>> base_rate([True, False, False, False])
     0.25
     """
-    y = _checked_labels(anomalous)
+    y = _check_labels(anomalous)
     if not len(y):
         raise InvalidInputError("A base rate needs at least one row, got none. Pass the labels of the test rows.")
     return float(y.mean())
 
 
 def average_precision_bounds(base_rate: float) -> tuple[float, float]:
-    """The least average precision that any ranking can have at this base rate p, and that of chance.
+    """Return the smallest possible average precision at a base rate, and that of chance.
 
-    1 + (1 - p) ln(1 - p) / p for many rows, a lower bound for few; chance is p. A published figure below the first
-    was measured at another base rate.
+    For many rows the minimum is ``1 + (1 - p) ln(1 - p) / p`` with base rate p; for few rows this is a lower bound.
+    Chance is p. A published figure below the minimum was measured at another base rate.
 
-    >>> low, chance = average_precision_bounds(0.331)
-    >>> round(low, 3), chance
+    Parameters
+    ----------
+    base_rate : float
+        Share of anomalies, in (0, 1).
+
+    Returns
+    -------
+    minimum, chance : float
+
+    Raises
+    ------
+    InvalidInputError
+        If `base_rate` is not in (0, 1).
+
+    Examples
+    --------
+    >>> minimum, chance = average_precision_bounds(0.331)
+    >>> round(minimum, 3), chance
     (0.188, 0.331)
     """
     p = base_rate
     if not 0 < p < 1:
-        raise InvalidInputError(f"base_rate must be in (0, 1), got {p}. Average precision needs both kinds of rows.")
-    # The difference of two nearly equal terms: for tiny p the series p/2 + p^2/6 keeps digits that the formula loses.
-    low = p / 2 + p * p / 6 if p < 1e-5 else 1 + (1 - p) * math.log1p(-p) / p
-    return low, p
+        raise InvalidInputError(f"base_rate must be in (0, 1), got {p}. Average precision needs rows of both classes.")
+    # The formula is a difference of nearly equal terms: for tiny p the series p/2 + p^2/6 is more accurate.
+    minimum = p / 2 + p * p / 6 if p < _SERIES_BELOW else 1 + (1 - p) * math.log1p(-p) / p
+    return minimum, p
 
 
 def top_share(scores: ArrayLike, anomalous: ArrayLike, share: float = 0.2) -> TopShare:
-    """Precision, recall and F1 when the `share` of highest scores is flagged, as DAGMM, EGBAD and ALAD report KDD99.
+    """Compute precision, recall and F1 when the top share of the scores is flagged.
 
-    The threshold is percentile(scores, 100 (1 - share)) of the very set that is scored, and a row at or above it is
-    flagged, so that ties at the threshold flag more than the share. A benchmark's rule: it needs to know how many
-    anomalies there are.
+    DAGMM, EGBAD and ALAD report KDD99 in this way. The threshold is ``percentile(scores, 100 (1 - share))`` of the test
+    set itself, and a row at or above it is flagged, so that ties at the threshold flag more than `share`. This is a rule
+    for benchmarks only, because it requires knowing the share of anomalies.
 
-    scores (n,) finite, anomalous (n,) bool with both kinds present, share in (0, 1).
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Finite.
+    anomalous : array-like of bool of shape (n_samples,)
+        With both classes present.
+    share : float, default=0.2
+        Share of rows to flag, in (0, 1).
 
+    Returns
+    -------
+    TopShare
+
+    Raises
+    ------
+    InvalidInputError
+        If `share` is not in (0, 1), the arrays do not match, a score is not finite, or a class is missing.
+
+    Examples
+    --------
     >>> top_share([1.0, 2.0, 3.0, 4.0, 5.0], [False, False, False, False, True]).precision
     1.0
     """
     if not 0 < share < 1:
-        raise InvalidInputError(f"share must be in (0, 1), got {share}. For the top 20 percent pass 0.2.")
-    s, y = checked(scores, anomalous)
+        raise InvalidInputError(f"share must be in (0, 1), got {share}. Pass 0.2 to flag the top 20 percent.")
+    s, y = check_scores(scores, anomalous)
     threshold = float(np.percentile(s, 100 * (1 - share)))
     flagged = s >= threshold
-    found, n_flagged = int((flagged & y).sum()), int(flagged.sum())
-    precision, recall = found / n_flagged, found / int(y.sum())
+    detected, n_flagged = int((flagged & y).sum()), int(flagged.sum())
+    precision, recall = detected / n_flagged, detected / int(y.sum())
     return TopShare(
         precision=precision,
         recall=recall,
-        f1=2 * precision * recall / (precision + recall) if found else 0.0,
+        f1=2 * precision * recall / (precision + recall) if detected else 0.0,
         flagged=n_flagged,
         ties=max(int((s == threshold).sum()) - 1, 0),
         threshold=threshold,
     )
 
 
-def flags(scores: ArrayLike, anomalous: ArrayLike, threshold: float) -> Flags:
-    """Count what a threshold that was set before, on normals alone, does to held-out rows.
+def count_flags(scores: ArrayLike, anomalous: ArrayLike, threshold: float) -> FlagCounts:
+    """Count flagged normals and anomalies at a threshold that was set before, on normal rows only.
 
-    scores (n,) finite, anomalous (n,) bool with both kinds present, threshold finite; a score above it is a flag.
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples,)
+        Finite.
+    anomalous : array-like of bool of shape (n_samples,)
+        With both classes present.
+    threshold : float
+        A score above it is flagged.
 
-    >>> flags([0.1, 0.6, 0.9], [False, False, True], threshold=0.5).false_alarm_rate
+    Returns
+    -------
+    FlagCounts
+
+    Raises
+    ------
+    InvalidInputError
+        If `threshold` or a score is not finite, the arrays do not match, or a class is missing.
+
+    Examples
+    --------
+    >>> count_flags([0.1, 0.6, 0.9], [False, False, True], threshold=0.5).false_alarm_rate
     0.5
     """
     if not math.isfinite(threshold):
-        raise InvalidInputError(f"threshold must be a finite number, got {threshold}. Fit the detector first.")
-    s, y = checked(scores, anomalous)
+        raise InvalidInputError(f"threshold must be finite, got {threshold}. Fit the detector first.")
+    s, y = check_scores(scores, anomalous)
     flagged = s > threshold
-    return Flags(
+    return FlagCounts(
         flagged=int(flagged.sum()),
         false_alarms=int((flagged & ~y).sum()),
-        found=int((flagged & y).sum()),
+        detected=int((flagged & y).sum()),
         normals=int((~y).sum()),
         anomalies=int(y.sum()),
     )
 
 
 def per_region_overlap(scores: ArrayLike, masks: ArrayLike, limit: float = 0.3) -> float:
-    """How much of each defect is covered, whatever its size: PRO (Bergmann et al., 2020, arXiv:1911.02357), in [0, 1].
+    """Compute the per-region overlap (PRO) of pixel scores with defects (Bergmann et al., 2020, arXiv:1911.02357).
 
-    For every threshold the share of each connected region's pixels that lie above it, averaged over regions; the area
-    under that curve over the share of sound pixels above the threshold, up to `limit`, divided by it. Chance is limit / 2.
+    At every threshold, the overlap is the share of a connected region's pixels that score above it, averaged over
+    regions of any size. PRO is the area under the curve of overlap over the false alarm rate of normal pixels, from 0 to
+    `limit`, divided by `limit`. Chance is ``limit / 2``.
 
-    scores (n, h, w) finite, masks (n, h, w) bool with pixels of both kinds, limit in (0, 1].
+    Parameters
+    ----------
+    scores : array-like of shape (n_samples, height, width)
+        Finite.
+    masks : array-like of bool of shape (n_samples, height, width)
+        True inside a defect. Pixels that touch at a corner belong to the same region.
+    limit : float, default=0.3
+        Highest false alarm rate, in (0, 1].
 
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    InvalidInputError
+        If `limit` is not in (0, 1], the arrays do not match, a score is not finite, or a class is missing.
+
+    Examples
+    --------
     >>> per_region_overlap([[[0.0, 0.1, 0.9]]], [[[False, False, True]]])
     1.0
     """
-    from scipy.ndimage import label
-
     if not 0 < limit <= 1:
         raise InvalidInputError(f"limit must be in (0, 1], got {limit}.")
-    places = np.asarray(masks)
-    s, y = checked(np.asarray(scores).ravel(), places.ravel())
-    eight = np.ones((3, 3))  # pixels that touch at corners belong together
-    weights = np.zeros(places.shape)
-    regions = 0
-    for i, mask in enumerate(places):
-        labels, found = label(mask, eight)
-        sizes = np.bincount(labels.ravel(), minlength=found + 1)
-        weights[i][mask] = 1 / sizes[labels[mask]]
-        regions += found
+    pixels = np.asarray(masks)
+    s, y = check_scores(np.asarray(scores).ravel(), pixels.ravel())
+    weights, n_regions = _region_weights(pixels)
     order = np.argsort(-s, kind="stable")
-    last = np.r_[np.flatnonzero(np.diff(s[order])), len(s) - 1]  # of each group of ties
-    covered = np.r_[0, weights.ravel()[order].cumsum()[last] / regions]
-    false_alarms = np.r_[0, (~y[order]).cumsum()[last] / (~y).sum()]
-    end = float(np.interp(limit, false_alarms, covered))
-    inside = false_alarms < limit
-    return float(auc(np.r_[false_alarms[inside], limit], np.r_[covered[inside], end]) / limit)
+    last_of_ties = np.r_[np.flatnonzero(np.diff(s[order])), len(s) - 1]
+    overlap = np.r_[0, weights.ravel()[order].cumsum()[last_of_ties] / n_regions]
+    false_alarm_rate = np.r_[0, (~y[order]).cumsum()[last_of_ties] / (~y).sum()]
+    overlap_at_limit = float(np.interp(limit, false_alarm_rate, overlap))
+    below = false_alarm_rate < limit
+    return float(auc(np.r_[false_alarm_rate[below], limit], np.r_[overlap[below], overlap_at_limit]) / limit)
 
 
-def checked(scores: ArrayLike, anomalous: ArrayLike) -> tuple[Floats, Bools]:
-    """`scores` (n,) as float64 and `anomalous` (n,) as bool, or an error that says what is wrong with them."""
-    s, y = np.asarray(scores, dtype=np.float64), _checked_labels(anomalous)
+def check_scores(scores: ArrayLike, anomalous: ArrayLike) -> tuple[Floats, Bools]:
+    """Validate scores and labels of a test set.
+
+    Returns
+    -------
+    scores : ndarray of float64 of shape (n_samples,)
+    anomalous : ndarray of bool of shape (n_samples,)
+
+    Raises
+    ------
+    InvalidInputError
+        If the arrays do not match, a score is not finite, or a class is missing.
+    """
+    s, y = np.asarray(scores, dtype=np.float64), _check_labels(anomalous)
     if s.ndim != 1 or s.shape != y.shape:
         raise InvalidInputError(
             f"scores and anomalous must be one-dimensional and equally long, got shapes {s.shape} and {y.shape}."
@@ -233,16 +397,28 @@ def checked(scores: ArrayLike, anomalous: ArrayLike) -> tuple[Floats, Bools]:
         first = int(np.flatnonzero(~np.isfinite(s))[0])
         raise InvalidInputError(f"scores must be finite, got {s[first]} in row {first}. Check the data and the model.")
     if not y.any() or y.all():
-        kind = "anomalies" if y.any() else "normals"
-        raise InvalidInputError(f"The test rows must hold both normals and anomalies, got {len(y)} {kind} only.")
+        only = "anomalies" if y.any() else "normals"
+        raise InvalidInputError(f"The test rows must contain both normals and anomalies, got {len(y)} {only} only.")
     return s, y
 
 
-def _checked_labels(anomalous: ArrayLike) -> Bools:
+def _check_labels(anomalous: ArrayLike) -> Bools:
     y = np.asarray(anomalous)
     if y.ndim != 1 or not np.isin(y, (0, 1)).all():
         raise InvalidInputError(
-            f"anomalous must be one-dimensional and hold True (anomaly) or False (normal) only, "
-            f"got shape {y.shape} of {y.dtype}. Compare your labels with the anomalous one first."
+            f"anomalous must be a one-dimensional array of True (anomaly) and False (normal), got shape {y.shape} and "
+            f"dtype {y.dtype}. Compare your labels with the label of an anomaly first."
         )
     return y.astype(np.bool_)
+
+
+def _region_weights(masks: Bools) -> tuple[Floats, int]:
+    """Return 1 / size of the connected region that each masked pixel (n, h, w) belongs to, and the number of regions."""
+    eight_neighbours = np.ones((3, 3))
+    weights, n_regions = np.zeros(masks.shape), 0
+    for i, mask in enumerate(masks):
+        labels, n_found = label(mask, eight_neighbours)
+        sizes = np.bincount(labels.ravel(), minlength=n_found + 1)
+        weights[i][mask] = 1 / sizes[labels[mask]]
+        n_regions += n_found
+    return weights, n_regions

@@ -1,4 +1,4 @@
-"""What every scorer answers, whatever computes its scores: sign, threshold, p-values, and whether input fits. No torch."""
+"""Base class of everything that scores: sign, threshold, p-values and validation of input. Needs no torch."""
 
 import warnings
 from abc import ABC, abstractmethod
@@ -10,32 +10,34 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import Floats
+from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
 from egbad.data.ragged import describe_shape
 from egbad.errors import InvalidInputError
 from egbad.scoring import calibration
 
-_NUMBERS = {NUMBER, BOOLEAN}
+_INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
 
 
 class Scorer(ABC):
-    """Answers that follow from scores (n,) and from sorted calibration scores (m,).
+    """Decisions that follow from anomaly scores and sorted calibration scores.
+
+    Subclasses are the detectors and `egbad.export.onnx_scorer.OnnxScorer`.
 
     Attributes
     ----------
     kind_ : {"rows", "images"}
-        What it was fitted on.
+        Kind of input that the scorer was fitted on.
     shape_ : tuple of int
-        Of one row (d,) or image (h, w), (c, h, w).
+        Shape of one row, (n_features,), or image, (height, width) or (n_channels, height, width).
     columns_ : tuple of str, optional
-        The names of the columns.
-    kinds_ : tuple of str, optional
-        What the columns hold, of `egbad.data.column_types.KINDS`; None if all are numbers.
-    texts_ : dict
-        For the positions of categories what their numbers stand for.
-    calibration_scores_ : array (m,)
+        Names of the columns.
+    column_types_ : tuple of str, optional
+        Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
+    category_labels_ : dict of int to dict
+        For each categorical column, by position: the label of each code.
+    calibration_scores_ : ndarray of shape (n_calibration,)
         Scores of held-out normal rows, ascending.
     threshold_ : float
         A score above it is an anomaly.
@@ -48,79 +50,166 @@ class Scorer(ABC):
     category_labels_: dict[int, CategoryLabels]
     calibration_scores_: Floats
     threshold_: float
-    max_side: ClassVar[int] = MAX_IMAGE_SIDE  # of the images that it takes
-    any_size: ClassVar[bool] = False  # whether these may be of different sizes
+    max_side: ClassVar[int] = MAX_IMAGE_SIDE  # largest height and width of an image
+    any_size: ClassVar[bool] = False  # whether images in one array may have different sizes
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:
-        """What the score is made of: terms (n,) which add up to `anomaly_score`."""
+        """Compute the terms of the anomaly score.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+            See `egbad.data.as_data` for the types it accepts.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            Terms that add up to `anomaly_score`.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the data that the scorer was fitted on.
+        """
 
     @abstractmethod
     def anomaly_score(self, X: Any) -> Floats:
-        """How anomalous each row or image is -> (n,), higher is more."""
+        """Compute the anomaly score of each row or image. Higher is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the data that the scorer was fitted on.
+        """
 
     @property
     def offset_(self) -> float:
-        """What `decision_function` takes from `score_samples`."""
+        """Offset of `decision_function`: the negative threshold."""
         return -self.threshold_
 
     @property
     def n_features_in_(self) -> int:
-        """Columns of a row, or pixels of an image."""
+        """Number of columns of a row, or of values of an image."""
         return prod(self.shape_)
 
     def score_samples(self, X: Any) -> Floats:
-        """The opposite of `anomaly_score` (n,), scikit-learn's sign."""
+        """Compute the negative anomaly score, scikit-learn's convention. Lower is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return -self.anomaly_score(X)
 
     def decision_function(self, X: Any) -> Floats:
-        """`score_samples` minus `offset_` (n,): negative for an anomaly."""
+        """Compute `score_samples(X) - offset_`. Negative for an anomaly.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+        """
         return np.asarray(self.score_samples(X) - self.offset_)
 
     def predict(self, X: Any) -> NDArray[np.int64]:
-        """1 for normal, -1 for an anomaly (n,): about a share `alpha` of normal rows is flagged."""
+        """Predict whether each row or image is an anomaly. About a share `alpha` of normal rows is flagged.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of int of shape (n_samples,)
+            1 for normal, -1 for an anomaly.
+        """
         return np.where(self.decision_function(X) < 0, -1, 1)
 
     def p_value(self, X: Any) -> Floats:
-        """Conformal p-values (n,) in (0, 1]: the share of held-out normal rows that look as strange as this one."""
+        """Compute conformal p-values.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            In (0, 1]: the share of held-out normal rows with a score at least as high.
+        """
         return calibration.p_values(self.calibration_scores_, self.anomaly_score(X))
 
     def discoveries(self, X: Any, fdr: float = 0.05) -> NDArray[np.bool_]:
-        """Which rows of this batch are anomalies, if a share `fdr` of those named may be false -> (n,).
+        """Select the anomalies of a batch with the Benjamini-Hochberg procedure.
 
-        Benjamini and Hochberg's procedure. Unlike every other answer it looks at the batch as a whole.
+        Unlike all other results, the one of a row depends on the other rows of the batch.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+        fdr : float, default=0.05
+            False discovery rate, in (0, 1): the expected share of normal rows among those selected.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_samples,)
+
+        Raises
+        ------
+        InvalidInputError
+            If `fdr` is not in (0, 1), or X does not match the data that the scorer was fitted on.
         """
         if not 0 < fdr < 1:
             raise InvalidInputError(f"fdr must be in (0, 1), got {fdr}.")
         return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
     @property
-    def patch_of_any_size(self) -> int | None:
-        """Pixels of a side of the patches by which it looks at images of any size; None where it doesn't."""
+    def min_image_side(self) -> int | None:
+        """Smallest side of the images of any size that are scored. None if all images must have the fitted shape."""
         return None
 
     @property
-    def wanted_kinds(self) -> ColumnTypes | None:
-        """What columns must hold to be scored, for `egbad.data`; None if all are numbers."""
+    def required_column_types(self) -> ColumnTypes | None:
+        """Column types that `egbad.data` must read X with. None if all columns are numeric."""
         if self.column_types_ is None or self.columns_ is None:
             return self.column_types_
         return dict(zip(self.columns_, self.column_types_, strict=True))
 
-    def _in_users_units(
-        self, decoded: NDArray[Any], more: Mapping[int, CategoryLabels] = MappingProxyType({})
-    ) -> NDArray[Any]:
-        """Decoded rows (n, d) with the texts of categories, and `more` texts, in their places, as objects; all else as is."""
+    def _to_user_units(self, decoded: Array, labels: Mapping[int, CategoryLabels] = MappingProxyType({})) -> Array:
+        """Replace the codes of categories in decoded rows (n, d) by their labels. `labels` adds labels unseen in training.
+
+        Rows with categories are returned as an object array, all others unchanged.
+        """
         if not self.category_labels_:
             return decoded
-        shown = decoded.astype(object)
+        labelled = decoded.astype(object)
         for j, known in self.category_labels_.items():
-            own = {**known, **more.get(j, {})}
-            shown[:, j] = [own.get(code) for code in decoded[:, j].tolist()]
-        return shown
+            label_of = {**known, **labels.get(j, {})}
+            labelled[:, j] = [label_of.get(code) for code in decoded[:, j].tolist()]
+        return labelled
 
-    def _known(self, X: Any, name: str) -> Data:
-        """X as checked numbers that fit what the scorer called `name` was fitted on."""
-        data = as_data(X, self._kinds_for(X))
+    def _validate_input(self, X: Any, name: str) -> Data:
+        """Convert X to checked numbers and compare it with the data that the scorer was fitted on.
+
+        `name` is the scorer's name in error messages.
+        """
+        data = as_data(X, self._column_types_for(X))
         check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)
@@ -128,43 +217,43 @@ class Scorer(ABC):
             self._check_shape(data.x, name)
         return data
 
-    def _check_shape(self, x: NDArray[Any], name: str) -> None:
-        """Refuse images, or rows for a detector of images, of another shape."""
+    def _check_shape(self, x: Array, name: str) -> None:
+        """Raise if images, or rows for a scorer of images, do not have the fitted shape."""
         if x.shape[1:] != self.shape_:
             raise InvalidInputError(
                 f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {describe_shape(x)}. "
-                "Bring them to that shape first (image_size does so when a folder is read)."
+                "Resize them to that shape first (image_size does so for a folder of images)."
             )
 
-    def _kinds_for(self, X: Any) -> ColumnTypes | None:
-        """The kinds by name where X has the names that the scorer knows, so that what is wrong with names is said first."""
+    def _column_types_for(self, X: Any) -> ColumnTypes | None:
+        """Return the required types unless X has other column names, so that the error is about the names."""
         if self.column_types_ is None or self.columns_ is None or not hasattr(X, "columns") or isinstance(X, Data):
             return self.column_types_
         names = getattr(X, "column_names", X.columns)
         return self.column_types_ if tuple(names) == self.columns_ else None
 
     def _check_columns(self, data: Data, name: str) -> None:
-        d = data.x.shape[1]
+        """Raise if the names, number or types of the columns are not those of the fitted data."""
+        n_features = data.x.shape[1]
         if self.columns_ is not None and data.columns is not None and data.columns != self.columns_:
-            unseen = [c for c in data.columns if c not in self.columns_]
-            missing = [c for c in self.columns_ if c not in data.columns]
+            unseen = [column for column in data.columns if column not in self.columns_]
+            missing = [column for column in self.columns_ if column not in data.columns]
             raise InvalidInputError(column_names_message(unseen, missing))
-        if d != self.n_features_in_:
+        if n_features != self.n_features_in_:  # scikit-learn's checks require this wording
             raise InvalidInputError(
-                f"X has {d} features, but {name} is expecting {self.n_features_in_} features as input: "
-                "score rows with the columns that it was fitted on."
+                f"X has {n_features} features, but {name} is expecting {self.n_features_in_} features as input. "
+                "Pass rows with the columns that it was fitted on."
             )
         if self.column_types_ is not None or data.column_types is not None:
-            self._check_kinds(data)
-        if (self.columns_ is None) != (data.columns is None):
-            which = "X has feature names, but" if self.columns_ is None else "X does not have valid feature names, but"
-            how = "without" if self.columns_ is None else "with"
-            warnings.warn(f"{which} {name} was fitted {how} feature names", UserWarning, stacklevel=5)
+            self._check_column_types(data)
+        if (self.columns_ is None) != (data.columns is None):  # and this one
+            found = "X has feature names, but" if self.columns_ is None else "X does not have valid feature names, but"
+            fitted = "without" if self.columns_ is None else "with"
+            warnings.warn(f"{found} {name} was fitted {fitted} feature names", UserWarning, stacklevel=5)
 
-    def _check_kinds(self, data: Data) -> None:
-        numbers = (NUMBER,) * data.x.shape[1]
-        for j, (kind, found) in enumerate(
-            zip(self.column_types_ or numbers, data.column_types or numbers, strict=True)
-        ):
-            if kind != found and not np.isnan(data.x[:, j]).all() and {kind, found} - _NUMBERS:
-                raise column_type_error(self.columns_[j] if self.columns_ else str(j), kind, found)
+    def _check_column_types(self, data: Data) -> None:
+        all_numbers = (NUMBER,) * data.x.shape[1]
+        types = zip(self.column_types_ or all_numbers, data.column_types or all_numbers, strict=True)
+        for j, (required, found) in enumerate(types):
+            if required != found and not np.isnan(data.x[:, j]).all() and {required, found} - _INTERCHANGEABLE:
+                raise column_type_error(self.columns_[j] if self.columns_ else str(j), required, found)

@@ -74,7 +74,7 @@ class InputMixin(Scorer):
         """
         if not fitting:
             check_is_fitted(self)
-            return self._known(X, type(self).__name__)
+            return self._validate_input(X, type(self).__name__)
         data = as_data(X)
         check_data(data, self.max_side, any_size=self.any_size)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"

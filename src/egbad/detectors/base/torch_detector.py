@@ -160,7 +160,7 @@ class TorchDetector(Detector[T]):
     def reconstruct(self, X: Any) -> Floats:
         """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
         expected = self._expected(self.encoder_.encode(self.check_input(X).x))
-        return self._in_users_units(np.asarray(self.encoder_.decode(expected)))
+        return self._to_user_units(np.asarray(self.encoder_.decode(expected)))
 
     def score_spread(self, X: Any) -> Floats:
         """How far the members differ over each row or image: the standard deviation (n,) of their scores.

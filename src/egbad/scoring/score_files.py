@@ -1,0 +1,181 @@
+"""Score tables as Parquet files, and folders of them that an interrupted job can resume."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any, Self
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from egbad.data import Data, Stream
+from egbad.data.file_errors import arrow_errors
+from egbad.errors import EgbadError, InvalidInputError
+from egbad.model_file import atomic_write
+from egbad.scoring.score_tables import Advance, Columns, OutputColumns, score_columns
+
+BATCHES_PER_FILE = 64  # batches in one file if the source is not partitioned
+_MANIFEST = "_about.json"  # readers of tables ignore files that begin with an underscore
+
+
+class ScoreFolder:
+    """Folder of Parquet files with the scores of one model on one data source.
+
+    A file is written completely or not at all, so that a job that was killed resumes at the first missing file. The
+    folder remembers the model, the data and the options it was made with, and refuses others.
+
+    Parameters
+    ----------
+    folder : Path
+        Created if it does not exist.
+    model : Path
+        Model file that computes the scores.
+    options : dict
+        Everything else that the scores depend on, as JSON stores it.
+    source : Path, optional
+        The scored data, if it is a folder.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder contains other files or scores with other options, or lies inside the scored data.
+    EgbadError
+        If the folder cannot be created.
+    """
+
+    def __init__(self, folder: Path, model: Path, options: dict[str, Any], source: Path | None = None) -> None:
+        self.folder = folder
+        if source is not None and source.resolve() in (folder.resolve(), *folder.resolve().parents):
+            raise InvalidInputError(
+                f"The folder for the scores must be outside of the data '{source}', got '{folder}'. Pass another folder."
+            )
+        manifest = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **options}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise EgbadError(
+                f"The folder '{folder}' cannot be created: {error.strerror}. Pass another folder."
+            ) from error
+        file = folder / _MANIFEST
+        if file.exists():
+            if file.read_text(encoding="utf-8") != json.dumps(manifest):
+                raise InvalidInputError(
+                    f"The folder '{folder}' contains scores of another model, of other data or with other options. "
+                    "Pass another folder."
+                )
+        elif any(folder.iterdir()):
+            raise InvalidInputError(
+                f"The folder '{folder}' must be empty or contain files of the same scores. Pass another folder."
+            )
+        else:
+            with atomic_write(file) as draft:
+                draft.write_text(json.dumps(manifest), encoding="utf-8")
+
+    def path(self, number: int) -> Path:
+        """Return the path of a file by its number, counted from 0."""
+        return self.folder / f"part-{number:05}.parquet"
+
+    def files(self, stream: Stream, batches_per_file: int = BATCHES_PER_FILE) -> Iterator[tuple[Path, Iterator[Data]]]:
+        """Iterate over the files of a stream and the batches that belong into each.
+
+        Parameters
+        ----------
+        stream : Stream
+            One file per partition if it has partitions.
+        batches_per_file : int, default=64
+            Number of batches per file otherwise.
+
+        Yields
+        ------
+        path : Path
+        batches : iterator of Data
+            Read on demand. Batches that are not consumed are skipped.
+        """
+        if stream.partitions is not None:
+            for number, partition in enumerate(stream.partitions):
+                yield self.path(number), stream.read_partition(partition)
+            return
+        batches, number = stream.batches, 0
+        while (first := next(batches, None)) is not None:
+            own = chain((first,), islice(batches, batches_per_file - 1))
+            yield self.path(number), own
+            for _ in own:  # skip what the caller did not read
+                pass
+            number += 1
+
+
+class ParquetTableWriter:
+    """Context manager that writes a table to a Parquet file batch by batch.
+
+    Parameters
+    ----------
+    path : Path
+        Not created if no batch is written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._writer: Any = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._writer is not None:
+            self._writer.close()
+
+    def write(self, columns: Columns) -> None:
+        """Append rows.
+
+        Parameters
+        ----------
+        columns : dict of str to ndarray of shape (n_rows,)
+            With the same names in every call.
+        """
+        batch = pa.table(dict(columns))
+        if self._writer is None:
+            # A column that is empty in the first batch may contain text in a later one.
+            fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]
+            self._writer = pq.ParquetWriter(self.path, pa.schema(fields))
+        self._writer.write_table(batch.cast(self._writer.schema))
+
+
+def write_scores(
+    path: Path, scorer: Any, batches: Iterable[Data], output: OutputColumns, advance: Advance = lambda n: None
+) -> None:
+    """Score batches and write them to one Parquet file, atomically.
+
+    Parameters
+    ----------
+    path : Path
+    scorer : Scorer
+    batches : iterable of Data
+    output : OutputColumns
+        Columns to write.
+    advance : callable, optional
+        Called with the number of rows scored since the last call.
+
+    Raises
+    ------
+    EgbadError
+        If the file cannot be written.
+    """
+    with atomic_write(path) as draft, ParquetTableWriter(draft) as table:
+        for data in batches:
+            table.write(score_columns(scorer, data, output, advance))
+
+
+def count_rows(path: Path) -> tuple[int, int]:
+    """Return the number of rows of a file of scores, and how many of them are anomalies.
+
+    Raises
+    ------
+    UnreadableFileError
+        If the file is damaged.
+    """
+    with arrow_errors(path):
+        column = pq.read_table(path, columns=["anomaly"])["anomaly"]
+    return len(column), pc.sum(column).as_py() or 0
