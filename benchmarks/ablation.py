@@ -1,8 +1,8 @@
-"""What each ingredient is worth: one of them changed at a time, on five data sets, one JSON line per runner.
+"""Ablation: change one setting at a time, on five data sets.
 
     python benchmarks/ablation.py --seeds 3 --jobs 2
 
-It goes on where it was stopped, as `egbad benchmark` does; `benchmarks/tables.py` makes the tables.
+Each run is one JSON line. An interrupted run resumes where it stopped; `benchmarks/tables.py` prints the tables.
 """
 
 import argparse
@@ -10,121 +10,98 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from egbad.benchmark import runner, suites
-from egbad.benchmark.jobs import Job, RunRecord, make_jobs
-from egbad.benchmark.run_log import RunLog
+from common import BriefRunLog, clean_tasks, run_pending
+
+from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.suites import Task, Variant
-from egbad.progress import progress
 
 Changes = Mapping[str, Mapping[str, Any]]
 
-# Tables, and one digit left out of images of 8 x 8 and of 28 x 28 pixels.
 TABLES = (("kdd99", "kdd99"), ("adbench", "annthyroid"), ("adbench", "mnist"))
-IMAGES = (("digits", "8 left out"), ("mnist_10k", "9 left out"))
+IMAGES = (("digits", "8 left out"), ("mnist_10k", "9 left out"))  # 8 x 8 and 28 x 28 pixels
 
-EVERYWHERE: Changes = {
-    "as it is": {},
-    "without the game": {"adversarial_weight": 0.0},
-    "without cycle consistency": {"cycle_weight": 0.0},
-    "without noise on what D sees": {"input_noise": 0.0},
-    "without averaged weights": {"training__ema_decay": 0.0},
-    "with a falling learning rate": {"training__learning_rate_decay": True},
-    "the last weights kept": {"early_stopping__criterion": "none"},
-    "the residual alone": {"residual_weight": 1.0},
-    "what D or E notices alone": {"residual_weight": 0.0},
+EGBAD: Changes = {
+    "default": {},
+    "no adversarial loss": {"adversarial_weight": 0.0},
+    "no cycle-consistency loss": {"cycle_weight": 0.0},
+    "no noise on D's input": {"input_noise": 0.0},
+    "no weight averaging": {"training__ema_decay": 0.0},
+    "learning-rate decay": {"training__learning_rate_decay": True},
+    "last weights, no early stopping": {"early_stopping__criterion": "none"},
+    "residual term only": {"residual_weight": 1.0},
+    "feature term only": {"residual_weight": 0.0},
     "five members": {"members": 5},
 }
-ON_TABLES: Changes = {
-    **EVERYWHERE,
-    "the paper's distance": {"distance": "norm"},
-    "L_D by cross-entropy": {"discriminator_loss": "sigma"},
-    "repeated rows count": {"preprocessing__drop_duplicates": False},
-    "min-max columns": {"preprocessing__scaling": "minmax"},
-    "no column on a log scale": {"preprocessing__log_columns": ()},
+EGBAD_ON_TABLES: Changes = {
+    **EGBAD,
+    "norm distance (paper)": {"distance": "norm"},
+    "L_D by cross-entropy (sigma)": {"discriminator_loss": "sigma"},
+    "duplicate rows kept": {"preprocessing__drop_duplicates": False},
+    "min-max scaling": {"preprocessing__scaling": "minmax"},
+    "no log scaling": {"preprocessing__log_columns": ()},
 }
-# A run on KDD99 lasts three times as long: what is measured there is what its own page doesn't have.
-ON_KDD99: Changes = {
-    name: ON_TABLES[name]
+# A run on KDD99 takes three times as long, so it only has the changes that its own page does not show.
+EGBAD_ON_KDD99: Changes = {
+    name: EGBAD_ON_TABLES[name]
     for name in (
-        "as it is",
-        "the last weights kept",
-        "min-max columns",
-        "repeated rows count",
-        "without averaged weights",
+        "default",
+        "last weights, no early stopping",
+        "min-max scaling",
+        "duplicate rows kept",
+        "no weight averaging",
     )
 }
-ON_IMAGES: Changes = {
-    **EVERYWHERE,
-    "the paper's distance": {"distance": "norm"},
-    "L_D by D's features": {"discriminator_loss": "fm"},
+EGBAD_ON_IMAGES: Changes = {
+    **EGBAD,
+    "norm distance (paper)": {"distance": "norm"},
+    "L_D by feature matching (fm)": {"discriminator_loss": "fm"},
 }
-# Of the blend for tables the parts cost nothing; of the one for images they are detectors of their own.
-BLEND_OF_ROWS: Changes = {
-    "as it is": {},
-    "standardised columns alone": {"parts": ("nearest",)},
-    "min-max columns alone": {"parts": ("nearest-minmax",)},
-    "and EGBAD": {"parts": ("nearest", "nearest-minmax", "egbad")},
-    "and what was learned by contrast": {"parts": ("nearest", "nearest-minmax", "contrastive")},
+# On images the parts of the blend are detectors with benchmarks of their own.
+BLEND_ON_TABLES: Changes = {
+    "default": {},
+    "standardised columns only": {"parts": ("nearest",)},
+    "min-max columns only": {"parts": ("nearest-minmax",)},
+    "plus EGBAD": {"parts": ("nearest", "nearest-minmax", "egbad")},
+    "plus Contrastive": {"parts": ("nearest", "nearest-minmax", "contrastive")},
 }
 CONTRASTIVE: Changes = {
-    "as it is": {},
-    "without distortions": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
-    "64 remembered": {"memory_size": 64},
-    "4,096 remembered": {"memory_size": 4096},
-    "twice as long": {"training__steps": 4000},
+    "default": {},
+    "no image transformations": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
+    "memory of 64": {"memory_size": 64},
+    "memory of 4,096": {"memory_size": 4096},
+    "twice the steps": {"training__steps": 4000},
 }
 
 
-def entries(detector: str, changes: Changes) -> list[Variant]:
+def variants(detector: str, changes: Changes) -> list[Variant]:
+    """Return one variant of a detector for each change."""
     return [Variant(f"{detector}: {name}", detector, parameters) for name, parameters in changes.items()]
 
 
 def tasks(wanted: tuple[tuple[str, str], ...]) -> list[Task]:
-    """Tasks of the clean protocol, by suite and words of their name."""
-    return [
-        task
-        for suite, words in wanted
-        for task in suites.find_suite(suite, "clean").tasks("clean", None)
-        if task.name == words or task.name.endswith(f", {words}")
-    ]
-
-
-class BriefRuns(RunLog):
-    """Lines with what the tables need alone."""
-
-    def add(self, job: Job, line: RunRecord) -> RunRecord:
-        """Write down a finished run, without curves and pictures."""
-        names = ("status", "reason", "digest", "training_steps", "seconds", "health", "versions", "threads")
-        kept: RunRecord = {name: line[name] for name in names if name in line}
-        if measured := line.get("metrics"):
-            kept |= {"average_precision": measured["average_precision"], "auroc": measured["auroc"],
-                     "f1": measured["top"]["f1"], "base_rate": line["base_rate"],
-                     "false_alarms": {alpha: of["false_alarms"] for alpha, of in measured["thresholds"].items()}}  # fmt: skip
-        return super().add(job, kept)
+    """Return tasks of the clean protocol, given as pairs of suite and task name."""
+    return [task for suite, name in wanted for task in clean_tasks(suite, [name])]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the ablation."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/ablation"))
-    parser.add_argument("--only", default="", help="only runs whose task and variant hold these words")
+    parser.add_argument("--only", default="", help="only runs whose task and variant contain this text")
     options = parser.parse_args()
 
-    rows, images = tasks(TABLES), tasks(IMAGES)
-    todo = [
-        *make_jobs(rows, entries("blend", BLEND_OF_ROWS), options.seeds),
-        *make_jobs(images, entries("egbad", ON_IMAGES), options.seeds),
-        *make_jobs(rows[:1], entries("egbad", ON_KDD99), options.seeds),
-        *make_jobs(rows[1:], entries("egbad", ON_TABLES), options.seeds),
-        *make_jobs(images, entries("contrastive", CONTRASTIVE), options.seeds),
+    tables, images = tasks(TABLES), tasks(IMAGES)
+    jobs = [
+        *make_jobs(tables, variants("blend", BLEND_ON_TABLES), options.seeds),
+        *make_jobs(images, variants("egbad", EGBAD_ON_IMAGES), options.seeds),
+        *make_jobs(tables[:1], variants("egbad", EGBAD_ON_KDD99), options.seeds),
+        *make_jobs(tables[1:], variants("egbad", EGBAD_ON_TABLES), options.seeds),
+        *make_jobs(images, variants("contrastive", CONTRASTIVE), options.seeds),
     ]
-    todo = sorted(
-        (job for job in todo if options.only in f"{job.task.name} {job.variant.label}"), key=lambda job: job.seed
-    )
-    runs = BriefRuns(options.out)
-    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, n_workers=options.jobs, on_record=lambda line: advance(1))
+    jobs = [job for job in jobs if options.only in f"{job.task.name} {job.variant.label}"]
+    run_pending(sorted(jobs, key=lambda job: job.seed), BriefRunLog(options.out), options.jobs)
 
 
 if __name__ == "__main__":

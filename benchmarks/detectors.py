@@ -1,12 +1,12 @@
-"""Every detector on one data set, one JSON line per run.
+"""Fit and score every detector on one data set.
 
     python benchmarks/detectors.py kdd99 --seeds 0 1 2 --only "anogan, sigma" --out benchmarks/results/detectors_kdd99.jsonl
     python benchmarks/detectors.py digits --seeds 0 1 2 --out benchmarks/results/detectors_digits.jsonl
     python benchmarks/detectors.py five_seven --seeds 0 1 2 --out benchmarks/results/detectors_five_seven.jsonl
 
-kdd99 is the clean protocol: train on half of the attacks, score the whole other half, flag the top 20 percent of the
-test scores as the papers do. digits (8 x 8, scikit-learn's) and five_seven (28 x 28, MNIST) learn the digit 5 and meet
-held-out 5s and the digit 7.
+One JSON line per run. kdd99 is the clean protocol: train on the attacks of one half, score the whole other half, flag the 20
+percent of test rows with the highest scores. digits (8 x 8, scikit-learn's) and five_seven (28 x 28, MNIST) train on the
+digit 5 and test on held-out 5s and on the digit 7.
 """
 
 import argparse
@@ -22,11 +22,11 @@ import torch
 
 from egbad import datasets
 from egbad.benchmark import protocols
-from egbad.detectors.registry import all_detectors
+from egbad.detectors.registry import all_detectors, create
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.scoring import metrics
 
-# The variants that the papers name, beside the defaults.
+# The defaults, and the variants that the papers name.
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in all_detectors()} | {
     "anogan, sigma": ("anogan", {"discriminator_loss": "sigma"}),
     "dsebm": ("dsebm", {"score_type": "energy"}),
@@ -36,7 +36,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {name: (name, {}) for name in 
     "vae, elbo": ("vae", {"score_type": "elbo"}),
 }
 
-# Nearer to what the published figures came from, to see what of a difference is the columns and what the method.
+# Columns as other authors may have used them, to separate the effect of the columns from that of the method.
 MINMAX: dict[str, Any] = {"preprocessing__scaling": "minmax", "preprocessing__log_columns": ()}
 UNSCALED: dict[str, Any] = {"preprocessing__scaling": "none", "preprocessing__log_columns": ()}
 AS_PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
@@ -53,43 +53,45 @@ AS_PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
-def kdd99(seed: int) -> tuple[protocols.Split, str]:
+def load_kdd99(seed: int) -> tuple[protocols.Split, str]:
+    """Return the split and the digest of the data."""
     data = datasets.load("kdd99")
     return protocols.kdd99(data), data.digest
 
 
-def one_digit(name: str, train: int) -> Callable[[int], tuple[protocols.Split, str]]:
+def one_digit(name: str, n_train: int) -> Callable[[int], tuple[protocols.Split, str]]:
+    """Return a function that loads 5 against 7 with `n_train` training images."""
+
     def load(seed: int) -> tuple[protocols.Split, str]:
         data = datasets.load(name)
-        return protocols.one_against_one(data, 5, 7, train, seed), data.digest
+        return protocols.one_against_one(data, 5, 7, n_train, seed), data.digest
 
     return load
 
 
-TASKS = {"kdd99": kdd99, "digits": one_digit("digits", 130), "five_seven": one_digit("mnist5k", 400)}
+TASKS = {"kdd99": load_kdd99, "digits": one_digit("digits", 130), "five_seven": one_digit("mnist5k", 400)}
 
 
-def run(name: str, options: dict[str, Any], split: protocols.Split, seed: int) -> dict[str, Any]:
-    """Fit and score once."""
-    rows = split.x_train.ndim == 2
-    detector = all_detectors()[name](random_state=seed, alpha=0.01 if rows else 0.05, **options)
-    detector.fit(split.x_train)
-    # A row's score depends on that row alone, so that equal rows are scored once.
-    distinct, back = np.unique(split.x_test, axis=0, return_inverse=True)
+def measure(name: str, parameters: dict[str, Any], split: protocols.Split, seed: int) -> dict[str, Any]:
+    """Fit and score one detector."""
+    alpha = 0.01 if split.x_train.ndim == 2 else 0.05
+    detector = create(name, random_state=seed, alpha=alpha, **parameters).fit(split.x_train)
+    # A score depends on its row alone, so equal rows are scored once.
+    distinct, inverse = np.unique(split.x_test, axis=0, return_inverse=True)
     started = time.perf_counter()
     scores = detector.anomaly_score(distinct)
     seconds = time.perf_counter() - started
-    scores, strange = scores[back.ravel()], split.anomalous
-    top = metrics.top_share(scores, strange, 0.2)
+    scores, y = scores[inverse.ravel()], split.anomalous
+    top = metrics.top_share(scores, y, 0.2)
     return {
-        "auroc": metrics.auroc(scores, strange),
-        "average_precision": metrics.average_precision(scores, strange),
-        "training__precision": top.precision,
+        "auroc": metrics.auroc(scores, y),
+        "average_precision": metrics.average_precision(scores, y),
+        "precision": top.precision,
         "recall": top.recall,
         "f1": top.f1,
         "ties": top.ties,
-        "false_alarms": float((scores[~strange] > detector.threshold_).mean()),
-        "found": float((scores[strange] > detector.threshold_).mean()),
+        "false_alarms": float((scores[~y] > detector.threshold_).mean()),
+        "found": float((scores[y] > detector.threshold_).mean()),
         "fit_seconds": detector.fit_seconds_,
         "scored": len(distinct),
         "rows_per_second": len(distinct) / seconds,
@@ -99,18 +101,23 @@ def run(name: str, options: dict[str, Any], split: protocols.Split, seed: int) -
 
 
 def main() -> None:
+    """Run the variants seed by seed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("task", choices=TASKS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--only", default="", help="variants to run, separated by semicolons; all without it")
-    parser.add_argument("--rows", type=int, default=0, help="score only so many test rows, drawn by the seed; 0 is all")
+    parser.add_argument(
+        "--only",
+        default="",
+        help="variants to run, separated by semicolons; the defaults and variants of the papers otherwise",
+    )
+    parser.add_argument("--rows", type=int, default=0, help="number of test rows to sample; 0 is all")
     parser.add_argument("--out", required=True)
     given = parser.parse_args()
     torch.set_num_threads(given.threads)
-    warnings.simplefilter("ignore", HealthWarning)  # they are in the lines
-    warnings.simplefilter("ignore", CalibrationWarning)  # a hundred digits calibrate coarsely
-    chosen = given.only.split(";") if given.only else list(VARIANTS)
+    warnings.simplefilter("ignore", HealthWarning)  # the records hold them
+    warnings.simplefilter("ignore", CalibrationWarning)  # digits have about a hundred calibration images
+    variants = given.only.split(";") if given.only else list(VARIANTS)
     with open(given.out, "a", encoding="utf-8") as out:
         for seed in given.seeds:
             split, digest = TASKS[given.task](seed)
@@ -120,9 +127,9 @@ def main() -> None:
             common = {"task": given.task, "seed": seed, "digest": digest, "threads": given.threads}
             common |= {"training_rows": len(split.x_train), "test_rows": len(split.x_test)}
             common["base_rate"] = metrics.base_rate(split.anomalous)
-            for variant in chosen:
-                name, options = (VARIANTS | AS_PUBLISHED)[variant]
-                line = {"method": variant} | run(name, options, split, seed) | common
+            for variant in variants:
+                name, parameters = (VARIANTS | AS_PUBLISHED)[variant]
+                line = {"method": variant} | measure(name, parameters, split, seed) | common
                 out.write(json.dumps(line) + "\n")
                 out.flush()
                 print(

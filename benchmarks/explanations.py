@@ -1,15 +1,15 @@
-"""Whether the right column stands first: known faults in normal test rows, and the reasons for those that are flagged.
+"""Measure how often the faulty column ranks first in explanations of rows with injected faults.
 
     python benchmarks/explanations.py
+    python benchmarks/explanations.py --others --detectors egbad --out others.jsonl
 
-One to three columns of a normal row are moved out by four to ten standard deviations, take the value of another row, or are
-given to each other; of KDD99's 41 columns as they are one to three categories take another level. One JSON line per data set,
-detector and kind of fault: the share of rows that is flagged, and of these the share in which a faulty column stands first, or
-among the first three; and what reasons cost, in scores.
+In normal test rows, one to three columns are shifted by four to ten standard deviations, replaced by another row's values, or
+swapped with each other. In KDD99's 41 original columns, one to three categorical columns get another level. One JSON line per
+data set, detector and kind of fault: the fraction of rows that is flagged; of these, the fraction in which a faulty column
+ranks first or among the first three; and the cost of an explanation, in scoring calls.
 
-With `--others` the same of two ways that know nothing of the detector but its score, on some of the flagged rows: a column's
-part is how much the score falls on average when it is given the values of normal rows (permutation), and SHAP's kernel
-method (Lundberg and Lee, 2017), which needs `pip install shap`.
+`--others` adds two model-agnostic methods on some of the flagged rows: permutation (how much the score falls on average when
+a column gets the values of normal rows) and kernel SHAP (Lundberg and Lee, 2017), which needs `pip install shap`.
 """
 
 import argparse
@@ -18,36 +18,39 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 import numpy as np
-from column_types import folded
+from column_types import with_categories
+from common import Line, clean_tasks
 from numpy.typing import NDArray
 
 from egbad import datasets
-from egbad.benchmark import protocols, suites
-from egbad.data import Data, take_rows
+from egbad.arrays import Floats
+from egbad.benchmark import protocols
+from egbad.data import Data, part_of
 from egbad.data.column_types import CATEGORY
 from egbad.detectors.registry import create
 
-SETS = (
+TASKS = (
     ("kdd99", "kdd99"),
     *(("adbench", name) for name in ("annthyroid", "cardio", "satellite", "shuttle", "Waveform")),
 )
-FAULTS = ("moved out", "another row's", "exchanged")
-ROWS = 1000
-FEW, NORMAL = 60, 20  # rows that the slow ways explain, and normal rows that they take values from
-Array = NDArray[np.float64]
+FAULTS = ("shifted", "another row's value", "swapped")
+N_ROWS = 1000
+N_EXPLAINED, N_BACKGROUND = 60, 20  # rows that the model-agnostic methods explain, and normal rows they draw from
+
+Score = Callable[[Floats], Floats]
 
 
-def spoiled(x: Array, spread: Array, kind: str, rng: np.random.Generator) -> tuple[Array, NDArray[np.bool_]]:
-    """Rows (n, d) with a fault in one to three columns that move, and where."""
-    y, moving = x.copy(), np.flatnonzero(spread > 0)
+def inject_faults(x: Floats, spread: Floats, fault: str, rng: np.random.Generator) -> tuple[Floats, NDArray[np.bool_]]:
+    """Return rows (n, d) with faults in one to three columns that vary, and a mask of the changed values (n, d)."""
+    y, varying = x.copy(), np.flatnonzero(spread > 0)
     for i, row in enumerate(y):
-        own = rng.choice(moving, size=min(len(moving), int(rng.integers(1, 4)) + (kind == "exchanged")), replace=False)
-        if kind == "moved out":
+        n_columns = min(len(varying), int(rng.integers(1, 4)) + (fault == "swapped"))
+        own = rng.choice(varying, size=n_columns, replace=False)
+        if fault == "shifted":
             row[own] += spread[own] * rng.uniform(4, 10, len(own)) * rng.choice([-1, 1], len(own))
-        elif kind == "another row's":
+        elif fault == "another row's value":
             row[own] = x[rng.integers(len(x)), own]
         else:
             row[own] = row[np.roll(own, 1)]
@@ -55,28 +58,28 @@ def spoiled(x: Array, spread: Array, kind: str, rng: np.random.Generator) -> tup
     return y, y != x
 
 
-def by_permutation(score: Callable[[Array], Array], x: Array, normal: Array) -> Array:
-    """How much each row's score falls when a column has the values of normal rows instead, (n, d)."""
-    whole, shares = score(x), np.empty(x.shape)
+def explain_by_permutation(score: Score, x: Floats, background: Floats) -> Floats:
+    """Return how much each score falls when a column gets the values of normal rows, (n, d)."""
+    scores, shares = score(x), np.empty(x.shape)
     for j in range(x.shape[1]):
-        changed = np.repeat(x, len(normal), axis=0)
-        changed[:, j] = np.tile(normal[:, j], len(x))
-        shares[:, j] = whole - score(changed).reshape(len(x), -1).mean(axis=1)
+        changed = np.repeat(x, len(background), axis=0)
+        changed[:, j] = np.tile(background[:, j], len(x))
+        shares[:, j] = scores - score(changed).reshape(len(x), -1).mean(axis=1)
     return shares
 
 
-def by_shap(score: Callable[[Array], Array], x: Array, normal: Array) -> Array:
-    """Shapley values of the score (n, d), by samples of coalitions."""
+def explain_by_shap(score: Score, x: Floats, background: Floats) -> Floats:
+    """Return Shapley values of the score (n, d), from sampled coalitions."""
     import shap
 
-    return np.asarray(shap.KernelExplainer(score, normal).shap_values(x, silent=True))
+    return np.asarray(shap.KernelExplainer(score, background).shap_values(x, silent=True))
 
 
-OTHERS = {"permutation": by_permutation, "shap": by_shap}
+OTHERS = {"permutation": explain_by_permutation, "shap": explain_by_shap}
 
 
-def right(shares: Array, faulty: NDArray[np.bool_]) -> dict[str, float | None]:
-    """The share of rows in which a faulty column stands first, and among the first three."""
+def hit_rates(shares: Floats, faulty: NDArray[np.bool_]) -> Line:
+    """Return the fraction of rows with a faulty column in first place, and among the first three."""
     order = np.argsort(-shares, axis=1, kind="stable")[:, :3]
     hits = np.take_along_axis(faulty, order, axis=1)
     if not len(hits):
@@ -84,90 +87,99 @@ def right(shares: Array, faulty: NDArray[np.bool_]) -> dict[str, float | None]:
     return {"first": float(hits[:, 0].mean()), "of_three": float(hits.any(axis=1).mean())}
 
 
-def seconds(work: Callable[[Array], object], x: Array, repeats: int = 5) -> float:
-    """The median of some calls."""
+def seconds(work: Callable[[Floats], object], x: Floats, repeats: int = 5) -> float:
+    """Return the median duration of several calls, after one that does not count."""
     work(x)
-    took = []
+    durations = []
     for _ in range(repeats):
         started = time.perf_counter()
         work(x)
-        took.append(time.perf_counter() - started)
-    return median(took)
+        durations.append(time.perf_counter() - started)
+    return median(durations)
 
 
-def swapped(detector: str, seed: int) -> dict[str, Any]:
-    """The same where one to three categories of KDD99's 41 columns have another of their levels."""
-    dataset, kinds = folded(datasets.load("kdd99"))
+def measure_categories(name: str, seed: int) -> Line:
+    """Measure a detector on KDD99's 41 columns where one to three categories get another level."""
+    dataset, types = with_categories(datasets.load("kdd99"))
     split = protocols.kdd99(dataset, seed)
     assert split.anomalous is not None
-    fitted = create(detector, random_state=seed).fit(Data(split.x_train, dataset.columns, kinds=kinds))
+    detector = create(name, random_state=seed).fit(Data(split.x_train, dataset.columns, column_types=types))
     rng = np.random.default_rng(seed)
     normal = split.x_test[~split.anomalous]
-    x = normal[rng.permutation(len(normal))[:ROWS]].copy()
+    x = normal[rng.permutation(len(normal))[:N_ROWS]].copy()
     levels = {
-        j: found for j, kind in enumerate(kinds) if kind == CATEGORY and len(found := np.unique(normal[:, j])) > 1
+        j: found for j, kind in enumerate(types) if kind == CATEGORY and len(found := np.unique(normal[:, j])) > 1
     }
     faulty = np.zeros(x.shape, dtype=np.bool_)
     for row, mark in zip(x, faulty, strict=True):
         for j in rng.choice([*levels], size=int(rng.integers(1, 4)), replace=False):
             row[j], mark[j] = rng.choice(levels[j][levels[j] != row[j]]), True
-    scored = Data(x, dataset.columns, kinds=kinds)
-    flagged = fitted.predict(scored) < 0
-    found = fitted.explain(take_rows(scored, np.flatnonzero(flagged)))
-    line = {"task": "kdd99, 41 columns", "detector": detector, "seed": seed, "fault": "another category"}
-    return line | {"flagged": float(flagged.mean()), "method": found.method} | right(found.shares, faulty[flagged])
+    data = Data(x, dataset.columns, column_types=types)
+    flagged = detector.predict(data) < 0
+    explanation = detector.explain(part_of(data, np.flatnonzero(flagged)))
+    line = {"task": "kdd99, 41 columns", "detector": name, "seed": seed, "fault": "another category"}
+    line |= {"flagged": float(flagged.mean()), "method": explanation.method}
+    return line | hit_rates(explanation.shares, faulty[flagged])
 
 
-def measure(suite: str, name: str, detector: str, seed: int, *, others: bool) -> list[dict[str, Any]]:
-    task = next(t for t in suites.find_suite(suite, "clean").tasks("clean", None) if t.name == name)
+def measure(suite: str, task_name: str, name: str, seed: int, *, others: bool) -> list[Line]:
+    """Measure a detector on one data set, for each kind of fault."""
+    (task,) = clean_tasks(suite, [task_name])
     split, _ = task.load(seed)
-    fitted = create(detector, random_state=seed).fit(split.x_train)
+    detector = create(name, random_state=seed).fit(split.x_train)
     rng = np.random.default_rng(seed)
     normal = split.x_test[~split.anomalous]
-    normal = normal[rng.permutation(len(normal))[:ROWS]]
-    once, batch = seconds(fitted.anomaly_score, normal), seconds(fitted.explain, normal)
-    row = seconds(fitted.explain, normal[:1], 20) / seconds(fitted.anomaly_score, normal[:1], 20)
-    costs = {"batch_costs_scores": batch / once, "row_costs_scores": row}
+    normal = normal[rng.permutation(len(normal))[:N_ROWS]]
+    score_seconds = seconds(detector.anomaly_score, normal)
+    costs = {
+        "batch_costs_scores": seconds(detector.explain, normal) / score_seconds,
+        "row_costs_scores": seconds(detector.explain, normal[:1], 20) / seconds(detector.anomaly_score, normal[:1], 20),
+    }
     lines = []
-    for kind in FAULTS:
-        x, faulty = spoiled(normal, split.x_train.std(axis=0), kind, rng)
+    for fault in FAULTS:
+        x, faulty = inject_faults(normal, split.x_train.std(axis=0), fault, rng)
         x, faulty = x[faulty.any(axis=1)], faulty[faulty.any(axis=1)]
-        flagged = fitted.predict(x) < 0
-        found = fitted.explain(x[flagged])
-        common = {"task": name, "detector": detector, "seed": seed, "fault": kind, "flagged": float(flagged.mean())}
-        own = right(found.shares, faulty[flagged])
-        lines.append(common | own | {"method": found.method} | costs)
-        few = np.flatnonzero(flagged)[:FEW]
-        for method, explain in OTHERS.items() if others and len(few) else ():
+        flagged = detector.predict(x) < 0
+        explanation = detector.explain(x[flagged])
+        common = {"task": task_name, "detector": name, "seed": seed, "fault": fault, "flagged": float(flagged.mean())}
+        lines.append(common | hit_rates(explanation.shares, faulty[flagged]) | {"method": explanation.method} | costs)
+        rows = np.flatnonzero(flagged)[:N_EXPLAINED]
+        for method, explain in OTHERS.items() if others and len(rows) else ():
             started = time.perf_counter()
-            shares = explain(fitted.anomaly_score, x[few], normal[:NORMAL])
-            each = (time.perf_counter() - started) / len(few)
-            ours = right(fitted.explain(x[few]).shares, faulty[few])
+            shares = explain(detector.anomaly_score, x[rows], normal[:N_BACKGROUND])
+            row_seconds = (time.perf_counter() - started) / len(rows)
+            ours = hit_rates(detector.explain(x[rows]).shares, faulty[rows])
             lines.append(
                 common
-                | right(shares, faulty[few])
-                | {"method": method, "rows": len(few), "ours_first": ours["first"], "ours_of_three": ours["of_three"]}
-                | {"costs_scores": each / (once / len(normal))}
+                | hit_rates(shares, faulty[rows])
+                | {"method": method, "rows": len(rows), "ours_first": ours["first"], "ours_of_three": ours["of_three"]}
+                | {"costs_scores": row_seconds / (score_seconds / len(normal))}
             )
     return lines
 
 
 def main() -> None:
+    """Write one JSON line per data set, detector and fault."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--detectors", nargs="+", default=["egbad", "blend"])
-    parser.add_argument("--others", action="store_true")
+    parser.add_argument("--tasks", nargs="+", help="names of data sets, all by default")
+    parser.add_argument("--others", action="store_true", help="add permutation and kernel SHAP")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/explanations.jsonl"))
     options = parser.parse_args()
     with options.out.open("w", encoding="utf-8") as file:
-        for suite, name in SETS:
-            for detector in options.detectors:
-                for line in measure(suite, name, detector, 0, others=options.others):
-                    print(json.dumps(line), flush=True)
-                    file.write(json.dumps(line) + "\n")
-        for detector in options.detectors:
-            line = swapped(detector, 0)
+
+        def write(line: Line) -> None:
             print(json.dumps(line), flush=True)
             file.write(json.dumps(line) + "\n")
+
+        for suite, task_name in TASKS:
+            if options.tasks is None or task_name in options.tasks:
+                for name in options.detectors:
+                    for line in measure(suite, task_name, name, 0, others=options.others):
+                        write(line)
+        if options.tasks is None:
+            for name in options.detectors:
+                write(measure_categories(name, 0))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""KDD99 under the clean protocol: EGBAD and its neighbours, one JSON line per run.
+"""Compare EGBAD and baselines on KDD99 under the clean protocol.
 
     python benchmarks/kdd99.py --seeds 5 --splits 2 --out benchmarks/results/kdd99.jsonl
 
-Every method learns from the training half's attacks alone and is scored on the whole other half. Thresholds follow the
-papers' rule, the top 20 percent of the test scores; AUROC and average precision need none.
+Every method trains on the attacks of the training half and is scored on the whole other half. Thresholds follow the
+papers' rule: flag the 20 percent of test rows with the highest scores. AUROC and average precision need no threshold.
+One JSON line per run.
 """
 
 import argparse
@@ -23,26 +24,27 @@ from egbad.benchmark import protocols
 from egbad.scoring import metrics
 
 Score = Callable[[np.ndarray], np.ndarray]
-SEEDED = {
+EGBADS = {
     "EGBAD": {},
     "EGBAD, the paper's score on the same weights": {"distance": "norm", "degree": 1.0},
-    "autoencoder (EGBAD without the game)": {"adversarial_weight": 0.0},
-    "EGBAD, no column on a log scale": {"preprocessing__log_columns": ()},
+    "autoencoder (EGBAD, no adversarial loss)": {"adversarial_weight": 0.0},
+    "EGBAD, no log scaling": {"preprocessing__log_columns": ()},
     "EGBAD untrained": {"training__steps": 0},
 }
 
 
-def fit_egbad(x: np.ndarray, seed: int, **options: object) -> Score:
-    detector = EGBAD(random_state=seed, **options).fit(x)
-    return detector.anomaly_score
+def fit_egbad(x: np.ndarray, seed: int, parameters: dict[str, object]) -> Score:
+    """Fit EGBAD with some parameters."""
+    return EGBAD(random_state=seed).set_params(**parameters).fit(x).anomaly_score
 
 
 def fit_blend(x: np.ndarray, seed: int) -> Score:
+    """Fit Blend."""
     return Blend(random_state=seed).fit(x).anomaly_score
 
 
-def fit_neighbour(x: np.ndarray) -> Score:
-    """Distance to the nearest distinct training row, on min-max columns."""
+def fit_nearest(x: np.ndarray) -> Score:
+    """Fit the distance to the nearest distinct training row, on min-max columns."""
     scaler = MinMaxScaler().fit(x)
     index = NearestNeighbors(n_neighbors=1, algorithm="brute").fit(
         scaler.transform(protocols.unique_rows(x)).astype(np.float32)
@@ -51,7 +53,7 @@ def fit_neighbour(x: np.ndarray) -> Score:
 
 
 def fit_pca(x: np.ndarray) -> Score:
-    """Squared residual of 20 components, on min-max columns."""
+    """Fit the squared residual of 20 principal components, on min-max columns."""
     scaler = MinMaxScaler().fit(x)
     pca = PCA(20, random_state=0).fit(scaler.transform(x))
 
@@ -63,18 +65,20 @@ def fit_pca(x: np.ndarray) -> Score:
 
 
 def fit_forest(x: np.ndarray, seed: int) -> Score:
+    """Fit an isolation forest."""
     forest = IsolationForest(random_state=seed).fit(x)
     return lambda rows: -forest.score_samples(rows)
 
 
 def runs(x: np.ndarray, seeds: int) -> Iterator[tuple[str, int, Callable[[], Score]]]:
-    for name, options in SEEDED.items():
+    """Yield name, seed and a function that fits, for each run."""
+    for name, parameters in EGBADS.items():
         for seed in range(seeds):
-            yield name, seed, lambda seed=seed, options=options: fit_egbad(x, seed, **options)
+            yield name, seed, lambda seed=seed, parameters=parameters: fit_egbad(x, seed, parameters)
     for seed in range(seeds):
         yield "Blend", seed, lambda seed=seed: fit_blend(x, seed)
-    yield "1-NN on distinct rows, min-max", 0, lambda: fit_neighbour(x)
-    # Both ways of counting repeated rows: which one suits a method differs, and a neighbour deserves its better one.
+    yield "1-NN on distinct rows, min-max", 0, lambda: fit_nearest(x)
+    # Baselines get both treatments of duplicate rows, since each is better for some method.
     for which, rows in (("all rows", x), ("distinct rows", protocols.unique_rows(x))):
         yield f"PCA, 20 components, min-max, {which}", 0, lambda rows=rows: fit_pca(rows)
         for seed in range(seeds):
@@ -82,15 +86,16 @@ def runs(x: np.ndarray, seeds: int) -> Iterator[tuple[str, int, Callable[[], Sco
 
 
 def measure(score: Score, x_test: np.ndarray, anomalous: np.ndarray, fresh: np.ndarray) -> dict[str, float]:
-    """Metrics on all test rows, and AUROC without those that equal a training row."""
-    distinct, back = np.unique(x_test, axis=0, return_inverse=True)  # a row's score depends on that row alone
+    """Return metrics on all test rows, and AUROC on the `fresh` ones, which equal no training row."""
+    # A score depends on its row alone, so equal rows are scored once.
+    distinct, inverse = np.unique(x_test, axis=0, return_inverse=True)
     started = time.perf_counter()
     scores = score(distinct)
     seconds = time.perf_counter() - started
-    scores = scores[back.ravel()]
+    scores = scores[inverse.ravel()]
     top = metrics.top_share(scores, anomalous, 0.2)
     return {
-        "training__precision": top.precision,
+        "precision": top.precision,
         "recall": top.recall,
         "f1": top.f1,
         "ties": top.ties,
@@ -102,23 +107,24 @@ def measure(score: Score, x_test: np.ndarray, anomalous: np.ndarray, fresh: np.n
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run the methods and write one JSON line per run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--splits", type=int, default=1, help="as many splits, beginning with the one of seed 42")
-    parser.add_argument("--only", nargs="*", default=[], help="the methods to measure, by their names in the table")
+    parser.add_argument("--splits", type=int, default=1, help="number of splits; the first has seed 42")
+    parser.add_argument("--only", nargs="*", default=[], help="names of methods, as in the table")
     parser.add_argument("--out", default="benchmarks/results/kdd99.jsonl")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 
     data = datasets.load("kdd99")
     with open(options.out, "w", encoding="utf-8") as out:
-        for number in range(42, 42 + options.splits):
-            split = protocols.kdd99(data, seed=number)
+        for split_seed in range(42, 42 + options.splits):
+            split = protocols.kdd99(data, seed=split_seed)
             repeated = protocols.duplicates_of_training_rows(split)
             common = {
                 "digest": data.digest,
-                "split": number,
+                "split": split_seed,
                 "training_rows": len(split.x_train),
                 "test_rows": len(split.x_test),
                 "repeats": int(repeated.sum()),
@@ -135,7 +141,7 @@ def main() -> None:
                 out.write(json.dumps(line) + "\n")
                 out.flush()
                 print(
-                    f"{name:50} split {number} seed {seed}  F1 {line['f1']:.4f}  AUROC {line['auroc']:.4f}  "
+                    f"{name:50} split {split_seed} seed {seed}  F1 {line['f1']:.4f}  AUROC {line['auroc']:.4f}  "
                     f"{line['fit_seconds']:.1f} s",
                     flush=True,
                 )

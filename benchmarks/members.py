@@ -1,37 +1,33 @@
-"""EGBAD with five members, on all data sets of its pages, to stand beside the one member of these.
+"""Measure EGBAD with five members, to compare with the one member on the pages of `egbad benchmark`.
 
     python benchmarks/members.py --jobs 2
 
-It goes on where it was stopped, as `egbad benchmark` does; `benchmarks/tables.py` makes the table.
+An interrupted run resumes where it stopped; `benchmarks/tables.py` prints the table.
 """
 
 import argparse
 from pathlib import Path
 
-from ablation import BriefRuns
+from common import BriefRunLog, clean_tasks, run_pending
 
-from egbad.benchmark import runner, suites
 from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.suites import Variant
-from egbad.progress import progress
 
 SUITES = ("kdd99", "adbench", "digits", "mnist_10k", "magnetic_tile")
-TOO_LONG = ("InternetAds",)  # its 1,555 columns take longer than all others together
+SKIPPED = ("InternetAds",)  # its 1,555 columns take longer than all other tables together
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run five members on every task."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/members"))
-    parser.add_argument("--only", nargs="+", choices=SUITES, default=[*SUITES])
+    parser.add_argument("--only", nargs="+", choices=SUITES, default=[*SUITES], help="suites to run")
     options = parser.parse_args()
-    entry = Variant("egbad, five members", "egbad", {"members": 5})
-    tasks = [task for suite in options.only for task in suites.find_suite(suite, "clean").tasks("clean", None)]
-    todo = make_jobs([task for task in tasks if task.name not in TOO_LONG], [entry], options.seeds)
-    runs = BriefRuns(options.out)
-    with progress("Runs", len(runner.pending_jobs(todo, runs)), unit="runs") as advance:
-        runner.run_jobs(todo, runs, n_workers=options.jobs, on_record=lambda line: advance(1))
+    variant = Variant("egbad, five members", "egbad", {"members": 5})
+    tasks = [task for suite in options.only for task in clean_tasks(suite) if task.name not in SKIPPED]
+    run_pending(make_jobs(tasks, [variant], options.seeds), BriefRunLog(options.out), options.jobs)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""MNIST, leaving one digit out, clean protocol on all 70,000 images: EGBAD and its neighbours, one JSON line per run.
+"""Compare EGBAD and nearest neighbours on MNIST with one digit left out, clean protocol, all 70,000 images.
 
-python benchmarks/mnist.py --out benchmarks/results/mnist.jsonl
+    python benchmarks/mnist.py --out benchmarks/results/mnist.jsonl
+
+One JSON line per run.
 """
 
 import argparse
@@ -11,39 +13,46 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import torch
 
-from egbad import EGBAD, datasets
+from egbad import EGBAD, TrainingConfig, datasets
 from egbad.benchmark import protocols
 from egbad.scoring import metrics
 
-NEIGHBOURS = 5
+N_NEIGHBORS = 5
+BATCH_IMAGES = 1000
+
+Details = dict[str, object]
+Method = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, Details]]
 
 
 def nearest(train: np.ndarray, test: np.ndarray, *, cosine: bool) -> np.ndarray:
-    """Mean distance to the 5 nearest training images, on pixels (n, h, w) -> (m,)."""
+    """Return the mean distance (m,) of test images (m, h, w) to their nearest training images (n, h, w), on pixels."""
     a, b = (torch.from_numpy(x.reshape(len(x), -1).astype(np.float32) / 255) for x in (train, test))
     if cosine:
         a, b = a / a.norm(dim=1, keepdim=True), b / b.norm(dim=1, keepdim=True)
     squares = (a**2).sum(1)
     means = []
-    for part in b.split(1000):
-        d2 = squares - 2 * part @ a.T  # without the part's own square, which changes no order among training images
-        found = d2.topk(NEIGHBOURS, largest=False).values + (part**2).sum(1, keepdim=True)
-        means.append((found / 2 if cosine else found.clamp(min=0).sqrt()).mean(1))
+    for batch in b.split(BATCH_IMAGES):
+        d2 = squares - 2 * batch @ a.T  # the batch's own square does not change the order
+        d2 = d2.topk(N_NEIGHBORS, largest=False).values + (batch**2).sum(1, keepdim=True)
+        means.append((d2 / 2 if cosine else d2.clamp(min=0).sqrt()).mean(1))
     return torch.cat(means).numpy()
 
 
-def methods(seed: int) -> Iterator[tuple[str, Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, dict[str, float]]]]]:
-    def egbad(x: np.ndarray, test: np.ndarray, **options: object) -> tuple[np.ndarray, dict[str, float]]:
-        detector = EGBAD(random_state=seed, **options).fit(x)
+def methods(seed: int) -> Iterator[tuple[str, Method]]:
+    """Yield names and functions that fit and score."""
+
+    def egbad(x: np.ndarray, test: np.ndarray, steps: int | None = None) -> tuple[np.ndarray, Details]:
+        detector = EGBAD(training=TrainingConfig(steps=steps), random_state=seed).fit(x)
         started = time.perf_counter()
         terms = detector.score_terms(test)
         seconds = time.perf_counter() - started
-        kept = {
+        details: Details = {
             "fit_seconds": detector.fit_seconds_,
             "images_per_second": len(test) / seconds,
             "health": detector.health_,
+            "terms": terms,
         }
-        return terms["residual"] + terms["features"], kept | {"terms": terms}
+        return terms["residual"] + terms["features"], details
 
     yield "EGBAD", egbad
     yield "EGBAD untrained", lambda x, test: egbad(x, test, steps=0)
@@ -52,7 +61,8 @@ def methods(seed: int) -> Iterator[tuple[str, Callable[[np.ndarray, np.ndarray],
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Run every method on every digit."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--digits", type=int, nargs="*", default=list(range(10)))
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=2)
@@ -66,11 +76,11 @@ def main() -> None:
             split = protocols.leave_one_out(data, digit)
             for name, method in methods(options.seed):
                 started = time.perf_counter()
-                scores, more = method(split.x_train, split.x_test)
+                scores, details = method(split.x_train, split.x_test)
                 line = {"digit": digit, "method": name, "seed": options.seed, "seconds": time.perf_counter() - started}
-                for term, values in more.pop("terms", {}).items():
+                for term, values in details.pop("terms", {}).items():
                     line[f"average_precision_{term}"] = metrics.average_precision(values, split.anomalous)
-                line |= more | {
+                line |= details | {
                     "auroc": metrics.auroc(scores, split.anomalous),
                     "average_precision": metrics.average_precision(scores, split.anomalous),
                     "base_rate": metrics.base_rate(split.anomalous),

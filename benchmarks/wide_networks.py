@@ -1,9 +1,9 @@
-"""Wider networks that are trained for longer, as a GPU allows: what they are worth on the images of a benchmark.
+"""Measure wider networks with longer training, which need a GPU, on the images of a benchmark.
 
     EGBAD_DATA=... python benchmarks/wide_networks.py cifar10 --precision tf32 --jobs 4
 
-`blend` with "contrastive-wide" in it, that part alone, and EGBAD twice as wide, whose own rule ends it. One JSON line per task
-and detector.
+Fits `blend` with "contrastive-wide" in place of "contrastive", and EGBAD with twice the width and its own early stopping. One
+JSON line per task and detector; the contrastive part alone has a line of its own.
 """
 
 import argparse
@@ -16,66 +16,75 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from common import Line, append_line, clean_tasks
 
-from egbad import EGBAD, Blend
-from egbad.benchmark import suites
+from egbad import EGBAD, Blend, TrainingConfig
 from egbad.errors import CalibrationWarning, HealthWarning
 from egbad.scoring import metrics
 
-Line = dict[str, Any]
+WIDE_PART = "contrastive-wide"
 
 
-def measured(suite: str, number: int, name: str, seed: int, options: argparse.Namespace) -> list[Line]:
-    """Fit one detector on one task -> a line for it, and for the part of it that learned."""
+def measure(suite: str, task_index: int, name: str, seed: int, precision: str) -> list[Line]:
+    """Fit one detector on one task; return a record for it and for its wide part."""
     warnings.simplefilter("ignore", (CalibrationWarning, HealthWarning))
     torch.set_num_threads(1)
-    task = suites.find_suite(suite, "clean").tasks("clean", None)[number]
+    task = clean_tasks(suite)[task_index]
     split, _ = task.load(seed)
-    given = {"random_state": seed, "training__precision": options.precision}
+    training = TrainingConfig(precision=precision)
     if name == "blend":
         colour = ("nearest-colour",) if split.x_train.shape[-1] == 3 else ()
-        detector: Any = Blend(parts=("contrastive-wide", "nearest-correlation", *colour), **given)
+        parts = (WIDE_PART, "nearest-correlation", *colour)
+        detector: Any = Blend(parts=parts, training=training, random_state=seed)
     else:
-        detector = EGBAD(width=64, **given)
+        detector = EGBAD(width=64, training=training, random_state=seed)
     started = time.perf_counter()
     detector.fit(split.x_train)
-    fitted = time.perf_counter() - started
+    fit_seconds = time.perf_counter() - started
     lines = []
     for label, scorer in {name: detector, **getattr(detector, "parts_", {})}.items():
-        if label in (name, "contrastive-wide"):
+        if label in (name, WIDE_PART):
             started = time.perf_counter()
             scores = scorer.anomaly_score(split.x_test)
-            lines.append({
-                "suite": suite, "task": task.name, "detector": label, "seed": seed, "training__precision": options.precision,
-                "auroc": metrics.auroc(scores, split.anomalous),
-                "average_precision": metrics.average_precision(scores, split.anomalous),
-                "fit_seconds": fitted, "score_seconds": time.perf_counter() - started,
-            })  # fmt: skip
+            lines.append(
+                {
+                    "suite": suite,
+                    "task": task.name,
+                    "detector": label,
+                    "seed": seed,
+                    "precision": precision,
+                    "auroc": metrics.auroc(scores, split.anomalous),
+                    "average_precision": metrics.average_precision(scores, split.anomalous),
+                    "fit_seconds": fit_seconds,
+                    "score_seconds": time.perf_counter() - started,
+                }
+            )
     return lines
 
 
 def main() -> None:
+    """Run the tasks of a suite in parallel."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite")
     parser.add_argument("--detectors", nargs="+", default=["blend", "egbad"])
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--jobs", type=int, default=1, help="number of parallel runs")
+    parser.add_argument("--out", type=Path, help="a .jsonl file to append to")
     options = parser.parse_args()
     with ProcessPoolExecutor(options.jobs, get_context("spawn")) as pool:
-        waiting = [
-            pool.submit(measured, options.suite, number, name, seed, options)
+        pending = [
+            pool.submit(measure, options.suite, index, name, seed, options.precision)
             for name in options.detectors
             for seed in range(options.seeds)
-            for number in range(len(suites.find_suite(options.suite, "clean").tasks("clean", None)))
+            for index in range(len(clean_tasks(options.suite)))
         ]
-        for done in as_completed(waiting):
+        for done in as_completed(pending):
             for line in done.result():
-                print(json.dumps(line), flush=True)
                 if options.out is not None:
-                    with options.out.open("a") as file:
-                        file.write(json.dumps(line) + "\n")
+                    append_line(options.out, line)
+                else:
+                    print(json.dumps(line), flush=True)
 
 
 if __name__ == "__main__":
