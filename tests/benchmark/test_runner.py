@@ -103,7 +103,8 @@ def test_a_killed_benchmark_continues(tmp_path):
     process.wait()
     before = path.read_bytes()
     assert 2 <= before.count(b"\n") < 18
-    subprocess.run(command, capture_output=True, check=True)
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "of 18 runs" in completed.stderr, "it says how many runs are finished"
     assert path.read_bytes().startswith(before[: before.rfind(b"\n") + 1])
     keys = [json.loads(line)["key"] for line in path.read_text().splitlines()]
     assert len(keys) == len(set(keys)) == 18

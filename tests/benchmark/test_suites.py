@@ -7,7 +7,7 @@ from egbad import datasets
 from egbad.benchmark import suites
 from egbad.data import Data
 from egbad.detectors.registry import all_detectors, create
-from egbad.errors import EgbadError, InvalidInputError
+from egbad.errors import InvalidInputError
 
 
 def test_every_detector_and_variant_can_be_created():
@@ -77,19 +77,3 @@ def test_a_users_task_is_loaded_from_its_store(task, labelled_rows, tmp_path):
     assert len(split.x_train) == 200 and split.anomalous.sum() == anomalous.sum() and digest == task.digest
     unlabelled = suites.user_task("rows.csv", Data(x), None, tmp_path / "unlabelled.npz")
     assert unlabelled.load(0)[0].anomalous is None and unlabelled.identity != task.identity
-
-
-def test_magnetic_tiles_have_masks(data_dir):
-    data = datasets.load("magnetic_tile", data_dir)
-    normal = data.labels == "MT_Free"
-    assert data.x.shape == data.masks.shape == (1344, 64, 64)
-    assert normal.sum() == 952
-    assert not data.masks[normal].any()
-    assert data.masks[~normal].any((1, 2)).sum() == 388
-
-
-def test_a_data_set_that_cannot_be_downloaded_says_so(tmp_path, monkeypatch):
-    monkeypatch.setenv("EGBAD_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("EGBAD_DATA", raising=False)
-    with pytest.raises(EgbadError, match="published nowhere in this form. Put it into a data folder"):
-        datasets.load("magnetic_tile", tmp_path)

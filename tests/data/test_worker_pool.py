@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from egbad.data.worker_pool import TASKS_AHEAD, map_processes
+from egbad.data.worker_pool import TASKS_AHEAD, available_cores, map_processes
 from egbad.errors import EgbadError
+
+
+def test_no_more_cores_are_available_than_the_machine_has():
+    assert 1 <= available_cores() <= os.cpu_count()
 
 
 def test_results_are_in_order_for_any_number_of_workers():
