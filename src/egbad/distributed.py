@@ -22,7 +22,7 @@ from egbad.data import Partition, Stream
 from egbad.errors import EgbadError
 from egbad.scoring.score_files import write_scores
 from egbad.scoring.score_tables import OutputColumns
-from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, learning
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 _LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
 _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an actor has one core
@@ -57,8 +57,7 @@ def process_group() -> Iterator[ProcessGroup]:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
-        with learning(ProcessGroup(distributed.get_rank(), distributed.get_world_size())) as process_group:
-            yield process_group
+        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
     finally:
         if started:
             distributed.destroy_process_group()

@@ -14,7 +14,7 @@ import torch
 import egbad.distributed
 from egbad import load
 from egbad.cli import main
-from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, current, learning
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 BIN = Path(sys.executable).parent
 QUIET = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore", "RAY_worker_niceness": "0"}
@@ -42,7 +42,7 @@ with process_group() as group:
     def made(name, x, out, members=1, **given):
         detector = create(name, training__steps=120, random_state=None if out == "chance" else 0, alpha=0.1, members=members)
         try:
-            detector.fit(x, **given)
+            detector.fit(x, **given, process_group=group)
         except Stopped:
             return
         if group.is_first:
@@ -225,11 +225,9 @@ def test_alone_there_is_nothing_to_say():
     )
 
 
-def test_others_are_there_only_while_they_learn():
-    with learning(ProcessGroup(1, 3)) as process_group:
-        assert current() is process_group and not process_group.is_first
-        assert [ProcessGroup(rank, 3).local_rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
-    assert current() is SINGLE_PROCESS
+def test_processes_divide_the_rows_of_a_batch():
+    assert not ProcessGroup(1, 3).is_first
+    assert [ProcessGroup(rank, 3).local_rows(12) for rank in range(3)] == [slice(0, 4), slice(4, 8), slice(8, 12)]
 
 
 def test_a_process_that_nobody_launched_learns_alone(monkeypatch):

@@ -103,7 +103,7 @@ def fit(
             raise InvalidInputError("--tile is for images, DATA holds rows. Leave it out.")
         output.note_bad(list(found.unreadable))
         checkpoints = Checkpoints(f"{out}.checkpoints", every=checkpoint_every, resume=resume)
-        _fit(learner, found, checkpoints, earlier)
+        _fit(learner, found, checkpoints, earlier, group)
         if group.is_first:
             learner.save(out)
             checkpoints.clear()
@@ -142,12 +142,12 @@ def _pixels(learner: Any) -> str:
     return f"{height} x {width}" if learner.min_image_side is None else f"any, from {height} x {width} on"
 
 
-def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any) -> None:
+def _fit(learner: Any, rows: Any, checkpoints: Any, start: Any, process_group: Any) -> None:
     """Learn, so that what is interrupted can go on."""
     if checkpoints.exist() and not checkpoints.resume:
         output.note("An earlier fit left checkpoints; this one begins anew, since --resume wasn't given.")
     try:
-        learner.fit(rows, checkpoints=checkpoints, init_from=start)
+        learner.fit(rows, checkpoints=checkpoints, init_from=start, process_group=process_group)
     except KeyboardInterrupt:
         if not checkpoints.exist():
             raise

@@ -168,6 +168,7 @@ class Blend(Detector[BlendSettings]):
                 Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_),
                 inner,
                 earlier,
+                context.process_group,
             )
             part.exemplars_ = self.exemplars_
             if outer is not None and inner is not None:

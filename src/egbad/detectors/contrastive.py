@@ -312,5 +312,5 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[ContrastiveSettings]:
         return (ICLModel if len(shape) == 1 else CSIModel)(shape, self.settings_, generators)
 
-    def _finalize(self, x: Encoded) -> None:
-        super()._finalize(subsample(x, self.seed_) if x.ndim == 4 else x)
+    def _finalize(self, model: Model[ContrastiveSettings], x: Encoded) -> None:
+        super()._finalize(model, subsample(x, self.seed_) if x.ndim == 4 else x)

@@ -300,5 +300,5 @@ class EGBAD(GANDetector[EGBADSettings]):
             model.register_buffer("groups", torch.from_numpy(blocks.source_columns), persistent=False)
         return model
 
-    def _finalize(self, x: Encoded) -> None:
-        super()._finalize(subsample(x, self.seed_) if self.settings_.discriminator_loss == "memory" else x)
+    def _finalize(self, model: Model[EGBADSettings], x: Encoded) -> None:
+        super()._finalize(model, subsample(x, self.seed_) if self.settings_.discriminator_loss == "memory" else x)

@@ -211,7 +211,7 @@ class Tiled(Detector[TiledSettings]):
         if context.checkpoints is not None and context.checkpoints.newest is None and self.random_state is None:
             # All else that a killed fit needs is in the part's own.
             context.checkpoints.save(0, {"seed": self.seed_}, {})
-        self.detector_.fit_component(self._as_data(self._some(x, rng)), inner, earlier)
+        self.detector_.fit_component(self._as_data(self._some(x, rng)), inner, earlier, context.process_group)
         self.detector_.exemplars_ = None
 
     def _fresh(self, seed: int) -> Detector[Any]:

@@ -3,6 +3,14 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from egbad.arrays import Array, distinct_rows
+
+_MIN_PROBES = 20  # fewer different rows show nothing about ties
+_PROBE_NOISE = 0.1  # standard deviation in encoded units
+_TIED_SHARE = 0.1  # of the probes, from which on shared scores are a symptom
+
 
 @dataclass(frozen=True)
 class Symptom:
@@ -110,3 +118,45 @@ def describe_intervention(symptom: Symptom, rollback_step: int | None) -> str:
     players = " and ".join(symptom.slowed_players)
     slowed = f"the learning rate of {players} was halved" if players else "its learning rate was halved"
     return slowed if rollback_step is None else f"it was rolled back to step {rollback_step:,} and {slowed}"
+
+
+def tie_probes(x: Array) -> Array | None:
+    """Return rows near training rows, to look for tied scores.
+
+    Training rows themselves will not do: a model that remembers them finds all of them equally normal.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+        Encoded training rows or images.
+
+    Returns
+    -------
+    ndarray of shape (n_distinct, ...) or None
+        The distinct rows with noise added; None if there are too few.
+    """
+    distinct = x[distinct_rows(x)]
+    if len(distinct) < _MIN_PROBES:
+        return None
+    noise = np.random.default_rng(0).normal(scale=_PROBE_NOISE, size=distinct.shape).astype(np.float32)
+    return np.asarray(distinct + noise)
+
+
+def tied_members(scores: Array) -> list[int]:
+    """Return the members that give many different rows the same score.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_members, n_rows)
+        Scores of different rows.
+
+    Returns
+    -------
+    list of int
+
+    Examples
+    --------
+    >>> tied_members(np.array([[1.0, 2.0, 3.0], [1.0, 1.0, 1.0]]))
+    [1]
+    """
+    return [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]

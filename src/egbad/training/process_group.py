@@ -1,7 +1,6 @@
 """Processes that train one model together."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -143,22 +142,6 @@ class ProcessGroup:
 
 
 SINGLE_PROCESS = ProcessGroup()
-_stack = [SINGLE_PROCESS]
-
-
-def current() -> ProcessGroup:
-    """Return the process group of the enclosing `learning` block."""
-    return _stack[-1]
-
-
-@contextmanager
-def learning(process_group: ProcessGroup) -> Iterator[ProcessGroup]:
-    """Train in a process group inside a `with` block."""
-    _stack.append(process_group)
-    try:
-        yield process_group
-    finally:
-        _stack.pop()
 
 
 class _LossModule(nn.Module):

@@ -25,7 +25,7 @@ from egbad.preprocessing.row_encoder import Encoder, RowEncoder
 from egbad.preprocessing.trimming import inlier_indices
 from egbad.scoring import calibration
 from egbad.training.checkpoints import Checkpoints
-from egbad.training.process_group import current
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Callback = Callable[[int], None]
 
@@ -36,12 +36,13 @@ A = TypeVar("A")
 
 @dataclass(frozen=True)
 class FitContext:
-    """Options of one fit: callback, checkpoints, warm start."""
+    """Options of one fit: callback, checkpoints, warm start, processes."""
 
     callback: Callback | None = None
     callback_interval: int = 1000
     checkpoints: Checkpoints | None = None
     init_from: "Detector[Any] | None" = None  # the only option that changes the result
+    process_group: ProcessGroup = SINGLE_PROCESS
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -110,6 +111,7 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         callback_interval: int = 1000,
         checkpoints: Checkpoints | None = None,
         init_from: "Detector[Any] | None" = None,
+        process_group: ProcessGroup = SINGLE_PROCESS,
     ) -> Self:
         """Learn from normal rows or images.
 
@@ -131,6 +133,9 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         init_from : Detector, optional
             Fitted detector of the same class whose weights training starts from, for data that has grown. Training that
             ends by early stopping ends sooner then.
+        process_group : ProcessGroup
+            Processes that train one detector together, from `egbad.distributed.process_group`. Each calls `fit` with the
+            same data. By default this process trains alone.
 
         Returns
         -------
@@ -152,7 +157,7 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         if self.n_exemplars < 0:
             raise InvalidInputError(f"n_exemplars must be at least 0, got {self.n_exemplars}.")
         self._check_init_from(init_from)
-        context = FitContext(callback, callback_interval, checkpoints, init_from)
+        context = FitContext(callback, callback_interval, checkpoints, init_from, process_group)
         return self._fit(self.check_input(X, fitting=True), context, started)
 
     def _fit(self, data: Data, context: FitContext, started: float, encoder: Encoder | None = None) -> Self:
@@ -192,13 +197,17 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
             raise InvalidInputError(f"{type(self).__name__} has no weights to start from. Fit without init_from.")
 
     def fit_component(
-        self, data: Data, checkpoints: Checkpoints | None = None, init_from: "Detector[Any] | None" = None
+        self,
+        data: Data,
+        checkpoints: Checkpoints | None = None,
+        init_from: "Detector[Any] | None" = None,
+        process_group: ProcessGroup = SINGLE_PROCESS,
     ) -> None:
         """Learn from all rows or images, as a component of a detector that calls `calibrate` afterwards."""
         started = time.perf_counter()
         self.check_input(data, fitting=True)
         self.exemplars_ = None
-        context = FitContext(checkpoints=checkpoints, init_from=init_from)
+        context = FitContext(checkpoints=checkpoints, init_from=init_from, process_group=process_group)
         self._learn_from(data.x, self._begin(data, context), context)
         self._end(started, checkpoints)
 
@@ -208,10 +217,10 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         run = self.run_identity(data, context.init_from) if checkpoints is not None else None
         self.seed_ = seed_of(self.random_state)
         if checkpoints is not None and run is not None:
-            checkpoints.open(run, current())
+            checkpoints.open(run, context.process_group)
             if checkpoints.newest is not None:
                 self.seed_ = int(checkpoints.newest.metadata["seed"])
-        self.seed_ = current().all_gather(self.seed_)[0]  # all processes of a group draw the same numbers
+        self.seed_ = context.process_group.all_gather(self.seed_)[0]  # all processes of a group draw the same numbers
         return np.random.default_rng(self.seed_)
 
     def _end(self, started: float, checkpoints: Checkpoints | None) -> None:

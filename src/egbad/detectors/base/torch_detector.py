@@ -1,89 +1,67 @@
-"""`TorchDetector`: what every detector does whose networks are trained, around its `Model`."""
+"""`TorchDetector`: base class of the detectors whose networks are trained in steps."""
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
 
 from egbad import model_file
-from egbad.arrays import Array, Floats, distinct_rows
+from egbad.arrays import Array, Floats
 from egbad.detectors.base.batching import Chunked
-from egbad.detectors.base.detector import Callback, Detector, FitContext
+from egbad.detectors.base.detector import Detector, FitContext
+from egbad.detectors.base.ensemble_scores import (
+    find_tied_members,
+    mean_attribution,
+    mean_loss,
+    mean_reconstruction,
+    mean_terms,
+    score_spread,
+)
 from egbad.detectors.base.inputs import Encoded
-from egbad.detectors.base.model import Model, total
+from egbad.detectors.base.model import Model
 from egbad.detectors.base.settings import T
 from egbad.detectors.base.threads import map_threads, one_thread
-from egbad.errors import HealthWarning, InvalidInputError, TrainingError
+from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
-from egbad.progress import progress
-from egbad.training.checkpoints import Checkpoints, StageCheckpoints, completed_stages
+from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig
-from egbad.training.early_stopping import BestWeights
-from egbad.training.health import NON_FINITE, TIED_SCORES, Symptom
-from egbad.training.history import (
-    History,
-    combine_histories,
-    final_symptoms,
-    health_messages,
-    loss_curves,
-    replace_members,
-)
-from egbad.training.loop import train
+from egbad.training.ensemble import EnsembleTrainer, split_validation
+from egbad.training.history import health_messages, loss_curves
 from egbad.training.players import Schedule
-from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup, current, learning
+from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
-C = TypeVar("C")
+R = TypeVar("R")
 
-_SMALL = 128  # columns that a batch may have, if it has as many rows as are scored at once, to be a small one
-_HELD_OUT = 4096  # rows that tell the best weights, at most
-_RESTARTS = 2  # how often a member that ends worthless is trained anew
-_TIED_ROWS = 20  # that differ: fewer say nothing of ties
-_NEAR = 0.1  # standard deviation of the way from rows to near them, in encoded units
-_TIED_SHARE = 0.1  # of rows that differ and have a score that another has, from which on that is a symptom
+_SMALL_BATCH_COLUMNS = 128  # below it, a batch of as many rows as a chunk gains nothing from more threads
 
 
 def _reconstructs(detector: "TorchDetector[Any]") -> bool:
-    """Whether a detector's model makes reconstructions: where not, it has no `reconstruct`."""
+    """Return True if the detector's model has reconstructions; without them the detector has no `reconstruct`."""
     return detector.model_type.reconstruct is not Model.reconstruct
 
 
-def _load_initial_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load the weights of another model of the same shapes."""
-    own = model.state_dict()
-    odd = [name for name in own.keys() | weights.keys() if name not in own or name not in weights]
-    odd += [name for name in own.keys() & weights.keys() if own[name].shape != weights[name].shape]
-    if odd:
-        raise InvalidInputError(
-            "init_from must have networks of the same shape: as many members, the same settings, and data that is encoded "
-            f"to as many columns. They differ in {len(odd)} of {len(own)} tensors, '{min(odd)}' among them."
-        )
-    model.load_state_dict(weights)
-
-
-def _after(done: int, callback: Callback | None) -> Callback | None:
-    """Counts steps from those that were done before."""
-    return None if callback is None else lambda step: callback(done + step)
-
-
-def _spread(parts: list[dict[str, Tensor]]) -> Floats:
-    """The standard deviation (n,) over members of scores in parts of terms (K, n)."""
-    scores = torch.cat([total(terms) for terms in parts], dim=1)
-    return np.asarray(scores.std(0, correction=1).cpu().numpy())
+def _training_threads(model: Model[Any], batch_rows: int) -> AbstractContextManager[None]:
+    """Return a context that trains small batches on one thread: more threads would only wait for each other."""
+    if len(model.shape) == 3:
+        return nullcontext()
+    return one_thread() if batch_rows * model.shape[0] < _SMALL_BATCH_COLUMNS * model.chunk_rows else nullcontext()
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TorchDetector(Detector[T]):
-    """A detector whose model is trained by `train`: building, members, chunks, weights in the file.
+    """A detector whose networks are trained in steps.
+
+    A method defines `model_type`, the networks with their losses and score terms. This class trains an ensemble of
+    them, scores in chunks of a fixed shape and stores the weights.
 
     Parameters
     ----------
@@ -99,10 +77,14 @@ class TorchDetector(Detector[T]):
 
     Attributes
     ----------
-    history_ : dict of str to array
-        "step" (r,), and the loss of each player (r, members).
+    history_ : dict of str to ndarray
+        "step" of shape (n_records,), and the loss of each player of shape (n_records, n_members).
     health_ : list of str
-        What went wrong in training and what was done about it, a sentence each.
+        Messages about training: interventions during training and symptoms left at the end.
+    model_ : Model
+        The trained networks.
+    seeds_ : tuple of int
+        Seed of each member.
     """
 
     model_type: ClassVar[type[Model[Any]]]
@@ -117,333 +99,235 @@ class TorchDetector(Detector[T]):
     members: int = 1
     device: str = "auto"
 
-    @property
-    def _chunked(self) -> Chunked:
-        """The model, for rows and images of any number."""
-        return Chunked(self.model_, len(self.seeds_), self.device_, self.settings_.training.precision)
+    # -- what a method may override ----------------------------------------------------------------------------------
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[T]:
-        """Fresh networks for encoded rows of `shape`, one set per member."""
+        """Return untrained networks for encoded rows of a shape, one set for each member."""
         return self.model_type(shape, self.settings_, generators)
 
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
-        """How to train on n rows, for each stage."""
+        """Return the schedule of each stage of training on n rows."""
         return (self.settings_.training.schedule(n),)
 
-    def partial_fit(self, X: Any, y: None = None, *, checkpoints: Checkpoints | None = None) -> Self:
-        """Go on from the weights there are and learn from new normal rows or images X; y is ignored.
+    def _finalize(self, model: Model[T], x: Encoded) -> None:
+        """Complete a trained model, given all encoded training rows x (n, ...)."""
+        with torch.no_grad():
+            model.finalize(chunk[:, :n] for chunk, n in self._chunks_of(model).chunks(x))
 
-        Columns are scaled as before. A share of X is held out and sets the threshold, since scores change with the weights;
-        what was learned from earlier rows fades where new ones contradict it. A detector that isn't fitted is.
+    # -- fitting -----------------------------------------------------------------------------------------------------
+
+    def partial_fit(
+        self,
+        X: Any,
+        y: None = None,
+        *,
+        checkpoints: Checkpoints | None = None,
+        process_group: ProcessGroup = SINGLE_PROCESS,
+    ) -> Self:
+        """Continue training on new normal rows or images, from the present weights.
+
+        Columns are scaled as before. A fraction of X is held out and sets a new threshold, since scores change with the
+        weights. What was learned from earlier rows fades where new rows contradict it. A detector that is not fitted is
+        fitted.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+            New rows or images with the columns or the size that the detector was fitted on.
+        y : None
+            Ignored.
+        checkpoints : Checkpoints, optional
+            Checkpoints to resume from and to write, see `fit`.
+        process_group : ProcessGroup
+            Processes that train together, see `fit`.
+
+        Returns
+        -------
+        self
 
         Raises
         ------
         InvalidInputError
-            When X doesn't fit what the detector was fitted on, or has fewer than two rows.
+            If X does not match the fitted detector, or has fewer than two rows.
         TrainingError
-            When training ends without usable weights.
+            If training ends without usable weights.
         """
         if not hasattr(self, "model_"):
-            return self.fit(X, checkpoints=checkpoints)
+            return self.fit(X, checkpoints=checkpoints, process_group=process_group)
         started = time.perf_counter()
-        return self._fit(
-            self.check_input(X), FitContext(checkpoints=checkpoints, init_from=self), started, self.encoder_
-        )
+        context = FitContext(checkpoints=checkpoints, init_from=self, process_group=process_group)
+        return self._fit(self.check_input(X), context, started, self.encoder_)
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
+        """Raise an error unless `init_from` is None or a fitted detector of the same class."""
         if init_from is not None and type(init_from) is not type(self):
             raise InvalidInputError(f"init_from must be a fitted {type(self).__name__}, got {init_from!r}.")
         if init_from is not None:
             check_is_fitted(init_from)
 
+    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
+        """Train an ensemble on encoded normal rows or images."""
+        if self.members < 1:
+            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
+        self.device_ = resolve_device(self.device)
+        first_seed = rng.integers(2**31, size=1)
+        validation: Encoded | None = None
+        if self.settings_.early_stopping.criterion == "validation":
+            x, validation = split_validation(x, self.settings_.early_stopping.fraction, rng)
+        # The seeds of the other members are drawn last, so that the first member does not depend on their number.
+        seeds = [int(seed) for seed in (*first_seed, *rng.integers(2**31, size=self.members - 1))]
+        weights = None
+        if context.init_from is not None:
+            weights = {name: value.clone() for name, value in context.init_from.model_.state_dict().items()}
+        with matmul_precision(self.settings_.training.precision, self.device_):
+            ensemble = self._trainer(x, validation, context).train(seeds, weights)
+        self.model_, self.seeds_ = ensemble.model, ensemble.seeds
+        self.history_ = loss_curves(ensemble.stages, self.members)
+        events, symptoms = health_messages(ensemble.stages, self.members)
+        self.health_ = [*events, *symptoms]
+        for message in symptoms:
+            warnings.warn(message, HealthWarning, stacklevel=5)
+
+    def _trainer(self, x: Encoded, validation: Encoded | None, context: FitContext) -> EnsembleTrainer[Model[T]]:
+        """Return the trainer of this detector's networks on encoded rows x (n, ...)."""
+
+        def build(generators: MemberGenerators) -> Model[T]:
+            return self._build(x.shape[1:], generators).to(self.device_)
+
+        def call_back(model: Model[T], step: int) -> None:
+            self.model_, self.seeds_ = model, model.generators.seeds
+            if context.callback is not None:
+                context.callback(step)
+
+        return EnsembleTrainer(
+            build=build,
+            x=torch.from_numpy(x).to(self.device_),
+            device=self.device_,
+            schedules=self._schedules(len(x)),
+            finalize=lambda model: self._finalize(model, x),
+            find_tied_members=lambda model: find_tied_members(self._chunks_of(model), x),
+            validation_loss=None if validation is None else lambda model: mean_loss(self._chunks_of(model), validation),
+            early_stopping=EarlyStopping(**self.settings_.early_stopping.model_dump()),
+            seed=self.seed_,
+            process_group=context.process_group,
+            checkpoints=context.checkpoints,
+            callback=call_back if context.callback else None,
+            callback_interval=context.callback_interval,
+            show_progress=self.verbose,
+            compute_context=lambda model: _training_threads(model, self.members * self.settings_.training.batch_size),
+        )
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _chunked(self) -> Chunked:
+        """The fitted model, for any number of rows or images."""
+        return self._chunks_of(self.model_)
+
+    def _chunks_of(self, model: Model[T]) -> Chunked:
+        """Return a model, for any number of rows or images."""
+        return Chunked(model, len(model.generators), self.device_, self.settings_.training.precision)
+
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
-        """What the detector makes of each row or image, in the input's units and shape; the mean over members."""
-        expected = self._expected(self.encoder_.encode(self.check_input(X).x))
-        return self._to_user_units(np.asarray(self.encoder_.decode(expected)))
+        """Return the reconstruction of each row or image, averaged over the members.
 
-    def score_spread(self, X: Any) -> Floats:
-        """How far the members differ over each row or image: the standard deviation (n,) of their scores.
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
 
-        Where it is large context the scores' own differences, the score is not to be relied on.
+        Returns
+        -------
+        ndarray of the shape of X
+            In the units of X.
 
         Raises
         ------
         InvalidInputError
-            When there is one member only.
+            If X does not match the fitted detector.
+        """
+        expected = self._expected(self.encoder_.encode(self.check_input(X).x))
+        return self._to_user_units(np.asarray(self.encoder_.decode(expected)))
+
+    def score_spread(self, X: Any) -> Floats:
+        """Return the standard deviation of the members' scores of each row or image.
+
+        A score is not reliable if its spread is large compared with the differences between scores.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        InvalidInputError
+            If there is only one member, or X does not match the fitted detector.
         """
         if self.members < 2:
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
 
-        def spread(part: Array) -> Floats:
-            return _spread(self._chunked.terms(self._clip(self.encoder_.encode(part))))
+        def spread(batch: Array) -> Floats:
+            return score_spread(self._chunked, self._clip(self.encoder_.encode(batch)))
 
         return np.concatenate(self._map_batches(spread, self.check_input(X).x))
 
-    def _map_batches(self, work: Callable[[Array], C], x: Array) -> list[C]:
-        """What `work` makes of rows or images x (n, ...), in parts that are as many as there are threads, or more.
+    def _map_batches(self, work: Callable[[Array], R], x: Array) -> list[R]:
+        """Apply a function to batches of rows or images x (n, ...), at least one for each thread.
 
-        Where a GPU scores one part, the others are encoded meanwhile.
+        While a GPU scores one batch, other threads encode the next ones.
         """
         if self.model_.scores_sequentially:
             return super()._map_batches(work, x)
         size = self._chunked.part(len(x), self.encoded_shape)
         return map_threads(work, (x[start : start + size] for start in range(0, len(x), size)))
 
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        """Return the score terms (n,) of encoded rows or images, averaged over the members."""
+        return mean_terms(self._chunked, x)
+
+    def _attribute(self, x: Encoded) -> Attribution:
+        """Attribute the scores of encoded x (n, ...) by the model's own method, if it has reconstructions."""
+        return mean_attribution(self._chunked, x) if _reconstructs(self) else super()._attribute(x)
+
+    def _expected(self, x: Encoded) -> Array:
+        """Return the reconstruction of encoded x (n, ...), averaged over the members, if the model has one."""
+        return mean_reconstruction(self._chunked, x) if _reconstructs(self) else super()._expected(x)
+
+    # -- storage -----------------------------------------------------------------------------------------------------
+
     def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
+        """Return a JSON-able description of the fitted detector: parameters, settings, input, training and versions.
+
+        Returns
+        -------
+        dict
+        """
         return super().describe() | {
             "seeds": list(self.seeds_),
             "health": list(self.health_),
-            "weights": self._n_weights(),
+            "weights": sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_),
         }
-
-    def _n_weights(self) -> int:
-        return sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_)
-
-    def _train(
-        self,
-        seeds: Sequence[int],
-        train_on: Encoded,
-        validation: Encoded | None,
-        context: FitContext,
-        weights: Mapping[str, Tensor] | None = None,
-    ) -> list[History]:
-        """Build a member for each seed and train them, from fresh weights or from these -> the histories of the stages."""
-        self.seeds_ = tuple(seeds)
-        generators = MemberGenerators(self.seeds_, self.device_)
-        self.model_: Model[T] = self._build(train_on.shape[1:], generators).to(self.device_)
-        if weights is not None:
-            _load_initial_weights(self.model_, weights)
-        rows = torch.from_numpy(train_on).to(self.device_)
-        self.model_.prepare(rows)
-
-        def settle_and_watch(step: int) -> None:
-            self._finalize(train_on)
-            if context.callback is not None:
-                context.callback(step)
-
-        settled = replace(context, callback=settle_and_watch if context.callback else None)
-        with one_thread() if self._small(train_on.shape[1:]) else nullcontext():
-            parts = self._train_stages(rows, generators, self._keep(validation), settled)
-        self._finalize(train_on)
-        if any(schedule.steps for schedule in self._schedules(len(rows))):
-            parts[-1].symptoms |= current().all_gather(self._tied(train_on))[0]
-        return parts
-
-    def _train_stages(
-        self, rows: Tensor, generators: MemberGenerators, keep: BestWeights | None, context: FitContext
-    ) -> list[History]:
-        """Train stage by stage, from the first that no killed run had behind it."""
-        schedules = self._schedules(len(rows))
-        parts = completed_stages(context.checkpoints)
-        total = sum(schedule.steps for schedule in schedules)
-        done = sum(schedule.steps for schedule in schedules[: len(parts)])
-        shown = self.verbose and current().is_first
-        with progress("Training", total=total, unit="steps", enabled=shown) as advance:
-            advance(done)
-            for players, schedule in [*zip(self.model_.stages(), schedules, strict=True)][len(parts) :]:
-                history = train(
-                    self.model_,
-                    players,
-                    rows,
-                    schedule,
-                    generators,
-                    advance=advance,
-                    callback=_after(done, context.callback),
-                    callback_interval=context.callback_interval,
-                    process_group=current(),
-                    best_weights=keep if len(parts) + 1 == len(schedules) else None,
-                    checkpoints=StageCheckpoints(context.checkpoints, self.seed_, done, parts)
-                    if context.checkpoints
-                    else None,
-                )
-                parts.append(history)
-                done += schedule.steps
-        return parts
-
-    def _keep(self, validation: Encoded | None) -> BestWeights | None:
-        """What tells the best weights by rows held out, where some are."""
-        settings = self.settings_.early_stopping
-        if validation is None:
-            return None
-        return BestWeights(
-            self._criterion_on(validation), settings.interval, settings.patience, settings.min_gain, current()
-        )
-
-    def _small(self, shape: tuple[int, ...]) -> bool:
-        """Whether a batch is so small that more threads gain nothing: they only wait for each other where a core is busy."""
-        if len(shape) == 3:
-            return False
-        return self.members * self.settings_.training.batch_size * shape[0] < _SMALL * self.model_.chunk_rows
-
-    def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
-        if self.members < 1:
-            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
-        self.device_ = resolve_device(self.device)
-        first = rng.integers(2**31, size=1)
-        train_on, validation = self._validation(x, rng)
-        # The others' seeds come last, so that the first member is the same alone and among others.
-        seeds = [int(seed) for seed in (*first, *rng.integers(2**31, size=self.members - 1))]
-        weights = (
-            None
-            if context.init_from is None
-            else {k: v.clone() for k, v in context.init_from.model_.state_dict().items()}
-        )
-        process_group = current()
-        if 1 < process_group.world_size <= self.members and not (context.checkpoints and context.checkpoints.newest):
-            mine = [*range(self.members)[process_group.rank :: process_group.world_size]]
-            own = None if weights is None else {name: value[mine] for name, value in weights.items()}
-            with learning(SINGLE_PROCESS):
-                apart = replace(context, checkpoints=None)
-                parts = self._train_well([seeds[m] for m in mine], train_on, validation, apart, own)
-            parts = self._gather(process_group, mine, parts, train_on.shape[1:])
-        else:
-            parts = self._train_well(seeds, train_on, validation, context, weights)
-        self._remember_training(parts)
-
-    def _gather(
-        self, process_group: ProcessGroup, mine: list[int], parts: list[History], shape: tuple[int, ...]
-    ) -> list[History]:
-        """All members, and their histories, from the processes that trained some each."""
-        state = {name: value.cpu() for name, value in self.model_.state_dict().items()}
-        found = process_group.all_gather((mine, self.seeds_, state, parts))
-        order = np.argsort([m for members, *_ in found for m in members])
-        self.seeds_ = tuple(int(seed) for seed in np.concatenate([seeds for _, seeds, *_ in found])[order])
-        self.model_ = self._build(shape, MemberGenerators(self.seeds_, self.device_)).to(self.device_).eval()
-        self.model_.load_state_dict(
-            {name: torch.cat([theirs[name] for _, _, theirs, _ in found])[torch.from_numpy(order)] for name in state}
-        )
-        return combine_histories([(members, theirs) for members, _, _, theirs in found], self.members)
-
-    def _train_well(
-        self,
-        seeds: list[int],
-        train_on: Encoded,
-        validation: Encoded | None,
-        context: FitContext,
-        weights: Mapping[str, Tensor] | None,
-    ) -> list[History]:
-        """Train members, those that end worthless anew from other seeds -> the histories of the stages."""
-        with matmul_precision(self.settings_.training.precision, self.device_):
-            parts = self._train(seeds, train_on, validation, context, weights)
-            for again in range(1, _RESTARTS + 1):
-                ill = sorted({m for s, members in final_symptoms(parts).items() if s.restart for m in members})
-                if not ill:
-                    break
-                model = self.model_
-                new_seeds = [int(np.random.SeedSequence([seeds[m], again]).generate_state(1)[0]) for m in ill]
-                anew = self._train(new_seeds, train_on, validation, FitContext())
-                for name, value in model.state_dict().items():
-                    value[ill] = self.model_.state_dict()[name]
-                replace_members(parts, anew, ill)
-                for member, seed in zip(ill, new_seeds, strict=True):
-                    seeds[member] = seed
-                self.model_, self.seeds_ = model, tuple(seeds)
-        return parts
-
-    def _validation(self, x: Encoded, rng: np.random.Generator) -> tuple[Encoded, Encoded | None]:
-        """The rows to train on, and those by which the best weights are told."""
-        if self.settings_.early_stopping.criterion == "none":
-            return x, None
-        if len(x) == 1:
-            return x, x
-        order = rng.permutation(len(x))
-        held_out = max(1, min(_HELD_OUT, len(x) - 1, round(self.settings_.early_stopping.fraction * len(x))))
-        return x[np.sort(order[held_out:])], x[np.sort(order[:held_out])]
-
-    def _criterion_on(self, validation: Encoded) -> Callable[[], Tensor]:
-        def criterion() -> Tensor:
-            values = [self.model_.criterion(chunk)[:, :n].sum(1) for chunk, n in self._chunked.chunks(validation)]
-            return torch.stack(values).sum(0) / len(validation)
-
-        return criterion
-
-    def _tied(self, x: Encoded) -> dict[Symptom, list[int]]:
-        """Members that give the same score to many rows or images that differ, seen near some of x (n, ...).
-
-        Near them, not on them: what a model remembers is all equally normal.
-        """
-        some = x[distinct_rows(x[: self._chunked.usual(x.shape[1:])])]
-        if len(some) < _TIED_ROWS:
-            return {}
-        moved = some + np.random.default_rng(0).normal(scale=_NEAR, size=some.shape).astype(np.float32)
-        parts = [torch.stack([*terms.values()]).sum(0).cpu().numpy() for terms in self._chunked.terms(moved)]
-        scores = np.concatenate(parts, axis=1)
-        tied = [m for m, own in enumerate(scores) if len(np.unique(own)) < (1 - _TIED_SHARE) * len(own)]
-        return {TIED_SCORES: tied} if tied else {}
-
-    def _remember_training(self, parts: list[History]) -> None:
-        """Curves and health, from the histories of the stages."""
-        broken = final_symptoms(parts).get(NON_FINITE)
-        if broken:
-            raise TrainingError(
-                f"Training broke down, {_RESTARTS + 1} times from different seeds: {NON_FINITE.description} (members "
-                f"{', '.join(map(str, broken))} of {self.members}). {NON_FINITE.advice}"
-            )
-        self.history_ = loss_curves(parts, self.members)
-        done, left = health_messages(parts, self.members)
-        self.health_ = [*done, *left]
-        for sentence in left:
-            warnings.warn(sentence, HealthWarning, stacklevel=4)
-
-    def _finalize(self, x: Encoded) -> None:
-        with torch.no_grad():
-            self.model_.finalize(chunk[:, :n] for chunk, n in self._chunked.chunks(x))
-
-    def _terms(self, x: Encoded) -> dict[str, Floats]:
-        parts: dict[str, list[Array]] = {}
-        for terms in self._chunked.terms(x):
-            for name, values in terms.items():
-                parts.setdefault(name, []).append(values.mean(0).cpu().numpy())
-        return {name: np.concatenate(values) for name, values in parts.items()}
-
-    def _attribute(self, x: Encoded) -> Attribution:
-        if not _reconstructs(self):
-            return super()._attribute(x)
-
-        def mean_shares(chunk: Tensor, n: int) -> tuple[Array, Array, dict[str, Tensor]]:
-            found = self.model_.attribute(chunk)
-            shares, expected = (
-                v[:, :n].detach().double().mean(0).cpu().numpy() for v in (found.shares, found.expected)
-            )
-            return shares, expected, {name: v.detach().double()[:, :n] for name, v in found.terms.items()}
-
-        parts = self._chunked.each(mean_shares, x)
-        shares, expected = (np.concatenate([part[i] for part in parts]) for i in (0, 1))
-        scored = [part[2] for part in parts]
-        terms = {
-            name: torch.cat([part[name] for part in scored], dim=1).mean(0).cpu().numpy()  # (n,)
-            for name in scored[0]
-        }
-        # What is not shared out: the score of what is expected, and what single precision rounds.
-        base = np.asarray(sum(terms.values())) - shares.reshape(len(x), -1).sum(axis=1)
-        spread = _spread(scored) if self.members > 1 else None
-        return Attribution(shares, base, expected, self.model_.attribution_method, terms, spread)
-
-    def _expected(self, x: Encoded) -> Array:
-        if not _reconstructs(self):
-            return super()._expected(x)
-
-        def rebuilt(chunk: Tensor, n: int) -> Array:
-            return np.asarray(self.model_.reconstruct(chunk)[:, :n].float().mean(0).cpu().numpy())
-
-        return np.concatenate(self._chunked.each(rebuilt, x))
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
+        """Return seeds and health messages as JSON, weights and loss curves as arrays."""
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
         arrays |= {f"history.{name}": value for name, value in self.history_.items()}
         return {"seeds": list(self.seeds_), "health": list(self.health_)}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+        """Restore what `_state` returned."""
         self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
         self.model_ = self._build(self.encoded_shape, MemberGenerators(self.seeds_, self.device_))
         weights = {name: torch.from_numpy(a) for name, a in model_file.with_prefix_removed("model.", arrays).items()}
         for name, value in self.model_.state_dict().items():
-            came = tuple(weights[name].shape) if name in weights else None
-            if came != tuple(value.shape):
-                raise ValueError(f"'{name}' must have the shape {tuple(value.shape)}, got {came}")
+            shape = tuple(weights[name].shape) if name in weights else None
+            if shape != tuple(value.shape):
+                raise ValueError(f"'{name}' must have shape {tuple(value.shape)}, got {shape}")
         self.model_.load_state_dict(weights)
         self.model_.to(self.device_).eval()
         self.history_ = model_file.with_prefix_removed("history.", arrays)
