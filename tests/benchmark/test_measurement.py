@@ -1,11 +1,13 @@
 """A record has the metrics of the detector's scores."""
 
 import numpy as np
+import pyarrow as pa
 
 from egbad.benchmark import protocols
-from egbad.benchmark.jobs import Job
+from egbad.benchmark.jobs import Job, make_jobs
 from egbad.benchmark.measurement import measure
-from egbad.benchmark.suites import VARIANTS, Task, Variant
+from egbad.benchmark.suites import VARIANTS, Task, Variant, user_task
+from egbad.data import Data, as_data
 from egbad.detectors.registry import create
 from egbad.scoring import metrics
 
@@ -42,3 +44,22 @@ def test_kinds_of_anomalies_and_pixels_are_measured_apart(dataset):
     assert record["metrics"]["pixel_auroc"] > 0.95
     assert record["pictures"].height == 8 and len(record["pictures"].normals) == 4
     assert measure(Job(made, VARIANTS["knn"], 0))["metrics"].get("pixel_auroc") is None
+
+
+def test_detectors_are_measured_with_the_column_types_of_the_users_table(tmp_path):
+    rng = np.random.default_rng(0)
+    table = pa.table({"bytes": rng.lognormal(5, 1, 300), "host": [f"h{i}" for i in rng.integers(0, 60, 300)]})
+    data = as_data(table)
+    anomalous = rng.random(300) < 0.3
+    task = user_task("t.parquet", data, anomalous, tmp_path / "data.npz")
+    (job,) = make_jobs([task], [Variant("knn", "knn", {"alpha": 0.1})], 1)
+    record = measure(job)
+    split, _ = task.load(0)
+
+    def fit(column_types):
+        return create("knn", alpha=0.1, random_state=0).fit(Data(split.x_train, column_types=column_types))
+
+    scores = fit(data.column_types).anomaly_score(Data(split.x_test, column_types=data.column_types))
+    assert record["metrics"]["auroc"] == metrics.auroc(scores, split.anomalous)
+    as_categories, as_numbers = (fit(types).calibration_scores_.mean() for types in (data.column_types, None))
+    assert as_categories != as_numbers, "the codes of categories would give other scores as numbers"

@@ -41,6 +41,6 @@ def test_range_guard_scores_the_clipped_row_and_adds_the_distance(fit, rows):
     clipped = np.clip(encoded, train.min(0), train.max(0))
     distance = np.abs(encoded - clipped).sum()
     assert distance > 10
-    assert terms["range_penalty"][0] == pytest.approx(detector.range_guard_.spread * distance, rel=1e-5)
+    assert terms["range_penalty"][0] == pytest.approx(detector.range_guard_.score_std * distance, rel=1e-5)
     assert terms["isolation"][0] == detector._terms(clipped.astype(np.float32))["isolation"][0]
-    assert (detector.score_terms(rows)["range_penalty"] <= detector.range_guard_.spread * 5).all()
+    assert (detector.score_terms(rows)["range_penalty"] <= detector.range_guard_.score_std * 5).all()

@@ -1,4 +1,4 @@
-"""Columns and pixels to what networks like, and back."""
+"""Encoder of tables."""
 
 import numpy as np
 import pytest
@@ -7,47 +7,54 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from sklearn.preprocessing import MinMaxScaler, RobustScaler, StandardScaler
 
-from egbad.arrays import distinct_rows, map_unique_rows
+from egbad.data.column_types import COLUMN_TYPES, TIME
 from egbad.errors import InvalidInputError
-from egbad.preprocessing.image_encoder import ImageEncoder
-from egbad.preprocessing.row_encoder import SCALINGS, RowEncoder, log_column_mask
+from egbad.preprocessing.row_encoder import (
+    ENCODED_LIMIT,
+    SCALINGS,
+    UNSCALED_LIMIT,
+    UNSEEN_MISSING_DEVIATIONS,
+    RowEncoder,
+    log_column_mask,
+)
 
 tables = arrays(np.float64, st.tuples(st.integers(2, 20), st.integers(1, 5)), elements=st.floats(-1e6, 1e6))
 
 
-def test_minmax_is_scikit_learns():
+def test_minmax_scaling_equals_scikit_learns():
     x = np.random.default_rng(0).normal(size=(50, 3))
     assert RowEncoder("minmax").fit(x).encode(x) == pytest.approx(MinMaxScaler().fit_transform(x), abs=1e-6)
 
 
-def test_standard_is_scikit_learns():
+def test_standard_scaling_equals_scikit_learns_and_is_clipped():
     x = np.random.default_rng(0).normal(size=(50, 3))
     encoder = RowEncoder().fit(x)
     assert encoder.encode(x) == pytest.approx(StandardScaler().fit_transform(x), abs=1e-5)
-    assert np.abs(encoder.encode(x * 1e300)).max() == 1e6
+    assert np.abs(encoder.encode(x * 1e300)).max() == ENCODED_LIMIT
 
 
-def test_robust_is_scikit_learns_and_a_stray_value_moves_little():
+def test_robust_scaling_equals_scikit_learns_and_resists_outliers():
     x = np.random.default_rng(0).normal(size=(500, 2))
     encoder = RowEncoder("robust").fit(x)
     assert encoder.encode(x) == pytest.approx(RobustScaler(unit_variance=True).fit_transform(x), abs=1e-4)
-    stray = np.concatenate([x, [[20.0, 20.0]]])
-    moved = {
-        way: np.abs(RowEncoder(way).fit(stray).encode(x) - RowEncoder(way).fit(x).encode(x)).max() for way in SCALINGS
-    }
-    assert moved["robust"] < 0.05 < 0.5 < moved["standard"]
+    with_outlier = np.concatenate([x, [[20.0, 20.0]]])
+    change = {}
+    for scaling in ("standard", "robust"):
+        before, after = (RowEncoder(scaling).fit(rows).encode(x) for rows in (x, with_outlier))
+        change[scaling] = np.abs(after - before).max()
+    assert change["robust"] < 0.05 < 0.5 < change["standard"]
     mostly_zero = np.r_[np.zeros(90), np.ones(10)][:, None]
     assert RowEncoder("robust").fit(mostly_zero).encode(mostly_zero).std() == pytest.approx(1, rel=1e-6)
 
 
 @given(tables, st.sampled_from(SCALINGS))
-def test_decoding_undoes_encoding(x, scaling):
+def test_decoding_inverts_encoding(x, scaling):
     encoder = RowEncoder(scaling).fit(x)
     span = np.abs(x).max() + np.ptp(x) + 1
     assert np.abs(encoder.decode(encoder.encode(x)) - x).max() <= 1e-5 * span
 
 
-def test_a_constant_column_becomes_zero_and_its_first_move_is_seen():
+def test_a_constant_column_becomes_zero_and_its_first_change_shows():
     x = np.column_stack([np.full(10, 5.0), np.arange(10.0)])
     encoder = RowEncoder().fit(x)
     assert not encoder.encode(x)[:, 0].any()
@@ -56,7 +63,7 @@ def test_a_constant_column_becomes_zero_and_its_first_move_is_seen():
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, np.int64, np.uint8, np.longdouble, ">f8"])
 @pytest.mark.parametrize("n", [1, 50_000])
-def test_each_value_is_encoded_alike_in_any_place_and_of_any_type(dtype, n):
+def test_a_value_is_encoded_the_same_in_any_row_and_of_any_type(dtype, n):
     x = np.random.default_rng(0).integers(0, 200, (50_000, 3)).astype(dtype)
     x.flags.writeable = False
     encoder = RowEncoder("standard", np.array([True, False, False])).fit(x)
@@ -74,14 +81,14 @@ def test_columns_far_from_zero_keep_their_differences():
     assert RowEncoder().fit(x).encode(x) == pytest.approx(StandardScaler().fit_transform(x - x[0]), abs=1e-3)
 
 
-def test_log_columns_take_log1p_and_come_back():
+def test_log_columns_are_transformed_and_decoded():
     x = np.array([[0.0, 1.0], [1e6, 2.0], [10.0, 3.0]])
     encoder = RowEncoder("minmax", np.array([True, False])).fit(x)
     assert encoder.encode(x)[:, 0] == pytest.approx(np.log1p(x[:, 0]) / np.log1p(1e6), rel=1e-6)
     assert encoder.decode(encoder.encode(x)) == pytest.approx(x, rel=1e-4)
 
 
-def test_log_columns_are_named_or_numbered():
+def test_log_columns_are_given_by_name_or_position():
     assert log_column_mask(["b", 0], ("a", "b", "c"), 3).tolist() == [True, True, False]
     with pytest.raises(InvalidInputError, match="no column 'bb'. Did you mean 'b'"):
         log_column_mask(["bb"], ("a", "b", "c"), 3)
@@ -89,48 +96,73 @@ def test_log_columns_are_named_or_numbered():
         log_column_mask([3], None, 3)
 
 
-def test_eight_bit_images_range_over_what_eight_bits_can_be():
-    x = np.array([[[0, 255], [51, 102]]], dtype=np.uint8)
-    encoder = ImageEncoder().fit(x[:, :1])
-    assert encoder.encode(x)[0, 0] == pytest.approx(np.array([[-1, 1], [-0.6, -0.2]]), abs=1e-6)
-    assert encoder.decode(encoder.encode(x)) == pytest.approx(x, abs=1e-3)
-
-
-def test_other_images_range_over_what_training_shows():
-    x = np.linspace(2, 6, 16).reshape(1, 1, 4, 4)
-    encoder = ImageEncoder().fit(x)
-    assert encoder.encode(x).min() == -1
-    assert encoder.encode(x).max() == 1
-
-
-@pytest.mark.parametrize("x", [np.random.default_rng(0).normal(size=(9, 3)), np.ones((3, 8, 8)), np.ones((3, 2, 8, 8))])
-def test_state_restores_the_encoder(x):
-    make = RowEncoder if x.ndim == 2 else ImageEncoder
-    encoder = make().fit(x)
-    again = make().restore(encoder.state())
-    assert np.array_equal(again.encode(x), encoder.encode(x))
-    assert np.array_equal(again.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))
-
-
-def test_whole_numbers_with_a_heavy_tail_are_logged_and_nothing_else_is():
+def test_only_whole_numbers_with_a_heavy_tail_become_log_columns():
     rng = np.random.default_rng(0)
     heavy = np.floor(rng.lognormal(3, 3, size=1000))
-    seldom = (np.arange(1000) < 3) * np.array([9.0, 28.0])[:, None]  # seldom more than 0, up to 9 and to 28
-    even = np.floor(rng.uniform(0, 1e6, size=1000))
-    x = np.column_stack([heavy, heavy + 0.5, heavy - 1, *seldom, even])
+    rare = (np.arange(1000) < 3) * np.array([9.0, 28.0])[:, None]  # rarely above 0, up to 9 and up to 28
+    uniform = np.floor(rng.uniform(0, 1e6, size=1000))
+    x = np.column_stack([heavy, heavy + 0.5, heavy - 1, *rare, uniform])
     assert RowEncoder().fit(x).log.tolist() == [True, False, False, False, True, False]
     assert not RowEncoder("standard", np.zeros(6, dtype=bool)).fit(x).log.any()
 
 
-def test_equal_rows_are_scored_once_and_get_the_same_score():
-    x = np.repeat(np.arange(6.0).reshape(3, 2), 4, axis=0)[::-1]
-    asked = []
+def test_log_columns_must_be_numbers():
+    encoder = RowEncoder(log_columns=np.array([True, True]), column_types=["number", "category"])
+    with pytest.raises(InvalidInputError, match="log_columns must select numbers, got column 1 of type category"):
+        encoder.fit(np.array([[1.0, 5.0], [2.0, 6.0]]))
+    with pytest.raises(InvalidInputError, match="log_columns has 'a', but X has no column names"):
+        log_column_mask(["a"], None, 2)
 
-    def score(part):
-        asked.append(len(part))
-        return part.sum(1)
 
-    scores, n = map_unique_rows(score, x)
-    assert asked == [3] and n == 3
-    assert np.array_equal(scores, x.sum(1))
-    assert distinct_rows(x).tolist() == [0, 4, 8]
+def test_an_unknown_scaling_gets_the_nearest():
+    with pytest.raises(InvalidInputError, match="no scaling 'robus'. Did you mean 'robust'"):
+        RowEncoder("robus")
+
+
+def test_unscaled_values_are_limited_to_what_single_precision_can_square():
+    encoder = RowEncoder("none").fit(np.array([[1.0], [2.0]]))
+    assert encoder.encode(np.array([[1e300]]))[0, 0] == np.float32(UNSCALED_LIMIT)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_typical_values_range_and_deviation_are_those_of_the_encoded_rows(scaling):
+    x = np.random.default_rng(0).normal(3, 2, size=(2000, 2))
+    encoder = RowEncoder(scaling).fit(x)
+    u = encoder.encode(x)
+    centre = np.median(u, axis=0) if scaling == "robust" else u.mean(axis=0)
+    assert encoder.typical_values() == pytest.approx(centre, abs=1e-5)
+    low, high = encoder.training_range()
+    assert low == pytest.approx(u.min(axis=0), rel=1e-5, abs=1e-6)
+    assert high == pytest.approx(u.max(axis=0), rel=1e-5)
+    assert encoder.standard_deviation() == pytest.approx(u.std(axis=0), rel=0.05)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_a_missing_value_lies_far_out_if_training_had_none(scaling):
+    x = np.random.default_rng(0).normal(3, 2, size=(1000, 1))
+    encoder = RowEncoder(scaling).fit(x)
+    u = encoder.encode(x)
+    expected = u.max() + UNSEEN_MISSING_DEVIATIONS * u.std()
+    assert encoder.encode(np.array([[np.nan]]))[0, 0] == pytest.approx(expected, rel=0.01)
+
+
+@given(st.lists(st.sampled_from(COLUMN_TYPES), min_size=1, max_size=5), st.integers(0, 2**31), st.floats(0, 1))
+def test_a_table_of_any_types_is_encoded_without_missing_values(column_types, seed, missing_fraction):
+    rng = np.random.default_rng(seed)
+    shape = (30, len(column_types))
+    x = np.where(rng.random(shape) < missing_fraction, np.nan, rng.integers(0, 5, shape)).astype(float)
+    encoder = RowEncoder(column_types=column_types).fit(x)
+    u = encoder.encode(x)
+    assert u.shape == (30, encoder.width) and np.isfinite(u).all()
+    assert np.array_equal(RowEncoder(column_types=column_types).restore(encoder.state()).encode(x), u)
+    decodable = [j for j, column_type in enumerate(column_types) if column_type != TIME]
+    assert encoder.decode(u)[:, decodable] == pytest.approx(x[:, decodable], abs=1e-4, nan_ok=True)
+    assert np.isfinite(encoder.encode(np.full((2, len(column_types)), np.nan))).all()
+
+
+def test_state_restores_the_encoder():
+    x = np.random.default_rng(0).normal(size=(9, 3))
+    encoder = RowEncoder().fit(x)
+    restored = RowEncoder().restore(encoder.state())
+    assert np.array_equal(restored.encode(x), encoder.encode(x))
+    assert np.array_equal(restored.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))

@@ -194,7 +194,7 @@ class Guarded(nn.Module):
 
     low: Tensor
     high: Tensor
-    spread: Tensor
+    score_std: Tensor
 
     def __init__(self, terms: nn.Module, guard: RangeGuard) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ class Guarded(nn.Module):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         inside = torch.minimum(torch.maximum(x, self.low), self.high)
         excess = (x.double() - inside.double()).abs().sum(1)
-        return {**self.terms(inside), "range_penalty": self.spread * excess}
+        return {**self.terms(inside), "range_penalty": self.score_std * excess}
 
     def rebuilt(self, x: Tensor) -> Tensor:
         """As of the terms: a reconstruction has no guard."""

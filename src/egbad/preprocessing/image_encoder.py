@@ -1,4 +1,4 @@
-"""TODO."""
+"""Encoder of images: pixels scaled to [-1, 1], and back."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,13 +7,37 @@ from egbad.arrays import Array, State
 
 
 class ImageEncoder:
-    """Scale images (n, h, w) or (n, c, h, w) to [-1, 1], as (n, c, h, w).
+    """Scale images to [-1, 1].
 
-    Eight-bit images are taken to range over 0 to 255, others over what the training images show.
+    The range of 8-bit images is 0 to 255. The range of other images is that of the training images.
+
+    Attributes
+    ----------
+    low, high : float
+        Pixel values that become -1 and 1.
+    channels : bool
+        True if images have an axis of channels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[[0, 255], [51, 102]]], dtype=np.uint8)
+    >>> ImageEncoder().fit(x).encode(x).shape
+    (1, 1, 2, 2)
     """
 
     def fit(self, x: Array) -> "ImageEncoder":
-        """Learn the range of pixels from x (n, h, w) or (n, c, h, w)."""
+        """Learn the range of pixel values.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, h, w) or (n, c, h, w)
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+        """
         self.low, self.high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
         if self.high <= self.low:
             self.high = self.low + 1.0
@@ -21,46 +45,124 @@ class ImageEncoder:
         return self
 
     def encode(self, x: Array) -> NDArray[np.float32]:
-        """x (n, h, w) or (n, c, h, w) -> (n, c, h, w)."""
+        """Scale images.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, h, w) or (n, c, h, w)
+
+        Returns
+        -------
+        ndarray of shape (n, c, h, w)
+        """
         u = (x.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - np.float32(1)
         encoded: NDArray[np.float32] = u if self.channels else u[:, None]
         return encoded
 
     def decode(self, u: Array) -> Array:
-        """The way back, in the user's units and shape."""
+        """Scale images back to pixel values.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n, c, h, w)
+
+        Returns
+        -------
+        ndarray of shape (n, h, w) or (n, c, h, w)
+        """
         x = (u.astype(np.float64) + 1) / 2 * (self.high - self.low) + self.low
         return x if self.channels else x[:, 0]
 
     def state(self) -> State:
-        """What was learned, as arrays."""
+        """Return the fitted values as arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            State that `restore` takes.
+        """
         return {"range": np.array([self.low, self.high]), "channels": np.array(self.channels)}
 
     def restore(self, state: State) -> "ImageEncoder":
-        """Take up what `state` gave."""
-        self.low, self.high = (float(v) for v in state["range"])
+        """Restore the fitted values.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            State that `state` returned.
+
+        Returns
+        -------
+        ImageEncoder
+            The encoder itself.
+        """
+        self.low, self.high = (float(value) for value in state["range"])
         self.channels = bool(state["channels"])
         return self
 
 
 class IdentityEncoder:
-    """Rows or images as they are: for detectors that leave encoding to those they are made of."""
+    """Leave rows or images as they are, for detectors whose parts have encoders of their own."""
 
     def fit(self, x: Array) -> "IdentityEncoder":
-        """Nothing is to be learned."""
+        """Do nothing.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, ...)
+
+        Returns
+        -------
+        IdentityEncoder
+            The encoder itself.
+        """
         return self
 
     def encode(self, x: Array) -> Array:
-        """x (n, ...), untouched."""
+        """Return the rows or images.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, ...)
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+        """
         return x
 
     def decode(self, u: Array) -> Array:
-        """u (n, ...), untouched."""
+        """Return the rows or images.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n, ...)
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+        """
         return u
 
     def state(self) -> State:
-        """Nothing was learned."""
+        """Return an empty state.
+
+        Returns
+        -------
+        dict of str to ndarray
+        """
         return {}
 
     def restore(self, state: State) -> "IdentityEncoder":
-        """Nothing is to be taken up."""
+        """Do nothing.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+
+        Returns
+        -------
+        IdentityEncoder
+            The encoder itself.
+        """
         return self

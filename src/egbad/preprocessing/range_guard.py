@@ -1,60 +1,122 @@
-"""The range of training rows, for methods whose own score says nothing of what is far, or too little."""
+"""The range of training rows, and a penalty for rows outside of it.
+
+Some methods give a low score to rows far from all training rows, or a score that no longer grows with the distance. For
+them, rows are clipped to the range before they are scored, and the distance to the range is added to the score.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from egbad.arrays import Floats
+from egbad.arrays import Array, Floats, State
 
-Array = NDArray[Any]
-
-_DRAWN = 2_000  # rows from the range of training, to see how much scores differ
+_N_RANDOM_ROWS = 2_000  # rows in the training range whose scores set the size of the penalty
 
 
 @dataclass(frozen=True)
 class RangeGuard:
-    """Rows outside the range of training are taken to its edge, and the way there is added to their score.
+    """The range of encoded training rows, and the penalty for each unit of distance to it.
 
     Attributes
     ----------
-    low, high : array of shape (d,)
-        Of encoded training rows.
-    spread : float
-        Standard deviation of scores all over that range: what a step outside of it is worth.
+    low, high : ndarray of shape (d,)
+        Minimum and maximum of each encoded column in training.
+    score_std : float
+        Standard deviation of the scores of random rows in the range, which is the penalty per unit of distance.
     """
 
     low: Array
     high: Array
-    spread: float
+    score_std: float
 
     @classmethod
     def from_training(cls, x: Array, score: Callable[[Array], Floats], seed: int) -> "RangeGuard":
-        """The range of encoded training rows x (n, d), with scores (m,) of rows (m, d) in it."""
+        """Create a guard for training rows.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Encoded training rows.
+        score : callable
+            Takes encoded rows of shape (m, d) and returns scores of shape (m,).
+        seed : int
+            Seed of the random rows.
+
+        Returns
+        -------
+        RangeGuard
+        """
         low, high = x.min(0), x.max(0)
-        anywhere = np.random.default_rng(seed).uniform(low, high, size=(_DRAWN, x.shape[1]))
-        return cls(low, high, float(score(anywhere.astype(np.float32)).std()))
+        random_rows = np.random.default_rng(seed).uniform(low, high, size=(_N_RANDOM_ROWS, x.shape[1]))
+        return cls(low, high, float(score(random_rows.astype(np.float32)).std()))
 
     def clip(self, x: Array) -> Array:
-        """Encoded rows x (n, d), taken to the edge of the range."""
+        """Clip rows to the training range.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Encoded rows.
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+        """
         return np.clip(x, self.low, self.high)
 
     def range_penalty(self, excess: Floats) -> Floats:
-        """What the way of rows to the edge, of any shape, adds to their score."""
-        return self.spread * excess
+        """Return what is added to the score for a distance to the training range.
 
-    def state(self) -> dict[str, Array]:
-        """What a model file keeps."""
-        return {"low": self.low, "high": self.high, "spread": np.asarray(self.spread)}
+        Parameters
+        ----------
+        excess : ndarray of any shape
+            Distances, as the function `excess` returns them, or sums of them.
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
+        return self.score_std * excess
+
+    def state(self) -> State:
+        """Return the fitted values as arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            State that `from_state` takes.
+        """
+        return {"low": self.low, "high": self.high, "score_std": np.asarray(self.score_std)}
 
     @classmethod
-    def from_state(cls, state: dict[str, Array]) -> "RangeGuard":
-        """The guard that `state` was taken of."""
-        return cls(state["low"], state["high"], state["spread"].item())
+    def from_state(cls, state: State) -> "RangeGuard":
+        """Restore a guard.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            State that `state` returned.
+
+        Returns
+        -------
+        RangeGuard
+        """
+        return cls(state["low"], state["high"], state["score_std"].item())
 
 
-def excess(x: Array, inside: Array) -> Floats:
-    """How far encoded rows x (n, d) are from where they were taken to."""
-    return np.abs(x.astype(np.float64) - inside)
+def excess(x: Array, clipped: Array) -> Floats:
+    """Return the distance of each value to the training range.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+        Encoded rows.
+    clipped : ndarray of shape (n, d)
+        The same rows after `RangeGuard.clip`.
+
+    Returns
+    -------
+    ndarray of shape (n, d)
+    """
+    return np.abs(x.astype(np.float64) - clipped)

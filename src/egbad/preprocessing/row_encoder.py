@@ -1,4 +1,4 @@
-"""From a user's rows or images to what networks like, and back."""
+"""Encoder of tables: rows of any column types become scaled numbers for networks, and back."""
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -14,38 +14,63 @@ from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
 
 SCALINGS = ("standard", "robust", "minmax", "none")
-CENTRED_SCALINGS = (
-    "standard",
-    "robust",
-)  # those that go on to a centre of 0, in units of how far values usually are from it
-_HEAVY = 10.0  # how often the mean and the deviation together the largest of a column must be for its tail to be heavy
-ENCODED_LIMIT = 1e6  # encoded units: further out is all the same, and single precision bears it
-UNSCALED_LIMIT = 1e18  # unscaled columns: its square is still a number in single precision
-UNSEEN_MISSING_DEVIATIONS = 8.0  # a missing value lies so far beyond the largest if none was missing in training
-_MIDDLE = 1.349  # standard deviations that the middle half of a normal distribution spans
-# Numbers that are encoded at once: so many that threads seldom wait for Python's lock, in little memory. Where torch would share
-# an operation among threads, so few that it doesn't: they would wait for one that has other work.
-_AT_ONCE, _UNSHARED = 2**18, 2**15
-_FLOOR = 0.02  # of a column's range: a column that hardly moves in training must not shout at its first move
+CENTRED_SCALINGS = ("standard", "robust")  # scalings to a centre of 0 and a deviation of 1
+ENCODED_LIMIT = 1e6  # scaled values are clipped to it: larger ones would lose precision and carry no information
+UNSCALED_LIMIT = 1e18  # unscaled values are clipped to it: its square is finite in single precision
+# A missing value lies this many standard deviations beyond the maximum if training rows had no missing values.
+UNSEEN_MISSING_DEVIATIONS = 8.0
+
+_HEAVY_TAIL_RATIO = 10.0  # a tail is heavy if the maximum is this multiple of mean plus standard deviation
+_NORMAL_QUARTILE_RANGE = 1.349  # standard deviations between the quartiles of a normal distribution
+# A column that hardly varies in training must not dominate the score when it changes for the first time: its scale is at
+# least this fraction of its range.
+_MIN_RELATIVE_SCALE = 0.02
+# Numbers that are encoded in one step. With one torch thread: large enough that threads of the caller seldom wait for
+# the interpreter lock. With several: small enough that torch does not split the step among threads, which would wait for
+# one that has other work.
+_STEP_NUMBERS_ONE_THREAD, _STEP_NUMBERS = 2**18, 2**15
 
 
 class RowEncoder:
-    """Scale the columns of a table, whose categories, times and gaps become columns of their own.
+    """Encode the columns of a table as scaled numbers without missing values.
 
-    A missing value is like the median, with a column that says so; where none was missing in training it lies far out.
+    Categories, times and columns with missing values become several columns, see
+    `egbad.preprocessing.column_encoder`. A missing value is replaced by the median and flagged in a column of its own. If
+    training rows had no missing values in a column, a missing value lies far beyond its maximum instead.
 
     Parameters
     ----------
     scaling : {"standard", "robust", "minmax", "none"}
-        "minmax" maps each column's training range to [0, 1]. "standard" goes on from there to mean 0 and standard
-        deviation 1; "robust" to median 0 and the width of the middle half that normal values of deviation 1 have, or where
-        half of the values are one as "standard" does. A constant column becomes 0.
-    log_columns : array of bool (d,), optional
-        Columns that log(1 + x) is taken of first; what is negative counts as 0. None chooses them when fitting: those
-        that hold whole numbers only, none negative, with a heavy tail, as bytes, amounts, durations and counts of what is
-        rare have: the largest is at least 10, and ten times mean and standard deviation together.
-    kinds : sequence of str, optional
-        What each column holds, of `egbad.data.column_types.KINDS`. Without it all are numbers.
+        "minmax" maps the training range of each column to [0, 1]; "standard" scales to mean 0 and standard deviation
+        1; "robust" scales to median 0 and to the quartile range that a standard normal distribution has, or as
+        "standard" does if both quartiles are equal. Constant columns become 0.
+    log_columns : ndarray of bool of shape (d,), optional
+        Columns to transform by log(1 + x) first, negative values as 0. None selects the columns of non-negative whole
+        numbers with a heavy tail, such as bytes, amounts, durations and counts of rare events: their maximum is at least
+        10, and at least ten times the sum of mean and standard deviation.
+    column_types : sequence of str, optional
+        Type of each column, one of `egbad.data.column_types.COLUMN_TYPES`. By default all are numbers.
+
+    Attributes
+    ----------
+    table_encoder : TableEncoder or None
+        Encoder of column types and missing values. None if all columns are numbers or booleans without missing values.
+    low, span : ndarray of shape (width,)
+        Minimum and range of the encoded columns in training, after the logarithm.
+    mean, scale : ndarray of shape (width,)
+        Centre and deviation relative to that range.
+    log : ndarray of bool of shape (width,)
+        Encoded columns that are transformed by the logarithm.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]])
+    >>> encoder = RowEncoder("minmax").fit(x)
+    >>> encoder.encode(x).tolist()
+    [[0.0, 0.0], [0.5, 0.0], [1.0, 0.0]]
+    >>> encoder.decode(encoder.encode(x)).tolist()
+    [[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]]
     """
 
     fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
@@ -65,69 +90,111 @@ class RowEncoder:
 
     @property
     def width(self) -> int:
-        """Columns of encoded rows."""
+        """Number of encoded columns."""
         return len(self.low)
 
     def fit(self, x: Array) -> "RowEncoder":
-        """Learn the columns' ranges from x (n, d)."""
+        """Learn the range and the distribution of each column.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+            Training rows; NaN is missing.
+
+        Returns
+        -------
+        RowEncoder
+            The encoder itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If `log_columns` selects a column that holds no numbers.
+        """
         column_types = self.column_types or (NUMBER,) * x.shape[1]
-        plain = all(kind in (NUMBER, BOOLEAN) for kind in column_types) and not np.isnan(x).any()
-        self.table_encoder = None if plain else TableEncoder.from_training(column_types, x.astype(np.float64))
-        x = self._expanded(x)
-        self.log = _sizes(x) if self.log_columns is None else self._log_mask(self.log_columns, column_types)
-        u = self._log(x)
+        only_numbers = all(column_type in (NUMBER, BOOLEAN) for column_type in column_types) and not np.isnan(x).any()
+        self.table_encoder = None if only_numbers else TableEncoder.from_training(column_types, x.astype(np.float64))
+        x = self._encode_types(x)
+        self.log = _heavy_tailed(x) if self.log_columns is None else self._log_mask(self.log_columns, column_types)
+        u = self._apply_log(x)
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
         self.span = np.where(span > 0, span, 1.0)
-        u -= self.low  # in place: tables are large
+        u -= self.low  # in place, because tables are large
         u /= self.span
         self.mean = u.mean(axis=0)
-        self.scale = np.maximum(u.std(axis=0), _FLOOR)
+        self.scale = np.maximum(u.std(axis=0), _MIN_RELATIVE_SCALE)
         if self.scaling == "robust":
             lower, self.mean, upper = np.quantile(u, (0.25, 0.5, 0.75), axis=0)
-            self.scale = np.where(upper > lower, np.maximum((upper - lower) / _MIDDLE, _FLOOR), self.scale)
+            quartile_scale = np.maximum((upper - lower) / _NORMAL_QUARTILE_RANGE, _MIN_RELATIVE_SCALE)
+            self.scale = np.where(upper > lower, quartile_scale, self.scale)
         return self
 
     def encode(self, x: Array) -> NDArray[np.float32]:
-        """x (n, d) -> (n, width)."""
-        x = self._expanded(x)
+        """Encode rows.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, width)
+        """
+        x = self._encode_types(x)
         if self.scaling == "none":
-            return self._filled(np.asarray(np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT), dtype=np.float32))
-        # By torch, which is sooner done than NumPy and has its bits.
-        centre, unit = (torch.tensor(values) for values in self._line())
+            return self._fill_missing(np.asarray(np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT), dtype=np.float32))
+        # torch is faster here than NumPy and gives the same bits.
+        centre, unit = (torch.tensor(values) for values in self._centre_and_unit())
         encoded = torch.empty(x.shape)
-        size = max(1, (_AT_ONCE if torch.get_num_threads() == 1 else _UNSHARED) // self.width)
-        for start in range(0, len(x), size):
-            u = torch.from_numpy(self._log(x[start : start + size]))
-            encoded[start : start + size] = u.sub_(centre).div_(unit).clamp_(-ENCODED_LIMIT, ENCODED_LIMIT)
-        return self._filled(encoded.numpy())
+        step_numbers = _STEP_NUMBERS_ONE_THREAD if torch.get_num_threads() == 1 else _STEP_NUMBERS
+        step = max(1, step_numbers // self.width)
+        for start in range(0, len(x), step):
+            u = torch.from_numpy(self._apply_log(x[start : start + step]))
+            encoded[start : start + step] = u.sub_(centre).div_(unit).clamp_(-ENCODED_LIMIT, ENCODED_LIMIT)
+        return self._fill_missing(encoded.numpy())
 
     def decode(self, u: Array) -> Array:
-        """The way back, from (n, width) to the user's units (n, d)."""
+        """Decode rows.
+
+        Parameters
+        ----------
+        u : ndarray of shape (n, width)
+
+        Returns
+        -------
+        ndarray of shape (n, d)
+            Rows in the units of the table; NaN for missing values and for what cannot be decoded.
+        """
         x = u.astype(np.float64)
         if self.scaling != "none":
-            centre, unit = self._line()
-            x *= unit  # in place, as when encoding
+            centre, unit = self._centre_and_unit()
+            x *= unit  # in place, because tables are large
             x += centre
             if self.log.any():
                 x[:, self.log] = np.expm1(x[:, self.log])
         return x if self.table_encoder is None else self.table_encoder.decode(x)
 
-    def _line(self) -> tuple[Array, Array]:
-        """What is taken from each column (width,), after its logarithm, and what the rest is divided by."""
-        if self.scaling in CENTRED_SCALINGS:
-            return self.low + self.span * self.mean, self.span * self.scale
-        return self.low, self.span
-
     def typical_values(self) -> NDArray[np.float32]:
-        """The mean, or the median, of each column (width,), in encoded units."""
+        """Return the centre of each column in encoded units.
+
+        Returns
+        -------
+        ndarray of shape (width,)
+            Mean, or median for the scaling "robust".
+        """
         if self.scaling in CENTRED_SCALINGS:
             return np.zeros(self.width, dtype=np.float32)
         u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
         return np.asarray(u, dtype=np.float32)
 
     def training_range(self) -> tuple[Array, Array]:
-        """The least and the largest of each column in training (width,), in encoded units."""
+        """Return the minimum and the maximum of each column in training, in encoded units.
+
+        Returns
+        -------
+        low, high : ndarray of shape (width,)
+        """
         edges = np.zeros(self.width), np.ones(self.width)
         if self.scaling in CENTRED_SCALINGS:
             low, high = ((edge - self.mean) / self.scale for edge in edges)
@@ -138,79 +205,132 @@ class RowEncoder:
         return low, high
 
     def missing_values(self) -> Array:
-        """Where a missing value lies in each column (width,), in encoded units, if none was missing in training.
+        """Return the encoded value of a missing number or time in a column that had none in training.
 
-        Beyond all that was seen there: columns with heavy tails have values many deviations out.
+        It lies beyond the training maximum, because columns with heavy tails have normal values many deviations out.
+
+        Returns
+        -------
+        ndarray of shape (width,)
         """
         return np.asarray(self.training_range()[1] + UNSEEN_MISSING_DEVIATIONS * self.standard_deviation())
 
     def standard_deviation(self) -> Array:
-        """The standard deviation of each column in training (width,), or what stands for it, in encoded units."""
-        of = {"minmax": self.scale, "none": self.span * self.scale}
-        return np.asarray(of.get(self.scaling, np.ones(self.width)))
+        """Return the standard deviation of each column in training, or its robust estimate, in encoded units.
 
-    def _expanded(self, x: Array) -> Array:
+        Returns
+        -------
+        ndarray of shape (width,)
+        """
+        uncentred = {"minmax": self.scale, "none": self.span * self.scale}
+        return np.asarray(uncentred.get(self.scaling, np.ones(self.width)))
+
+    def state(self) -> State:
+        """Return the fitted values as arrays.
+
+        Returns
+        -------
+        dict of str to ndarray
+            State that `restore` takes.
+        """
+        state = {name: np.asarray(getattr(self, name)) for name in self.fitted}
+        columns = {} if self.table_encoder is None else self.table_encoder.state()
+        return state | {f"columns.{name}": array for name, array in columns.items()}
+
+    def restore(self, state: State) -> "RowEncoder":
+        """Restore the fitted values.
+
+        Parameters
+        ----------
+        state : dict of str to ndarray
+            State that `state` returned.
+
+        Returns
+        -------
+        RowEncoder
+            The encoder itself.
+        """
+        for name in self.fitted:
+            setattr(self, name, state[name])
+        prefix = "columns."
+        columns = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
+        self.table_encoder = TableEncoder.from_state(columns) if columns else None
+        return self
+
+    def _centre_and_unit(self) -> tuple[Array, Array]:
+        """Return what is subtracted from each encoded column after the logarithm, and what the rest is divided by."""
+        if self.scaling in CENTRED_SCALINGS:
+            return self.low + self.span * self.mean, self.span * self.scale
+        return self.low, self.span
+
+    def _encode_types(self, x: Array) -> Array:
+        """Return columns of numbers, still unscaled."""
         return x if self.table_encoder is None else self.table_encoder.encode(x.astype(np.float64))
 
-    def _filled(self, u: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Encoded rows without gaps, in place."""
-        if np.isnan(u.sum()):  # sooner known than where
+    def _fill_missing(self, u: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Replace missing values in columns that had none in training, in place."""
+        if np.isnan(u.sum()):  # a sum is faster than a search
             rows, columns = np.nonzero(np.isnan(u))
             u[rows, columns] = self.missing_values()[columns]
         return u
 
-    def _log_mask(self, wanted: NDArray[np.bool_], column_types: Sequence[str]) -> NDArray[np.bool_]:
-        """Which encoded columns the logarithm is taken of, where columns (d,) are `wanted`."""
+    def _log_mask(self, selected: NDArray[np.bool_], column_types: Sequence[str]) -> NDArray[np.bool_]:
+        """Return the encoded columns of shape (width,) that belong to the selected columns of shape (d,)."""
         if self.table_encoder is None:
-            return wanted
-        for j, (kind, named) in enumerate(zip(column_types, wanted, strict=True)):
-            if named and kind != NUMBER:
-                raise InvalidInputError(f"log_columns must name numbers, column {j} is of the kind {kind}.")
+            return selected
+        for j, (column_type, is_selected) in enumerate(zip(column_types, selected, strict=True)):
+            if is_selected and column_type != NUMBER:
+                raise InvalidInputError(f"log_columns must select numbers, got column {j} of type {column_type}.")
         first = np.r_[0, self.table_encoder.stops[:-1]]
         mask = np.zeros(self.table_encoder.width, dtype=np.bool_)
-        mask[first[wanted]] = True
+        mask[first[selected]] = True
         return mask
 
-    def _log(self, x: Array) -> Array:
-        """A copy of x (n, width) in double precision, with the logarithms taken."""
-        plain = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
-        u: Array = torch.tensor(plain, dtype=torch.float64).numpy()
+    def _apply_log(self, x: Array) -> Array:
+        """Return a copy of encoded columns in double precision, with the logarithm applied."""
+        numbers = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
+        u: Array = torch.tensor(numbers, dtype=torch.float64).numpy()
         if self.log.any():
             u[:, self.log] = np.log1p(np.maximum(u[:, self.log], 0))
         return u
 
-    def state(self) -> State:
-        """What was learned, as arrays."""
-        state = {name: np.asarray(getattr(self, name)) for name in self.fitted}
-        own = {} if self.table_encoder is None else self.table_encoder.state()
-        return state | {f"blocks.{name}": array for name, array in own.items()}
 
-    def restore(self, state: State) -> "RowEncoder":
-        """Take up what `state` gave."""
-        for name in self.fitted:
-            setattr(self, name, state[name])
-        own = {name.removeprefix("blocks."): array for name, array in state.items() if name.startswith("blocks.")}
-        self.table_encoder = TableEncoder.from_state(own) if own else None
-        return self
-
-
-def _sizes(x: Array) -> NDArray[np.bool_]:
-    """Columns of x (n, d) that measure or count over orders of magnitude -> (d,)."""
-    whole = (x == np.floor(x)).all(axis=0) & (x.min(axis=0) >= 0)
-    heavy = x.max(axis=0) >= np.maximum(10, _HEAVY * (x.mean(axis=0) + x.std(axis=0)))
-    return np.asarray(whole & heavy, dtype=np.bool_)
+def _heavy_tailed(x: Array) -> NDArray[np.bool_]:
+    """Return the columns of non-negative whole numbers over several orders of magnitude."""
+    is_count = (x == np.floor(x)).all(axis=0) & (x.min(axis=0) >= 0)
+    is_heavy = x.max(axis=0) >= np.maximum(10, _HEAVY_TAIL_RATIO * (x.mean(axis=0) + x.std(axis=0)))
+    return np.asarray(is_count & is_heavy, dtype=np.bool_)
 
 
 Encoder = RowEncoder | ImageEncoder | IdentityEncoder
 
 
-def log_column_mask(names: list[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:
-    """Which of d columns are named, by name or by position -> (d,) bool."""
+def log_column_mask(names: Sequence[str | int], columns: tuple[str, ...] | None, d: int) -> NDArray[np.bool_]:
+    """Return a mask of the columns that are given by name or position.
+
+    Parameters
+    ----------
+    names : sequence of str or int
+        Names or positions; negative positions count from the end.
+    columns : tuple of str or None
+        Names of all columns, if they have names.
+    d : int
+        Number of columns.
+
+    Returns
+    -------
+    ndarray of bool of shape (d,)
+
+    Raises
+    ------
+    InvalidInputError
+        If a column does not exist, or is given by name while the columns have no names.
+    """
     mask = np.zeros(d, dtype=np.bool_)
     for name in names:
         if isinstance(name, str):
             if columns is None:
-                raise InvalidInputError(f"log_columns names '{name}', but X has no column names. Give positions.")
+                raise InvalidInputError(f"log_columns has '{name}', but X has no column names. Give positions.")
             if name not in columns:
                 raise unknown("column", name, columns)
             mask[columns.index(name)] = True
