@@ -1,4 +1,4 @@
-"""A model file is data: whatever is wrong with it is one sentence, and writing loses nothing."""
+"""Model files: every damage is reported in one sentence, and a failed write keeps the old file."""
 
 import errno
 import json
@@ -39,7 +39,7 @@ def rewrite(path, change, arrays=None):
     path.write_bytes(save(arrays or load(content), metadata={"egbad": json.dumps(fields)}))
 
 
-def test_what_is_written_is_read(model):
+def test_a_written_file_is_read_back(model):
     found, arrays = read(model)
     assert found.format == FORMAT
     assert found.shapes == {"a": [2, 3], "b": [2]}
@@ -48,15 +48,15 @@ def test_what_is_written_is_read(model):
     )
 
 
-def test_every_truncation_is_one_sentence(model):
+def test_every_truncation_is_reported(model):
     content = model.read_bytes()
     for size in range(len(content)):
         model.write_bytes(content[:size])
-        with pytest.raises(UnreadableFileError, match=r"is no egbad model|is cut short"):
+        with pytest.raises(UnreadableFileError, match=r"is not an egbad model|is truncated"):
             read(model)
 
 
-def test_every_changed_byte_is_noticed(model):
+def test_every_changed_byte_is_detected(model):
     content = model.read_bytes()
     for place in range(len(content)):
         model.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
@@ -64,7 +64,7 @@ def test_every_changed_byte_is_noticed(model):
             read(model)
 
 
-def test_a_future_format_is_told_apart(model):
+def test_a_newer_format_asks_for_an_upgrade(model):
     rewrite(model, lambda fields: fields.update(format=FORMAT + 2))
     with pytest.raises(
         UnreadableFileError, match=f"has format {FORMAT + 2}, this release reads up to {FORMAT}. Upgrade"
@@ -74,38 +74,38 @@ def test_a_future_format_is_told_apart(model):
 
 def test_an_array_of_the_wrong_shape_is_named(model):
     rewrite(model, lambda fields: None, ARRAYS | {"a": np.arange(6.0)})
-    with pytest.raises(UnreadableFileError, match=r"'a' must have the shape \[2, 3\], got \[6\]"):
+    with pytest.raises(UnreadableFileError, match=r"'a' must have shape \[2, 3\], got \[6\]"):
         read(model)
 
 
 def test_a_wrong_digest_is_named(model):
     rewrite(model, lambda fields: None, ARRAYS | {"a": ARRAYS["a"] + 1})
-    with pytest.raises(UnreadableFileError, match="doesn't match its digest"):
+    with pytest.raises(UnreadableFileError, match="does not match its digest"):
         read(model)
 
 
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04 a zip, perhaps", pickle.dumps({"a": 1}), save({"x": np.ones(3)})]
 )
-def test_a_file_that_is_no_model_is_called_that(tmp_path, content):
+def test_a_file_of_another_kind_is_not_a_model(tmp_path, content):
     path = tmp_path / "other"
     path.write_bytes(content)
-    with pytest.raises(UnreadableFileError, match="is no egbad model"):
+    with pytest.raises(UnreadableFileError, match="is not an egbad model"):
         read(path)
 
 
-def test_a_missing_file_is_called_missing(tmp_path):
-    with pytest.raises(UnreadableFileError, match="can't be read: No such file"):
+def test_a_missing_file_is_reported(tmp_path):
+    with pytest.raises(UnreadableFileError, match="cannot be read: No such file"):
         read(tmp_path / "nowhere.egbad")
 
 
 def test_an_unknown_detector_is_named(model):
     write(model, manifest().model_copy(update={"detector": "crystal ball"}), ARRAYS)
-    with pytest.raises(UnreadableFileError, match="'crystal ball' that this release doesn't have"):
+    with pytest.raises(UnreadableFileError, match="'crystal ball', which this release does not have"):
         load_model(model)
 
 
-def test_weights_that_do_not_fit_the_networks_are_named(tmp_path):
+def test_values_that_do_not_fit_the_detector_are_named(tmp_path):
     path = tmp_path / "model.egbad"
     EGBAD(training=TrainingConfig(steps=2), random_state=0, alpha=0.3).fit(
         np.random.default_rng(0).normal(size=(50, 4))
@@ -127,22 +127,20 @@ def test_weights_that_do_not_fit_the_networks_are_named(tmp_path):
         load_model(path)
 
 
-def test_a_full_disk_leaves_the_old_file(model, monkeypatch):
+def test_a_full_disk_keeps_the_old_file(model, monkeypatch):
     before = model.read_bytes()
 
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        EgbadError, match=r"can't be written: No space left on device. What was there before is unchanged"
-    ):
+    with pytest.raises(EgbadError, match=r"cannot be written: No space left on device. The existing file is unchanged"):
         write(model, manifest(), ARRAYS | {"a": np.zeros(3)})
     assert model.read_bytes() == before
     assert [p.name for p in model.parent.iterdir()] == [model.name]
 
 
-def test_an_interrupt_leaves_the_old_file(model):
+def test_an_interrupt_keeps_the_old_file(model):
     before = model.read_bytes()
 
     def interrupted():
@@ -156,12 +154,21 @@ def test_an_interrupt_leaves_the_old_file(model):
     assert [p.name for p in model.parent.iterdir()] == [model.name]
 
 
-def test_a_folder_that_is_not_there_is_one_sentence(tmp_path):
-    with pytest.raises(EgbadError, match="can't be written: No such file or directory"):
+def test_a_new_file_has_the_permissions_of_the_umask(tmp_path):
+    umask = os.umask(0o027)
+    try:
+        write(tmp_path / "model.egbad", manifest(), ARRAYS)
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "model.egbad").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_missing_folder_is_reported(tmp_path):
+    with pytest.raises(EgbadError, match="cannot be written: No such file or directory"):
         write(tmp_path / "no" / "model.egbad", manifest(), ARRAYS)
 
 
-def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatch):
+def test_a_model_keeps_the_versions_that_it_was_fitted_with(tmp_path, monkeypatch):
     path = tmp_path / "model.egbad"
     EGBAD(training=TrainingConfig(steps=2), random_state=0, alpha=0.3).fit(
         np.random.default_rng(0).normal(size=(50, 4))
@@ -173,7 +180,7 @@ def test_a_model_keeps_the_releases_that_it_was_fitted_with(tmp_path, monkeypatc
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_what_was_trained_on_a_gpu_is_scored_where_there_is_none(tmp_path):
+def test_a_model_trained_on_a_gpu_scores_on_a_machine_without_one(tmp_path):
     x = np.random.default_rng(0).normal(size=(200, 4))
     detector = EGBAD(training=TrainingConfig(steps=5), alpha=0.1, random_state=0).fit(x)
     assert (detector.device, detector.device_) == ("auto", "cpu")

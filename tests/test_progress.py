@@ -1,10 +1,10 @@
-"""Progress: quiet at first, then lines for a file and a bar for a terminal."""
+"""Progress: nothing for quick work, then lines for a file and a bar for a terminal."""
 
 import io
+import sys
 
 import pytest
 
-from egbad import progress as module
 from egbad.progress import progress
 
 
@@ -12,26 +12,24 @@ class Clock:
     def __init__(self):
         self.now = 0.0
 
-    def monotonic(self):
+    def __call__(self):
         return self.now
 
 
 @pytest.fixture
-def clock(monkeypatch):
-    clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
-    return clock
+def clock():
+    return Clock()
 
 
 def test_quick_work_shows_nothing(clock, capsys):
-    with progress("Scoring", 100, unit="rows") as advance:
+    with progress("Scoring", 100, unit="rows", clock=clock) as advance:
         clock.now = 1.9
         advance(100)
     assert capsys.readouterr().err == ""
 
 
-def test_without_a_terminal_there_is_a_line_after_two_seconds_and_then_every_ten(clock, capsys):
-    with progress("Scoring", 100, unit="rows") as advance:
+def test_without_a_terminal_a_line_appears_after_two_seconds_and_then_every_ten(clock, capsys):
+    with progress("Scoring", 100, unit="rows", clock=clock) as advance:
         for _ in range(25):
             clock.now += 1
             advance(2)
@@ -43,23 +41,26 @@ def test_without_a_terminal_there_is_a_line_after_two_seconds_and_then_every_ten
     ]
 
 
-def test_unknown_totals_and_silence(clock, capsys):
-    with progress("Reading", unit="bytes") as advance:
+def test_an_unknown_total_shows_no_remaining_time(clock, capsys):
+    with progress("Reading", unit="bytes", clock=clock) as advance:
         clock.now = 4
         advance(8)
     assert capsys.readouterr().err == "Reading: 8 bytes, 2 bytes/s\n"
-    with progress("Reading", enabled=False) as advance:
+
+
+def test_disabled_progress_shows_nothing(clock, capsys):
+    with progress("Reading", enabled=False, clock=clock) as advance:
         clock.now = 9
         advance()
     assert capsys.readouterr().err == ""
 
 
-def test_a_terminal_gets_a_bar(clock, monkeypatch):
+def test_a_terminal_shows_a_bar(clock, monkeypatch):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
-    monkeypatch.setattr(module.sys, "stderr", terminal)
+    monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm-256color")
-    with progress("Training", 10, unit="steps") as advance:
+    with progress("Training", 10, unit="steps", clock=clock) as advance:
         clock.now = 3
         advance(5)
     assert "Training" in terminal.getvalue()

@@ -1,6 +1,11 @@
-"""Anomaly detection with adversarially learned models that people can rely on."""
+"""Anomaly detection with adversarially learned models.
+
+The detectors follow scikit-learn's interface. `EGBAD` is the reference method, `Blend` combines several methods, and
+`load` reads a saved detector. Names are imported on first use, so that ``import egbad`` itself is fast.
+"""
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["EGBAD", "Blend", "EarlyStopping", "Preprocessing", "TrainingConfig", "__version__", "load"]
 
-_HOMES = {
+_MODULE_OF = {
     "Blend": "egbad.detectors.blend",
     "EGBAD": "egbad.detectors.egbad",
     "EarlyStopping": "egbad.training.config",
@@ -25,13 +30,11 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is asked for only then: `import egbad` alone costs nothing."""
+    """Import a public name on first use (PEP 562)."""
     if name == "__version__":
-        from importlib.metadata import version
-
         return version("egbad")
-    if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+    if name in _MODULE_OF:
+        return getattr(import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'egbad' has no attribute '{name}'")
 
 

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 
 from egbad.data import Partition, Stream
-from egbad.errors import EgbadError
+from egbad.errors import EgbadError, MissingExtraError
 from egbad.scoring.score_files import write_scores
 from egbad.scoring.score_tables import OutputColumns
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
@@ -190,9 +190,7 @@ def _ray(part: str, what: str) -> Any:
         ray = import_module("ray")
         import_module(f"ray.{part}")
     except ImportError as error:
-        raise EgbadError(
-            f"{what} on workers needs Ray, which isn't installed. Install it with: pip install 'egbad[ray]'"
-        ) from error
+        raise MissingExtraError(f"{what} on workers", "ray", ["ray"]) from error
     return ray
 
 

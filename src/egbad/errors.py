@@ -1,34 +1,36 @@
-"""What a user can be told: one vocabulary for the Python API, the command line and the service.
+"""Exceptions and warnings of the library.
 
-Every message says what must hold, what came and what to do. The command line prints it on stderr and exits with 2.
+Every message says what must hold, what was found and what to do. The command line prints an `EgbadError` on stderr and
+exits with status 2.
 """
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from importlib.util import find_spec
 
 
 class EgbadError(Exception):
-    """What a user can mend. Its text is one sentence or two, meant to be read."""
+    """Base class of errors that the user can fix. The message is one or two sentences."""
 
 
 class InvalidInputError(EgbadError, ValueError):
-    """Data or an option that can't be used as it is."""
+    """Data or a parameter with an invalid value."""
 
 
 class InvalidTypeError(EgbadError, TypeError):
-    """Data of a kind that no detector reads, a sparse matrix for instance."""
+    """Data of a type that no detector accepts, such as a sparse matrix."""
 
 
 class UnreadableFileError(InvalidInputError):
-    """A file that is missing, damaged, or not what its name says."""
+    """A file that is missing, damaged or of another format."""
 
 
 class DownloadError(EgbadError, OSError):
-    """A public data set that could not be fetched whole."""
+    """A public data set that could not be downloaded completely."""
 
 
 class StoppedError(EgbadError):
-    """The user stopped long work that keeps what it has done."""
+    """An interruption by the user. The work done so far is kept."""
 
 
 class TrainingError(EgbadError, RuntimeError):
@@ -36,28 +38,82 @@ class TrainingError(EgbadError, RuntimeError):
 
 
 class MissingExtraError(EgbadError, ImportError):
-    """An optional package that this feature needs."""
+    """An optional package that is not installed.
 
-    def __init__(self, feature: str, extra: str) -> None:
-        super().__init__(f"{feature} needs optional packages. Install them with: pip install 'egbad[{extra}]'.")
+    Parameters
+    ----------
+    feature : str
+        What needs the package, as the subject of a sentence.
+    extra : str
+        Name of the extra of egbad that installs it.
+    packages : sequence of str
+        The missing packages.
+
+    Examples
+    --------
+    >>> print(MissingExtraError("Export to ONNX", "onnx", ["onnx"]))
+    Export to ONNX needs onnx, which is not installed. Install it with: pip install 'egbad[onnx]'
+    """
+
+    def __init__(self, feature: str, extra: str, packages: Iterable[str]) -> None:
+        super().__init__(
+            f"{feature} needs {' and '.join(packages)}, which is not installed. "
+            f"Install it with: pip install 'egbad[{extra}]'"
+        )
 
 
 class CalibrationWarning(UserWarning):
-    """Too few calibration rows for the false-alarm rate that was asked for."""
+    """Too few calibration rows for the requested false alarm rate."""
 
 
 class HealthWarning(UserWarning):
-    """Training went wrong in a way that leaves usable but poor weights."""
+    """A problem of training that leaves usable but poor weights."""
+
+
+def require_extra(feature: str, extra: str, *packages: str) -> None:
+    """Raise unless optional packages are installed.
+
+    Parameters
+    ----------
+    feature : str
+        What needs the packages, as the subject of a sentence.
+    extra : str
+        Name of the extra of egbad that installs them.
+    *packages : str
+        Names of top-level packages.
+
+    Raises
+    ------
+    MissingExtraError
+        If one of them is not installed.
+    """
+    missing = [package for package in packages if find_spec(package) is None]
+    if missing:
+        raise MissingExtraError(feature, extra, missing)
 
 
 def unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInputError:
-    """The error for a name that is not in `known`, with the nearest known one.
+    """Return the error for a name that does not exist, with the most similar name that does.
 
-    >>> str(unknown("data set", "mnsit", ["mnist", "kdd99"]))
-    "There is no data set 'mnsit'. Did you mean 'mnist'? Known: kdd99, mnist."
+    Parameters
+    ----------
+    kind : str
+        Kind of thing that the name stands for.
+    name : str
+    known : iterable of str
+        All valid names.
+
+    Returns
+    -------
+    InvalidInputError
+
+    Examples
+    --------
+    >>> print(unknown("data set", "mnsit", ["mnist", "kdd99"]))
+    There is no data set 'mnsit'. Did you mean 'mnist'? Known: kdd99, mnist.
     """
-    options = sorted(known)
-    folded = {option.casefold(): option for option in options}
-    near = get_close_matches(name.casefold(), folded, n=1)
-    hint = f" Did you mean '{folded[near[0]]}'?" if near else ""
-    return InvalidInputError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(options)}.")
+    names = sorted(known)
+    by_lower_case = {known_name.casefold(): known_name for known_name in names}
+    similar = get_close_matches(name.casefold(), by_lower_case, n=1)
+    hint = f" Did you mean '{by_lower_case[similar[0]]}'?" if similar else ""
+    return InvalidInputError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(names)}.")

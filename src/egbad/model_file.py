@@ -1,30 +1,50 @@
-"""A model file: named arrays and a JSON manifest, in one safetensors file. Reading one never runs code."""
+"""Model files: named arrays and a JSON manifest in one safetensors file. Reading a model file never runs code."""
 
 import hashlib
 import json
 import os
-import tempfile
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as to_safetensors
 
+from egbad.arrays import Array
 from egbad.errors import EgbadError, UnreadableFileError
 
-FORMAT = 1
-_KEY = "egbad"
+FORMAT = 1  # version of the file format
+_METADATA_KEY = "egbad"  # entry of the safetensors metadata that contains the manifest
+_LENGTH_BYTES = 8  # safetensors begins with the length of its header
+_MODE = 0o666  # permissions of a new file, before the umask
 
-Arrays = dict[str, NDArray[Any]]
+Arrays = dict[str, Array]
 
 
 class Manifest(BaseModel):
-    """What a model file says of itself."""
+    """Everything in a model file except the arrays.
+
+    Attributes
+    ----------
+    format : int
+        Version of the file format.
+    library : str
+        Version of egbad that wrote the file.
+    detector : str
+        Name of the detector, or of what else the arrays belong to.
+    parameters : dict
+        Parameters of its constructor.
+    state : dict
+        Everything that was learned and is not an array.
+    shapes : dict of str to list of int
+        Shape of each array. Set by `write`.
+    digest : str
+        SHA-256 of manifest and arrays. Set by `write`.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -39,69 +59,84 @@ class Manifest(BaseModel):
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A path beside `path` to write to; it takes the place of `path` when the block ends well, and goes if it doesn't.
+    """Replace a file atomically: it has its old or its new content, never a part of the new one.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Yields
+    ------
+    Path
+        Temporary file in the same folder. It replaces `path` when the block ends, and is deleted when the block raises.
 
     Raises
     ------
     EgbadError
-        When the file can't be written; what was at `path` is still there.
+        If the file cannot be written. A file at `path` is unchanged.
     """
     target = Path(path)
-    draft: Path | None = None
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
-        os.close(handle)
-        draft = Path(name)
-        yield draft
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        draft.chmod(0o666 & ~_umask())
-        draft.replace(target)
+        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE))  # os.open applies the umask
+        try:
+            yield draft
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            draft.replace(target)
+        finally:
+            draft.unlink(missing_ok=True)
     except OSError as error:
-        kept = " What was there before is unchanged." if target.exists() else ""
-        raise EgbadError(f"{target} can't be written: {error.strerror or error}.{kept}") from error
-    finally:
-        if draft is not None:
-            with suppress(FileNotFoundError):
-                draft.unlink()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+        unchanged = " The existing file is unchanged." if target.exists() else ""
+        raise EgbadError(f"{target} cannot be written: {error.strerror or error}.{unchanged}") from error
 
 
 def write(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) -> None:
-    """Write a model file, atomically.
+    """Write a model file atomically.
+
+    Parameters
+    ----------
+    path : path-like
+    manifest : Manifest
+        Its `shapes` and `digest` are computed here.
+    arrays : dict of str to ndarray
 
     Raises
     ------
     EgbadError
-        When the file can't be written, because the disk is full for instance. An older file at `path` stays as it was.
+        If the file cannot be written, for instance because the disk is full. An existing file is unchanged.
     """
     arrays = {name: np.ascontiguousarray(arrays[name]) for name in sorted(arrays)}
     shapes = {name: list(array.shape) for name, array in arrays.items()}
     manifest = manifest.model_copy(update={"shapes": shapes})
     manifest = manifest.model_copy(update={"digest": _digest(manifest, arrays)})
-    content = to_safetensors(arrays, metadata={_KEY: manifest.model_dump_json()})
+    content = to_safetensors(arrays, metadata={_METADATA_KEY: manifest.model_dump_json()})
     with atomic_write(path) as draft:
         draft.write_bytes(content)
 
 
 def read(path: str | os.PathLike[str]) -> tuple[Manifest, Arrays]:
-    """Read a model file and check it.
+    """Read and verify a model file.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    manifest : Manifest
+    arrays : dict of str to ndarray
 
     Raises
     ------
     UnreadableFileError
-        When the file is missing, no model, cut short, damaged, or of a format that this release doesn't know.
+        If the file is missing, is not a model file, is truncated or damaged, or has a newer format.
     """
     try:
         content = Path(path).read_bytes()
     except OSError as error:
-        raise UnreadableFileError(f"{path} can't be read: {error.strerror or error}.") from error
-    fields = _fields(path, content)
+        raise UnreadableFileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    fields = _manifest_fields(path, content)
     version = fields.get("format")
     if not isinstance(version, int) or version > FORMAT:
         raise UnreadableFileError(
@@ -111,55 +146,65 @@ def read(path: str | os.PathLike[str]) -> tuple[Manifest, Arrays]:
         manifest = Manifest.model_validate(fields)
         arrays = parse_safetensors(content)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
-        raise UnreadableFileError(f"{path} is damaged: its manifest has no valid '{where}'. Fit again.") from error
-    except Exception as error:  # the parser has its own exception types, for every kind of damage
-        raise UnreadableFileError(f"{path} is damaged: {error}. Copy it anew or fit again.") from error
-    for name, shape in manifest.shapes.items():
-        came = list(arrays[name].shape) if name in arrays else None
-        if came != shape:
-            raise UnreadableFileError(
-                f"{path} is damaged: '{name}' must have the shape {shape}, got {came}. Fit again."
-            )
-    if _digest(manifest, arrays) != manifest.digest:
-        raise UnreadableFileError(
-            f"{path} is damaged: its content doesn't match its digest. Copy it anew or fit again."
-        )
+        field = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UnreadableFileError(f"{path} is damaged: '{field}' in its manifest is invalid. Fit again.") from error
+    except Exception as error:  # safetensors raises several types of its own
+        raise UnreadableFileError(f"{path} is damaged: {error}. Copy it again or fit again.") from error
+    _verify(path, manifest, arrays)
     return manifest, arrays
 
 
 def with_prefix_removed(prefix: str, arrays: Arrays) -> Arrays:
-    """The arrays whose names begin with `prefix`, without it."""
+    """Return the arrays whose names begin with a prefix, named without it.
+
+    Examples
+    --------
+    >>> with_prefix_removed("encoder.", {"encoder.low": 1, "weights": 2})
+    {'low': 1}
+    """
     return {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
 
 
-def _fields(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
-    """The manifest as found, before any check of what it says."""
-    length = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or length > len(content) - 8:
+def _manifest_fields(path: str | os.PathLike[str], content: bytes) -> dict[str, Any]:
+    """Return the manifest of a file as parsed JSON, before its fields are validated."""
+    length = int.from_bytes(content[:_LENGTH_BYTES], "little")
+    if len(content) < _LENGTH_BYTES or length > len(content) - _LENGTH_BYTES:
         raise UnreadableFileError(
-            f"{path} is no egbad model, or its beginning only. Name a file that 'egbad fit' wrote."
+            f"{path} is not an egbad model, or it is truncated. Pass a file that 'egbad fit' wrote."
         )
     try:
-        header = json.loads(content[8 : 8 + length])
-        fields = json.loads(header.pop("__metadata__")[_KEY])
-        end = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        header = json.loads(content[_LENGTH_BYTES : _LENGTH_BYTES + length])
+        fields = json.loads(header.pop("__metadata__")[_METADATA_KEY])
+        end_of_arrays = max((entry["data_offsets"][1] for entry in header.values()), default=0)
+        if not isinstance(fields, dict):
+            raise TypeError("the manifest is not a JSON object")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnreadableFileError(f"{path} is no egbad model. Name a file that 'egbad fit' wrote.") from error
-    if not isinstance(fields, dict):
-        raise UnreadableFileError(f"{path} is no egbad model. Name a file that 'egbad fit' wrote.")
-    if len(content) != 8 + length + end:
+        raise UnreadableFileError(f"{path} is not an egbad model. Pass a file that 'egbad fit' wrote.") from error
+    expected = _LENGTH_BYTES + length + end_of_arrays
+    if len(content) != expected:
         raise UnreadableFileError(
-            f"{path} is cut short or has something added: it must have {8 + length + end} bytes, got {len(content)}. "
-            "Copy it anew or fit again."
+            f"{path} is truncated or has extra bytes: it must have {expected} bytes, got {len(content)}. "
+            "Copy it again or fit again."
         )
     return fields
 
 
+def _verify(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) -> None:
+    """Raise if the arrays do not have the shapes or the digest of the manifest."""
+    for name, shape in manifest.shapes.items():
+        found = list(arrays[name].shape) if name in arrays else None
+        if found != shape:
+            raise UnreadableFileError(f"{path} is damaged: '{name}' must have shape {shape}, got {found}. Fit again.")
+    if _digest(manifest, arrays) != manifest.digest:
+        raise UnreadableFileError(
+            f"{path} is damaged: its content does not match its digest. Copy it again or fit again."
+        )
+
+
 def _digest(manifest: Manifest, arrays: Arrays) -> str:
-    """SHA-256 over the manifest, without its digest, and every array in the order of their names."""
-    hasher = hashlib.sha256(manifest.model_copy(update={"digest": ""}).model_dump_json().encode())
+    """Return the SHA-256 of the manifest without its digest, and of every array in the order of names."""
+    sha256 = hashlib.sha256(manifest.model_copy(update={"digest": ""}).model_dump_json().encode())
     for name in sorted(arrays):
-        hasher.update(f"{name}:{arrays[name].dtype.str}:{arrays[name].shape}".encode())
-        hasher.update(np.ascontiguousarray(arrays[name]).tobytes())
-    return hasher.hexdigest()
+        sha256.update(f"{name}:{arrays[name].dtype.str}:{arrays[name].shape}".encode())
+        sha256.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return sha256.hexdigest()

@@ -376,11 +376,11 @@ def test_files_that_cannot_be_read(folder: Path, tmp_path: Path, capsys: pytest.
     broken = tmp_path / "broken.parquet"
     broken.write_bytes(b"PAR1 and then nothing")
     assert "cannot be read as .parquet" in refused(capsys, "fit", broken, "--out", out)
-    assert "can't be read" in refused(capsys, "info", tmp_path / "none.egbad")
+    assert "cannot be read" in refused(capsys, "info", tmp_path / "none.egbad")
     assert "no egbad model" in refused(capsys, "info", folder / "normal.csv")
     short = tmp_path / "short.egbad"
     short.write_bytes(model.read_bytes()[:-10])
-    assert "cut short" in refused(capsys, "score", short, folder / "normal.csv")
+    assert "truncated" in refused(capsys, "score", short, folder / "normal.csv")
     assert "end in .npz" in refused(capsys, "fit", model, "--out", out)
     assert not out.exists()
 

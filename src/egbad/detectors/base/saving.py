@@ -32,6 +32,10 @@ class SaveMixin(ExplainMixin, ParameterMixin):
     settings_: Settings
 
     @abstractmethod
+    def settings_for(self, shape: tuple[int, ...]) -> Any:
+        """Return the settings that recipe and parameters resolve to, for an encoded shape."""
+
+    @abstractmethod
     def _state(self) -> tuple[dict[str, Any], Arrays]:
         """Return what the method learned, as JSON and as arrays."""
 
@@ -96,6 +100,7 @@ class SaveMixin(ExplainMixin, ParameterMixin):
         try:
             detector = cls.from_json_parameters(manifest.parameters)
             detector._restore_common(manifest.state, arrays)
+            detector.settings_for(detector.encoded_shape)  # a file with invalid parameters could not be fitted again
             detector._restore(manifest.state["method"], arrays)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UnreadableFileError(f"The model file does not fit {cls.__name__}: {error}. Fit again.") from error
