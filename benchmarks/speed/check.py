@@ -128,7 +128,7 @@ def alone(convolution: Any, weight: torch.Tensor, shape: torch.Size, n: int) -> 
     if convolution is None:
         work = [lambda: x @ weight]
     else:
-        move = F.conv_transpose2d if convolution.up else F.conv2d
+        move = F.conv_transpose2d if convolution.transposed else F.conv2d
         options = {"stride": convolution.stride, "padding": convolution.padding}
         other, its_weight = (t.contiguous(memory_format=torch.channels_last) for t in (x, weight))
         work = [lambda: move(x, weight, **options), lambda: move(other, its_weight, **options)]

@@ -1,4 +1,4 @@
-"""What makes a product does not show: neither by members, nor by rows, nor by the library that was asked."""
+"""Tests of `egbad.nn.ops`."""
 
 import pytest
 import torch
@@ -7,66 +7,80 @@ from torch.nn import functional as F
 from egbad.nn import ops
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import Conv, Linear
-from egbad.nn.ops import broadcast_shared, pad_rows
+
+
+@pytest.mark.parametrize(("n", "expected"), [(0, 0), (1, 16), (16, 16), (17, 32), (121, 128)])
+def test_sizes_are_padded_to_whole_vectors(n, expected):
+    assert ops.padded_size(n) == expected
 
 
 @pytest.mark.parametrize("gradients", [False, True])
-def test_rows_with_room_behind_them_are_the_same_rows_to_every_product(gradients):
+def test_a_view_of_padded_rows_gives_the_bits_of_contiguous_rows(gradients):
     generators = MemberGenerators([1, 2])
     first, second, x = Linear(generators, 21, 35), Linear(generators, 35, 4), generators.normal(5, 21)
     with torch.set_grad_enabled(gradients):
-        room = pad_rows(x)
-        assert torch.equal(room, x) and torch.equal(first(room), first(x))
-        h = torch.nn.functional.leaky_relu(first(room), 0.1, inplace=not gradients)
-        assert torch.equal(second(h), second(h.clone()))
-        if gradients:
-            one, other = (
-                torch.autograd.grad(second(f).square().sum(), [*first.parameters(), *second.parameters()])
-                for f in (first(room), first(x) * 1)
-            )
-            assert all(torch.equal(a, b) for a, b in zip(one, other, strict=True))
+        padded = F.pad(x, (0, 11))
+        assert torch.equal(first(padded[..., :21]), first(x))
+        h = F.leaky_relu(first(x), 0.1, inplace=not gradients)
+        assert torch.equal(second(h), second(h.contiguous()))
 
 
-def test_what_all_members_have_is_made_once_and_what_each_has_for_each():
-    seen = []
-
-    def work(x):
-        seen.append(len(x))
-        return F.pad(x, (0, 2))
-
-    same, own = torch.randn(1, 5, 3).expand(4, 5, 3), torch.randn(4, 5, 3)
-    for x in (same, own, same.clone().requires_grad_()):
-        assert torch.equal(broadcast_shared(work, x), F.pad(x, (0, 2)))
-    assert seen == [1, 4, 4]
+def test_rows_that_all_members_share_have_the_bits_of_copies_for_each_member():
+    generators = MemberGenerators([1, 2, 3])
+    layer, x = Linear(generators, 21, 35), generators.normal(5, 21)[:1]
+    assert torch.equal(layer(x.expand(3, 5, 21)), layer(x.repeat(3, 1, 1)))
 
 
 @pytest.mark.parametrize(("kernel", "stride", "padding"), [(4, 2, 1), (3, 1, 1), (3, 2, 0), (5, 2, 1)])
-def test_products_of_patches_are_the_convolution(kernel, stride, padding):
+def test_convolution_by_patches_equals_the_convolution(kernel, stride, padding):
     generators = MemberGenerators([1, 2])
     conv, x = Conv(generators, 3, 8, kernel, stride, padding), generators.normal(12, 3, 17, 14).requires_grad_()
     with torch.no_grad():
         conv.bias.normal_(generator=torch.Generator().manual_seed(0))
-    one, other = conv(x), ops.by_patches(x, conv.weight, conv.bias, stride, padding)
-    torch.testing.assert_close(other, one)
-    learned = (torch.autograd.grad((y**2).mean(), (*conv.parameters(), x)) for y in (one, other))
-    for a, b in zip(*learned, strict=True):
+    by_convolution, by_patches = conv(x), ops.convolution_by_patches(x, conv.weight, conv.bias, stride, padding)
+    torch.testing.assert_close(by_patches, by_convolution)
+    gradients = (torch.autograd.grad((y**2).mean(), (*conv.parameters(), x)) for y in (by_convolution, by_patches))
+    for a, b in zip(*gradients, strict=True):
         torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("starts", [1, 1024])
+@pytest.mark.parametrize("n_bias_rows", [1, 1024])
 @pytest.mark.parametrize(("a", "b"), [(128, 64), (121, 33), (32, 16), (300, 200)])
-def test_many_rows_have_the_bits_of_a_product_and_of_few(a, b, starts):
-    numbers = torch.Generator().manual_seed(0)
-    start, x, weight = (torch.randn(2, *shape, generator=numbers) for shape in ((starts, b), (1024, a), (a, b)))
-    learning = ops.affine(start, x, weight)
+def test_inference_on_many_rows_has_the_bits_of_training(a, b, n_bias_rows):
+    generator = torch.Generator().manual_seed(0)
+    bias, x, weight = (torch.randn(2, *shape, generator=generator) for shape in ((n_bias_rows, b), (1024, a), (a, b)))
+    with_gradients = ops.affine(bias, x, weight)
     with torch.no_grad():
-        scoring = ops.affine(start, x, weight)
-    torch.testing.assert_close(scoring, torch.baddbmm(start, x, weight), rtol=1e-4, atol=1e-4)
-    assert torch.equal(scoring, learning)
+        without_gradients = ops.affine(bias, x, weight)
+    torch.testing.assert_close(without_gradients, torch.baddbmm(bias, x, weight), rtol=1e-4, atol=1e-4)
+    assert torch.equal(without_gradients, with_gradients)
 
 
-@pytest.mark.parametrize("starts", [1, 512])
-def test_a_product_by_convolution_is_a_product(starts):
-    numbers = torch.Generator().manual_seed(0)
-    start, x, weight = (torch.randn(shape, generator=numbers) for shape in ((starts, 50), (512, 300), (300, 50)))
-    torch.testing.assert_close(ops._by_convolution(start, x, weight), start + x @ weight, rtol=1e-4, atol=1e-4)
+@pytest.mark.parametrize("n_bias_rows", [1, 512])
+def test_affine_by_convolution_is_a_product(n_bias_rows):
+    generator = torch.Generator().manual_seed(0)
+    shapes = ((n_bias_rows, 50), (512, 300), (300, 50))
+    bias, x, weight = (torch.randn(shape, generator=generator) for shape in shapes)
+    torch.testing.assert_close(ops.affine_by_convolution(bias, x, weight), bias + x @ weight, rtol=1e-4, atol=1e-4)
+
+
+def test_the_kernel_of_large_products_is_decided_once_and_matches_the_product():
+    width = ops.max_convolution_inputs()
+    assert width % ops.VECTOR_SIZE == 0 and width == ops.max_convolution_inputs()
+    assert width == 0 or ops.convolution_matches_product(width)
+
+
+@pytest.mark.parametrize(("n", "n_other", "m"), [(7, 40, 5), (3, 3, 121), (16, 32, 64)])
+def test_scalar_products_have_the_same_bits_in_any_position(n, n_other, m):
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(2, rows, m, generator=generator) for rows in (n, n_other))
+    found = ops.scalar_products(a, b)
+    torch.testing.assert_close(found, a @ b.transpose(1, 2))
+    assert torch.equal(ops.scalar_products(a.flip(1), b.flip(1)), found.flip(1, 2))
+
+
+def test_members_are_merged_into_channels_and_back():
+    x = torch.randn(3, 2, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    merged = ops.merge_members(x)
+    assert merged.shape == (2, 12, 5, 5) and torch.equal(merged[:, 4:8], x[1])
+    assert torch.equal(ops.unmerge_members(merged, 3), x)

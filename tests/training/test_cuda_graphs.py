@@ -166,10 +166,10 @@ class _Held(torch.nn.Module):
 
 
 @on_gpu
-@pytest.mark.parametrize("up", [False, True])
-def test_convolutions_of_members_side_by_side_are_each_members_own(up):
+@pytest.mark.parametrize("transposed", [False, True])
+def test_convolutions_of_members_side_by_side_are_each_members_own(transposed):
     generators = MemberGenerators([0, 1, 2])
-    conv, x = Conv(generators, 4, 6, 4, 2, 1, up=up), generators.normal(5, 4, 8, 8)
+    conv, x = Conv(generators, 4, 6, 4, 2, 1, transposed=transposed), generators.normal(5, 4, 8, 8)
     norm = BatchNorm(generators, 6)
     here = norm(conv(x))
     conv.cuda(), norm.cuda()
@@ -180,14 +180,14 @@ def test_convolutions_of_members_side_by_side_are_each_members_own(up):
 
 
 @on_gpu
-@pytest.mark.parametrize("up", [False, True])
+@pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("n", [8, 128])
-def test_convolutions_learn_on_a_gpu_what_they_learn_here(up, n):
+def test_convolutions_learn_on_a_gpu_what_they_learn_here(transposed, n):
     def gradients(conv, x):
         return torch.autograd.grad((conv(x) ** 2).mean(), (*conv.parameters(), x))
 
     generators = MemberGenerators([0, 1, 2])
-    conv, x = Conv(generators, 4, 6, 4, 2, 1, up=up), generators.normal(n, 4, 8, 8).requires_grad_()
+    conv, x = Conv(generators, 4, 6, 4, 2, 1, transposed=transposed), generators.normal(n, 4, 8, 8).requires_grad_()
     here = gradients(conv, x)
     with matmul_precision("float32", "cuda"):
         there, again = (gradients(conv.cuda(), x.detach().cuda().requires_grad_()) for _ in range(2))

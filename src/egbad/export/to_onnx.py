@@ -23,7 +23,7 @@ from egbad.errors import EgbadError
 from egbad.export.graph import Graph
 from egbad.export.onnx_scorer import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, packed
 from egbad.model_file import atomic_write
-from egbad.nn.ops import VECTOR
+from egbad.nn.ops import VECTOR_SIZE
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import RowEncoder
 
@@ -115,7 +115,7 @@ def _sum(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> An
     """A sum over rows of whole vectors: elsewhere the runtime adds up in an order that depends on where a row begins."""
     if not _ends_between(x, dim):
         return NotImplemented
-    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR)), dim, keepdim, dtype=dtype)
+    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR_SIZE)), dim, keepdim, dtype=dtype)
 
 
 def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -123,13 +123,13 @@ def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> A
     if not _ends_between(x, dim):
         return NotImplemented
     n = prod(x.shape[d] for d in dim)
-    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR)), dim, keepdim, dtype=dtype) / n
+    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR_SIZE)), dim, keepdim, dtype=dtype) / n
 
 
 def _ends_between(x: Tensor, dim: Any) -> bool:
     """Whether x's last dimension is summed over, and is no multiple of a vector."""
     last = dim is not None and any(d in (-1, x.dim() - 1) for d in dim)
-    return last and isinstance(x.shape[-1], int) and x.shape[-1] % VECTOR != 0
+    return last and isinstance(x.shape[-1], int) and x.shape[-1] % VECTOR_SIZE != 0
 
 
 def _about(detector: Detector[Any]) -> About:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.ops import affine, as_channels, as_members, convolution, each_member
+from egbad.nn.ops import affine, convolution, each_member, merge_members, unmerge_members
 
 Activation = Callable[[], nn.Module]
 
@@ -55,17 +55,17 @@ class Conv(nn.Module):
         stride: int,
         padding: int,
         *,
-        up: bool = False,
+        transposed: bool = False,
         init: Any = xavier,
     ) -> None:
         super().__init__()
-        shape = (a, b, kernel, kernel) if up else (b, a, kernel, kernel)
+        shape = (a, b, kernel, kernel) if transposed else (b, a, kernel, kernel)
         self.weight = nn.Parameter(init(generators, shape, a * kernel**2, b * kernel**2))
         self.bias = nn.Parameter(torch.zeros(len(generators), b))
-        self.up, self.stride, self.padding = up, stride, padding
+        self.transposed, self.stride, self.padding = transposed, stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
-        return convolution(x, self.weight, self.bias, self.stride, self.padding, up=self.up)
+        return convolution(x, self.weight, self.bias, self.stride, self.padding, transposed=self.transposed)
 
 
 class BatchNorm(nn.Module):
@@ -86,7 +86,7 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         values = (self.weight, self.bias, self.running_mean, self.running_var)
         if x.is_cuda and len(x) > 1:
-            return as_members(self._one(as_channels(x), *(value.view(-1) for value in values)), len(x))
+            return unmerge_members(self._one(merge_members(x), *(value.view(-1) for value in values)), len(x))
         return each_member(self._one, x, *values)
 
     def _one(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, var: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ def conv_generator(
     start = (channels[0], *small)
     layers: list[nn.Module] = [Linear(generators, n_latent, prod(start)), hidden(), Reshape(*start)]
     for a, b in pairwise([*channels, c]):
-        layers += [Conv(generators, a, b, 4, 2, 1, up=True), hidden()]
+        layers += [Conv(generators, a, b, 4, 2, 1, transposed=True), hidden()]
     return nn.Sequential(*layers[:-1], Crop(h, w))
 
 

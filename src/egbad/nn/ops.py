@@ -1,7 +1,7 @@
-"""Products and convolutions of all members at once, by what is fastest where the bits are the same.
+"""Matrix products and convolutions of all ensemble members at once.
 
-Rows are (K, B, d), images (K, B, c, h, w), and member k only ever meets slice k. What it is that makes a product must not show:
-neither from a row's place among others, nor from a member's, nor from how many there are.
+Rows have shape (K, B, d) and images (K, B, c, h, w), with K members and B rows; member k uses slice k of the weights only.
+The result for a row must not depend on its position, on the ensemble member or on the batch size.
 """
 
 from collections.abc import Callable
@@ -14,129 +14,180 @@ from torch.nn import functional as F
 
 from egbad.nn.precision import is_float32
 
-# Matrix libraries read whole vectors of this many numbers. Where a row of a matrix is no multiple of that, what they round
-# depends on where in memory it begins: on a row's place, and on whether a member is alone.
-VECTOR = 16
-# Above this many inputs or outputs a matrix library may split the sum over threads, and does so otherwise for a batch of products
-# than for one: members then go one by one, which costs nothing where the product itself is what takes the time.
-_WIDE = 512
-_MANY_ROWS = 512  # of which products are made by convolution: its own costs don't count then
-_IMAGES = 16  # as which they are convolved: oneDNN isn't asked for fewer on one thread
-_MANY_IMAGES = 128  # of a batch, which are convolved by products on a GPU
-_PARTS = 32  # as so many products, at most
+# Matrix libraries read whole vectors of this many numbers. Where the rows of a matrix are no multiple of it, rounding depends
+# on the address at which a row begins: on its position, and on whether a member is alone.
+VECTOR_SIZE = 16
+# Above this many inputs or outputs a matrix library may split a sum over threads, and may split it differently for a batch of
+# products than for one. Members are then multiplied one by one, which costs nothing for products of this size.
+_MAX_BATCHED_WIDTH = 512
+_MIN_CONVOLUTION_ROWS = 512  # below, a convolution's fixed costs outweigh its faster kernel
+_CONVOLUTION_IMAGES = 16  # images that the rows become; on one thread oneDNN does not take fewer
+_MIN_PATCH_IMAGES = 128  # images of a batch from which on a GPU's convolutions are products of patches
+_MAX_PATCH_PRODUCTS = 32
 
 
-# -- of rows -----------------------------------------------------------------------------------------------------------
+# -- rows --------------------------------------------------------------------------------------------------------------
 
 
-def affine(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """start + x weight, for start (K, 1, b) or (K, B, b), x (K, B, a) and weight (K, a, b)."""
+def padded_size(n: int) -> int:
+    """Return n, rounded up to whole vectors."""
+    return n + -n % VECTOR_SIZE
+
+
+def affine(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Return bias + x @ weight for every member.
+
+    Parameters
+    ----------
+    bias : Tensor of shape (K, 1, b) or (K, B, b)
+    x : Tensor of shape (K, B, a)
+    weight : Tensor of shape (K, a, b)
+
+    Returns
+    -------
+    Tensor of shape (K, B, b)
+    """
     a, b = weight.shape[1:]
-    x, start, weight = _whole(x, a), _whole(start, b), _whole(weight, b, a)
-    if _many(x) and _same_by_convolution(*weight.shape[1:]):
-        y = each_member(_by_convolution, start, x, weight)
-    elif x.is_cuda or max(a, b) < _WIDE:  # the gradient's sum runs over the outputs
-        y = torch.baddbmm(start, x, weight)
+    if _needs_padding(x):
+        bias, x, weight = _pad(bias, 1), _pad(x, 1), _pad(weight, 2)
+    if _is_large_inference(x) and weight.shape[1] <= max_convolution_inputs():
+        y = each_member(affine_by_convolution, bias, x, weight)
+    elif x.is_cuda or max(a, b) < _MAX_BATCHED_WIDTH:  # the sum of the gradient runs over the outputs
+        y = torch.baddbmm(bias, x, weight)
     else:
-        y = each_member(torch.addmm, start, x, weight)
-    return y if y.shape[2] == b else _beginning(y, b)
-
-
-def _many(x: Tensor) -> bool:
-    """Whether x (K, B, a) are so many rows that it is worth looking for the fastest product."""
-    if x.is_cuda or x.dtype is not torch.float32 or torch.is_grad_enabled() or torch.compiler.is_exporting():
-        return False
-    return x.shape[1] >= _MANY_ROWS and x.shape[1] % _IMAGES == 0
-
-
-def _by_convolution(start: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """start + x weight, for start (1, b) or (B, b), x (B, a) and weight (a, b), as a convolution of images one pixel high.
-
-    It is oneDNN that convolves, by all vectors that a processor has; MKL, which makes torch's products, leaves half of their
-    width unused where Intel didn't make it.
-    """
-    images = x.reshape(_IMAGES, -1, 1, x.shape[1]).permute(0, 3, 1, 2)
-    bias = start[0] if len(start) == 1 else None
-    y = F.conv2d(images, weight.t()[:, :, None, None], bias).permute(0, 2, 3, 1).reshape(len(x), -1)
-    return y if bias is not None else y.add_(start)
-
-
-@cache
-def _same_by_convolution(a: int, b: int) -> bool:
-    """Whether it gives the bits of a product here."""
-    numbers = torch.Generator().manual_seed(0)
-    start, x, weight = (torch.randn(shape, generator=numbers) for shape in ((1, b), (_MANY_ROWS, a), (a, b)))
-    product = torch.baddbmm(start[None], x[None], weight[None])[0]
-    return torch.equal(_by_convolution(start, x, weight), product)
-
-
-def _whole(x: Tensor, *sizes: int) -> Tensor:
-    """Zeros behind x, whose last dimensions have these sizes, last first, up to whole vectors in each.
-
-    Not on a GPU, nor in an exported graph: what runs these rounds products alike in any place of a chunk.
-    """
-    if x.is_cuda or torch.compiler.is_exporting() or not any(size % VECTOR for size in sizes):
-        return x
-    if (kept := getattr(x, "whole", None)) is not None:
-        return kept  # type: ignore[no-any-return]
-    return broadcast_shared(lambda x: F.pad(x, [pad for size in sizes for pad in (0, -size % VECTOR)]), x)
-
-
-def _beginning(whole: Tensor, d: int) -> Tensor:
-    """The first d numbers of rows that end in zeros: a product that they go into takes them whole, without a copy."""
-    rows = whole[..., :d]
-    rows.whole = whole  # type: ignore[attr-defined]
-    return rows
-
-
-def pad_rows(x: Tensor) -> Tensor:
-    """Rows x (K, B, d) with zeros behind each up to whole vectors, where more than one product asks for them."""
-    whole = _whole(x, x.shape[2])
-    return x if whole is x else _beginning(whole, x.shape[2])
-
-
-def broadcast_shared(work: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
-    """What `work` makes of each member's x (K, ...): once where all members have the same one."""
-    if len(x) == 1 or x.stride(0) > 0 or x.requires_grad:
-        return work(x)
-    y = work(x[:1])
-    return y.expand(len(x), *y.shape[1:])
+        y = each_member(torch.addmm, bias, x, weight)
+    return y[..., :b]
 
 
 def scalar_products(a: Tensor, b: Tensor) -> Tensor:
-    """Scalar products of rows a (K, n, m) with rows b (K, l, m) -> (K, n, l), each with the same bits in any place."""
-    m, n, rows = a.shape[2], a.shape[1], b.shape[1]
-    found = torch.bmm(_whole(a, m, n), _whole(b, m, rows).transpose(1, 2))
-    return found[:, :n, :rows]
+    """Return the scalar products of all rows of a with all rows of b; a product's bits do not depend on its position.
 
+    Parameters
+    ----------
+    a : Tensor of shape (K, n, m)
+    b : Tensor of shape (K, l, m)
 
-# -- of images ---------------------------------------------------------------------------------------------------------
-
-
-def convolution(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, *, up: bool = False) -> Tensor:
-    """x (K, B, a, h, w) -> (K, B, b, h', w'), for weight (K, b, a, k, k) and bias (K, b).
-
-    With `up` it is a convolution's transpose, for weight (K, a, b, k, k).
+    Returns
+    -------
+    Tensor of shape (K, n, l)
     """
-    move = partial(F.conv_transpose2d if up else F.conv2d, stride=stride, padding=padding)
-    if x.is_cuda and not up and x.shape[1] >= _MANY_IMAGES and torch.is_grad_enabled() and is_float32():
-        return by_patches(x, weight, bias, stride, padding)
-    if x.is_cuda and len(x) > 1:  # a third of the time
-        y = move(as_channels(x), weight.flatten(0, 1), bias.flatten(), groups=len(x))
-        return as_members(y, len(x))
-    return each_member(move, x, weight, bias)
+    n, n_other = a.shape[1], b.shape[1]
+    if _needs_padding(a):
+        a, b = _pad(a, 2), _pad(b, 2)
+    return torch.bmm(a, b.transpose(1, 2))[:, :n, :n_other]
 
 
-def by_patches(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
-    """A convolution as matrix products of patches, one for every few images.
+def _needs_padding(x: Tensor) -> bool:
+    """Return whether products must be padded to whole vectors: GPUs and ONNX runtimes round alike at any position."""
+    return not x.is_cuda and not torch.compiler.is_exporting()
 
-    The gradient of its weights is a sum over all patches. A GPU's deterministic kernels for single precision run through it
-    one after the other; products share it among themselves, as many as there are.
+
+def _pad(x: Tensor, n_dims: int) -> Tensor:
+    """Return x with zeros behind its last n_dims dimensions, up to whole vectors in each."""
+    missing = [-size % VECTOR_SIZE for size in x.shape[: -n_dims - 1 : -1]]
+    return F.pad(x, [pad for size in missing for pad in (0, size)]) if any(missing) else x
+
+
+# -- rows by convolution -----------------------------------------------------------------------------------------------
+
+
+def _is_large_inference(x: Tensor) -> bool:
+    """Return whether x (K, B, a) has enough rows for a convolution to pay, and needs no gradient."""
+    if x.is_cuda or x.dtype is not torch.float32 or torch.is_grad_enabled() or torch.compiler.is_exporting():
+        return False
+    return x.shape[1] >= _MIN_CONVOLUTION_ROWS and x.shape[1] % _CONVOLUTION_IMAGES == 0
+
+
+def affine_by_convolution(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Return bias + x @ weight of one member, computed as a convolution of images that are one pixel high.
+
+    oneDNN, which computes torch's convolutions, uses the full vector width of every processor. MKL, which computes its
+    products, uses half of it on AVX-512 processors that are not Intel's.
+
+    Parameters
+    ----------
+    bias : Tensor of shape (1, b) or (B, b)
+    x : Tensor of shape (B, a)
+        B must be a multiple of 16.
+    weight : Tensor of shape (a, b)
+
+    Returns
+    -------
+    Tensor of shape (B, b)
+    """
+    images = x.reshape(_CONVOLUTION_IMAGES, -1, 1, x.shape[1]).permute(0, 3, 1, 2)
+    shared_bias = bias[0] if len(bias) == 1 else None
+    y = F.conv2d(images, weight.t()[:, :, None, None], shared_bias).permute(0, 2, 3, 1).reshape(len(x), -1)
+    return y if shared_bias is not None else y.add_(bias)
+
+
+@cache
+def max_convolution_inputs() -> int:
+    """Return up to how many inputs products of many rows are computed by convolution in this process; 0 for never.
+
+    Decided once per process: convolutions are faster with AVX-512 only, and may replace products only where both give the
+    same bits. Libraries split sums over more inputs than fit a block, and oneDNN's blocks differ from MKL's; the number of
+    outputs and rows makes no difference. `egbad.detectors.base.batching` compares whole scores besides.
+    """
+    if torch.backends.cpu.get_cpu_capability() != "AVX512":
+        return 0
+    width = 0
+    while width < _MAX_BATCHED_WIDTH and convolution_matches_product(width + VECTOR_SIZE):
+        width += VECTOR_SIZE
+    return width
+
+
+def convolution_matches_product(n_inputs: int) -> bool:
+    """Return whether `affine_by_convolution` gives the bits of a product with this many inputs on this machine."""
+    generator = torch.Generator().manual_seed(0)
+    for n_outputs in (VECTOR_SIZE, 8 * VECTOR_SIZE):
+        shapes = ((1, n_outputs), (_MIN_CONVOLUTION_ROWS, n_inputs), (n_inputs, n_outputs))
+        bias, x, weight = (torch.randn(shape, generator=generator) for shape in shapes)
+        if not torch.equal(affine_by_convolution(bias, x, weight), torch.baddbmm(bias[None], x[None], weight[None])[0]):
+            return False
+    return True
+
+
+# -- images ------------------------------------------------------------------------------------------------------------
+
+
+def convolution(
+    x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int, *, transposed: bool = False
+) -> Tensor:
+    """Convolve the images of every member.
+
+    Parameters
+    ----------
+    x : Tensor of shape (K, B, a, h, w)
+    weight : Tensor of shape (K, b, a, k, k), or (K, a, b, k, k) if `transposed`
+    bias : Tensor of shape (K, b)
+    stride, padding : int
+    transposed : bool, default=False
+        Whether to compute a transposed convolution.
+
+    Returns
+    -------
+    Tensor of shape (K, B, b, h', w')
+    """
+    convolve = partial(F.conv_transpose2d if transposed else F.conv2d, stride=stride, padding=padding)
+    if x.is_cuda and not transposed and x.shape[1] >= _MIN_PATCH_IMAGES and torch.is_grad_enabled() and is_float32():
+        return convolution_by_patches(x, weight, bias, stride, padding)
+    if x.is_cuda and len(x) > 1:  # one grouped convolution takes a third of the time of K convolutions
+        y = convolve(merge_members(x), weight.flatten(0, 1), bias.flatten(), groups=len(x))
+        return unmerge_members(y, len(x))
+    return each_member(convolve, x, weight, bias)
+
+
+def convolution_by_patches(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: int) -> Tensor:
+    """Convolve by matrix products of patches, one product for every few images.
+
+    The gradient of the weights is a sum over all patches. A GPU's deterministic float32 kernels compute it one patch after
+    the other; several products split it among themselves. Parameters and result are those of `convolution`.
     """
     (members, n), kernel = x.shape[:2], weight.shape[-1]
     patches = F.pad(x, [padding] * 4).unfold(3, kernel, stride).unfold(4, kernel, stride)  # (K, B, a, h', w', k, k)
     h, w = patches.shape[3:5]
-    parts = gcd(n, _PARTS)
+    parts = gcd(n, _MAX_PATCH_PRODUCTS)
     rows = patches.permute(0, 1, 3, 4, 2, 5, 6).reshape(members * parts, n // parts * h * w, -1)
     factors = weight.flatten(2).transpose(1, 2)[:, None].expand(-1, parts, -1, -1).flatten(0, 1)
     start = bias[:, None, None].expand(-1, parts, -1, -1).flatten(0, 1)
@@ -147,17 +198,17 @@ def by_patches(x: Tensor, weight: Tensor, bias: Tensor, stride: int, padding: in
 
 
 def each_member(layer: Callable[..., Tensor], *values: Tensor) -> Tensor:
-    """What `layer` makes of each member's `values`, (K, ...); one member's are views, which cost nothing either way."""
-    if len(values[0]) == 1:
+    """Apply `layer` to each member's slice of the values (K, ...) and stack the results."""
+    if len(values[0]) == 1:  # views cost nothing, stacking copies
         return layer(*(value.squeeze(0) for value in values))[None]
     return torch.stack([layer(*member) for member in zip(*values, strict=True)])
 
 
-def as_channels(x: Tensor) -> Tensor:
-    """Members as so many more channels: x (K, B, c, ...) -> (B, K c, ...)."""
+def merge_members(x: Tensor) -> Tensor:
+    """Make members channels: (K, B, c, ...) -> (B, K c, ...)."""
     return x.transpose(0, 1).flatten(1, 2)
 
 
-def as_members(x: Tensor, members: int) -> Tensor:
-    """And back: x (B, K c, ...) -> (K, B, c, ...)."""
+def unmerge_members(x: Tensor, members: int) -> Tensor:
+    """Undo `merge_members`: (B, K c, ...) -> (K, B, c, ...)."""
     return x.reshape(len(x), members, -1, *x.shape[2:]).transpose(0, 1)

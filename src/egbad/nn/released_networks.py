@@ -12,8 +12,8 @@ def mnist_generator(generators: MemberGenerators, k: int) -> nn.Sequential:
     return nn.Sequential(
         *(Linear(generators, k, 1024, normal_002), BatchNorm(generators, 1024), relu()),
         *(Linear(generators, 1024, 6272, normal_002), BatchNorm(generators, 6272), relu(), Reshape(128, 7, 7)),
-        *(Conv(generators, 128, 64, 4, 2, 1, up=True, init=normal_002), BatchNorm(generators, 64), relu()),
-        *(Conv(generators, 64, 1, 4, 2, 1, up=True, init=normal_002), nn.Tanh()),
+        *(Conv(generators, 128, 64, 4, 2, 1, transposed=True, init=normal_002), BatchNorm(generators, 64), relu()),
+        *(Conv(generators, 64, 1, 4, 2, 1, transposed=True, init=normal_002), nn.Tanh()),
     )
 
 

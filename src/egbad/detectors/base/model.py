@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from egbad.detectors.base.settings import T
 from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.ops import broadcast_shared, pad_rows
 from egbad.preprocessing.row_encoder import CENTRED_SCALINGS
 from egbad.training.health import Symptom
 from egbad.training.players import Player
@@ -131,6 +130,4 @@ class Model(nn.Module, Generic[T]):
 
     def preprocess(self, x: Tensor) -> Tensor:
         """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
-        if self.clips:
-            x = broadcast_shared(lambda x: x.clamp(-NETWORK_INPUT_LIMIT, NETWORK_INPUT_LIMIT), x)
-        return pad_rows(x) if x.ndim == 3 else x
+        return x.clamp(-NETWORK_INPUT_LIMIT, NETWORK_INPUT_LIMIT) if self.clips else x
