@@ -5,7 +5,7 @@ import re
 import pytest
 
 from egbad.report import findings_to_html
-from egbad.report.messages import CATALOGUES
+from egbad.report.catalogues import CATALOGUES
 
 
 def test_the_page_has_the_findings_and_loads_nothing(rows_report, parse):

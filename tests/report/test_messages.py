@@ -1,7 +1,5 @@
 """Messages say the same in all languages."""
 
-from string import Formatter
-
 import pytest
 
 from egbad.data.column_types import NUMBER
@@ -9,19 +7,10 @@ from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Reason
 from egbad.explain.grouping import REGIONS, ExplanationGroup
 from egbad.report import RowLocation
-from egbad.report.messages import CATALOGUES, REGION_WORDS, Messages, percent
+from egbad.report.catalogues import CATALOGUES
+from egbad.report.messages import Messages, percent
 
 TAIL = " (at most 0.2% of normal rows deviate this much)"
-
-
-def test_languages_have_the_same_messages_with_the_same_placeholders():
-    def placeholders(text):
-        return {name for _, name, _, _ in Formatter().parse(text) if name}
-
-    for catalogue in CATALOGUES.values():
-        assert catalogue.keys() == CATALOGUES["en"].keys()
-        assert all(placeholders(catalogue[key]) == placeholders(text) for key, text in CATALOGUES["en"].items())
-    assert set(REGION_WORDS) == set(CATALOGUES) - {"en"}
 
 
 def test_an_unknown_language_is_refused():
@@ -65,10 +54,19 @@ def test_locations_name_the_file_and_the_row():
 def test_groups_name_their_columns_or_regions():
     english = Messages("en")
     columns = ExplanationGroup(("a", "b"), (0.5, 0.3), [0], (1.0, None), (2.0, None))
-    assert english.group(columns, {}) == "a (typical value 1, expected 2) and b (typical value missing)"
+    assert english.group(columns, {}) == "a (typical value 1, expected 2), b (typical value missing)"
     assert english.group(ExplanationGroup(("lower right",), (0.5,), [0]), {}) == "lower right (50%)"
     assert english.group(ExplanationGroup((), (), [0]), {}) == "other explanations"
 
 
 def test_percentages_have_two_significant_digits():
     assert [percent(share) for share in (0.0, 0.00001, 0.0123, 0.999, 1.0)] == ["0%", "0.001%", "1.2%", "100%", "100%"]
+
+
+def test_attribution_methods_are_described():
+    english, japanese = Messages("en"), Messages("ja")
+    assert english.method("exact") == "Attribution method: exact, because the score is a sum over columns or pixels."
+    blend = "residual exact, features by gradients, gradients"
+    assert english.method(blend).count(";") == 1 and "exact for the residual" in english.method(blend)
+    assert japanese.method("differences") == "寄与度の計算方法：予測値との差に応じてスコアを配分。"
+    assert english.method("a new one") == "Attribution method: a new one."

@@ -54,7 +54,7 @@ def findings_to_markdown(report: FindingsReport, language: str = "en") -> str:
         lines += [f"## {messages(f'groups_{report.kind}')}", "", text.groups_note, ""]
         lines += [*(f"- {line}" for line in text.groups), ""]
     lines += [f"## {messages('top')}", "", text.top_note, "", *_findings_table(report, text), ""]
-    lines += [messages("method", method=report.attribution_method), ""]
+    lines += [messages.method(report.attribution_method), ""]
     lines += [f"## {messages('health')}", "", *(health or [messages("health_ok")]), ""]
     lines += [f"## {messages('details')}", ""]
     lines += [*markdown_table(("", ""), fact_rows(report.data, report.description)), ""]
