@@ -19,7 +19,7 @@ from egbad import datasets
 from egbad.arrays import map_unique_rows
 from egbad.benchmark import protocols
 from egbad.data import Data
-from egbad.data.column_types import CATEGORY, NUMBER, code_of
+from egbad.data.column_types import CATEGORY, NUMBER, category_code
 from egbad.datasets.dataset import Dataset
 from egbad.detectors.registry import create
 from egbad.scoring import metrics
@@ -33,7 +33,7 @@ def with_categories(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
     for j, column in enumerate(dataset.columns):
         name, equals, value = column.partition("=")
         if equals:
-            one_hot.setdefault(name, []).append((j, code_of(value)))
+            one_hot.setdefault(name, []).append((j, category_code(value)))
     categories = [dataset.x[:, [j for j, _ in own]] @ np.array([code for _, code in own]) for own in one_hot.values()]
     x = np.column_stack([dataset.x[:, numbers], *categories])
     columns = (*(dataset.columns[j] for j in numbers), *one_hot)
