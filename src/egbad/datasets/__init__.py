@@ -1,7 +1,14 @@
-"""Public data sets: one set, one file, `load() -> Dataset`; checksummed and cached.
+"""Public data sets, loaded by name.
 
-Files are read from a local copy (`data_dir`, or the environment variable EGBAD_DATA) or fetched into a cache
-(EGBAD_CACHE, or ~/.cache/egbad). What comes is checked against a digest before it is used.
+Files are read from a local copy (`data_dir`, or the environment variable EGBAD_DATA) or downloaded into a cache
+(EGBAD_CACHE, or ~/.cache/egbad). Their digests are checked before they are used.
+
+names : names of all data sets.
+describe : size, shape and terms of all data sets.
+load : load a data set.
+fetch : download the files of a data set.
+Dataset : rows or images with labels.
+DatasetSource : facts about a data set and its files.
 """
 
 import os
@@ -11,13 +18,13 @@ from functools import partial
 from pathlib import Path
 
 from egbad.datasets import adbench, arrhythmia, cifar10, digits, fashion_mnist, kdd99, magnetic_tile, mnist, mnist5k
-from egbad.datasets.dataset import Dataset, Source
+from egbad.datasets.dataset import Dataset, DatasetSource
 from egbad.errors import unknown
 
-__all__ = ["Dataset", "Listing", "Source", "describe", "fetch", "load", "names"]
+__all__ = ["Dataset", "DatasetSource", "Listing", "describe", "fetch", "load", "names"]
 
 _MODULES = (kdd99, mnist, fashion_mnist, mnist5k, cifar10, digits, arrhythmia, magnetic_tile)
-_SOURCES: dict[str, Source] = {module.SOURCE.name: module.SOURCE for module in _MODULES} | adbench.SOURCES
+_SOURCES: dict[str, DatasetSource] = {module.SOURCE.name: module.SOURCE for module in _MODULES} | adbench.SOURCES
 _LOADERS: dict[str, Callable[[str | os.PathLike[str] | None], Dataset]] = {
     **{module.SOURCE.name: module.load for module in _MODULES},
     **{name: partial(adbench.load, name) for name in adbench.SOURCES},
@@ -26,7 +33,24 @@ _LOADERS: dict[str, Callable[[str | os.PathLike[str] | None], Dataset]] = {
 
 @dataclass(frozen=True)
 class Listing:
-    """One line of `egbad data list`: `bytes` are those to fetch, `present` says that none are left."""
+    """A line of `egbad data list`.
+
+    Attributes
+    ----------
+    name : str
+    rows : int
+        Number of rows or images.
+    shape : str
+        Shape of one of them.
+    bytes : int
+        Bytes to download.
+    terms : str
+        Terms of use.
+    source : str
+        Authors and publisher.
+    present : bool
+        True if nothing has to be downloaded or installed.
+    """
 
     name: str
     rows: int
@@ -38,36 +62,116 @@ class Listing:
 
 
 def names() -> list[str]:
-    """Every data set's name."""
+    """Return the names of all data sets.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> names()[:4]
+    ['kdd99', 'mnist', 'fashion_mnist', 'mnist5k']
+    """
     return list(_SOURCES)
 
 
 def describe(data_dir: str | os.PathLike[str] | None = None) -> list[Listing]:
-    """What there is, without loading any of it."""
-    return [Listing(s.name, s.rows, s.shape, s.size, s.terms, s.origin, s.present(data_dir)) for s in _SOURCES.values()]
+    """Describe all data sets without loading them.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Local copy of the public data sets.
+
+    Returns
+    -------
+    list of Listing
+
+    Raises
+    ------
+    UnreadableFileError
+        If the local copy does not exist.
+
+    Examples
+    --------
+    >>> next((row.rows, row.shape) for row in describe() if row.name == "digits")
+    (1797, '8 x 8')
+    """
+    return [
+        Listing(s.name, s.rows, s.shape, s.size, s.terms, s.origin, s.is_present(data_dir)) for s in _SOURCES.values()
+    ]
 
 
 def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """Load a data set by name, fetching it if need be.
+    """Load a data set, and download it if it is missing.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    Dataset
 
     Raises
     ------
     InvalidInputError
         For an unknown name, with the nearest known one.
     DownloadError
-        When a file can't be fetched whole.
+        If a file cannot be downloaded completely.
     UnreadableFileError
-        When a local copy is damaged.
+        If a local copy is damaged or does not exist.
+    MissingExtraError
+        If the package that ships the data is not installed.
+
+    Examples
+    --------
+    >>> data = load("digits")
+    >>> data.x.shape, data.labels[:3].tolist()
+    ((1797, 8, 8), [0, 1, 2])
     """
-    return _LOADERS[_known(name)](data_dir)
+    _check_name(name)
+    return _LOADERS[name](data_dir)
 
 
 def fetch(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Fetch the files of a data set that are missing -> where they all are."""
-    return _SOURCES[_known(name)].obtain(data_dir)
+    """Download the missing files of a data set.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    list of Path
+        Paths of all files; none if an installed package ships the data.
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name, with the nearest known one.
+    DownloadError
+        If a file cannot be downloaded completely.
+    UnreadableFileError
+        If a local copy is damaged or does not exist.
+
+    Examples
+    --------
+    >>> fetch("digits")
+    []
+    """
+    _check_name(name)
+    return _SOURCES[name].obtain(data_dir)
 
 
-def _known(name: str) -> str:
+def _check_name(name: str) -> None:
+    """Raise an error for an unknown name."""
     if name not in _SOURCES:
         raise unknown("data set", name, _SOURCES)
-    return name

@@ -1,11 +1,11 @@
-"""ADBench's classical tables (Han et al., NeurIPS 2022), each a data set of its own: "adbench/38_thyroid"."""
+"""Classical tables of ADBench (Han et al., NeurIPS 2022), each a data set with a name such as "adbench/38_thyroid"."""
 
 import os
 
 import numpy as np
 
-from egbad.datasets.dataset import Dataset, Source
-from egbad.datasets.files import Remote
+from egbad.datasets.dataset import Dataset, DatasetSource
+from egbad.datasets.files import RemoteFile
 
 _URL = "https://raw.githubusercontent.com/Minqi824/ADBench/3dac822/adbench/datasets/Classical/"
 _TABLES = (  # name, rows, columns, bytes, SHA-256
@@ -34,21 +34,34 @@ _TABLES = (  # name, rows, columns, bytes, SHA-256
 )
 
 SOURCES = {
-    f"adbench/{name}": Source(
+    f"adbench/{name}": DatasetSource(
         name=f"adbench/{name}",
         rows=rows,
         shape=f"{columns} columns",
         size=size,
         terms="repository BSD-2-Clause; the tables keep their own terms",
         origin="ADBench, S. Han et al. 2022; from ODDS, UCI and DAMI",
-        files=(Remote(f"adbench/{name}.npz", f"{_URL}{name}.npz", f"sha256:{digest}"),),
+        files=(RemoteFile(f"adbench/{name}.npz", f"{_URL}{name}.npz", f"sha256:{digest}"),),
     )
     for name, rows, columns, size, digest in _TABLES
 }
 
 
 def load(name: str, data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """x (n, d) and labels, 1 for an anomaly."""
+    """Load a table of ADBench.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, such as "adbench/38_thyroid".
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    Dataset
+        Rows of shape (n, d) and labels, 1 for an anomaly.
+    """
     source = SOURCES[name]
     (path,) = source.obtain(data_dir)
     with np.load(path, allow_pickle=False) as content:

@@ -1,15 +1,13 @@
-"""What a data set is, before and after it is loaded."""
+"""Public data sets before and after they are loaded."""
 
 import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from numpy.typing import NDArray
-
-from egbad.datasets.files import Remote, obtain, present
+from egbad.arrays import Array
+from egbad.datasets.files import RemoteFile, find_file, obtain
 
 
 @dataclass(frozen=True)
@@ -19,49 +17,55 @@ class Dataset:
     Attributes
     ----------
     name : str
-        As `egbad data list` gives it.
-    x : array
-        Rows (n, d) or images (n, h, w).
-    labels : array (n,)
-        Classes as published. Which of them are anomalies is for a protocol to say.
+        Name, as in `egbad data list`.
+    x : ndarray
+        Rows of shape (n, d), or images of shape (n, h, w) or (n, c, h, w).
+    labels : ndarray of shape (n,)
+        Classes as published. A protocol decides which of them are anomalies.
     columns : tuple of str, optional
         Names of the d columns.
     digest : str
-        SHA-256 over the digests of its files.
-    terms, source : str
-        Under what terms it is published, and by whom.
-    masks : array of bool (n, h, w), optional
-        Which pixels make an image an anomaly.
+        SHA-256 over the digests of the files.
+    terms : str
+        Terms of use.
+    source : str
+        Authors and publisher.
+    masks : ndarray of bool of shape (n, h, w), optional
+        Pixels that are anomalous.
     """
 
     name: str
-    x: NDArray[Any]
-    labels: NDArray[Any]
+    x: Array
+    labels: Array
     columns: tuple[str, ...] | None
     digest: str
     terms: str
     source: str
-    masks: NDArray[Any] | None = None
+    masks: Array | None = None
 
 
 @dataclass(frozen=True)
-class Source:
-    """What is known of a data set without reading it.
+class DatasetSource:
+    """Facts about a data set that are known without loading it, and its files.
 
     Attributes
     ----------
     name : str
-        As `egbad data list` gives it.
+        Name, as in `egbad data list`.
     rows : int
-        Rows or images.
+        Number of rows or images.
     shape : str
-        Of one of them: "121 columns", "28 x 28".
+        Shape of one of them: "121 columns", "28 x 28".
     size : int
-        Bytes to fetch; 0 for one that an installed package ships.
-    files : tuple of Remote
-        What it consists of.
+        Bytes to download; 0 if an installed package ships the data.
+    terms : str
+        Terms of use.
+    origin : str
+        Authors and publisher.
+    files : tuple of RemoteFile
+        Files of the data set.
     package : str, optional
-        The installed package that ships it, if one does.
+        Installed package that ships the data.
     """
 
     name: str
@@ -70,7 +74,7 @@ class Source:
     size: int
     terms: str
     origin: str
-    files: tuple[Remote, ...] = ()
+    files: tuple[RemoteFile, ...] = ()
     package: str | None = None
 
     @property
@@ -79,11 +83,39 @@ class Source:
         return hashlib.sha256("".join(file.digest for file in self.files).encode()).hexdigest()
 
     def obtain(self, data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
-        """Where the files are, fetched if need be, their digests checked."""
+        """Find the files or download them, and check their digests.
+
+        Parameters
+        ----------
+        data_dir : path, optional
+            Local copy of the public data sets.
+
+        Returns
+        -------
+        list of Path
+            Paths in the order of `files`.
+
+        Raises
+        ------
+        DownloadError
+            If a file cannot be downloaded completely.
+        UnreadableFileError
+            If a local copy is damaged.
+        """
         return [obtain(file, data_dir) for file in self.files]
 
-    def present(self, data_dir: str | os.PathLike[str] | None = None) -> bool:
-        """Whether nothing has to be fetched or installed."""
+    def is_present(self, data_dir: str | os.PathLike[str] | None = None) -> bool:
+        """Return True if nothing has to be downloaded or installed.
+
+        Parameters
+        ----------
+        data_dir : path, optional
+            Local copy of the public data sets.
+
+        Returns
+        -------
+        bool
+        """
         if self.package and importlib.util.find_spec(self.package) is None:
             return False
-        return all(present(file, data_dir) for file in self.files)
+        return all(find_file(file, data_dir) for file in self.files)

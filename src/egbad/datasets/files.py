@@ -1,4 +1,4 @@
-"""Files of public data: found in a local copy or a cache, fetched where missing, checked always."""
+"""Files of public data sets: found in a local copy or in the cache, downloaded if missing, and always checked."""
 
 import hashlib
 import os
@@ -12,119 +12,202 @@ from typing import IO
 from egbad.errors import DownloadError, UnreadableFileError
 from egbad.progress import Advance, progress
 
-_BLOCK = 1 << 16
+_BLOCK_BYTES = 1 << 16
 _TIMEOUT = 30  # seconds without a byte
+_RANGE_NOT_SATISFIABLE = 416
+_PARTIAL_CONTENT = 206
 
 
 @dataclass(frozen=True)
-class Remote:
-    """One file: where it lies in a data folder, where it comes from, if anywhere, and its digest, "sha256:..." or "md5:..."."""
+class RemoteFile:
+    """A file of a public data set.
+
+    Attributes
+    ----------
+    path : str
+        Path relative to a data folder.
+    url : str
+        Address to download it from; empty if it is not published.
+    digest : str
+        Expected digest, "sha256:..." or "md5:...".
+    """
 
     path: str
     url: str
     digest: str
 
 
-def folders(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
-    """Where files are looked for: `data_dir`, else EGBAD_DATA; then the cache, EGBAD_CACHE or ~/.cache/egbad.
+def data_folders(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+    """Return the folders that may hold files: a local copy, if there is one, and the cache.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Local copy. By default the environment variable EGBAD_DATA.
+
+    Returns
+    -------
+    list of Path
 
     Raises
     ------
     UnreadableFileError
-        When a local copy is named that isn't there: fetching instead would hide a mistyped name.
+        If the local copy does not exist: a download would hide a mistyped name.
     """
     local = data_dir or os.environ.get("EGBAD_DATA")
     if local and not Path(local).expanduser().is_dir():
         raise UnreadableFileError(
-            f"The data folder '{local}' must exist, there is none. Check --data-dir or EGBAD_DATA."
+            f"The data folder must exist, got '{local}', which does not. Check --data-dir or EGBAD_DATA."
         )
-    return [*([Path(local).expanduser()] if local else []), cache()]
+    return [*([Path(local).expanduser()] if local else []), cache_folder()]
 
 
-def cache() -> Path:
-    """The folder that downloads go to."""
+def cache_folder() -> Path:
+    """Return the folder of downloads: the environment variable EGBAD_CACHE, or ~/.cache/egbad.
+
+    Returns
+    -------
+    Path
+    """
     return Path(os.environ.get("EGBAD_CACHE") or Path.home() / ".cache" / "egbad").expanduser()
 
 
-def present(remote: Remote, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
-    """Where the file lies on this machine, if it does."""
-    return next((folder / remote.path for folder in folders(data_dir) if (folder / remote.path).is_file()), None)
+def find_file(remote: RemoteFile, data_dir: str | os.PathLike[str] | None = None) -> Path | None:
+    """Find a file on this machine.
+
+    Parameters
+    ----------
+    remote : RemoteFile
+    data_dir : path, optional
+        Local copy of the public data sets.
+
+    Returns
+    -------
+    Path or None
+        None if the file is missing.
+    """
+    paths = (folder / remote.path for folder in data_folders(data_dir))
+    return next((path for path in paths if path.is_file()), None)
 
 
-def obtain(remote: Remote, data_dir: str | os.PathLike[str] | None = None) -> Path:
-    """The path of the file, downloaded if need be, its digest checked.
+def obtain(remote: RemoteFile, data_dir: str | os.PathLike[str] | None = None) -> Path:
+    """Find a file or download it, and check its digest.
+
+    Parameters
+    ----------
+    remote : RemoteFile
+    data_dir : path, optional
+        Local copy of the public data sets.
+
+    Returns
+    -------
+    Path
 
     Raises
     ------
     UnreadableFileError
-        When a local copy has another digest.
+        If a local copy has another digest.
     DownloadError
-        When the file can't be fetched whole.
+        If the file is missing and cannot be downloaded completely.
     """
-    found = present(remote, data_dir)
+    found = find_file(remote, data_dir)
     if found is None and not remote.url:
         raise DownloadError(
-            f"'{remote.path}' is published nowhere in this form. Put it into a data folder and name that with --data-dir "
-            "or EGBAD_DATA."
+            f"'{remote.path}' is not published in this form. Put it into a data folder and give that with --data-dir or "
+            "EGBAD_DATA."
         )
     if found is None:
-        return download(remote, cache() / remote.path)
-    if not matches(found, remote.digest):
+        return download(remote, cache_folder() / remote.path)
+    if not has_digest(found, remote.digest):
         raise UnreadableFileError(
-            f"'{found}' must have the digest {remote.digest}, it is damaged. Remove it to fetch it anew."
+            f"'{found}' must have the digest {remote.digest}, but is damaged. Remove it to download it again."
         )
     return found
 
 
-def matches(path: Path, digest: str) -> bool:
-    """Whether the file has the digest."""
+def has_digest(path: Path, digest: str) -> bool:
+    """Return True if a file has a digest.
+
+    Parameters
+    ----------
+    path : Path
+    digest : str
+        "sha256:..." or "md5:...".
+
+    Returns
+    -------
+    bool
+    """
     algorithm, _, expected = digest.partition(":")
     with path.open("rb") as file:
         return hashlib.file_digest(file, algorithm).hexdigest() == expected
 
 
-def download(remote: Remote, target: Path) -> Path:
-    """Fetch a file to `target`: beside it first, going on where an earlier try stopped, in its place when it is right."""
+def download(remote: RemoteFile, target: Path) -> Path:
+    """Download a file.
+
+    The content goes to a file beside the target, from where a later attempt continues, and is moved once its digest is
+    correct.
+
+    Parameters
+    ----------
+    remote : RemoteFile
+    target : Path
+
+    Returns
+    -------
+    Path
+        The target.
+
+    Raises
+    ------
+    DownloadError
+        If the file cannot be downloaded completely or has another digest.
+    """
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(remote, part)
-    except (OSError, HTTPException) as error:  # a broken line, a refusal, a full disk
+    except (OSError, HTTPException) as error:  # a broken connection, a refusal, a full disk
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
-            f"{remote.url} can't be fetched: {reason}. Try again, or name a local copy with --data-dir or EGBAD_DATA."
+            f"{remote.url} cannot be downloaded: {reason}. Try again, or give a local copy with --data-dir or EGBAD_DATA."
         ) from error
-    if not matches(part, remote.digest):
+    if not has_digest(part, remote.digest):
         part.unlink()
-        raise DownloadError(f"{remote.url} must have the digest {remote.digest}, what came has not. Try again later.")
+        raise DownloadError(
+            f"{remote.url} must have the digest {remote.digest}, but the download has another. Try again later."
+        )
     part.replace(target)
     return target
 
 
-def _fetch(remote: Remote, part: Path) -> None:
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(remote.url, headers={"Range": f"bytes={have}-"} if have else {})
+def _fetch(remote: RemoteFile, part: Path) -> None:
+    """Download what is missing of a file."""
+    present = part.stat().st_size if part.exists() else 0
+    request = urllib.request.Request(remote.url, headers={"Range": f"bytes={present}-"} if present else {})
     try:
         response = urllib.request.urlopen(request, timeout=_TIMEOUT)
     except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left to fetch
+        if error.code == _RANGE_NOT_SATISFIABLE:  # the file is already complete
             return
         raise
     with response:
-        resumed = response.status == 206
+        resumed = response.status == _PARTIAL_CONTENT
         length = response.headers.get("Content-Length")
-        total = int(length) + have * resumed if length else None
+        total = int(length) + present * resumed if length else None
         with (
             part.open("ab" if resumed else "wb") as file,
             progress(f"Fetching {Path(remote.path).name}", total, unit="bytes") as advance,
         ):
-            _copy(response, file, advance, have if resumed else 0)
+            _copy(response, file, advance, present if resumed else 0)
         if total is not None and part.stat().st_size < total:
             raise ConnectionError(f"the connection closed after {part.stat().st_size:,} of {total:,} bytes")
 
 
-def _copy(response: IO[bytes], file: IO[bytes], advance: Advance, have: int) -> None:
-    advance(have)
-    while block := response.read(_BLOCK):
+def _copy(response: IO[bytes], file: IO[bytes], advance: Advance, present: int) -> None:
+    """Copy a response to a file and report the progress."""
+    advance(present)
+    while block := response.read(_BLOCK_BYTES):
         file.write(block)
         advance(len(block))

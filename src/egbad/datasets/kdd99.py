@@ -1,13 +1,16 @@
-"""KDD Cup 1999, the 10 percent training file: network connections, most of them attacks."""
+"""KDD Cup 1999, the training file of 10 percent: network connections, most of which are attacks."""
 
 import os
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
-from egbad.datasets.dataset import Dataset, Source
-from egbad.datasets.files import Remote
+from egbad.datasets.dataset import Dataset, DatasetSource
+from egbad.datasets.files import RemoteFile
 
-SOURCE = Source(
+SOURCE = DatasetSource(
     name="kdd99",
     rows=494_021,
     shape="121 columns",
@@ -15,7 +18,7 @@ SOURCE = Source(
     terms="UCI offers its sets under CC BY 4.0",
     origin="S. Stolfo et al., UCI KDD archive, KDD Cup 1999",
     files=(
-        Remote(
+        RemoteFile(
             "kddcup99/kddcup.data_10_percent.gz",
             "https://ndownloader.figshare.com/files/5976042",
             "sha256:8045aca0d84e70e622d1148d7df782496f6333bf6eb979a1b0837c42a9fd9561",
@@ -30,17 +33,24 @@ COLUMNS = """
     srv_rerror_rate same_srv_rate diff_srv_rate srv_diff_host_rate dst_host_count dst_host_srv_count
     dst_host_same_srv_rate dst_host_diff_srv_rate dst_host_same_src_port_rate dst_host_srv_diff_host_rate
     dst_host_serror_rate dst_host_srv_serror_rate dst_host_rerror_rate dst_host_srv_rerror_rate
-""".split()  # noqa: SIM905, 41 names read better in five lines
-# The seven columns that DAGMM, EGBAD and ALAD one-hot encode, by the values that the whole file has: 87 columns.
+""".split()  # noqa: SIM905, 41 names are easier to read in nine lines
+# The seven columns that DAGMM, EGBAD and ALAD one-hot encode: 87 columns, one for each value in the file.
 CATEGORIES = ("protocol_type", "service", "flag", "land", "logged_in", "is_host_login", "is_guest_login")
 
 
 def load(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """x (494021, 121) float64, the one-hot columns after the 34 numeric ones, and labels such as "normal."."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-    import pyarrow.csv
+    """Load KDD Cup 1999.
 
+    Parameters
+    ----------
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    Dataset
+        Rows of shape (494021, 121), the 34 numeric columns first, then the one-hot columns, and labels such as "normal.".
+    """
     (path,) = SOURCE.obtain(data_dir)
     table = pa.csv.read_csv(
         path,
@@ -49,7 +59,7 @@ def load(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
     )
     numeric = [name for name in COLUMNS if name not in CATEGORIES]
     pairs = [(name, value) for name in CATEGORIES for value in sorted(pc.unique(table[name]).to_pylist())]
-    x = np.empty((table.num_rows, len(numeric) + len(pairs)))  # half a gigabyte: filled in place, never held twice
+    x = np.empty((table.num_rows, len(numeric) + len(pairs)))  # half a gigabyte, filled in place
     for j, name in enumerate(numeric):
         x[:, j] = table[name].to_numpy()
     for j, (name, value) in enumerate(pairs, len(numeric)):

