@@ -1,9 +1,9 @@
-"""Rows a second of `egbad score` from Parquet to a folder of parts: in one process, and by one and two workers of Ray.
+"""Measure `egbad score` from Parquet to a folder of parts: in one process, and with one and two Ray workers.
 
     python benchmarks/speed/engines.py --rows 4000000
 
-The rows are KDD99's, as in `large.py`. Each engine scores a quarter of the rows and all of them: the difference of the two is
-scoring alone, without what it takes to start. All parts must be the same, byte for byte.
+The rows are KDD99's, as in `large.py`. Each engine scores a quarter of the rows and all of them; the difference gives the rate
+without start-up. All engines must write the same bytes.
 """
 
 import argparse
@@ -29,6 +29,7 @@ ENGINES = {
 
 
 def seconds(model: Path, data: Path, out: Path, options: tuple[str, ...]) -> float:
+    """Return the duration of one command."""
     started = time.perf_counter()
     command = [
         str(Path(sys.executable).with_name("egbad")),
@@ -44,6 +45,7 @@ def seconds(model: Path, data: Path, out: Path, options: tuple[str, ...]) -> flo
 
 
 def main() -> None:
+    """Print one JSON line per engine."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=4_000_000)
     options = parser.parse_args()
@@ -60,7 +62,7 @@ def main() -> None:
                 out = folder / f"{engine} {n}"
                 took[engine, n] = seconds(folder / "m.egbad", data, out, given)
                 written = {part.name: part.read_bytes() for part in out.glob("part-*")}
-                assert parts.setdefault(n, written) == written, "the same bytes by every engine"
+                assert parts.setdefault(n, written) == written, "every engine writes the same bytes"
         few, all_ = options.rows // 4, options.rows
         for engine in ENGINES:
             rate = (all_ - few) / (took[engine, all_] - took[engine, few])

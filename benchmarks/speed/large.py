@@ -1,8 +1,8 @@
-"""Ten million rows of KDD99's shape: seconds and memory of `egbad fit`, and of `egbad score` from Parquet to Parquet.
+"""Measure time and memory of `egbad fit` and `egbad score` on ten million rows, Parquet to Parquet.
 
     python benchmarks/speed/large.py --rows 10000000 --curve docs/images/memory.png
 
-The rows are KDD99's, each column moved by a little noise, written once to the folder of temporary files.
+The rows are KDD99's with a little noise, written to a temporary folder.
 """
 
 import argparse
@@ -21,42 +21,43 @@ import pyarrow.parquet as pq
 from egbad import datasets, load
 from egbad.benchmark import protocols
 
-A_PART = 100_000  # rows that are made, and written, at once
-EVERY = 0.2  # seconds between two looks at how much memory a process has
+BATCH_ROWS = 100_000  # rows written at once
+POLL_SECONDS = 0.2  # between readings of the memory of a process
 Curve = list[tuple[float, float]]  # seconds since the start, GiB
 
 
 def write(path: Path, known: np.ndarray, n: int) -> None:
-    """n rows near known ones (m, d)."""
+    """Write n rows near known ones (m, d)."""
     rng, names = np.random.default_rng(0), [f"c{i}" for i in range(known.shape[1])]
     noise = 0.01 * known.std(axis=0)
     with pq.ParquetWriter(path, pa.schema([(name, pa.float32()) for name in names])) as writer:
-        for start in range(0, n, A_PART):
-            x = known[rng.integers(len(known), size=min(A_PART, n - start))]
+        for start in range(0, n, BATCH_ROWS):
+            x = known[rng.integers(len(known), size=min(BATCH_ROWS, n - start))]
             x = (x + noise * rng.normal(size=x.shape)).astype(np.float32)
             writer.write_table(pa.table(dict(zip(names, x.T, strict=True))))
 
 
-def followed(arguments: list[str]) -> Curve:
-    """Run an `egbad` command, and see how much memory it has."""
+def memory_curve(arguments: list[str]) -> Curve:
+    """Run an `egbad` command and return its memory over time."""
     found: Curve = []
     page, started = resource.getpagesize(), time.perf_counter()
     process = subprocess.Popen([str(Path(sys.executable).with_name("egbad")), *arguments], stderr=subprocess.DEVNULL)
     while process.poll() is None:
         resident = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * page
         found.append((time.perf_counter() - started, resident / 2**30))
-        time.sleep(EVERY)
+        time.sleep(POLL_SECONDS)
     if process.returncode:
         raise SystemExit(f"egbad {arguments[0]} ended with {process.returncode}.")
     return found
 
 
 def peak(curve: Curve) -> float:
+    """Return the largest memory of a curve in GiB."""
     return max(gib for _, gib in curve)
 
 
 def draw(path: Path, curves: dict[str, dict[int, Curve]]) -> None:
-    """Memory over time, by command, for each number of rows."""
+    """Draw memory over time, by command and number of rows."""
     from matplotlib import pyplot
 
     figure, axes = pyplot.subplots(1, len(curves), figsize=(9, 3), sharey=True, layout="constrained")
@@ -72,9 +73,10 @@ def draw(path: Path, curves: dict[str, dict[int, Curve]]) -> None:
 
 
 def main() -> None:
+    """Print one JSON line per number of rows."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=10_000_000)
-    parser.add_argument("--curve", type=Path, help="a .png of memory over time")
+    parser.add_argument("--curve", type=Path, help="a .png file for memory over time")
     options = parser.parse_args()
     curves: dict[str, dict[int, Curve]] = {"egbad fit": {}, "egbad score": {}}
     split = protocols.kdd99(datasets.load("kdd99"))
@@ -85,17 +87,19 @@ def main() -> None:
             data, out = folder / "rows.parquet", folder / "scores.parquet"
             write(data, known, n)
             started = time.perf_counter()
-            fitting = followed(["fit", str(data), "--out", str(folder / "m.egbad"), "--detector", "egbad", "--quiet"])
+            fitting = memory_curve(
+                ["fit", str(data), "--out", str(folder / "m.egbad"), "--detector", "egbad", "--quiet"]
+            )
             learned = time.perf_counter() - started
             started = time.perf_counter()
-            scoring = followed(["score", str(folder / "m.egbad"), str(data), "--out", str(out)])
+            scoring = memory_curve(["score", str(folder / "m.egbad"), str(data), "--out", str(out)])
             took = time.perf_counter() - started
             curves["egbad fit"][n], curves["egbad score"][n] = fitting, scoring
             first = pq.ParquetFile(data).read_row_group(0).to_pandas()
             scores = pq.read_table(out)["score"].to_numpy()
             assert len(scores) == n
             ours = load(folder / "m.egbad").anomaly_score(first)
-            assert np.array_equal(scores[: len(ours)], ours), "a row's score depends on nothing but the row"
+            assert np.array_equal(scores[: len(ours)], ours), "a score must depend on its row alone"
             line = {
                 "rows": n,
                 "data_gib": data.stat().st_size / 2**30,
