@@ -1,15 +1,15 @@
-"""The same fit and the same scores on more than one machine.
+"""Fitting and scoring in several processes, on one machine or many.
 
-Fitting: processes that torchrun or Ray Train started hold the same data each and learn one model together (`together`).
-Scoring: Ray's actors, each with the model, read, score and write parts by themselves. A part has one name and is there as a
-whole or not at all, so a worker that dies loses nothing that counts: another scores its part again, into the same file.
+Fitting: the processes that torchrun or Ray Train started hold the same data and train one detector together, see
+`process_group`. Scoring: Ray actors read, score and write partitions of the data independently. A partition has one
+output file, which is written atomically. If an actor dies, another one scores its partition again, into the same file.
 """
 
 import gc
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr
+from contextlib import chdir, contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -20,12 +20,13 @@ import torch
 
 from egbad.data import Partition, Stream
 from egbad.errors import EgbadError, MissingExtraError
+from egbad.loading import load
 from egbad.scoring.score_files import write_scores
 from egbad.scoring.score_tables import OutputColumns
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
-_LAUNCHED = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}  # what torchrun tells each process
-_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an actor has one core
+_TORCHRUN_VARIABLES = {"RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+_THREAD_LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # set to 1: an actor has one core
 
 
 # -- fitting -----------------------------------------------------------------------------------------------------------
@@ -33,189 +34,233 @@ _LIMITS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "LOKY_MAX_CPU_COUNT")  # an act
 
 @contextmanager
 def process_group() -> Iterator[ProcessGroup]:
-    """Let every `fit` in here be one fit of all processes that torchrun or Ray Train started, each with the same data.
+    """Join the processes that torchrun or Ray Train started, to train one detector together.
 
-    Where a detector has at least as many members as there are processes, each trains some of them: the outcome has the bits
-    that one process gives. Else each takes a part of every batch, and all move by the mean gradient. In the end every process
-    has the whole detector. Without such processes it is a fit like any other.
+    Pass the process group to `fit`, in every process and with the same data. If a detector has at least as many members
+    as there are processes, each process trains some of them, and the result has the bits of a single process. Otherwise
+    each process uses a part of every batch, and the gradients are averaged. In the end every process has the whole
+    detector. If no other processes were started, the group consists of this process alone.
+
+    Processes with a GPU each communicate through NCCL, others through Gloo.
 
     Yields
     ------
-    Ranks
-        Which of the processes this is: the one that `first` names should write the model.
+    ProcessGroup
+        The group. The process whose `is_first` is True should save the detector.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad import EGBAD
+    >>> from egbad.training import TrainingConfig
+    >>> X = np.random.default_rng(0).normal(size=(200, 4))
+    >>> with process_group() as group:
+    ...     detector = EGBAD(training=TrainingConfig(steps=5), alpha=0.1, random_state=0).fit(X, process_group=group)
+    >>> group.is_first
+    True
     """
     distributed = torch.distributed
-    launched = os.environ.keys() >= _LAUNCHED and int(os.environ["WORLD_SIZE"]) > 1
+    launched = os.environ.keys() >= _TORCHRUN_VARIABLES and int(os.environ["WORLD_SIZE"]) > 1
     if not distributed.is_available() or not (launched or distributed.is_initialized()):
         yield SINGLE_PROCESS
         return
-    started = not distributed.is_initialized()
-    if started:
-        # Imported while a group is there, as data parallelism does, it keeps that group as a default argument.
+    owns_group = not distributed.is_initialized()
+    if owns_group:
+        # DistributedDataParallel imports this module. Its functions keep the present group as a default argument, so it
+        # must be imported before there is a group, or the group is never freed.
         import_module("torch.distributed.nn")
         distributed.init_process_group(_backend())
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
     try:
-        yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
+        with _own_gpu():
+            yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
     finally:
-        if started:
+        if owns_group:
             distributed.destroy_process_group()
-            gc.collect()  # trainers in cycles hold the group, and threads of it that outlive Python abort the process
+            # Reference cycles of DistributedDataParallel hold the group, and its threads abort the process at exit.
+            gc.collect()
+
+
+def _own_gpu() -> Any:
+    """Return a context that makes this process's GPU the current one; processes share GPUs if there are too few."""
+    if not torch.cuda.is_available():
+        return nullcontext()
+    return torch.cuda.device(int(os.environ.get("LOCAL_RANK", "0")) % torch.cuda.device_count())
 
 
 def _backend() -> str:
-    """What processes meet through: NCCL, which wants a GPU for each, or Gloo."""
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return "nccl" if torch.cuda.is_available() and here <= torch.cuda.device_count() else "gloo"
+    """Return the communication backend: NCCL, which needs a GPU for each process, or Gloo."""
+    n_local = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return "nccl" if torch.cuda.is_available() and n_local <= torch.cuda.device_count() else "gloo"
 
 
-def run_together(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:
-    """Run a command on Ray Train's workers, together: the first of them writes what it writes.
+def run_on_ray(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:
+    """Run a command on all workers of Ray Train, as one process group.
 
-    Joins the cluster that Ray finds (RAY_ADDRESS), or starts one on this machine. Data and output must lie where all workers
-    reach them, at the same path.
+    Joins the cluster at RAY_ADDRESS, or starts one on this machine. All workers must reach data and output at the same
+    path. The first worker writes the output.
 
     Parameters
     ----------
     main : callable
-        What runs a command -> its exit code.
+        Runs a command and returns its exit code.
     command : sequence of str
-        Without what says that Ray runs it.
+        Arguments of `main`, without those that ask for Ray.
     workers : int, optional
-        By default as many as there are cores, or GPUs.
+        Number of workers. By default the number of GPUs of the cluster, or of its cores if it has no GPU.
 
     Raises
     ------
     EgbadError
-        When Ray isn't installed, or the command fails on a worker.
+        If Ray is not installed, or the command fails on a worker.
     """
-    ray = _ray("train.torch", "Fitting")
+    ray = _import_ray("train.torch", "Fitting")
     with _cluster(ray) as resources, TemporaryDirectory() as folder:
-        gpus = int(resources.get("GPU", 0))
-        count = workers or max(1, gpus or int(resources.get("CPU", os.cpu_count() or 1)))
+        n_gpus = int(resources.get("GPU", 0))
+        n_workers = workers or max(1, n_gpus or _n_cores(resources))
         trainer = ray.train.torch.TorchTrainer(
-            _run_here,
+            _run_on_worker,
             train_loop_config={"main": main, "command": [*command], "folder": os.getcwd()},
-            scaling_config=ray.train.ScalingConfig(num_workers=count, use_gpu=gpus >= count),
+            scaling_config=ray.train.ScalingConfig(num_workers=n_workers, use_gpu=n_gpus >= n_workers),
             run_config=ray.train.RunConfig(storage_path=folder),
         )
         try:
             trainer.fit()
-        except Exception as error:
-            raise EgbadError(f"The fit failed on a worker: {_cause(error)}") from error
+        except Exception as error:  # Ray's errors have no common base class
+            raise EgbadError(f"The fit failed on a worker: {_root_message(error)}") from error
 
 
-def _run_here(config: dict[str, Any]) -> None:
-    """What each worker does."""
-    os.chdir(config["folder"])
-    said = StringIO()
-    with redirect_stderr(said):
+def _run_on_worker(config: dict[str, Any]) -> None:
+    """Run the command on one worker; the last line on stderr is the message if it fails."""
+    stderr = StringIO()
+    with chdir(config["folder"]), redirect_stderr(stderr):
         code = config["main"](config["command"])
     if code:
-        raise EgbadError(said.getvalue().strip().splitlines()[-1])
+        raise EgbadError(stderr.getvalue().strip().splitlines()[-1])
 
 
 # -- scoring -----------------------------------------------------------------------------------------------------------
 
 
-class _Worker:
-    """An actor: it loads the model once."""
+class _ScoringActor:
+    """A Ray actor that loads the model once and scores partitions."""
 
-    def __init__(self, model: Path, pieces: Sequence[tuple[Path, Partition]], told: OutputColumns) -> None:
-        from egbad import load
-
-        self.scorer, self.pieces, self.told = load(model), pieces, told
+    def __init__(self, model: Path, partitions: Sequence[tuple[Path, Partition]], columns: OutputColumns) -> None:
+        self.scorer, self.partitions, self.columns = load(model), partitions, columns
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Write the part of a piece, unless it is there."""
-        path, piece = self.pieces[row["number"]]
-        stream = Stream.from_partitions([piece])
+        """Write the scores of the partition with the number in `row`, unless their file exists."""
+        path, partition = self.partitions[row["number"]]
+        stream = Stream.from_partitions([partition])
         if not path.exists():
-            write_scores(path, self.scorer, stream.batches, self.told)
-        return {"rows": piece.n_rows, "unreadable": "\n".join(stream.unreadable)}
+            write_scores(path, self.scorer, stream.batches, self.columns)
+        return {"n_rows": partition.n_rows, "unreadable": "\n".join(stream.unreadable)}
 
 
 def score_partitions(
-    model: Path, pieces: Sequence[tuple[Path, Partition]], told: OutputColumns, workers: int | None = None
+    model: Path, partitions: Sequence[tuple[Path, Partition]], columns: OutputColumns, workers: int | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Score pieces on Ray, each into its file, and yield the rows of each as it is done, and the files that it skipped.
+    """Score partitions of a data set on Ray, each into a file of its own.
 
-    Joins the cluster that Ray finds (RAY_ADDRESS), or starts one on this machine. Model, data and output must lie where all
-    workers reach them. The scores are those of this process, bit for bit, on processors of one kind.
+    Joins the cluster at RAY_ADDRESS, or starts one on this machine. All workers must reach model, data and output at
+    the same path. The scores have the bits of a single process, on processors of one kind.
 
     Parameters
     ----------
-    model : path
-    pieces : sequence of (path, Partition)
-        Where each goes, and how it is read.
-    told : Told
-        What is written of each row.
+    model : Path
+        Model file, or exported ONNX file.
+    partitions : sequence of (Path, Partition)
+        Output file and partition.
+    columns : OutputColumns
+        Columns of the output.
     workers : int, optional
-        Actors; by default as many as there are cores.
+        Number of actors, with one core each. By default the number of cores of the cluster.
+
+    Yields
+    ------
+    n_rows : int
+        Rows of a partition, once it is scored.
+    unreadable : list of str
+        Files of the partition that were skipped since they could not be read.
 
     Raises
     ------
     EgbadError
-        When Ray isn't installed, or a piece can't be scored.
+        If Ray is not installed, or a partition cannot be scored.
     """
-    if not pieces:
+    if not partitions:
         return
-    ray = _ray("data", "Scoring")
-    with _cluster(ray) as resources:
-        ray.data.DataContext.get_current().enable_progress_bars = False
-        logging.getLogger("ray.data").setLevel(logging.ERROR)
-        count = workers or max(1, int(resources.get("CPU", os.cpu_count() or 1)))
-        whole = [(path.resolve(), piece) for path, piece in pieces]
-        numbers = [{"number": number} for number in range(len(whole))]
+    ray = _import_ray("data", "Scoring")
+    with _cluster(ray) as resources, _quiet(ray):
+        n_actors = min(workers or max(1, _n_cores(resources)), len(partitions))
+        resolved = [(path.resolve(), partition) for path, partition in partitions]
+        numbers = [{"number": number} for number in range(len(resolved))]
         try:
-            done = ray.data.from_items(numbers, override_num_blocks=len(numbers)).map(
-                _Worker,
-                fn_constructor_args=(model.resolve(), whole, told),
-                compute=ray.data.ActorPoolStrategy(size=min(count, len(numbers))),
+            scored = ray.data.from_items(numbers, override_num_blocks=len(numbers)).map(
+                _ScoringActor,
+                fn_constructor_args=(model.resolve(), resolved, columns),
+                compute=ray.data.ActorPoolStrategy(size=n_actors),
                 num_cpus=1,
             )
-            for row in done.iter_rows():
-                yield int(row["rows"]), row["unreadable"].split("\n") if row["unreadable"] else []
+            for row in scored.iter_rows():
+                yield int(row["n_rows"]), row["unreadable"].split("\n") if row["unreadable"] else []
         except ray.exceptions.RayError as error:
-            raise EgbadError(f"A part could not be scored: {_cause(error)}") from error
+            raise EgbadError(f"A partition could not be scored: {_root_message(error)}") from error
 
 
 # -- Ray ---------------------------------------------------------------------------------------------------------------
 
 
-def _ray(part: str, what: str) -> Any:
-    """Ray, with a part of it imported."""
+def _import_ray(submodule: str, feature: str) -> Any:
+    """Import Ray and one of its submodules."""
     try:
         ray = import_module("ray")
-        import_module(f"ray.{part}")
+        import_module(f"ray.{submodule}")
     except ImportError as error:
-        raise MissingExtraError(f"{what} on workers", "ray", ["ray"]) from error
+        raise MissingExtraError(f"{feature} on workers", "ray", ["ray"]) from error
     return ray
 
 
 @contextmanager
 def _cluster(ray: Any) -> Iterator[dict[str, float]]:
-    """A cluster, started here unless there is one already: what it has."""
-    started = not ray.is_initialized()
-    if started:
-        environment = dict.fromkeys(_LIMITS, "1")
+    """Connect to a Ray cluster, or start one for the length of a `with` block, and yield its resources."""
+    owns_cluster = not ray.is_initialized()
+    if owns_cluster:
         ray.init(
             include_dashboard=False,
             logging_level=logging.ERROR,
             log_to_driver=False,
-            runtime_env={"env_vars": environment},
+            runtime_env={"env_vars": dict.fromkeys(_THREAD_LIMITS, "1")},
         )
     try:
         yield ray.cluster_resources()
     finally:
-        if started:
+        if owns_cluster:
             ray.shutdown()
 
 
-def _cause(error: BaseException) -> str:
-    """What went wrong on the worker, in its own words."""
+@contextmanager
+def _quiet(ray: Any) -> Iterator[None]:
+    """Turn off Ray Data's progress bars and log messages inside a `with` block."""
+    context, logger = ray.data.DataContext.get_current(), logging.getLogger("ray.data")
+    progress_bars, level = context.enable_progress_bars, logger.level
+    context.enable_progress_bars = False
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        context.enable_progress_bars = progress_bars
+        logger.setLevel(level)
+
+
+def _n_cores(resources: dict[str, float]) -> int:
+    """Return the number of cores of a cluster."""
+    return int(resources.get("CPU", os.cpu_count() or 1))
+
+
+def _root_message(error: BaseException) -> str:
+    """Return the last line of the message of an error's first cause, without the name of `EgbadError`."""
     while error.__cause__ is not None:
         error = error.__cause__
-    inner = getattr(error, "cause", None)
-    return str(inner or error).strip().splitlines()[-1].removeprefix(f"{EgbadError.__module__}.{EgbadError.__name__}: ")
+    cause = getattr(error, "cause", None)
+    message = str(cause or error).strip().splitlines()[-1]
+    return message.removeprefix(f"{EgbadError.__module__}.{EgbadError.__name__}: ")

@@ -180,9 +180,7 @@ def test_what_goes_wrong_on_a_worker_is_one_sentence(folder, tmp_path):
 
 def test_workers_are_given_what_was_typed(tmp_path, monkeypatch):
     given = []
-    monkeypatch.setattr(
-        egbad.distributed, "run_together", lambda run, command, workers: given.append((command, workers))
-    )
+    monkeypatch.setattr(egbad.distributed, "run_on_ray", lambda run, command, workers: given.append((command, workers)))
     typed = [
         "fit",
         "digits",

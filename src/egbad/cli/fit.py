@@ -84,9 +84,9 @@ def fit(
     schema = inputs.read_schema(columns)
     if engine == "ray":
         from egbad.cli import main
-        from egbad.distributed import run_together
+        from egbad.distributed import run_on_ray
 
-        run_together(main, _as_typed(context, without=("engine", "workers")), workers)
+        run_on_ray(main, _as_typed(context, without=("engine", "workers")), workers)
         learned = _load(out)
         rows = learned.n_train_ + learned.n_calibration_
         _show_learned(learned, rows, data, out, quiet=quiet, as_json=as_json)
