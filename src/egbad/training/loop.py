@@ -33,7 +33,6 @@ def train(
     callback_interval: int = 1000,
     best_weights: BestWeights | None = None,
     checkpoints: StageCheckpoints | None = None,
-    use_cuda_graphs: bool = True,
 ) -> History:
     """Train all members of a model together, and leave the averaged weights in it, in evaluation mode.
 
@@ -73,8 +72,6 @@ def train(
         Validation loss for early stopping: the best averaged weights are left in the model instead of the last.
     checkpoints : StageCheckpoints, optional
         Checkpoints to resume from and to write. A resumed loop ends with the same bits.
-    use_cuda_graphs : bool
-        True to capture the updates as CUDA graphs on a GPU; False to run them eagerly.
 
     Returns
     -------
@@ -90,7 +87,6 @@ def train(
             generators,
             process_group=process_group,
             best_weights=best_weights,
-            use_cuda_graphs=use_cuda_graphs,
         )
         if checkpoints is not None and (state := checkpoints.load()) is not None:
             loop.load_state_dict(state)
@@ -118,7 +114,7 @@ class TrainingLoop:
 
     Parameters
     ----------
-    model, players, x, schedule, generators, process_group, best_weights, use_cuda_graphs
+    model, players, x, schedule, generators, process_group, best_weights
         Arguments of `train`.
 
     Attributes
@@ -141,7 +137,6 @@ class TrainingLoop:
         *,
         process_group: ProcessGroup = SINGLE_PROCESS,
         best_weights: BestWeights | None = None,
-        use_cuda_graphs: bool = True,
     ) -> None:
         self.model, self.schedule, self.generators, self.best_weights = model, schedule, generators, best_weights
         self.n_steps = 0
@@ -153,7 +148,6 @@ class TrainingLoop:
                 schedule,
                 generators,
                 process_group,
-                use_cuda_graphs=use_cuda_graphs,
             )
             for player in players
         ]

@@ -33,8 +33,6 @@ class PlayerOptimizer:
         Generators that the player's loss draws from.
     process_group : ProcessGroup
         Processes that share each batch.
-    use_cuda_graphs : bool
-        True to capture the updates as CUDA graphs on a GPU; False to run them eagerly.
 
     Attributes
     ----------
@@ -52,8 +50,6 @@ class PlayerOptimizer:
         schedule: Schedule,
         generators: MemberGenerators,
         process_group: ProcessGroup,
-        *,
-        use_cuda_graphs: bool = True,
     ) -> None:
         self.player, self.batches = player, batches
         self.loss_sums = torch.zeros(len(generators), device=batches.x.device)
@@ -61,7 +57,6 @@ class PlayerOptimizer:
         self._model, self._generators, self._process_group = model, generators, process_group
         self._adam = _make_adam(player, schedule)
         self._gradients = process_group.gradient_function(player.loss, player.params)
-        self._use_cuda_graphs = use_cuda_graphs
         self._update = self._make_update()
 
     def step(self, learning_rate: float) -> Tensor:
@@ -135,9 +130,7 @@ class PlayerOptimizer:
         if self._process_group.world_size > 1:
             return lambda batch: self._update_shared(batch, update)
         generator = self._generators.device_generator
-        if generator is None or not self._use_cuda_graphs:
-            return update
-        return CudaGraphStep(update, generator)
+        return update if generator is None else CudaGraphStep(update, generator)
 
     def _update_params(self, batch: Tensor, scale: Tensor | None) -> None:
         """Update the parameters on a batch; members make the share `scale` (K,) of the update, or all of it."""
