@@ -123,7 +123,7 @@ def test_values_that_do_not_fit_the_detector_are_named(tmp_path):
     with pytest.raises(UnreadableFileError, match="n_latent"):
         load_model(path)
     write(path, found.model_copy(update={"state": {}}), arrays)
-    with pytest.raises(UnreadableFileError, match="doesn't fit"):
+    with pytest.raises(UnreadableFileError, match="does not fit"):
         load_model(path)
 
 

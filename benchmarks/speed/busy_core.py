@@ -13,8 +13,8 @@ from statistics import median
 
 import numpy as np
 
+from egbad.data.worker_pool import available_cores
 from egbad.detectors.registry import create
-from egbad.export.onnx_scorer import cores
 
 STEPS = 100
 WORK = ("fit on rows", "fit on rows, ten members", "fit on images", "scoring 4,096 rows")
@@ -54,7 +54,7 @@ def main() -> None:
     print("| work | alone, s | one core busy, s |\n| --- | --- | --- |")
     for name in WORK:
         alone = seconds(name)
-        with subprocess.Popen([sys.executable, "-c", _BUSY_SCRIPT, str(cores() - 1)]) as busy:
+        with subprocess.Popen([sys.executable, "-c", _BUSY_SCRIPT, str(available_cores() - 1)]) as busy:
             beside = seconds(name)
             busy.kill()
         print(f"| {name} | {alone:.3g} | {beside:.3g} |", flush=True)

@@ -1,6 +1,7 @@
-"""A detector as an ONNX file, and the session that scores by it: no torch is imported here, nor needed."""
+"""Scoring of exported ONNX files. Imports neither torch nor scikit-learn."""
 
 import base64
+import binascii
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -9,44 +10,49 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from egbad.arrays import Floats
-from egbad.data import Data
+from egbad.arrays import Array, Floats
 from egbad.data.column_types import labels_from_json
-from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
+from egbad.data.worker_pool import available_cores
+from egbad.errors import InvalidInputError, UnreadableFileError, require_extra
 from egbad.scoring.scorer import Scorer
 
-Array = NDArray[Any]
-
 SUFFIX = ".onnx"
-FORMAT = 1
-KEY = "egbad"  # of the file's metadata
-INPUT, SCORE, REBUILT, TERM = "x", "score", "reconstruction", "term."
-_CHUNK = {"rows": 256, "images": 32}  # scored at once: in one shape a row has the same bits in any place
-_FEW = (2, 4, 16)  # so few are not padded to a chunk where they get the same bits
+FORMAT = 1  # version of the metadata
+METADATA_KEY = "egbad"  # entry of the ONNX metadata that contains `OnnxMetadata`
+INPUT, SCORE, RECONSTRUCTION, TERM_PREFIX = "x", "score", "reconstruction", "term."  # names of inputs and outputs
+_CHUNK_SIZE = {
+    "rows": 256,
+    "images": 32,
+}  # scored together: in a fixed shape a row's result is the same in any position
+_SMALL_SIZES = (2, 4, 16)  # chunks for a few rows, used if they give the same bits
+_LOG_ERRORS = 3  # onnxruntime's level that logs errors only
 
 
 @dataclass(frozen=True)
-class About:
-    """What an exported file says of itself, beside its graph.
+class OnnxMetadata:
+    """Everything in an exported file except the graph.
 
     Attributes
     ----------
     detector : str
-        Its name.
-    kind, shape, columns, kinds
-        As `Scorer` has them.
-    threshold, alpha : float
-        Above the first lies a share `alpha` of normal rows.
+        Name of the exported detector.
+    kind, shape, columns, column_types
+        See `Scorer`.
+    threshold : float
+        A score above it is an anomaly.
+    alpha : float
+        False alarm rate of the threshold.
     fit_seconds : float
-        What learning took.
+        Duration of training.
     calibration : str
-        The calibration scores, ascending, as little-endian doubles in base 64.
-    texts : dict
-        What the numbers of categories stand for, as `egbad.data.column_types.labels_to_json` has it.
+        Calibration scores, as `encode_scores` writes them.
     description : dict
-        `Detector.describe()` of what was exported.
+        Result of the detector's `describe()`.
+    format : int
+        Version of the metadata.
+    category_labels : dict
+        Labels of categories, as `egbad.data.column_types.labels_to_json` writes them.
     """
 
     detector: str
@@ -62,151 +68,232 @@ class About:
     column_types: tuple[str, ...] | None = None
     category_labels: dict[str, Any] = field(default_factory=dict)
 
-    def to_text(self) -> str:
-        """For the file's metadata."""
+    def to_json(self) -> str:
+        """Return the metadata as JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
-    def from_text(cls, text: str) -> "About":
-        """The way back; KeyError, TypeError or ValueError when it isn't one."""
+    def from_json(cls, text: str) -> "OnnxMetadata":
+        """Parse what `to_json` returned.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If the text is something else, or has a newer format.
+        """
         fields = json.loads(text)
         if fields["format"] > FORMAT:
             raise ValueError(f"it has format {fields['format']}, this release reads up to {FORMAT}")
-        listed = {name: fields.get(name) for name in ("shape", "columns", "column_types")}
-        return cls(**fields | {name: None if found is None else tuple(found) for name, found in listed.items()})
+        lists = {name: fields.get(name) for name in ("shape", "columns", "column_types")}
+        return cls(**fields | {name: None if value is None else tuple(value) for name, value in lists.items()})
 
 
-def packed(scores: Floats) -> str:
-    """Calibration scores as text."""
+def encode_scores(scores: Floats) -> str:
+    """Return scores as text: little-endian doubles in base 64."""
     return base64.b64encode(np.asarray(scores, dtype="<f8").tobytes()).decode()
 
 
+def decode_scores(text: str) -> Floats:
+    """Return the scores that `encode_scores` wrote.
+
+    Raises
+    ------
+    ValueError
+        If the text is something else.
+    """
+    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8")
+
+
 class OnnxScorer(Scorer):
-    """Scores by an exported graph, with the answers of the detector that it came from.
+    """Scorer of an exported ONNX file. It has the answers of the exported detector, except `fit` and `explain`.
 
     Parameters
     ----------
-    path : path
-        A file that `egbad.export.to_onnx.export` wrote.
+    path : path-like
+        File that `egbad.export.export` wrote.
     threads : int, optional
-        Chunks that are scored at the same time, each on one thread, so that bits don't depend on their number. By default
-        as many as there are cores.
+        Number of chunks that are scored at the same time. By default the number of available cores. Each chunk is scored
+        on one thread, so that the result does not depend on this number.
+
+    Attributes
+    ----------
+    metadata_ : OnnxMetadata
+        Description of the exported detector.
+    alpha : float
+        False alarm rate of `threshold_`.
+    n_calibration_ : int
+        Number of calibration scores.
+    fit_seconds_ : float
+        Duration of training.
 
     Raises
     ------
     UnreadableFileError
-        When the file is missing, damaged, no exported detector, or of a newer format.
-    EgbadError
-        When onnxruntime isn't installed.
+        If the file is missing or damaged, was not exported by egbad, or has a newer format.
+    MissingExtraError
+        If onnxruntime is not installed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from egbad import load
+    >>> from egbad.detectors.knn import KNN
+    >>> from egbad.export import export
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> detector = KNN(alpha=0.2, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(detector, f"{folder}/model.onnx")
+    ...     scorer = load(f"{folder}/model.onnx")
+    >>> bool(np.allclose(scorer.anomaly_score(X), detector.anomaly_score(X)))
+    True
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
         if not Path(path).is_file():
             raise UnreadableFileError(f"There is no file '{path}'. Check the path.")
-        try:
-            import onnxruntime
-        except ImportError as error:
-            raise EgbadError(
-                "Scoring by an ONNX file needs onnxruntime, which isn't installed. Install it with: pip install 'egbad[onnx]'"
-            ) from error
+        require_extra("Scoring an ONNX file", "onnx", "onnxruntime")
+        import onnxruntime
+
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = 1  # a product that is divided among threads rounds as it is divided
+        options.log_severity_level = _LOG_ERRORS
+        options.intra_op_num_threads = 1  # a product that is split over threads is rounded differently
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-            about = About.from_text(self._session.get_modelmeta().custom_metadata_map[KEY])
-            calibration = np.frombuffer(base64.b64decode(about.calibration, validate=True), dtype="<f8")
-        except KeyError as error:
-            raise UnreadableFileError(
-                f"{path} is no detector that egbad exported. Export one with 'egbad export'."
-            ) from error
-        except Exception as error:  # onnxruntime has its own exception types, for every kind of damage
-            raise UnreadableFileError(f"{path} can't be used: {_first_line(error)}. Export it anew.") from error
-        self._only_asked = onnxruntime.RunOptions()
-        self._only_asked.only_execute_path_to_fetches = True
-        self.about_ = about
-        self.kind_, self.shape_, self.columns_, self.column_types_ = (
-            about.kind,
-            about.shape,
-            about.columns,
-            about.column_types,
-        )
-        self.category_labels_ = labels_from_json(about.category_labels)
-        self.calibration_scores_, self.threshold_, self.alpha = calibration, about.threshold, about.alpha
-        self.n_calibration_, self.fit_seconds_ = len(calibration), about.fit_seconds
+        except Exception as error:  # onnxruntime raises several types of its own
+            raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
+        self._read_metadata(path)
+        self._run_options = onnxruntime.RunOptions()
+        self._run_options.only_execute_path_to_fetches = True  # a score alone needs no reconstruction
         self._outputs = [output.name for output in self._session.get_outputs()]
-        self._dtype = np.float64 if about.kind == "rows" else np.float32
-        self._threads = threads or cores()
-        self._few = self._smallest_alike()
+        self._dtype = np.float64 if self.kind_ == "rows" else np.float32
+        self._threads = threads or available_cores()
+        self._small_size = self._find_small_size()
 
     def anomaly_score(self, X: Any) -> Floats:
-        """How anomalous each row or image is -> (n,), higher is more."""
-        return self._run(self._numbers(X), [SCORE])[SCORE]
+        """Compute the anomaly score of each row or image. Higher is more anomalous.
 
-    def score_terms(self, X: Any) -> dict[str, Floats]:
-        """What the score is made of: terms (n,) which add up to `anomaly_score`."""
-        found = self._run(self._numbers(X), [name for name in self._outputs if name.startswith(TERM)])
-        return {name.removeprefix(TERM): values for name, values in found.items()}
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
 
-    def reconstruct(self, X: Any) -> Floats:
-        """What the detector makes of each row or image, in the input's units and shape.
+        Returns
+        -------
+        ndarray of shape (n_samples,)
 
         Raises
         ------
         InvalidInputError
-            When the detector makes none.
+            If X does not match the data that the detector was fitted on.
         """
-        if REBUILT not in self._outputs:
+        return self.score_checked(self._to_numbers(X))
+
+    def score_checked(self, x: Array) -> Floats:
+        """Compute the anomaly scores (n,) of numbers (n, ...) that are already validated."""
+        return self._run(np.ascontiguousarray(x, dtype=self._dtype), [SCORE])[SCORE]
+
+    def score_terms(self, X: Any) -> dict[str, Floats]:
+        """Compute the terms of the anomaly score.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+            Terms that add up to `anomaly_score`.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the data that the detector was fitted on.
+        """
+        outputs = self._run(self._to_numbers(X), [name for name in self._outputs if name.startswith(TERM_PREFIX)])
+        return {name.removeprefix(TERM_PREFIX): values for name, values in outputs.items()}
+
+    def reconstruct(self, X: Any) -> Array:
+        """Reconstruct each row or image, in the units and shape of the input.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        ndarray of the shape of X
+
+        Raises
+        ------
+        InvalidInputError
+            If the exported detector does not reconstruct.
+        """
+        if RECONSTRUCTION not in self._outputs:
             raise InvalidInputError(
-                f"An exported '{self.about_.detector}' must rebuild its input for that, it does not."
+                f"The exported detector must reconstruct its input, '{self.metadata_.detector}' does not."
             )
-        return self._to_user_units(self._run(self._numbers(X), [REBUILT])[REBUILT])
+        return self._to_user_units(self._run(self._to_numbers(X), [RECONSTRUCTION])[RECONSTRUCTION])
 
     def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
-        return self.about_.description | {"runtime": "onnx"}
+        """Return what the exported detector is and how it was trained, as JSON stores it."""
+        return self.metadata_.description | {"runtime": "onnx"}
 
-    def _numbers(self, X: Any) -> Array:
-        data: Data = self._validate_input(X, f"The exported '{self.about_.detector}'")
+    def _read_metadata(self, path: str | os.PathLike[str]) -> None:
+        """Set the attributes that come from the metadata of the file."""
+        try:
+            metadata = OnnxMetadata.from_json(self._session.get_modelmeta().custom_metadata_map[METADATA_KEY])
+            calibration_scores = decode_scores(metadata.calibration)
+        except KeyError as error:
+            raise UnreadableFileError(
+                f"{path} was not exported by egbad. Export a model with 'egbad export'."
+            ) from error
+        except (TypeError, ValueError, binascii.Error) as error:
+            raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
+        self.metadata_ = metadata
+        self.kind_, self.shape_ = metadata.kind, metadata.shape
+        self.columns_, self.column_types_ = metadata.columns, metadata.column_types
+        self.category_labels_ = labels_from_json(metadata.category_labels)
+        self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
+        self.threshold_, self.alpha, self.fit_seconds_ = metadata.threshold, metadata.alpha, metadata.fit_seconds
+
+    def _to_numbers(self, X: Any) -> Array:
+        data = self._validate_input(X, f"The exported '{self.metadata_.detector}'")
         return np.ascontiguousarray(data.x, dtype=self._dtype)
 
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:
-        """Outputs by name for numbers x (n, ...), in chunks of one shape."""
-        size = self._few if len(x) <= self._few else _CHUNK[self.kind_]
+        """Return outputs by name for numbers (n, ...), computed in chunks of one shape."""
+        size = self._small_size if len(x) <= self._small_size else _CHUNK_SIZE[self.kind_]
 
-        def one(start: int) -> list[Array]:
+        def run_chunk(start: int) -> list[Array]:
             chunk = x[start : start + size]
             n = len(chunk)
             if n < size:
                 chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
-            found: list[Array] = self._session.run(names, {INPUT: chunk}, self._only_asked)
-            return found if n == size else [values[:n] for values in found]
+            outputs: list[Array] = self._session.run(names, {INPUT: chunk}, self._run_options)
+            return outputs if n == size else [values[:n] for values in outputs]
 
         if len(x) <= size:
-            return dict(zip(names, one(0), strict=True))
+            return dict(zip(names, run_chunk(0), strict=True))
         with ThreadPoolExecutor(self._threads) as pool:
-            parts = [*pool.map(one, range(0, len(x), size))]
-        return {name: np.concatenate([part[i] for part in parts]) for i, name in enumerate(names)}
+            chunks = [*pool.map(run_chunk, range(0, len(x), size))]
+        return {name: np.concatenate([outputs[i] for outputs in chunks]) for i, name in enumerate(names)}
 
-    def _smallest_alike(self) -> int:
-        """The smallest number of rows that get the bits here that they have in a whole chunk: one row, one score."""
-        size = _CHUNK[self.kind_]
-        x = np.random.default_rng(0).normal(size=(size, *self.shape_)).astype(self._dtype)
-        whole = self._session.run(None, {INPUT: x})
-        for few in _FEW:
-            parts = [self._session.run(None, {INPUT: x[start : start + few]}) for start in range(0, size, few)]
-            if all(
-                (values == np.concatenate(own)).all()
-                for values, own in zip(whole, zip(*parts, strict=True), strict=True)
-            ):
-                return few
-        return size
+    def _find_small_size(self) -> int:
+        """Return the smallest chunk size in which random rows have the same bits as in a full chunk.
 
-
-def cores() -> int:
-    """How many this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        Called once, when the file is loaded, so that every call scores a row with the same chunk sizes.
+        """
+        full_size = _CHUNK_SIZE[self.kind_]
+        x = np.random.default_rng(0).normal(size=(full_size, *self.shape_)).astype(self._dtype)
+        expected = self._session.run(None, {INPUT: x})
+        for size in _SMALL_SIZES:
+            chunks = [self._session.run(None, {INPUT: x[start : start + size]}) for start in range(0, full_size, size)]
+            outputs = [np.concatenate(values) for values in zip(*chunks, strict=True)]
+            if all((one == other).all() for one, other in zip(expected, outputs, strict=True)):
+                return size
+        return full_size
 
 
 def _first_line(error: Exception) -> str:
+    """Return the first line of an error's message, without a full stop."""
     return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__

@@ -1,6 +1,6 @@
-"""A fitted detector as one ONNX graph: from raw rows or images to score, terms and reconstruction.
+"""Export of a fitted detector to one ONNX graph: raw rows or images -> score, terms and reconstruction.
 
-The graph is made by `torch.export` from `egbad.export.graph`. `egbad.load` reads the file and scores by it without torch.
+`torch.export` traces the module of `egbad.export.graph`. `egbad.load` reads the file and scores without torch.
 """
 
 import logging
@@ -16,66 +16,115 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from egbad.arrays import Array
 from egbad.data.column_types import TIME, labels_to_json
 from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
-from egbad.errors import EgbadError
-from egbad.export.graph import Graph
-from egbad.export.onnx_scorer import INPUT, KEY, REBUILT, SCORE, TERM, About, OnnxScorer, packed
+from egbad.errors import EgbadError, require_extra
+from egbad.export.graph import DetectorGraph
+from egbad.export.onnx_scorer import (
+    INPUT,
+    METADATA_KEY,
+    RECONSTRUCTION,
+    SCORE,
+    TERM_PREFIX,
+    OnnxMetadata,
+    OnnxScorer,
+    encode_scores,
+)
 from egbad.model_file import atomic_write
 from egbad.nn.ops import VECTOR_SIZE
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import RowEncoder
 
-_CLOSE = 1e-4  # how far scores of made rows may be off, as a share: more is no rounding but another graph
-_CHECKED = 64  # made rows or images that are scored both ways before a file is written
+TOLERANCE = 1e-4  # relative difference of scores; rounding stays far below
+_N_CHECKED = 64  # synthetic rows or images that are scored by both before a file is written
+_N_TRACED = 3  # of them, that the graph is traced with
 _OPSET = 18
-_SECONDS = 2e9  # since 1970, up to which made times lie
-_ANY_SIZE = 2**40  # bytes of a constant that is computed when a graph is made
+_MAX_SECONDS = 2e9  # synthetic times lie between 1970 and 2033
+_UNLIMITED = 2**40  # bytes of a constant that the optimizer may compute
 
 
-def export(detector: Detector[Any], path: str | os.PathLike[str]) -> None:
-    """Write a fitted detector as an ONNX file, atomically, once its graph gives the detector's scores.
+def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: float = TOLERANCE) -> None:
+    """Export a fitted detector to an ONNX file.
+
+    The file is written atomically, after its scores of synthetic rows were compared with those of the detector.
+
+    Parameters
+    ----------
+    detector : Detector
+        Fitted: any method with a network except AnoGAN and ADGAN, or KNN, or a Blend of these.
+    path : path-like
+        Should end in ``.onnx``, so that `egbad.load` recognizes it.
+    tolerance : float, default=1e-4
+        Largest relative difference between the scores of graph and detector.
 
     Raises
     ------
     InvalidInputError
-        When the detector has no graph: AnoGAN and ADGAN search, and scikit-learn's score by themselves.
+        If the detector cannot be written as a graph.
+    MissingExtraError
+        If onnx, onnxscript or onnxruntime is not installed.
     EgbadError
-        When onnx, onnxscript or onnxruntime isn't installed, the file can't be written, or the graph doesn't agree.
+        If the file cannot be written, or the scores of graph and detector differ by more than `tolerance`.
+
+    See Also
+    --------
+    egbad.load : Reads the file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import numpy as np
+    >>> from egbad import load
+    >>> from egbad.detectors.knn import KNN
+    >>> X = np.random.default_rng(0).normal(size=(60, 3))
+    >>> detector = KNN(alpha=0.2, random_state=0).fit(X)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     export(detector, f"{folder}/model.onnx")
+    ...     scorer = load(f"{folder}/model.onnx")
+    >>> bool((scorer.predict(X) == detector.predict(X)).all())
+    True
     """
-    _needs()
-    graph = Graph(detector).eval()
-    example = _made(detector)
-    with torch.no_grad():
-        names = [SCORE, *(TERM + name for name in graph.terms_of(torch.from_numpy(example[:2])))]
-    names += [REBUILT] if graph.reconstructs else []
-    with _quiet():
-        traced = torch.export.export(
-            graph, (torch.from_numpy(example[:3]),), dynamic_shapes=({0: torch.export.Dim("n")},)
-        )
-        program = torch.onnx.export(
-            traced.run_decompositions(_decompositions()),
-            dynamo=True,
-            input_names=[INPUT],
-            output_names=names,
-            opset_version=_OPSET,
-            verbose=False,
-        )
-    assert program is not None
-    _arrange(program.model)
-    program.model.metadata_props[KEY] = _about(detector).to_text()
+    require_extra("Export to ONNX", "onnx", "onnx", "onnxscript", "onnxruntime")
+    graph = DetectorGraph(detector).eval()
+    x = _synthetic_input(detector)
+    with _quiet_exporter():
+        program = _to_onnx_program(graph, torch.from_numpy(x[:_N_TRACED]))
+        _flatten_weights(program.model)
+    program.model.metadata_props[METADATA_KEY] = _metadata(detector).to_json()
     with atomic_write(path) as draft:
         program.save(draft)
-        _check(detector, OnnxScorer(draft), example)
+        _check_scores(detector, OnnxScorer(draft), x, tolerance)
 
 
-def _arrange(model: Any) -> None:
-    """Let weights be constant matrices: what runs the graph arranges those once, a stack of one for every row again."""
+def _to_onnx_program(graph: DetectorGraph, x: Tensor) -> Any:
+    """Trace the graph with rows or images (n, ...) and convert it."""
+    with torch.no_grad():
+        terms = graph.score_terms(x)
+    outputs = [SCORE, *(TERM_PREFIX + name for name in terms), *([RECONSTRUCTION] if graph.reconstructs else [])]
+    traced = torch.export.export(graph, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    program = torch.onnx.export(
+        traced.run_decompositions(_decompositions()),
+        dynamo=True,
+        input_names=[INPUT],
+        output_names=outputs,
+        opset_version=_OPSET,
+        verbose=False,
+    )
+    assert program is not None
+    return program
+
+
+def _flatten_weights(model: Any) -> None:
+    """Replace stacks (1, a, b) of one weight matrix by constant matrices (a, b).
+
+    onnxruntime packs a constant matrix once, but a stack of matrices for every call.
+    """
     import onnx_ir
     from onnxscript import optimizer
 
-    optimizer.fold_constants(model, input_size_limit=_ANY_SIZE, output_size_limit=_ANY_SIZE)
+    optimizer.fold_constants(model, input_size_limit=_UNLIMITED, output_size_limit=_UNLIMITED)
     constants = model.graph.initializers
     for node in [node for node in model.graph if node.op_type == "MatMul"]:
         weight = node.inputs[1]
@@ -89,51 +138,53 @@ def _arrange(model: Any) -> None:
 
 
 def _decompositions() -> Any:
-    """How operators are written by others: torch's own ways, and three of ours."""
+    """Return torch's decompositions of operators, and three of our own."""
     aten = torch.ops.aten
-    ours = {
-        aten.convolution_backward.default: _gradient_of_convolution,
-        aten.sum.dim_IntList: _sum,
-        aten.mean.dim: _mean,
+    own = {
+        aten.convolution_backward.default: _convolution_backward,
+        aten.sum.dim_IntList: _padded_sum,
+        aten.mean.dim: _padded_mean,
     }
-    return {**torch.export.default_decompositions(), **ours}
+    return {**torch.export.default_decompositions(), **own}
 
 
-def _gradient_of_convolution(
+def _convolution_backward(
     grad: Tensor, x: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any, *rest: Any
 ) -> tuple[Tensor | None, ...]:
-    """With respect to x, by the transposed convolution: ONNX has no gradients."""
-    more = [
+    """Return the gradient with respect to x as a transposed convolution. ONNX has no gradients."""
+    output_padding = [
         x.shape[2 + i]
         - ((grad.shape[2 + i] - 1) * stride[i] - 2 * padding[i] + dilation[i] * (weight.shape[2 + i] - 1) + 1)
         for i in range(2)
     ]
-    return F.conv_transpose2d(grad, weight, None, stride, padding, more, 1, dilation), None, None
+    return F.conv_transpose2d(grad, weight, None, stride, padding, output_padding, 1, dilation), None, None
 
 
-def _sum(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """A sum over rows of whole vectors: elsewhere the runtime adds up in an order that depends on where a row begins."""
-    if not _ends_between(x, dim):
+def _padded_sum(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return a sum over rows that are padded to whole vectors.
+
+    Without padding the runtime adds in an order that depends on the position of a row in memory.
+    """
+    if not _sums_partial_vectors(x, dim):
         return NotImplemented
     return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR_SIZE)), dim, keepdim, dtype=dtype)
 
 
-def _mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
-    """A mean by such a sum."""
-    if not _ends_between(x, dim):
+def _padded_mean(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return a mean by way of a padded sum."""
+    if not _sums_partial_vectors(x, dim):
         return NotImplemented
-    n = prod(x.shape[d] for d in dim)
-    return torch.sum(F.pad(x, (0, -x.shape[-1] % VECTOR_SIZE)), dim, keepdim, dtype=dtype) / n
+    return _padded_sum(x, dim, keepdim, dtype=dtype) / prod(x.shape[d] for d in dim)
 
 
-def _ends_between(x: Tensor, dim: Any) -> bool:
-    """Whether x's last dimension is summed over, and is no multiple of a vector."""
-    last = dim is not None and any(d in (-1, x.dim() - 1) for d in dim)
-    return last and isinstance(x.shape[-1], int) and x.shape[-1] % VECTOR_SIZE != 0
+def _sums_partial_vectors(x: Tensor, dim: Any) -> bool:
+    """Return whether a sum over `dim` includes the last dimension of x, and that is no multiple of a vector."""
+    includes_last = dim is not None and any(d in (-1, x.dim() - 1) for d in dim)
+    return includes_last and isinstance(x.shape[-1], int) and x.shape[-1] % VECTOR_SIZE != 0
 
 
-def _about(detector: Detector[Any]) -> About:
-    return About(
+def _metadata(detector: Detector[Any]) -> OnnxMetadata:
+    return OnnxMetadata(
         detector=detector.name,
         kind=detector.kind_,
         shape=detector.shape_,
@@ -143,60 +194,45 @@ def _about(detector: Detector[Any]) -> About:
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
-        calibration=packed(detector.calibration_scores_),
+        calibration=encode_scores(detector.calibration_scores_),
         description=detector.describe(),
     )
 
 
-def _made(detector: Detector[Any]) -> Any:
-    """Rows or images from all over what the encoder has seen, to be scored both ways."""
+def _synthetic_input(detector: Detector[Any]) -> Array:
+    """Return random rows or images from the whole range of the training data."""
     rng = np.random.default_rng(0)
     while isinstance(detector, Blend):
         detector = next(iter(detector.parts_.values()))
-    encoder, shape = detector.encoder_, (_CHECKED, *detector.shape_)
+    encoder = detector.encoder_
     if isinstance(encoder, ImageEncoder):
-        return rng.uniform(encoder.low, encoder.high, size=shape).astype(np.float32)
+        return rng.uniform(encoder.low, encoder.high, size=(_N_CHECKED, *detector.shape_)).astype(np.float32)
     assert isinstance(encoder, RowEncoder)
-    x = encoder.low + encoder.span * rng.uniform(size=(_CHECKED, encoder.width))
+    x = encoder.low + encoder.span * rng.uniform(size=(_N_CHECKED, encoder.width))
     x = np.where(encoder.log, np.expm1(np.where(encoder.log, x, 0)), x)
-    if encoder.table_encoder is None:
+    table = encoder.table_encoder
+    if table is None:
         return x
-    x = encoder.table_encoder.decode(x)
-    times = [j for j, column in enumerate(encoder.table_encoder.columns) if column.column_type == TIME]
-    x[:, times] = rng.uniform(0, _SECONDS, size=(_CHECKED, len(times)))
+    x = table.decode(x)
+    times = [j for j, column in enumerate(table.columns) if column.column_type == TIME]
+    x[:, times] = rng.uniform(0, _MAX_SECONDS, size=(_N_CHECKED, len(times)))
     return x
 
 
-def _check(detector: Detector[Any], exported: OnnxScorer, x: Any) -> None:
-    """Compare the graph's scores with the detector's.
-
-    Raises
-    ------
-    EgbadError
-        When they differ by more than `_CLOSE`.
-    """
-    wanted, found = detector.score_checked(x), exported._run(x, [SCORE])[SCORE]
-    off = np.abs(found - wanted) / np.maximum(np.abs(wanted), np.abs(wanted).mean())
-    if not (off < _CLOSE).all():
+def _check_scores(detector: Detector[Any], exported: OnnxScorer, x: Array, tolerance: float) -> None:
+    """Raise if the scores of graph and detector for x (n, ...) differ by more than the tolerance."""
+    expected, found = detector.score_checked(x), exported.score_checked(x)
+    difference = np.abs(found - expected) / np.maximum(np.abs(expected), np.abs(expected).mean())
+    if not (difference < tolerance).all():
         raise EgbadError(
-            f"The exported graph must give the detector's scores, they differ by up to {off.max():.1e} of a score. "
-            "Please report it with the detector's parameters."
-        )
-
-
-def _needs() -> None:
-    from importlib.util import find_spec
-
-    missing = [name for name in ("onnx", "onnxscript", "onnxruntime") if find_spec(name) is None]
-    if missing:
-        raise EgbadError(
-            f"Exporting needs {' and '.join(missing)}, which isn't installed. Install it with: pip install 'egbad[onnx]'"
+            f"The exported graph must give the scores of the detector, got a relative difference of "
+            f"{difference.max():.1e}. Please report this with the parameters of the detector."
         )
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Without the exporter's remarks on itself."""
+def _quiet_exporter() -> Iterator[None]:
+    """Silence the exporter's log and warnings inside the block."""
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)

@@ -1,0 +1,125 @@
+"""Scoring of exported files: the answers of the detector, without torch, and errors for files that cannot be used."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from egbad import load
+from egbad.errors import InvalidInputError, MissingExtraError, UnreadableFileError
+from egbad.export.onnx_scorer import METADATA_KEY, OnnxScorer, decode_scores, encode_scores
+
+
+def test_every_answer_is_that_of_the_detector(exported, named_table):
+    detector, file = exported
+    scorer, x = load(file), named_table(60, 1)
+    assert (scorer.predict(x) == detector.predict(x)).all()
+    assert scorer.p_value(x) == pytest.approx(detector.p_value(x), abs=0.05)
+    assert (scorer.calibration_scores_ == detector.calibration_scores_).all()
+    assert scorer.decision_function(x) == pytest.approx(detector.decision_function(x), rel=1e-4, abs=1e-4)
+    assert scorer.discoveries(x, 0.5).shape == (60,)
+    assert (scorer.threshold_, scorer.alpha) == (detector.threshold_, 0.2)
+    assert scorer.describe() == json.loads(json.dumps(detector.describe())) | {"runtime": "onnx"}
+
+
+def test_the_score_of_a_row_depends_on_the_row_alone(exported, named_table):
+    _, file = exported
+    x = named_table(600, 1)
+    whole = OnnxScorer(file, threads=1).anomaly_score(x)
+    scorer = OnnxScorer(file, threads=2)
+    assert (scorer.anomaly_score(x) == whole).all()
+    for rows in (slice(0, 1), slice(5, 7), slice(100, 103), slice(200, 490), slice(599, 600)):
+        assert (scorer.anomaly_score(x[rows]) == whole[rows]).all()
+    assert (scorer.anomaly_score(x[::-1]) == whole[::-1]).all()
+
+
+def test_scoring_needs_neither_torch_nor_scikit_learn(exported, named_table, tmp_path):
+    _, file = exported
+    named_table(20, 1).to_csv(tmp_path / "x.csv", index=False)
+    arguments = ["score", str(file), str(tmp_path / "x.csv"), "--out", str(tmp_path / "s.csv")]
+    code = (
+        "import sys\nfor name in ('torch', 'sklearn'): sys.modules[name] = None\n"
+        f"from egbad.cli import main\ncode = main({arguments!r})\n"
+        "assert 'pandas' not in sys.modules, 'importing it takes longer than scoring a row'\nsys.exit(code)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert len(pd.read_csv(tmp_path / "s.csv")) == 20
+
+
+def test_input_that_does_not_match_has_the_error_of_the_detector(exported, named_table):
+    detector, file = exported
+    x = named_table(5, 1).rename(columns={"c8": "other"})
+    for wrong in (x, x.iloc[:, :3], np.zeros((4, 3, 3, 3)), x.assign(c0=np.inf)):
+        with pytest.raises(InvalidInputError) as of_the_graph:
+            load(file).anomaly_score(wrong)
+        with pytest.raises(InvalidInputError) as of_the_detector:
+            detector.anomaly_score(wrong)
+        assert str(of_the_graph.value).replace("The exported 'egbad'", "EGBAD") == str(of_the_detector.value)
+
+
+def truncated(content):
+    return content[: len(content) // 2]
+
+
+def without_metadata(content):
+    import onnx
+
+    model = onnx.load_from_string(content)
+    del model.metadata_props[:]
+    return model.SerializeToString()
+
+
+def with_a_newer_format(content):
+    import onnx
+
+    model = onnx.load_from_string(content)
+    for entry in model.metadata_props:
+        if entry.key == METADATA_KEY:
+            entry.value = json.dumps(json.loads(entry.value) | {"format": 99})
+    return model.SerializeToString()
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (truncated, "cannot be used"),
+        (lambda content: b"", "cannot be used"),
+        (without_metadata, "was not exported by egbad"),
+        (with_a_newer_format, "format 99, this release reads up to 1"),
+    ],
+)
+def test_a_damaged_file_is_reported_in_one_sentence(exported, tmp_path, damage, message):
+    file = tmp_path / "m.onnx"
+    file.write_bytes(damage(exported[1].read_bytes()))
+    with pytest.raises(UnreadableFileError, match=message) as error:
+        load(file)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_a_missing_file_is_reported(tmp_path):
+    with pytest.raises(UnreadableFileError, match="There is no file"):
+        load(tmp_path / "no.onnx")
+
+
+def test_a_missing_runtime_names_the_extra(exported, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(MissingExtraError, match="pip install 'egbad\\[onnx\\]'"):
+        load(exported[1])
+
+
+def test_scores_survive_encoding_bit_for_bit():
+    scores = np.random.default_rng(0).normal(size=9)
+    assert (decode_scores(encode_scores(scores)) == scores).all()
+    with pytest.raises(ValueError, match="base64|Incorrect padding|characters"):
+        decode_scores("not base 64!")
+
+
+def test_the_chunk_size_for_few_rows_is_decided_when_the_file_is_loaded(exported, named_table):
+    x = named_table(3, 1)
+    first, second = OnnxScorer(exported[1]), OnnxScorer(exported[1])
+    scores = first.anomaly_score(x)
+    assert all((first.anomaly_score(x) == scores).all() for _ in range(3))
+    assert (second.anomaly_score(x) == scores).all()
