@@ -1,7 +1,10 @@
-"""ADGAN: anomaly detection with a GAN whose generator may move, too (Deecke et al., 2018, ECML-PKDD).
+"""ADGAN: anomaly detection with a GAN whose generator is fine-tuned for each sample (Deecke et al., 2018, ECML-PKDD).
 
-From several starts z_j, each with its own copy of the generator, both z_j and that copy's weights are moved for a few
-steps towards the row to score. Departure: the starts are the same for every row, so that a score repeats.
+A GAN learns normal samples. To score x, both z and the weights of G move for a few steps towards x, from several starting
+points z_j, each with its own copy of G (algorithm 1 of the paper). The score is the mean squared error that remains.
+
+Departures: the starting points are the same for every row, so that a score is reproducible. The hyperparameters of the
+search are as remembered from the paper; there is no released code to confirm them.
 """
 
 from dataclasses import dataclass
@@ -16,13 +19,78 @@ from torch.func import functional_call
 from egbad.detectors.base import ModelAttribution
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import mean_squared_error
-from egbad.detectors.gan.models import GANModel, GANSettings, shares_by_difference
+from egbad.detectors.gan.models import GANModel, GANSettings, attribute_by_difference
 from egbad.detectors.gan.recipes import gan_default
 from egbad.nn.generators import MemberGenerators
 
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+class ADGANModel(GANModel["ADGANSettings"]):
+    """A GAN, and the search for z and for weights of G."""
+
+    attribution_method = "differences"
+    scores_sequentially = True  # `functional_call` puts other weights into G
+    gpu_chunks = 1  # every row has its own copies of G
+    other_chunk_rows = other_chunk_images = ()  # testing other sizes would take as long as scoring
+    z_start: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: "ADGANSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        self.register_buffer("z_start", self.sample_latent(settings.n_starts))  # (K, S, k)
+        # Small chunks, since the copies of G of all rows and starts must fit into the caches. The number of copies is a
+        # multiple of 32: Adam's fused kernel rounds a remainder that does not fill its vectors differently.
+        self.chunk_rows = self.chunk_images = 32 // gcd(32, settings.n_starts)
+
+    def search(self, x: Tensor) -> Tensor:
+        """Return G_j(z_j) (K, B, S, ...) for the S starts of x (K, B, ...), algorithm 1 of the paper."""
+        s, (members, rows) = self.settings, x.shape[:2]
+        lead = (members, rows, s.n_starts)
+
+        def copies(t: Tensor) -> Tensor:
+            """Repeat weights (K, ...) for each row and start, stacked along the dimension of the members."""
+            return t[:, None, None].expand(*lead, *t.shape[1:]).flatten(0, 2).clone().requires_grad_()
+
+        theta = {name: copies(p.detach()) for name, p in self.G.named_parameters()}
+        z = self.z_start[:, None].expand(*lead, -1).flatten(0, 2).unsqueeze(1).clone().requires_grad_()
+        target = x.unsqueeze(2).expand(*lead, *x.shape[2:]).flatten(0, 2).unsqueeze(1)  # (K B S, 1, ...)
+        parameters = [z, *theta.values()]
+        optimizer = torch.optim.Adam(
+            [
+                {"params": [z], "lr": s.search_learning_rate},
+                {"params": [*theta.values()], "lr": s.weights_learning_rate},
+            ],
+            fused=True,  # nearly three times as fast: one pass over weights and moments
+        )
+        for _ in range(s.search_steps):
+            with torch.enable_grad():
+                loss = mean_squared_error(functional_call(self.G, theta, z), target).sum()
+                gradients = torch.autograd.grad(loss, parameters)
+            for parameter, gradient in zip(parameters, gradients, strict=True):
+                parameter.grad = gradient
+            optimizer.step()
+        x_hat: Tensor = functional_call(self.G, theta, z)
+        return x_hat.detach().reshape(*lead, *x.shape[2:])
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the mean squared error (K, B) after the search, averaged over starts; x (K, B, ...)."""
+        x_hat = self.search(x)
+        return {"residual": ((x_hat - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
+
+    def attribute(self, x: Tensor) -> ModelAttribution:
+        """Attribute the score of x (K, B, ...) by differences from the reconstruction."""
+        return attribute_by_difference(self, x)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return the mean of G_j(z_j) over starts, x (K, B, ...)."""
+        return self.search(x).mean(2)
+
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
 
 class ADGANSettings(GANSettings):
-    """Every value decided."""
+    """Settings of `ADGAN`."""
 
     n_starts: int = Field(default=8, ge=1)
     search_steps: int = Field(default=5, ge=0)
@@ -30,79 +98,73 @@ class ADGANSettings(GANSettings):
     weights_learning_rate: float = Field(default=5e-5, ge=0)
 
 
-class ADGANModel(GANModel[ADGANSettings]):
-    """A GAN, and the search for z and for weights around those of G."""
-
-    attribution_method = "differences"
-
-    scores_sequentially = True  # `functional_call` puts other weights into G
-    gpu_chunks = 1  # each row has copies of G
-    other_chunk_rows = other_chunk_images = ()  # to find out about them would take as long as to score
-    z_start: Tensor
-
-    def __init__(self, shape: tuple[int, ...], settings: ADGANSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        self.register_buffer("z_start", self.latent(settings.n_starts))  # (K, S, k)
-        # Few rows at once, since each has a generator of its own for every start, and more do not fit the caches. Copies
-        # come in multiples of 32: Adam's fused kernel rounds otherwise what is left over by its vectors.
-        self.chunk_rows = self.chunk_images = 32 // gcd(32, settings.n_starts)
-
-    def search(self, x: Tensor) -> Tensor:
-        """x (K, B, ...) -> G_j(z_j) of every start (K, B, S, ...), algorithm 1 of the paper."""
-        s, (members, rows) = self.settings, x.shape[:2]
-        lead = (members, rows, s.n_starts)
-
-        def copies(t: Tensor) -> Tensor:
-            """(K, ...) -> one for each row and start, stacked as if they were members."""
-            return t[:, None, None].expand(*lead, *t.shape[1:]).flatten(0, 2).clone().requires_grad_()
-
-        theta = {name: copies(p.detach()) for name, p in self.G.named_parameters()}
-        z = self.z_start[:, None].expand(*lead, -1).flatten(0, 2).unsqueeze(1).clone().requires_grad_()
-        target = x.unsqueeze(2).expand(*lead, *x.shape[2:]).flatten(0, 2).unsqueeze(1)  # (K B S, 1, ...)
-        moved = [z, *theta.values()]
-        optimizer = torch.optim.Adam(
-            [
-                {"params": [z], "lr": s.search_learning_rate},
-                {"params": [*theta.values()], "lr": s.weights_learning_rate},
-            ],
-            fused=True,  # one pass over weights and moments, where the time goes: nearly three times as fast
-        )
-        for _ in range(s.search_steps):
-            with torch.enable_grad():
-                loss = mean_squared_error(functional_call(self.G, theta, z), target).sum()
-                gradients = torch.autograd.grad(loss, moved)
-            for p, gradient in zip(moved, gradients, strict=True):
-                p.grad = gradient
-            optimizer.step()
-        made: Tensor = functional_call(self.G, theta, z)
-        return made.detach().reshape(*lead, *x.shape[2:])
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """Mean over starts of the mean squared distance that is left."""
-        found = self.search(x)
-        return {"residual": ((found - x.unsqueeze(2)) ** 2).flatten(3).mean((2, 3))}
-
-    def attribute(self, x: Tensor) -> ModelAttribution:
-        return shares_by_difference(self, x)
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        return self.search(x).mean(2)
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class ADGAN(GANDetector[ADGANSettings]):
-    """Anomaly detection by how near a generator comes that may move with z.
+    """Anomaly detection by the error of a GAN whose latent and weights are fitted to each sample.
 
-    The settings of the search are those that the paper is remembered for; no released code could confirm them.
+    Slow by nature: scoring takes `search_steps` passes through `n_starts` copies of the generator per row.
 
     Parameters
     ----------
     n_starts : int, optional
-        Starts z_j for every row. Default 8.
+        Number of starting points z_j per row. Default 8.
     search_steps : int, optional
-        Steps k. Default 5.
-    search_learning_rate, weights_learning_rate : float, optional
-        Adam's for z and for the copies of the generator. The latter must be small, or anomalies are fitted as well.
+        Number of steps of the search. Default 5.
+    search_learning_rate : float, optional
+        Learning rate of Adam for z.
+    weights_learning_rate : float, optional
+        Learning rate of Adam for the copies of the generator. It must be small, or anomalies are fitted as well.
+    n_latent : int, optional
+        Length of z. Default 32, for rows at most half the number of encoded columns.
+    width : int, optional
+        Units of the first hidden layer, or channels of the first convolution.
+    dropout : float, optional
+        Fraction of D's units to drop during training, in [0, 1).
+    prior : {"normal", "uniform"}, optional
+        p(z): N(0, I), as in the released code, or U[-1, 1].
+    input_noise : float, optional
+        Standard deviation of the noise that is added to D's input, in encoded units.
+    discriminator_lr_scale : float, optional
+        Learning rate of D relative to that of its opponents.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        This method has no validation loss: training uses all rows and the last weights, ``criterion="none"``.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : ADGANSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -113,8 +175,9 @@ class ADGAN(GANDetector[ADGANSettings]):
     --------
     >>> import numpy as np
     >>> from egbad.detectors import ADGAN
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = ADGAN(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector = ADGAN(training=TrainingConfig(steps=200), alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
     array([ 1, -1])
     """

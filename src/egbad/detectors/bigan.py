@@ -1,7 +1,10 @@
-"""BiGAN: a representation learned by a game (Donahue et al., 2017), without EGBAD's score.
+"""BiGAN: a representation learned by adversarial training (Donahue et al., 2017, arXiv:1605.09782).
 
-E and G invert each other at the game's optimum; on the way there little asks them to, so that the default recipe adds
-cycle consistency |x - G(E(x))|, like EGBAD's. `recipe="paper"` is the game alone.
+An encoder E: x -> z and a generator G: z -> x play against a discriminator D of pairs (x, z). At the optimum E and G invert
+each other. As a detector BiGAN scores by |x - G(E(x))| alone; `EGBAD` also uses D.
+
+Departure: far from the optimum little pushes E and G to invert each other. The default recipe therefore adds cycle
+consistency |x - G(E(x))| to their loss, like EGBAD's. `recipe="paper"` has the adversarial loss alone.
 """
 
 from dataclasses import dataclass
@@ -21,32 +24,89 @@ from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
 
-
-def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The game alone, with the values of EGBAD's released code."""
-    return released_recipe(shape) | {"cycle_weight": 0.0}
+# -- the model ---------------------------------------------------------------------------------------------------------
 
 
 class BiGANRepresentation(BiGANModel[BiGANSettings]):
-    """E, G, D, and how far a round trip through z ends from where it began."""
+    """E, G and D, with the reconstruction error as score."""
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """|x - G(E(x))|."""
+        """Return |x - G(E(x))| (K, B) of x (K, B, ...)."""
         return {"residual": norm_distance(x, self.reconstruct(x), self.settings.degree)}
+
+
+# -- recipes -----------------------------------------------------------------------------------------------------------
+
+
+def paper(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of EGBAD's released code with the adversarial loss alone."""
+    return released_recipe(shape) | {"cycle_weight": 0.0}
+
+
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGANSettings]):  # type: ignore[misc]
-    """The representation that a bidirectional GAN learns: E: x -> z and back by G: z -> x.
-
-    A scikit-learn transformer. As a detector it scores by |x - G(E(x))| alone; `EGBAD` also asks D.
+    """Bidirectional GAN: a scikit-learn transformer x -> E(x) with an inverse z -> G(z), and a detector.
 
     Parameters
     ----------
-    adversarial_weight, cycle_weight : float, optional
-        Weights of the game and of |x - G(E(x))| in the loss of E and G.
+    adversarial_weight : float, optional
+        Weight of the adversarial loss of E and G. With 0 the model is an autoencoder.
+    cycle_weight : float, optional
+        Weight of |x - G(E(x))| in the loss of E and G.
     degree : float, optional
         Degree of the norm of x - G(E(x)).
+    n_latent : int, optional
+        Length of z. Default 32, for rows at most half the number of encoded columns.
+    width : int, optional
+        Units of the first hidden layer, or channels of the first convolution.
+    dropout : float, optional
+        Fraction of D's units to drop during training, in [0, 1).
+    prior : {"normal", "uniform"}, optional
+        p(z): N(0, I), as in the released code, or U[-1, 1].
+    input_noise : float, optional
+        Standard deviation of the noise that is added to D's input, in encoded units.
+    discriminator_lr_scale : float, optional
+        Learning rate of D relative to that of its opponents.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
+    recipe : {"default", "paper"}, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
+        its released code.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : BiGANSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -56,8 +116,9 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
     --------
     >>> import numpy as np
     >>> from egbad.detectors import BiGAN
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> bigan = BiGAN(steps=100, alpha=0.05, random_state=0).fit(X)
+    >>> bigan = BiGAN(training=TrainingConfig(steps=100), alpha=0.05, random_state=0).fit(X)
     >>> z = bigan.transform(X)
     >>> z.shape, bigan.inverse_transform(z).shape, bigan.sample(3).shape
     ((500, 2), (500, 4), (3, 4))
@@ -78,50 +139,90 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
     degree: float | None = None
 
     def transform(self, X: Any) -> Floats:
-        """E(x) of rows or images (n, ...) -> (n, members * n_latent), the members' z side by side."""
+        """Return the representation E(x) of rows or images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, members * n_latent)
+            The latents of all members, side by side.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the fitted detector.
+        """
         encoded = self.encoder_.encode(self.check_input(X).x)
-        model = self._game()
+        model = self._representation()
         parts = self._chunked.each(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)
         return z.transpose(0, 1).flatten(1).double().cpu().numpy()
 
     def inverse_transform(self, Z: Any) -> Floats:
-        """G(z) of what `transform` gives (n, members * n_latent) -> rows or images (n, ...), the mean over members.
+        """Return the rows or images G(z) of representations, averaged over members.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, members * n_latent)
+            Representations as `transform` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...)
+            In the units and shape of the training data.
 
         Raises
         ------
         InvalidInputError
-            When Z has another number of columns.
+            If Z has another number of columns.
         """
-        model = self._game()
+        model = self._representation()
         z = np.asarray(Z, dtype=np.float32)
         if z.ndim != 2 or z.shape[1] != self._n_features_out:
             raise InvalidInputError(f"Z must have {self._n_features_out} columns, got an array of shape {z.shape}.")
         with torch.no_grad():
             parts = [
-                model.G(self._members(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.chunk_rows)
+                model.G(self._by_member(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.chunk_rows)
             ]
         return self._to_user_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 
     def sample(self, n: int, random_state: int = 0) -> Floats:
-        """n new rows or images G(z), z ~ p(z), from the members in turn."""
-        model = self._game()
+        """Generate new rows or images G(z) with z ~ p(z), an equal number by each member.
+
+        Parameters
+        ----------
+        n : int
+            Number of samples.
+        random_state : int, default=0
+            Seed of z.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            In the units and shape of the training data.
+        """
+        model = self._representation()
         generators = MemberGenerators([random_state + member for member in range(self.members)], self.device_)
         with torch.no_grad():
-            made = model.G(model.latent(-(-n // self.members), generators))  # (K, n / K, ...)
-        decoded = self.encoder_.decode(made.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
+            x_gen = model.G(model.sample_latent(-(-n // self.members), generators))  # (K, n / K, ...)
+        decoded = self.encoder_.decode(x_gen.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
         return self._to_user_units(np.asarray(decoded))
 
     @property
     def _n_features_out(self) -> int:
+        """Number of columns of a representation, for `get_feature_names_out`."""
         return self.members * self.settings_.n_latent
 
-    def _game(self) -> BiGANRepresentation:
+    def _representation(self) -> BiGANRepresentation:
+        """Return the fitted model."""
         model = self.model_
         assert isinstance(model, BiGANRepresentation)
         return model
 
-    def _members(self, z: Floats) -> Tensor:
-        """z (n, K k) -> (K, n, k)."""
+    def _by_member(self, z: Floats) -> Tensor:
+        """Split representations (n, K k) into the latents (K, n, k) of the members."""
         by_member = torch.from_numpy(z).to(self.device_).reshape(len(z), self.members, -1)
         return by_member.transpose(0, 1).contiguous()

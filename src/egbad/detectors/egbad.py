@@ -1,21 +1,20 @@
-"""EGBAD: anomaly detection with a bidirectional GAN (Zenati et al., 2018, arXiv:1802.06222).
+"""EGBAD: efficient GAN-based anomaly detection (Zenati et al., 2018, arXiv:1802.06222).
 
-An encoder E is trained beside the generator G and the discriminator D of a BiGAN (Donahue et al., 2016), so that one
-forward pass replaces AnoGAN's search for the latent of a test sample: A(x) = w L_G(x) + (1 - w) L_D(x).
+A BiGAN (Donahue et al., 2017) learns normal samples with an encoder E, a generator G and a discriminator D of pairs (x, z).
+E gives the latent of a test sample in one forward pass, where AnoGAN searches for it. The score is
+A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper, whose alpha is called w here.
 
-Departures of the default recipe, each a parameter, all of them off with `recipe="paper"`:
+Departures of the default recipe. Each is a parameter, and ``recipe="paper"`` turns all of them off:
 
-- cycle consistency |x - G(E(x))| beside the adversarial game, which by itself never asks for a reconstruction;
-- noise on D's view of x, so that D can't win on details;
-- larger learning rate, larger batches, no dropout, lighter networks for images;
-- training ends where what was held out of it is rebuilt hardly better than 500 steps before, or 200 on images, so that a
-  longer run is not a worse one (`keep="best"`, `least_gain`);
-- on rows, residuals and features are measured against their normal size, column by column (`distance="relative"`), so
-  that columns which are always reconstructed badly do not drown the others, and all columns that a category or a time
-  becomes count as one;
-- on images, residuals are measured by correlation (`distance="correlation"`), so that how much of an image is inked or lit
-  does not count, and L_D is what E notices: how far E(x) lies from all that is remembered of normal images
-  (`discriminator_loss="memory"`).
+- Cycle consistency |x - G(E(x))| is added to the loss of E and G; the adversarial loss alone hardly asks for reconstruction.
+- D's view of x is noisy, so that D cannot win by details.
+- Learning rate and batches are larger, there is no dropout, and networks for images are smaller.
+- Training ends when the reconstruction of held-out rows has improved by less than 5 percent in 500 steps (200 for images),
+  so that a longer run is not a worse one (`early_stopping`).
+- Rows: residuals and features are measured relative to their typical size among training rows (``distance="relative"``),
+  so that columns that are hard to reconstruct do not dominate. The columns that encode a category or a time count as one.
+- Images: residuals are measured by correlation (``distance="correlation"``), so that brightness and contrast do not count.
+  L_D is the distance of E(x) from a memory of the latents of normal images (``discriminator_loss="memory"``).
 """
 
 from collections.abc import Iterator
@@ -36,39 +35,203 @@ from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.memory_bank import MemoryBank, subsample
 
-_HIDDEN = 3  # columns are hidden for an explanation, one at a time: more find little more, and cost a score each
-_FLOOR = 1e-3  # a column that is always rebuilt exactly counts as if it were this far off, in encoded units
+_MAX_OCCLUDED = 3  # columns hidden one at a time by an explanation: each costs a score, and more of them add little
+_MIN_SCALE = 1e-3  # typical residual, in encoded units, of a column that is always reconstructed exactly
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
 
 
-# -- the paper's formulas ----------------------------------------------------------------------------------------------
+def relative_distance(a: Tensor, b: Tensor, scale: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return the mean over units of log(1 + |a - b| / scale).
 
+    Up to constants this is the negative log-likelihood of a heavy-tailed residual with a scale per unit. It depends on how
+    many units are off and by how many times their typical distance.
 
-def relative_distance(a: Tensor, b: Tensor, usual: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Mean over units of log(1 + |a - b| / usual), a and b (K, B, ...), usual (K, 1, ...) -> (K, B).
+    Parameters
+    ----------
+    a, b : Tensor of shape (K, B, ...)
+    scale : Tensor of shape (K, 1, ...)
+        Typical distance of each unit.
+    weights : Tensor of shape (d,), optional
+        Weights of the units, with sum 1, in place of equal ones.
 
-    Counts how many units are off and by how many times their usual distance: the log-likelihood of a heavy-tailed
-    residual with a scale per unit, up to constants. With `weights` (d,), which add up to 1, some units count more.
+    Returns
+    -------
+    Tensor of shape (K, B)
     """
-    parts = torch.log1p((a - b).abs() / usual).flatten(2)
-    return parts.mean(2) if weights is None else (parts * weights).sum(2)
+    distances = torch.log1p((a - b).abs() / scale).flatten(2)
+    return distances.mean(2) if weights is None else (distances * weights).sum(2)
 
 
 def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
-    """1 minus the correlation of all units of a with those of b, (K, B, ...) -> (K, B), from 0 to 2."""
-    a, b = (centred(t) for t in (a, b))
-    return 0.5 * ((a - b) ** 2).sum(2)  # 1 - a b would lose the digits of what is alike
+    """Return 1 minus the correlation over all units, in [0, 2].
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
+    a, b = (standardize_units(t) for t in (a, b))
+    return 0.5 * ((a - b) ** 2).sum(2)  # equal to 1 - a b, which would lose the digits of small distances
 
 
-def centred(t: Tensor) -> Tensor:
-    """Units of t (K, B, ...) with mean 0 and length 1 in all -> (K, B, d)."""
+def standardize_units(t: Tensor) -> Tensor:
+    """Shift and scale each sample to mean 0 and length 1 over all units.
+
+    Parameters
+    ----------
+    t : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B, d)
+    """
     return F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
 
 
+class EGBADModel(BiGANModel["EGBADSettings"]):
+    """A BiGAN with the score A(x) = w L_G(x) + (1 - w) L_D(x)."""
+
+    residual_scale: Tensor
+    feature_scale: Tensor
+    column_weights: Tensor | None
+    column_groups: Tensor | None
+
+    def __init__(self, shape: tuple[int, ...], settings: "EGBADSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        # Typical distances of x and of its features from those of G(E(x)); `finalize` learns them.
+        self.register_buffer("residual_scale", torch.ones(len(generators), 1, *shape))
+        self.register_buffer("feature_scale", torch.ones(len(generators), 1, self.D.n_features))
+        # Set by `EGBAD` for tables with categories or times, whose encoded columns count as one.
+        self.register_buffer("column_weights", None)
+        self.register_buffer("column_groups", None)
+        self.attribution_method = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
+        if settings.discriminator_loss == "memory":
+            self.memory = MemoryBank(generators, settings.memory_size, settings.n_latent)
+
+    def finalize(self, chunks: Iterator[Tensor]) -> None:
+        """Learn typical distances and the memory from chunks (K, B, ...) of the training rows, with averaged weights."""
+        latents: list[Tensor] = []
+        residuals, features, n = torch.zeros_like(self.residual_scale), torch.zeros_like(self.feature_scale), 0
+        for x in chunks:
+            x_hat, f, f_hat = self.forward_pass(x)
+            residuals += (x - x_hat).abs().sum(1, keepdim=True)
+            features += (f - f_hat).abs().sum(1, keepdim=True)
+            n += x.shape[1]
+            latents.append(self.E(self.preprocess(x)))
+        if self.settings.discriminator_loss == "memory":
+            self.memory.learn(torch.cat(latents, dim=1))
+        self.residual_scale.copy_(residuals / n + _MIN_SCALE)
+        self.feature_scale.copy_(features / n + _MIN_SCALE)
+
+    # -- the score ---------------------------------------------------------------------------------------------------
+
+    def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return x_hat = G(E(x)) of x (K, B, ...), and D's features (K, B, m) of (x, E(x)) and of (x_hat, E(x))."""
+        x = self.preprocess(x)
+        z = self.E(x)  # (K, B, k)
+        x_hat = self.G(z)  # (K, B, ...)
+        return x_hat, *self.D.features_of_both(x, x_hat, z)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return w L_G(x) and (1 - w) L_D(x) (K, B) of x (K, B, ...), section 3 of the paper."""
+        return self.score_and_reconstruct(x)[0]
+
+    def score_and_reconstruct(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the terms (K, B) of A(x) and G(E(x)) (K, B, ...), x (K, B, ...)."""
+        w = self.settings.residual_weight
+        if self.settings.discriminator_loss == "memory":
+            z = self.E(self.preprocess(x))
+            x_hat, l_d = self.G(z), self.memory(z)
+        else:
+            x_hat, f, f_hat = self.forward_pass(x)
+            l_d = self.l_d(f, f_hat)
+        l_g = self.distance(x, x_hat, self.residual_scale, self.column_weights)
+        return {"residual": w * l_g, "features": (1 - w) * l_d}, x_hat
+
+    def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
+        """Return L_D (K, B) of D's features (K, B, m) of (x, E(x)) and of (G(E(x)), E(x))."""
+        if self.settings.discriminator_loss == "sigma":
+            return cross_entropy_real(self.D.logit(f))
+        if self.settings.discriminator_loss == "sigma_released":
+            return cross_entropy_real(self.D.logit(f_hat))
+        return self.distance(f, f_hat, self.feature_scale)
+
+    def distance(self, a: Tensor, b: Tensor, scale: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Return the chosen distance (K, B) of a and b (K, B, ...)."""
+        if self.settings.distance == "relative":
+            return relative_distance(a, b, scale, weights)
+        if self.settings.distance == "correlation":
+            return correlation_distance(a, b)
+        return norm_distance(a, b, self.settings.degree)
+
+    # -- attribution -------------------------------------------------------------------------------------------------
+
+    def attribute(self, x: Tensor) -> ModelAttribution:
+        """Attribute A(x) of x (K, B, ...): L_G exactly, L_D by occlusion of columns or by gradients of pixels."""
+        if len(self.shape) == 3:
+            return self._attribute_by_gradient(x)
+        with torch.no_grad():
+            terms, x_hat = self.score_and_reconstruct(x)
+            residuals = self.settings.residual_weight * self.residual_shares(x, x_hat)
+            weights = self._occlusion_weights(x, x_hat, residuals, total(terms))
+            return ModelAttribution(residuals + terms["features"].unsqueeze(2) * weights, x_hat, terms)
+
+    def residual_shares(self, x: Tensor, x_hat: Tensor) -> Tensor:
+        """Return the part of L_G that each unit contributes, of the shape (K, B, ...) of x and x_hat."""
+        s = self.settings
+        if s.distance == "relative":
+            distances = torch.log1p((x - x_hat).abs() / self.residual_scale)
+            return distances / prod(self.shape) if self.column_weights is None else distances * self.column_weights
+        if s.distance == "correlation":
+            a, b = (standardize_units(t) for t in (x, x_hat))
+            return (0.5 * (a - b) ** 2).view(*a.shape[:2], *self.shape)
+        powers = (x - x_hat).abs() ** s.degree
+        sums = powers.flatten(2).sum(2).clamp(min=1e-30)
+        scale = norm_distance(x, x_hat, s.degree) / sums
+        return powers * scale.view(*scale.shape, *[1] * len(self.shape))
+
+    def _occlusion_weights(self, x: Tensor, x_hat: Tensor, residuals: Tensor, score: Tensor) -> Tensor:
+        """Return weights (K, B, d) with sum 1: the decrease of A(x) when x_hat replaces x in a column.
+
+        Only the columns with the largest residuals are replaced. The decrease is that of all of A(x), not of L_D alone: an
+        anomalous column also spoils the residuals and features of others.
+        """
+        groups = torch.arange(x.shape[2], device=x.device) if self.column_groups is None else self.column_groups
+        by_group = x.new_zeros(*x.shape[:2], int(groups.max()) + 1).index_add(2, groups, residuals)
+        weights = torch.zeros_like(x)
+        for candidate in by_group.topk(min(_MAX_OCCLUDED, by_group.shape[2]), dim=2).indices.unbind(2):
+            hidden = groups == candidate.unsqueeze(2)
+            decrease = score - total(self.score_terms(torch.where(hidden, x_hat, x)))
+            within_group = residuals * hidden / (residuals * hidden).sum(2, keepdim=True).clamp(min=1e-30)
+            weights = weights + decrease.clamp(min=0).unsqueeze(2) * within_group
+        weights = torch.where(weights.sum(2, keepdim=True) > 0, weights, residuals + 1e-12)
+        return weights / weights.sum(2, keepdim=True)
+
+    def _attribute_by_gradient(self, x: Tensor) -> ModelAttribution:
+        """Attribute L_G exactly, and L_D by |gradient times difference|, x (K, B, c, h, w)."""
+        point = x.clone().requires_grad_()
+        with torch.enable_grad():
+            terms, x_hat = self.score_and_reconstruct(point)
+            (gradient,) = torch.autograd.grad(terms["features"].sum(), point)
+        x_hat = x_hat.detach()
+        weights = (gradient * (x - x_hat)).abs().flatten(2) + 1e-12
+        features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
+        residuals = self.settings.residual_weight * self.residual_shares(x, x_hat)
+        return ModelAttribution(residuals + features.view_as(x), x_hat, terms)
+
+
+# -- settings and recipes ----------------------------------------------------------------------------------------------
+
+
 class EGBADSettings(BiGANSettings):
-    """A recipe with every value decided. `EGBAD`'s docstring says what each means."""
+    """Settings of `EGBAD`."""
 
     distance: Literal["relative", "norm", "correlation"] = "relative"
     discriminator_loss: Literal["fm", "sigma", "sigma_released", "memory"] = "fm"
@@ -77,8 +240,11 @@ class EGBADSettings(BiGANSettings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The stable recipe."""
-    # The steps are a limit that hardly any training reaches: with a rate that falls towards it, it would matter where it is.
+    """Return the default values for encoded rows (d,) or images (c, h, w).
+
+    Early stopping ends nearly every training before the last step. The learning rate is constant: with a decay towards the
+    last step, the number of steps would matter.
+    """
     stopping = {"criterion": "validation", "patience": 5, "min_gain": 0.05}
     if len(shape) == 3:
         own: dict[str, Any] = {
@@ -90,8 +256,8 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
         }
     else:
         own = {
-            # Relative distances tolerate rare rows; frequent rows must not crowd them out.
             "distance": "relative",
+            # Relative distances tolerate rare rows, so frequent rows must not crowd them out.
             "preprocessing": {"drop_duplicates": True},
             "training": {"steps": 6000, "learning_rate_decay": False},
             "early_stopping": {**stopping, "interval": 100},
@@ -100,135 +266,8 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The paper's recipe, as read from its released code."""
+    """Return the paper's values, as read from its released code."""
     return released_recipe(shape) | {"cycle_weight": 0.0, "distance": "norm"}
-
-
-class EGBADModel(BiGANModel[EGBADSettings]):
-    """A BiGAN and the score A(x)."""
-
-    usual_x: Tensor
-    usual_f: Tensor
-    weights: Tensor | None
-    groups: Tensor | None
-
-    def __init__(self, shape: tuple[int, ...], settings: EGBADSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        # How far off a normal x and its features usually are, for the relative distance: `settle` learns it.
-        self.register_buffer("usual_x", torch.ones(len(generators), 1, *shape))
-        self.register_buffer("usual_f", torch.ones(len(generators), 1, self.D.n_features))
-        # So that what a category or a time becomes counts as one column: what each encoded column counts, not all the same.
-        self.register_buffer("weights", None)
-        self.register_buffer("groups", None)
-        self.attribution_method = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
-        if settings.discriminator_loss == "memory":
-            self.memory = MemoryBank(generators, settings.memory_size, settings.n_latent)
-
-    def finalize(self, chunks: Iterator[Tensor]) -> None:
-        """Learn what is usual of the training rows, as the averaged weights see them: mean distances, and a memory."""
-        codes: list[Tensor] = []
-        sums, n = [torch.zeros_like(self.usual_x), torch.zeros_like(self.usual_f)], 0
-        for x in chunks:
-            x_hat, f, f_hat = self.forward_pass(x)
-            sums[0] += (x - x_hat).abs().sum(1, keepdim=True)
-            sums[1] += (f - f_hat).abs().sum(1, keepdim=True)
-            n += x.shape[1]
-            codes.append(self.E(self.preprocess(x)))
-        if self.settings.discriminator_loss == "memory":
-            self.memory.learn(torch.cat(codes, dim=1))
-        self.usual_x.copy_(sums[0] / n + _FLOOR)
-        self.usual_f.copy_(sums[1] / n + _FLOOR)
-
-    def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (K, B, ...) -> x_hat = G(E(x)), and D's features of (x, E(x)) and (x_hat, E(x))."""
-        x = self.preprocess(x)
-        z = self.E(x)  # (K, B, k)
-        x_hat = self.G(z)  # (K, B, ...)
-        return x_hat, *self.D.features_of_both(x, x_hat, z)
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper; w is its alpha."""
-        return self.terms_and_rebuilt(x)[0]
-
-    def terms_and_rebuilt(self, x: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """The terms (K, B) of A(x), and G(E(x))."""
-        w = self.settings.residual_weight
-        if self.settings.discriminator_loss == "memory":
-            z = self.E(self.preprocess(x))
-            x_hat, l_d = self.G(z), self.memory(z)
-        else:
-            x_hat, f, f_hat = self.forward_pass(x)
-            l_d = self.l_d(f, f_hat)
-        residual = self.distance(x, x_hat, self.usual_x, self.weights)
-        return {"residual": w * residual, "features": (1 - w) * l_d}, x_hat
-
-    def attribute(self, x: Tensor) -> ModelAttribution:
-        """The residual's parts, exactly; L_D's by what A(x) loses when one has what was expected, or by its gradient."""
-        if len(self.shape) == 3:
-            return self._shares_by_gradient(x)
-        with torch.no_grad():
-            terms, x_hat = self.terms_and_rebuilt(x)
-            own = self.settings.residual_weight * self.distance_parts(x, x_hat)
-            return ModelAttribution(
-                own + terms["features"].unsqueeze(2) * self._falls(x, x_hat, own, total(terms)), x_hat, terms
-            )
-
-    def _falls(self, x: Tensor, x_hat: Tensor, own: Tensor, score: Tensor) -> Tensor:
-        """How A(x) falls when one of the columns with the largest residuals has x_hat instead, (K, B, d), as parts of 1.
-
-        By the whole of A(x), not by L_D alone: what is strange spoils the residuals and features of others, too.
-        """
-        groups = torch.arange(x.shape[2], device=x.device) if self.groups is None else self.groups
-        of_group = x.new_zeros(*x.shape[:2], int(groups.max()) + 1).index_add(2, groups, own)
-        falls = torch.zeros_like(x)
-        for candidate in of_group.topk(min(_HIDDEN, of_group.shape[2]), dim=2).indices.unbind(2):
-            hidden = groups == candidate.unsqueeze(2)
-            fall = score - total(self.score_terms(torch.where(hidden, x_hat, x)))
-            within = own * hidden / (own * hidden).sum(2, keepdim=True).clamp(min=1e-30)
-            falls = falls + fall.clamp(min=0).unsqueeze(2) * within
-        falls = torch.where(falls.sum(2, keepdim=True) > 0, falls, own + 1e-12)
-        return falls / falls.sum(2, keepdim=True)
-
-    def _shares_by_gradient(self, x: Tensor) -> ModelAttribution:
-        point = x.clone().requires_grad_()
-        with torch.enable_grad():
-            terms, x_hat = self.terms_and_rebuilt(point)
-            (slope,) = torch.autograd.grad(terms["features"].sum(), point)
-        x_hat = x_hat.detach()
-        weights = (slope * (x - x_hat)).abs().flatten(2) + 1e-12
-        of_features = terms["features"].detach().unsqueeze(2) * weights / weights.sum(2, keepdim=True)
-        own = self.settings.residual_weight * self.distance_parts(x, x_hat)
-        return ModelAttribution(own + of_features.view_as(x), x_hat, terms)
-
-    def distance_parts(self, a: Tensor, b: Tensor) -> Tensor:
-        """What each unit adds to L_G, a and b (K, B, ...) -> (K, B, ...)."""
-        s = self.settings
-        if s.distance == "relative":
-            parts = torch.log1p((a - b).abs() / self.usual_x)
-            return parts / prod(self.shape) if self.weights is None else parts * self.weights
-        if s.distance == "correlation":
-            a, b = (centred(t) for t in (a, b))
-            return (0.5 * (a - b) ** 2).view(*a.shape[:2], *self.shape)
-        powers = (a - b).abs() ** s.degree
-        whole = norm_distance(a, b, s.degree)
-        sums = powers.flatten(2).sum(2).clamp(min=1e-30)
-        return powers * (whole / sums).view(*whole.shape, *[1] * len(self.shape))
-
-    def l_d(self, f: Tensor, f_hat: Tensor) -> Tensor:
-        """L_D by D's features of (x, E(x)) and (G(E(x)), E(x)), (K, B)."""
-        if self.settings.discriminator_loss == "sigma":
-            return cross_entropy_real(self.D.logit(f))
-        if self.settings.discriminator_loss == "sigma_released":
-            return cross_entropy_real(self.D.logit(f_hat))
-        return self.distance(f, f_hat, self.usual_f)
-
-    def distance(self, a: Tensor, b: Tensor, usual: Tensor, weights: Tensor | None = None) -> Tensor:
-        """L_G or L_D by the chosen distance, (K, B)."""
-        if self.settings.distance == "relative":
-            return relative_distance(a, b, usual, weights)
-        if self.settings.distance == "correlation":
-            return correlation_distance(a, b)
-        return norm_distance(a, b, self.settings.degree)
 
 
 # -- the detector ------------------------------------------------------------------------------------------------------
@@ -238,25 +277,77 @@ class EGBADModel(BiGANModel[EGBADSettings]):
 class EGBAD(GANDetector[EGBADSettings]):
     """Anomaly detection with a bidirectional GAN.
 
-    Learns from normal rows (n, d) or images (n, h, w), (n, c, h, w) of 8 x 8 to 128 x 128 pixels and scores new ones
-    in one forward pass by A(x) = w L_G(x) + (1 - w) L_D(x), higher is more anomalous.
+    Learns from normal rows (n, d) or images (n, h, w), (n, c, h, w) of 8 x 8 to 128 x 128 pixels. Scores new ones in one
+    forward pass by A(x) = w L_G(x) + (1 - w) L_D(x); higher is more anomalous.
 
     Parameters
     ----------
-    adversarial_weight, cycle_weight : float, optional
-        Weights of the game and of |x - G(E(x))|_1 in the loss of E and G. Without the game it is a plain autoencoder.
+    adversarial_weight : float, optional
+        Weight of the adversarial loss of E and G. With 0 the model is an autoencoder.
+    cycle_weight : float, optional
+        Weight of |x - G(E(x))| in the loss of E and G.
     distance : {"relative", "norm", "correlation"}, optional
-        "norm" is the paper's: a norm over pixels or columns, and over D's features. "relative" is the mean of
-        log(1 + distance / usual distance among training rows), unit by unit. "correlation" is 1 minus the correlation.
+        Distance of x and G(E(x)), and of D's features. "norm" is the paper's. "relative" is the mean over units of
+        log(1 + distance / typical distance among training rows). "correlation" is 1 minus the correlation.
     degree : float, optional
-        Degree of the norm.
-    discriminator_loss : {"fm", "sigma", "memory"}, optional
-        L_D by feature matching, by the cross-entropy of D's logit, or by a memory of E(x) of normal ones: how far the
-        nearest lies, by cosine.
+        Degree of the norm, also of that in the loss.
+    discriminator_loss : {"fm", "sigma", "sigma_released", "memory"}, optional
+        L_D: "fm" is the distance of D's features (feature matching). "sigma" is the cross-entropy of D's logit of
+        (x, E(x)) as in the paper, "sigma_released" that of (G(E(x)), E(x)) as in the released code. "memory" is the cosine
+        distance of E(x) to the nearest latent of a normal sample in memory.
     memory_size : int, optional
-        How many are remembered, a multiple of 16.
+        Number of latents in memory, a multiple of 16.
     residual_weight : float, optional
         w, the paper's alpha, in [0, 1].
+    n_latent : int, optional
+        Length of z. Default 32, for rows at most half the number of encoded columns.
+    width : int, optional
+        Units of the first hidden layer, or channels of the first convolution.
+    dropout : float, optional
+        Fraction of D's units to drop during training, in [0, 1).
+    prior : {"normal", "uniform"}, optional
+        p(z): N(0, I), as in the released code, or U[-1, 1].
+    input_noise : float, optional
+        Standard deviation of the noise that is added to D's input, in encoded units.
+    discriminator_lr_scale : float, optional
+        Learning rate of D relative to that of its opponents.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
+    recipe : {"default", "paper"}, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
+        its released code.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : EGBADSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -267,8 +358,9 @@ class EGBAD(GANDetector[EGBADSettings]):
     --------
     >>> import numpy as np
     >>> from egbad import EGBAD
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = EGBAD(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector = EGBAD(training=TrainingConfig(steps=200), alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
     array([ 1, -1])
     """
@@ -295,9 +387,10 @@ class EGBAD(GANDetector[EGBADSettings]):
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:
         model = super()._build(shape, generators)
-        if (blocks := self.table_encoder) is not None and isinstance(model, EGBADModel):
-            model.register_buffer("weights", torch.from_numpy(blocks.column_weights()).float(), persistent=False)
-            model.register_buffer("groups", torch.from_numpy(blocks.source_columns), persistent=False)
+        if (table := self.table_encoder) is not None:
+            weights, groups = torch.from_numpy(table.column_weights()).float(), torch.from_numpy(table.source_columns)
+            model.register_buffer("column_weights", weights, persistent=False)
+            model.register_buffer("column_groups", groups, persistent=False)
         return model
 
     def _finalize(self, model: Model[EGBADSettings], x: Encoded) -> None:

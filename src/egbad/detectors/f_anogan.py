@@ -1,7 +1,10 @@
 """f-AnoGAN: AnoGAN with an encoder in place of the search (Schlegl et al., 2019, Medical Image Analysis).
 
-First a Wasserstein GAN with gradient penalty learns what is normal; then, with G and the critic held still, an encoder
-learns to invert G: by images (izi), by latents (ziz), or by images and the critic's features (izi_f).
+In the first stage of training a Wasserstein GAN with gradient penalty (Gulrajani et al., 2017) learns normal samples. In the
+second, G and the critic D stay fixed and an encoder learns to invert G: by images ("izi"), by latents ("ziz"), or by images
+and the critic's features ("izi_f"). The score is A(x) = A_R(x) + kappa A_D(x), section 2.3.
+
+Departure: the released code has residual networks; here networks are sized from the shape of the input.
 """
 
 from dataclasses import dataclass, replace
@@ -22,15 +25,118 @@ from egbad.nn.networks import discriminator, encoder, generator
 from egbad.training.health import Symptom
 from egbad.training.players import Player, Schedule
 
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
 
 def gradient_penalty(gradient: Tensor) -> Tensor:
-    """(|gradient| - 1)^2 of the critic between real and made, (K, B, ...) -> (K, B); Gulrajani et al. (2017)."""
+    """Return (|gradient| - 1)^2 for gradients of the critic between real and generated samples; Gulrajani et al. (2017).
+
+    Parameters
+    ----------
+    gradient : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
     length: Tensor = torch.linalg.vector_norm(gradient.flatten(2), dim=2)
     return (length - 1) ** 2
 
 
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+class FAnoGANModel(AdversarialModel["FAnoGANSettings"]):
+    """G against the critic D, and E that inverts G."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "FAnoGANSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        s = settings
+        self.D = discriminator(generators, shape, s.width, s.dropout)
+        self.G = generator(generators, shape, s.width, s.n_latent)
+        self.E = encoder(generators, shape, s.width, s.n_latent)
+
+    def stages(self) -> tuple[tuple[Player, ...], ...]:
+        """Return the critic and G for the first stage, E for the second."""
+        s = self.settings
+        critic = Player("D", [*self.D.parameters()], self.loss_d, s.discriminator_lr_scale, n_updates=s.n_critic)
+        g = Player("G", [*self.G.parameters()], self.loss_g)
+        return (critic, g), (Player("E", [*self.E.parameters()], self.loss_e),)
+
+    def loss_d(self, x: Tensor) -> Tensor:
+        """Return the critic's loss E[D(G(z))] - E[D(x)] + penalty, (K,), on x (K, B, ...)."""
+        x = self.add_input_noise(self.preprocess(x))
+        with torch.no_grad():
+            x_gen = self.G(self.sample_latent(x.shape[1]))
+        epsilon = self.generators.uniform(x.shape[1], per_row=True).view(*x.shape[:2], *[1] * (x.dim() - 2))
+        between = (epsilon * x + (1 - epsilon) * x_gen).requires_grad_()
+        with torch.enable_grad():
+            (gradient,) = torch.autograd.grad(self.D(between).sum(), [between], create_graph=True)
+        penalty = self.settings.penalty_weight * gradient_penalty(gradient)
+        loss: Tensor = self.D(x_gen) - self.D(x) + penalty
+        return loss.mean(1)
+
+    def loss_g(self, x: Tensor) -> Tensor:
+        """Return G's loss -E[D(G(z))], (K,), for as many samples as x (K, B, ...) has rows."""
+        critic: Tensor = self.D(self.G(self.sample_latent(x.shape[1])))
+        return -critic.mean(1)
+
+    def loss_e(self, x: Tensor) -> Tensor:
+        """Return the encoder's loss (K,) on x (K, B, ...) for the chosen mapping, section 2.2 of the paper."""
+        s = self.settings
+        with frozen(self.G, self.D):
+            if s.mapping == "ziz":
+                z = self.sample_latent(x.shape[1])
+                return mean_squared_error(z, self.E(self.G(z))).mean(1)
+            residual, features = self.distances(self.preprocess(x), self.preprocess(x))
+        loss = residual.mean(1)
+        return loss if s.mapping == "izi" else loss + s.feature_weight * features.mean(1)
+
+    def distances(self, x: Tensor, x_in: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean squared errors (K, B) between x and G(E(x)) and between f(x) and f(G(E(x))).
+
+        Parameters
+        ----------
+        x : Tensor of shape (K, B, ...)
+        x_in : Tensor of shape (K, B, ...)
+            x as the networks see it.
+
+        Returns
+        -------
+        tuple of two Tensors of shape (K, B)
+        """
+        x_hat = self.G(self.E(x_in))
+        return mean_squared_error(x, x_hat), mean_squared_error(self.D.features(x_in), self.D.features(x_hat))
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return A_R(x) and kappa A_D(x) (K, B) of x (K, B, ...), section 2.3, for every mapping."""
+        residual, features = self.distances(x, self.preprocess(x))
+        return {"residual": residual, "features": self.settings.feature_weight * features}
+
+    def criterion(self, x: Tensor) -> Tensor:
+        """Return the mean squared error (K, B) of the reconstruction of x (K, B, ...)."""
+        return self.distances(self.preprocess(x), self.preprocess(x))[0]
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return G(E(x)), x (K, B, ...)."""
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
+        return x_hat
+
+    def discriminator_logit(self, x: Tensor) -> Tensor:
+        """Return the critic's output (K, B) for x (K, B, ...)."""
+        logits: Tensor = self.D(self.preprocess(x))
+        return logits
+
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """Return the symptoms (K,) of a failed training. A critic's loss has no lower bound that shows it has won."""
+        return {GENERATOR_COLLAPSED: self.generator_collapsed(x), DISCRIMINATOR_DEAD: self.discriminator_dead(x)}
+
+
+# -- settings and recipes ----------------------------------------------------------------------------------------------
+
+
 class FAnoGANSettings(GANSettings):
-    """Every value decided."""
+    """Settings of `FAnoGAN`."""
 
     networks: Literal["auto"] = "auto"
     mapping: Literal["izi_f", "izi", "ziz"] = "izi_f"
@@ -42,8 +148,10 @@ class FAnoGANSettings(GANSettings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Values for encoded rows (d,) or images (c, h, w)."""
-    # Adam's moments are those of the paper on Wasserstein GANs: a critic moves too fast for memory.
+    """Return the default values for encoded rows (d,) or images (c, h, w).
+
+    beta1 = 0 is that of Gulrajani et al. (2017): a critic changes too fast for momentum.
+    """
     steps, encoder_steps = (2000, 3000) if len(shape) == 1 else (600, 800)
     own = {
         "discriminator_lr_scale": 1.0,
@@ -56,7 +164,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The released code's values: learning rates, batches, latents and steps; its residual networks are not here."""
+    """Return the learning rates, batch size, latents and encoder steps of the released code."""
     own = {
         "n_latent": 128,
         "encoder_steps": 50_000,
@@ -66,77 +174,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     return merge_settings(default(shape), own)
 
 
-class FAnoGANModel(AdversarialModel[FAnoGANSettings]):
-    """G against the critic D, and E that inverts G."""
-
-    def __init__(self, shape: tuple[int, ...], settings: FAnoGANSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        s = settings
-        self.D = discriminator(generators, shape, s.width, s.dropout)
-        self.G = generator(generators, shape, s.width, s.n_latent)
-        self.E = encoder(generators, shape, s.width, s.n_latent)
-
-    def stages(self) -> tuple[tuple[Player, ...], ...]:
-        s = self.settings
-        critic = Player("D", [*self.D.parameters()], self.loss_d, s.discriminator_lr_scale, n_updates=s.n_critic)
-        return (critic, Player("G", [*self.G.parameters()], self.loss_g)), (
-            Player("E", [*self.E.parameters()], self.loss_e),
-        )
-
-    def loss_d(self, x: Tensor) -> Tensor:
-        """E[D(G(z))] - E[D(x)] + the penalty, (K,)."""
-        x = self.noisy(self.preprocess(x))
-        with torch.no_grad():
-            made = self.G(self.latent(x.shape[1]))
-        share = self.generators.uniform(x.shape[1], per_row=True).view(*x.shape[:2], *[1] * (x.dim() - 2))
-        between = (share * x + (1 - share) * made).requires_grad_()
-        with torch.enable_grad():
-            (gradient,) = torch.autograd.grad(self.D(between).sum(), [between], create_graph=True)
-        penalty = self.settings.penalty_weight * gradient_penalty(gradient)
-        loss: Tensor = self.D(made) - self.D(x) + penalty
-        return loss.mean(1)
-
-    def loss_g(self, x: Tensor) -> Tensor:
-        """-E[D(G(z))], (K,)."""
-        discriminator_logit: Tensor = self.D(self.G(self.latent(x.shape[1])))
-        return -discriminator_logit.mean(1)
-
-    def loss_e(self, x: Tensor) -> Tensor:
-        """The chosen mapping's loss, section 2.2, (K,)."""
-        with frozen(self.G, self.D):
-            if self.settings.mapping == "ziz":
-                z = self.latent(x.shape[1])
-                return mean_squared_error(z, self.E(self.G(z))).mean(1)
-            residual, features = self.distances(self.preprocess(x), self.preprocess(x))
-        loss = residual.mean(1)
-        return loss if self.settings.mapping == "izi" else loss + self.settings.feature_weight * features.mean(1)
-
-    def distances(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squares of x - G(E(x)) and of f(x) - f(G(E(x))), each (K, B)."""
-        x_hat = self.G(self.E(seen))
-        return mean_squared_error(x, x_hat), mean_squared_error(self.D.features(seen), self.D.features(x_hat))
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """A(x) = A_R(x) + kappa A_D(x), section 2.3, whatever the encoder was trained by."""
-        residual, features = self.distances(x, self.preprocess(x))
-        return {"residual": residual, "features": self.settings.feature_weight * features}
-
-    def criterion(self, x: Tensor) -> Tensor:
-        return self.distances(self.preprocess(x), self.preprocess(x))[0]
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
-        return x_hat
-
-    def discriminator_logit(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.D(self.preprocess(x))
-        return logits
-
-    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        return {
-            GENERATOR_COLLAPSED: self.collapsed(x),
-            DISCRIMINATOR_DEAD: self.died(x),
-        }  # a critic's loss has no zero to be near to
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -146,17 +184,66 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
     Parameters
     ----------
     mapping : {"izi_f", "izi", "ziz"}, optional
-        How the encoder learns: x -> z -> x with the critic's features, without them, or z -> x -> z.
+        Training of the encoder: x -> z -> x with the critic's features, the same without them, or z -> x -> z.
     feature_weight : float, optional
         kappa, the weight of the features in the encoder's loss and in the score.
     n_critic : int, optional
-        Moves of the critic for each of G.
+        Updates of the critic per update of G.
     penalty_weight : float, optional
-        Of the gradient penalty.
+        Weight of the gradient penalty.
     encoder_steps : int, optional
-        Steps of the second stage; `steps` are those of the first.
+        Steps of the second stage. ``training=TrainingConfig(steps=...)`` sets those of the first.
     encoder_learning_rate : float, optional
-        Adam's in the second stage.
+        Learning rate of Adam in the second stage.
+    n_latent : int, optional
+        Length of z. Default 32, for rows at most half the number of encoded columns.
+    width : int, optional
+        Units of the first hidden layer, or channels of the first convolution.
+    dropout : float, optional
+        Fraction of D's units to drop during training, in [0, 1).
+    prior : {"normal", "uniform"}, optional
+        p(z): N(0, I), as in the released code, or U[-1, 1].
+    input_noise : float, optional
+        Standard deviation of the noise that is added to D's input, in encoded units.
+    discriminator_lr_scale : float, optional
+        Learning rate of D relative to that of its opponents.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
+    recipe : {"default", "paper"}, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
+        its released code.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : FAnoGANSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -168,8 +255,9 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
     --------
     >>> import numpy as np
     >>> from egbad.detectors import FAnoGAN
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = FAnoGAN(steps=100, encoder_steps=100, alpha=0.05, random_state=0).fit(X)
+    >>> detector = FAnoGAN(training=TrainingConfig(steps=100), encoder_steps=100, alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
     array([ 1, -1])
     """
@@ -189,6 +277,6 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
 
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
         s = self.settings_
-        game = s.training.schedule(n)
-        encoding = replace(game, steps=s.encoder_steps, learning_rate=s.encoder_learning_rate, beta1=0.9)
-        return replace(game, beta2=0.9), encoding
+        gan = s.training.schedule(n)
+        encoder_stage = replace(gan, steps=s.encoder_steps, learning_rate=s.encoder_learning_rate, beta1=0.9)
+        return replace(gan, beta2=0.9), encoder_stage

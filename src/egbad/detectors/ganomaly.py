@@ -1,8 +1,9 @@
-"""GANomaly: two encoders around a decoder, and how far their codes lie apart (Akcay et al., 2018, ACCV).
+"""GANomaly: an encoder, a decoder and a second encoder (Akcay et al., 2018, arXiv:1805.06725).
 
-z = E(x), x_hat = G(z), z_hat = E_hat(x_hat); the score is the distance of z_hat from z. Departures from the released
-code: scores are those of the weights at rest, one by one, without scaling by the test set; the weights that are kept
-are chosen by normal rows held out of training; a guard for rows outside the range of training.
+z = E(x), x_hat = G(z), z_hat = E_hat(x_hat). The score is the distance between z and z_hat.
+
+Departures from the released code: scores are computed in eval mode, row by row, without scaling by the test set. The weights
+with the lowest loss on held-out normal rows are kept. The default recipe has a range guard.
 """
 
 from dataclasses import dataclass
@@ -21,15 +22,101 @@ from egbad.nn.networks import discriminator, encoder, generator
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-_DISCRIMINATOR_WON = Symptom(
-    "the discriminator has won: its loss is nearly zero, so that its features say little of what is normal",
+FEATURES_USELESS = Symptom(
+    "the discriminator has won: its loss is nearly zero, so its features no longer describe normal samples",
     "Fit with a lower discriminator_lr_scale.",
     slowed_players=("D",),
 )
+_WON_LOSS = 0.02
+
+# -- formulas ----------------------------------------------------------------------------------------------------------
+
+
+def contextual_loss(x: Tensor, x_hat: Tensor) -> Tensor:
+    """Return the mean of |x - x_hat| over units, equation 2 of the paper.
+
+    Parameters
+    ----------
+    x, x_hat : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
+    return (x - x_hat).abs().flatten(2).mean(2)
+
+
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+class GANomalyModel(Model["GANomalySettings"]):
+    """E, G, E_hat, and D, whose features of x_hat must match those of x."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "GANomalySettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        k, width = settings.n_latent, settings.width
+        self.D = discriminator(generators, shape, width)
+        self.E = encoder(generators, shape, width, k)
+        self.G = generator(generators, shape, width, k)
+        self.E_hat = encoder(generators, shape, width, k)
+
+    def players(self) -> tuple[Player, ...]:
+        """Return D, and E, G and E_hat as one player."""
+        g = [*self.E.parameters(), *self.G.parameters(), *self.E_hat.parameters()]
+        d = Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale)
+        return d, Player("G", g, self.loss_g)
+
+    def encode_twice(self, x_in: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return z (K, B, k), x_hat (K, B, ...) and z_hat (K, B, k) of preprocessed x (K, B, ...)."""
+        z = self.E(x_in)
+        x_hat = self.G(z)
+        return z, x_hat, self.E_hat(x_hat)
+
+    def loss_d(self, x: Tensor) -> Tensor:
+        """Return D's loss (K,) with x (K, B, ...) as real and x_hat as fake."""
+        x = self.preprocess(x)
+        with torch.no_grad(), without_tracking(self.E, self.G):
+            x_hat = self.G(self.E(x))
+        return gan_discriminator_loss(self.D(x), self.D(x_hat))
+
+    def loss_g(self, x: Tensor) -> Tensor:
+        """Return w_adv L_adv + w_con L_con + w_enc L_enc (K,) on x (K, B, ...), section 3.2 of the paper.
+
+        L_adv = |f(x) - f(x_hat)|^2, L_con = |x - x_hat|_1, L_enc = |z - z_hat|^2, each a mean over units.
+        """
+        s, x = self.settings, self.preprocess(x)
+        z, x_hat, z_hat = self.encode_twice(x)
+        with without_tracking(self.D):
+            adversarial = mean_squared_error(self.D.features(x), self.D.features(x_hat))
+        loss = s.adversarial_weight * adversarial + s.residual_weight * contextual_loss(x, x_hat)
+        return (loss + s.latent_weight * mean_squared_error(z, z_hat)).mean(1)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return |z - z_hat|_1 (K, B) of x (K, B, ...), equation 5, or the mean of squares as in the released code."""
+        z, _, z_hat = self.encode_twice(self.preprocess(x))
+        return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squared_error(z, z_hat)}
+
+    def criterion(self, x: Tensor) -> Tensor:
+        """Return w_con L_con + w_enc L_enc (K, B) of x (K, B, ...)."""
+        s, x = self.settings, self.preprocess(x)
+        z, x_hat, z_hat = self.encode_twice(x)
+        return s.residual_weight * contextual_loss(x, x_hat) + s.latent_weight * mean_squared_error(z, z_hat)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return G(E(x)), x (K, B, ...)."""
+        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
+        return x_hat
+
+    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """Return the symptoms (K,) of a failed training, seen on x (K, B, ...)."""
+        return {FEATURES_USELESS: self.loss_d(x) < _WON_LOSS}
+
+
+# -- settings and recipes ----------------------------------------------------------------------------------------------
 
 
 class GANomalySettings(TorchSettings):
-    """Every value decided."""
+    """Settings of `GANomaly`."""
 
     n_latent: int = Field(ge=1)
     width: int = Field(ge=1)
@@ -41,11 +128,11 @@ class GANomalySettings(TorchSettings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Values for encoded rows (d,) or images (c, h, w)."""
+    """Return the default values for encoded rows (d,) or images (c, h, w)."""
     shared = bigan_default(shape)
     return {
         "width": shared["width"],
-        # With no more latent entries than the data has directions, z is always recovered, also for anomalies.
+        # With as few latents as the data has dimensions, z_hat equals z for anomalies as well.
         "n_latent": 32 if len(shape) == 1 else 128,
         "discriminator_lr_scale": 0.5,
         "preprocessing": {"range_guard": True},
@@ -55,7 +142,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """The released code's: learning rate, batches, latents, channels, epochs; networks are sized from the shape."""
+    """Return the values of the released code; its networks are sized from the shape."""
     return {
         "n_latent": 100,
         "width": 64,
@@ -71,66 +158,12 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
     }
 
 
-class GANomalyModel(Model[GANomalySettings]):
-    """E, G, E_hat, and D whose features x_hat must match."""
-
-    def __init__(self, shape: tuple[int, ...], settings: GANomalySettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        k, width = settings.n_latent, settings.width
-        self.D = discriminator(generators, shape, width)
-        self.E = encoder(generators, shape, width, k)
-        self.G = generator(generators, shape, width, k)
-        self.E_hat = encoder(generators, shape, width, k)
-
-    def players(self) -> tuple[Player, ...]:
-        g = [*self.E.parameters(), *self.G.parameters(), *self.E_hat.parameters()]
-        d = Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale)
-        return d, Player("G", g, self.loss_g)
-
-    def codes(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (K, B, ...), as seen -> z, x_hat and z_hat."""
-        z = self.E(x)
-        x_hat = self.G(z)
-        return z, x_hat, self.E_hat(x_hat)
-
-    def loss_d(self, x: Tensor) -> Tensor:
-        """Cross-entropy of x as real and x_hat as fake, (K,)."""
-        x = self.preprocess(x)
-        with torch.no_grad(), without_tracking(self.E, self.G):
-            x_hat = self.G(self.E(x))
-        return gan_discriminator_loss(self.D(x), self.D(x_hat))
-
-    def loss_g(self, x: Tensor) -> Tensor:
-        """w_adv |f(x) - f(x_hat)|^2 + w_con |x - x_hat|_1 + w_enc |z - z_hat|^2, means over units, section 3.2, (K,)."""
-        s, x = self.settings, self.preprocess(x)
-        z, x_hat, z_hat = self.codes(x)
-        with without_tracking(self.D):
-            adversarial = mean_squared_error(self.D.features(x), self.D.features(x_hat))
-        residual = (x - x_hat).abs().flatten(2).mean(2)
-        loss = s.adversarial_weight * adversarial + s.residual_weight * residual
-        return (loss + s.latent_weight * mean_squared_error(z, z_hat)).mean(1)
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """|z - z_hat|_1 of equation 5, or the mean of its squares as in the released code."""
-        z, _, z_hat = self.codes(self.preprocess(x))
-        return {"latent": norm_distance(z, z_hat) if self.settings.distance == "l1" else mean_squared_error(z, z_hat)}
-
-    def criterion(self, x: Tensor) -> Tensor:
-        s, x = self.settings, self.preprocess(x)
-        z, x_hat, z_hat = self.codes(x)
-        return s.residual_weight * (x - x_hat).abs().flatten(2).mean(2) + s.latent_weight * mean_squared_error(z, z_hat)
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        x_hat: Tensor = self.G(self.E(self.preprocess(x)))
-        return x_hat
-
-    def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        return {_DISCRIMINATOR_WON: self.loss_d(x) < 0.02}
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GANomaly(TorchDetector[GANomalySettings]):
-    """An encoder, a decoder and a second encoder; the score is how far the two codes lie apart.
+    """An encoder, a decoder and a second encoder; the score is the distance between the two latents.
 
     Parameters
     ----------
@@ -138,12 +171,53 @@ class GANomaly(TorchDetector[GANomalySettings]):
         Length of z.
     width : int, optional
         Units of the first hidden layer, or channels of the first convolution.
-    adversarial_weight, residual_weight, latent_weight : float, optional
-        Weights of the three losses; 1, 50 and 1 in the released code.
+    adversarial_weight : float, optional
+        w_adv, the weight of the distance of D's features. 1 in the released code.
+    residual_weight : float, optional
+        w_con, the weight of |x - x_hat|_1. 50 in the released code.
+    latent_weight : float, optional
+        w_enc, the weight of |z - z_hat|^2. 1 in the released code.
     discriminator_lr_scale : float, optional
-        D's learning rate, as a multiple of that of the others.
+        Learning rate of D relative to that of its opponents.
     distance : {"l1", "squares"}, optional
-        Of the codes: the paper's, or the released code's.
+        Distance of z and z_hat in the score: the L1 norm, as in the paper, or the mean of squares, as in the released code.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
+    recipe : {"default", "paper"}, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
+        its released code.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : GANomalySettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -154,8 +228,9 @@ class GANomaly(TorchDetector[GANomalySettings]):
     --------
     >>> import numpy as np
     >>> from egbad.detectors import GANomaly
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = GANomaly(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector = GANomaly(training=TrainingConfig(steps=200), alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [99.0, -99.0, 99.0, -99.0]]))
     array([ 1, -1])
     """

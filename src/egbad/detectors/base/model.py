@@ -1,4 +1,4 @@
-"""The torch side of a method: `Model`, its members' networks, how they learn, and their score."""
+"""`Model`: the torch side of a method, with the networks of all members, their losses and their score."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -14,11 +14,21 @@ from egbad.preprocessing.row_encoder import CENTRED_SCALINGS
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-NETWORK_INPUT_LIMIT = 8.0  # standard deviations: how far out networks see a column
+NETWORK_INPUT_LIMIT = 8.0  # standard deviations at which networks see a column clipped
 
 
 class ModelAttribution(NamedTuple):
-    """What a model says of x (K, B, ...): what each column or pixel adds to A(x), what was expected, and the terms (K, B)."""
+    """Attribution of the scores of x (K, B, ...).
+
+    Attributes
+    ----------
+    shares : Tensor of shape (K, B, ...)
+        Part of the score that each column or pixel contributes.
+    expected : Tensor of shape (K, B, ...)
+        The normal input expected in place of x.
+    terms : dict of str to Tensor of shape (K, B)
+        Terms of the score.
+    """
 
     shares: Tensor
     expected: Tensor
@@ -26,31 +36,42 @@ class ModelAttribution(NamedTuple):
 
 
 def total(terms: dict[str, Tensor]) -> Tensor:
-    """A(x) (K, B), of its terms."""
+    """Return the score A(x), the sum of its terms.
+
+    Parameters
+    ----------
+    terms : dict of str to Tensor of shape (K, B)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
     return torch.stack([*terms.values()]).sum(0)
 
 
 class Model(nn.Module, Generic[T]):
-    """K members of a method: networks, turns, score. Knows no data set, no optimizer, no epoch.
+    """Networks of K members of a method, with their losses and their score.
+
+    A model knows no data set, optimizer or epoch: `egbad.training` trains it, `TorchDetector` scores with it.
 
     Parameters
     ----------
     shape : tuple of int
-        Of one encoded row (d,) or image (c, h, w).
-    settings : TrainingSettings
-        Every value decided.
-    draws : Draws
-        A generator per member.
+        Shape of an encoded row (d,) or image (c, h, w).
+    settings : TorchSettings
+        Settings of the method.
+    generators : MemberGenerators
+        Random number generators, one per member.
     """
 
+    attribution_method: str = "gradients"  # see `egbad.explain.explanation.Explanation.method`
     scores_sequentially: ClassVar[bool] = (
-        False  # whether scoring borrows the networks, so that no other chunk may meet them then
+        False  # True if scoring changes the networks, so only one chunk at a time may run
     )
-    attribution_method: str = "gradients"  # of the methods that `egbad.explain.explanation.Explanation` has
-    chunk_rows: int = 256  # how many are scored at once: a row's bits are the same in any place of a chunk
+    chunk_rows: int = 256  # rows per chunk; the bits of a row do not depend on its place in a chunk of fixed shape
     chunk_images: int = 32
-    gpu_chunks: ClassVar[int] = 128  # usual chunks that a GPU takes at once, shared by the members: bounds its memory
-    # Chunks of other sizes, for few rows and for many, used where they give the same bits on the machine at hand.
+    gpu_chunks: ClassVar[int] = 128  # chunks that a GPU scores together, divided by the members: bounds its memory
+    # Other sizes of chunks, for few rows and for many. They are used where they give the same bits on this machine.
     other_chunk_rows: ClassVar[tuple[int, ...]] = (4, 32, 512, 2048)
     other_chunk_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
 
@@ -59,54 +80,71 @@ class Model(nn.Module, Generic[T]):
         self.shape, self.settings, self.generators = shape, settings, generators
         self.clips = len(shape) == 1 and settings.preprocessing.scaling in CENTRED_SCALINGS
 
+    # -- training ----------------------------------------------------------------------------------------------------
+
     def players(self) -> tuple[Player, ...]:
-        """The players, in the order in which they move."""
-        raise TypeError(f"{type(self).__name__} defines no turns.")
+        """Return the players in the order of their updates."""
+        raise TypeError(f"{type(self).__name__} defines no players.")
 
     def stages(self) -> tuple[tuple[Player, ...], ...]:
-        """Players of each stage of training: most methods have one."""
+        """Return the players of each stage of training. Most methods have one stage."""
         return (self.players(),)
 
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """x (K, B, ...) -> terms (K, B) which add up to A(x), higher is more anomalous."""
-        raise TypeError(f"{type(self).__name__} defines no score_terms.")
-
     def prepare(self, x: Tensor) -> None:
-        """Look at all training rows x (n, ...) once before training, at what is not learned by it."""
+        """Look at all training rows x (n, ...) once before training."""
 
     def finalize(self, chunks: Iterator[Tensor]) -> None:
-        """Do what is needed once after the loop, given all training rows in chunks (K, B, ...)."""
+        """Compute what scoring needs beside the weights, after training, from chunks (K, B, ...) of all training rows."""
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
-        """What may be wrong -> (K,) bool, seen on a training batch x (K, B, ...), with the model in eval mode."""
+        """Return the symptoms (K,) of a failed training, seen on a training batch x (K, B, ...) in eval mode."""
         return {}
 
     def criterion(self, x: Tensor) -> Tensor:
-        """How well normal rows x (K, B, ...) held out of training are known -> (K, B), lower is better. Uses no label."""
-        raise InvalidInputError(f"{type(self).__name__} has no criterion to keep its best weights by: use keep='last'.")
+        """Return the validation loss (K, B) of normal rows x (K, B, ...), lower is better. It uses no labels.
+
+        Raises
+        ------
+        InvalidInputError
+            If the method has none.
+        """
+        raise InvalidInputError(
+            f"{type(self).__name__} has no validation loss to choose the best weights by. "
+            "Use early_stopping=EarlyStopping(criterion='none')."
+        )
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return terms (K, B) whose sum is the score A(x) of x (K, B, ...); higher is more anomalous."""
+        raise TypeError(f"{type(self).__name__} defines no score_terms.")
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """x (K, B, ...) -> what the members make of it (K, B, ...)."""
+        """Return the reconstruction (K, B, ...) of x (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} does not reconstruct.")
 
     def attribute(self, x: Tensor) -> ModelAttribution:
-        """What each column or pixel of x (K, B, ...) adds to A(x), and what was expected there.
+        """Attribute the score of x (K, B, ...) to its columns or pixels.
 
-        The gradient times the way from the reconstruction to x (Shrikumar et al., 2016, arXiv:1605.01713), made to add up: what
-        it misses is shared out by size. A path of gradients (Sundararajan et al., 2017) says nearly the same, for as many scores.
+        The share is the gradient times the difference from the reconstruction (Shrikumar et al., 2016,
+        arXiv:1605.01713). What the shares miss of the score is distributed by their size, so that they add up. Integrated
+        gradients (Sundararajan et al., 2017) give nearly the same at many times the cost.
         """
         point = x.clone().requires_grad_()
         with torch.enable_grad():
             terms = self.score_terms(point)
-            (slope,) = torch.autograd.grad(total(terms).sum(), point)
+            (gradient,) = torch.autograd.grad(total(terms).sum(), point)
         terms = {name: values.detach() for name, values in terms.items()}
         with torch.no_grad():
             expected = self.reconstruct(x)
             base = total(self.score_terms(expected))
-        raw = (slope * (x - expected)).flatten(2)
-        missed = (total(terms) - base - raw.sum(2)).unsqueeze(2)
-        sizes = raw.abs() + 1e-12
-        return ModelAttribution((raw + missed * sizes / sizes.sum(2, keepdim=True)).view_as(x), expected, terms)
+        shares = (gradient * (x - expected)).flatten(2)
+        missing = (total(terms) - base - shares.sum(2)).unsqueeze(2)
+        sizes = shares.abs() + 1e-12
+        shares = shares + missing * sizes / sizes.sum(2, keepdim=True)
+        return ModelAttribution(shares.view_as(x), expected, terms)
+
+    # -- members -----------------------------------------------------------------------------------------------------
 
     def split_members(self) -> list[Self]:
         """Each member as a model of its own, whose numbers are this one's: nothing is copied."""

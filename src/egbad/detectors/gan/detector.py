@@ -1,4 +1,4 @@
-"""Parameters that methods with a generator share."""
+"""`GANDetector`: parameters of the methods with a generator."""
 
 from dataclasses import dataclass
 
@@ -8,22 +8,22 @@ from egbad.detectors.gan.models import P
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class GANDetector(TorchDetector[P]):
-    """A detector with a generator.
+    """Base class of detectors with a generator.
 
     Parameters
     ----------
     n_latent : int, optional
-        Length of z. Default 32 or half the columns, whichever is less, and 32 for images.
+        Length of z. Default 32, for rows at most half the number of encoded columns.
     width : int, optional
         Units of the first hidden layer, or channels of the first convolution.
     dropout : float, optional
-        Share of D's units that are dropped while training, in [0, 1).
+        Fraction of D's units to drop during training, in [0, 1).
     prior : {"normal", "uniform"}, optional
-        p(z): N(0, I) as in the released code, or U[-1, 1].
+        p(z): N(0, I), as in the released code, or U[-1, 1].
     input_noise : float, optional
-        Standard deviation of the noise on D's view of x, in encoded units.
+        Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
-        D's learning rate, as a multiple of that of the others.
+        Learning rate of D relative to that of its opponents.
     """
 
     n_latent: int | None = None

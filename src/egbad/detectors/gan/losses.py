@@ -1,4 +1,4 @@
-"""TODO."""
+"""Losses of adversarial training, and distances between a sample and its reconstruction."""
 
 import torch
 from torch import Tensor
@@ -6,7 +6,18 @@ from torch.nn.functional import softplus
 
 
 def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
-    """|a - b| of the given degree over all units, a and b (K, B, ...) -> (K, B)."""
+    """Return the norm of a - b over all units.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (K, B, ...)
+    degree : float, default=1.0
+        Degree of the norm.
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
     difference = (a - b).flatten(2)
     if degree == 1:
         return difference.abs_().sum(2)  # vector_norm takes five times as long
@@ -15,24 +26,63 @@ def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
 
 
 def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:
-    """Mean over all units of (a - b)^2, a and b (K, B, ...) -> (K, B)."""
+    """Return the mean of (a - b)^2 over all units.
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
     return ((a - b) ** 2).flatten(2).mean(2)
 
 
 def cross_entropy_real(logits: Tensor) -> Tensor:
-    """sigma(l, 1) = -log sigmoid(l): how little D takes it for a real one, logits (K, B) -> (K, B)."""
+    """Return -log sigmoid(logits), the cross-entropy of D's output with the label "real"; sigma(l, 1) in the papers.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (K, B)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
     return softplus(-logits)
 
 
 def gan_discriminator_loss(real: Tensor, fake: Tensor) -> Tensor:
-    """-log D(real) - log(1 - D(fake)), logits (K, B) -> (K,)."""
+    """Return -log D(real) - log(1 - D(fake)), averaged over rows (Goodfellow et al., 2014, equation 1).
+
+    Parameters
+    ----------
+    real, fake : Tensor of shape (K, B)
+        Logits of D.
+
+    Returns
+    -------
+    Tensor of shape (K,)
+    """
     return (softplus(-real) + softplus(fake)).mean(1)  # softplus(-t) = -log sigmoid(t)
 
 
 def gan_generator_loss(real: Tensor | None, fake: Tensor) -> Tensor:
-    """What D's opponents minimise, logits (K, B) -> (K,): the labels are swapped, not the sign of D's loss.
+    """Return the loss of D's opponents: D's loss with the labels swapped, not its negative.
 
-    So gradients live on when D is sure (Goodfellow et al., 2014). `real` is None where nobody stands behind it.
+    Unlike the negative, it has gradients where D is certain (Goodfellow et al., 2014, section 3).
+
+    Parameters
+    ----------
+    real : Tensor of shape (K, B) or None
+        Logits of D on real pairs. None where they do not depend on the opponents.
+    fake : Tensor of shape (K, B)
+        Logits of D on generated samples.
+
+    Returns
+    -------
+    Tensor of shape (K,)
     """
     loss = softplus(-fake).mean(1)
     return loss if real is None else loss + softplus(real).mean(1)

@@ -1,4 +1,4 @@
-"""The adversarial games that several methods train by, and the distances that they score with. Neither is a method."""
+"""Adversarial models that several methods train: `GANModel` and `BiGANModel`."""
 
 from typing import Any, Literal, TypeVar
 
@@ -22,36 +22,28 @@ from egbad.training.health import Symptom
 from egbad.training.players import Player
 
 GENERATOR_COLLAPSED = Symptom(
-    "the generator gives nearly the same answer to every z",
+    "the generator gives nearly the same output for every z",
     "Fit with more input_noise or a higher cycle_weight.",
     rollback=True,
     restart=True,
 )
 DISCRIMINATOR_WON = Symptom(
-    "the discriminator has won: its loss is nearly zero, so that nobody learns from it",
+    "the discriminator has won: its loss is nearly zero, so the generator no longer learns",
     "Fit with more input_noise or a lower discriminator_lr_scale.",
     slowed_players=("D",),
 )
 DISCRIMINATOR_DEAD = Symptom(
-    "the discriminator has died: it says the same of everything",
+    "the discriminator is dead: its output is the same for every input",
     "Fit with another random_state or a lower discriminator_lr_scale.",
     rollback=True,
     restart=True,
 )
 
+_COLLAPSED_RATIO = 0.02  # standard deviation of generated samples, relative to that of real ones
+_WON_LOSS = 0.02
+_DEAD_STD = 1e-6  # standard deviation of D's logits
 
-# -- formulas ----------------------------------------------------------------------------------------------------------
-
-
-def shares_by_difference(model: Model[Any], x: Tensor) -> ModelAttribution:
-    """`Model.attribute` for methods that search: the score, shared out by |x - reconstruction|."""
-    terms, expected = model.score_terms(x), model.reconstruct(x)
-    ways = (model.preprocess(x) - expected).abs() + 1e-12
-    whole = ways.flatten(2).sum(2)
-    return ModelAttribution(ways * (total(terms) / whole).view(*whole.shape, *[1] * (x.dim() - 2)), expected, terms)
-
-
-# -- the games -----------------------------------------------------------------------------------------------------------
+# -- settings ----------------------------------------------------------------------------------------------------------
 
 
 class GANSettings(TorchSettings):
@@ -66,21 +58,54 @@ class GANSettings(TorchSettings):
     discriminator_lr_scale: float = Field(default=1.0, gt=0)
 
 
+class BiGANSettings(GANSettings):
+    """Settings of a method with a generator and an encoder."""
+
+    adversarial_weight: float = Field(default=1.0, ge=0)
+    cycle_weight: float = Field(default=0.0, ge=0)
+    degree: float = Field(default=1.0, gt=0)
+
+
 P = TypeVar("P", bound=GANSettings)
+B = TypeVar("B", bound=BiGANSettings)
 
 
-def _spread(x: Tensor) -> Tensor:
-    """Deviation of each column or pixel of rows or images x (K, B, ...) -> (K, d)."""
+# -- attribution -------------------------------------------------------------------------------------------------------
+
+
+def attribute_by_difference(model: Model[Any], x: Tensor) -> ModelAttribution:
+    """Share out the score of x in proportion to |x - reconstruction|, for methods that search for z.
+
+    Parameters
+    ----------
+    model : Model
+    x : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    ModelAttribution
+    """
+    terms, expected = model.score_terms(x), model.reconstruct(x)
+    differences = (model.preprocess(x) - expected).abs() + 1e-12
+    scale = total(terms) / differences.flatten(2).sum(2)
+    return ModelAttribution(differences * scale.view(*scale.shape, *[1] * (x.dim() - 2)), expected, terms)
+
+
+# -- models ------------------------------------------------------------------------------------------------------------
+
+
+def _unit_std(x: Tensor) -> Tensor:
+    """Return the standard deviation (K, d) of each column or pixel of x (K, B, ...)."""
     return x.flatten(2).std(1, correction=0)
 
 
 class AdversarialModel(Model[P]):
-    """What games share: the prior, D's view, the signs of a collapse."""
+    """Base class of models with a generator G and a discriminator D: prior, input noise, symptoms."""
 
     G: nn.Module
 
-    def latent(self, n: int, generators: MemberGenerators | None = None) -> Tensor:
-        """z ~ p(z), (K, n, k)."""
+    def sample_latent(self, n: int, generators: MemberGenerators | None = None) -> Tensor:
+        """Draw n latents z ~ p(z) per member, (K, n, k)."""
         k, generators = self.settings.n_latent, generators or self.generators
         return (
             generators.normal(n, k, per_row=True)
@@ -88,34 +113,35 @@ class AdversarialModel(Model[P]):
             else 2 * generators.uniform(n, k, per_row=True) - 1
         )
 
-    def noisy(self, x: Tensor) -> Tensor:
-        """What D sees of x (K, B, ...)."""
+    def add_input_noise(self, x: Tensor) -> Tensor:
+        """Return D's view of x (K, B, ...): with noise, of the same shape."""
         scale = self.settings.input_noise
         return x + scale * self.generators.normal(*x.shape[1:], per_row=True) if scale else x
 
-    def collapsed(self, x: Tensor) -> Tensor:
-        """Whether G's answers hardly differ, beside rows or images x (K, B, ...) -> (K,) bool."""
-        made, real = (_spread(one).mean(1) for one in (self.G(self.latent(x.shape[1])), self.preprocess(x)))
-        return made < 0.02 * real
-
-    def died(self, x: Tensor) -> Tensor:
-        """Whether D says the same of all rows or images x (K, B, ...), which differ -> (K,) bool."""
-        differ = _spread(self.preprocess(x)).amax(1) > 1e-6
-        return (self.discriminator_logit(x).std(1, correction=0) < 1e-6) & differ
-
     def discriminator_logit(self, x: Tensor) -> Tensor:
-        """D's logits (K, B) of x (K, B, ...) as real ones, without noise."""
-        raise TypeError(f"{type(self).__name__} defines no verdict.")
+        """Return D's logits (K, B) of real x (K, B, ...) without noise."""
+        raise TypeError(f"{type(self).__name__} defines no discriminator_logit.")
 
     def loss_d(self, x: Tensor) -> Tensor:
-        """D's loss on x (K, B, ...) -> (K,)."""
+        """Return D's loss (K,) on x (K, B, ...)."""
         raise TypeError(f"{type(self).__name__} defines no loss_d.")
 
+    def generator_collapsed(self, x: Tensor) -> Tensor:
+        """Return for each member (K,) if G's samples hardly differ, compared with x (K, B, ...)."""
+        generated, real = (_unit_std(t).mean(1) for t in (self.G(self.sample_latent(x.shape[1])), self.preprocess(x)))
+        return generated < _COLLAPSED_RATIO * real
+
+    def discriminator_dead(self, x: Tensor) -> Tensor:
+        """Return for each member (K,) if D's logits are all equal although rows of x (K, B, ...) differ."""
+        rows_differ = _unit_std(self.preprocess(x)).amax(1) > 1e-6
+        return (self.discriminator_logit(x).std(1, correction=0) < _DEAD_STD) & rows_differ
+
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """Return the symptoms (K,) of a failed training, seen on x (K, B, ...)."""
         return {
-            GENERATOR_COLLAPSED: self.collapsed(x),
-            DISCRIMINATOR_WON: self.loss_d(x) < 0.02,
-            DISCRIMINATOR_DEAD: self.died(x),
+            GENERATOR_COLLAPSED: self.generator_collapsed(x),
+            DISCRIMINATOR_WON: self.loss_d(x) < _WON_LOSS,
+            DISCRIMINATOR_DEAD: self.discriminator_dead(x),
         }
 
 
@@ -135,38 +161,31 @@ class GANModel(AdversarialModel[P]):
             self.G = generator(generators, shape, s.width, s.n_latent)
 
     def players(self) -> tuple[Player, ...]:
+        """Return D and G."""
         d = Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale)
         return d, Player("G", [*self.G.parameters()], self.loss_g)
 
     def loss_d(self, x: Tensor) -> Tensor:
+        """Return D's loss (K,) on x (K, B, ...)."""
         x = self.preprocess(x)
         with torch.no_grad(), without_tracking(self.G):
-            made = self.G(self.latent(x.shape[1]))
-        return gan_discriminator_loss(self.D(self.noisy(x)), self.D(self.noisy(made)))
+            x_gen = self.G(self.sample_latent(x.shape[1]))
+        return gan_discriminator_loss(self.D(self.add_input_noise(x)), self.D(self.add_input_noise(x_gen)))
+
+    def loss_g(self, x: Tensor) -> Tensor:
+        """Return G's loss (K,) on as many samples as x (K, B, ...) has rows."""
+        with without_tracking(self.D):
+            x_gen = self.G(self.sample_latent(x.shape[1]))
+            return gan_generator_loss(None, self.D(self.add_input_noise(x_gen)))
 
     def discriminator_logit(self, x: Tensor) -> Tensor:
+        """Return D's logits (K, B) of x (K, B, ...)."""
         logits: Tensor = self.D(self.preprocess(x))
         return logits
 
-    def loss_g(self, x: Tensor) -> Tensor:
-        """G's loss beside x (K, B, ...) -> (K,)."""
-        with without_tracking(self.D):
-            return gan_generator_loss(None, self.D(self.noisy(self.G(self.latent(x.shape[1])))))
-
-
-class BiGANSettings(GANSettings):
-    """Settings of a method with an encoder beside the generator."""
-
-    adversarial_weight: float = Field(default=1.0, ge=0)
-    cycle_weight: float = Field(default=0.0, ge=0)
-    degree: float = Field(default=1.0, gt=0)
-
-
-B = TypeVar("B", bound=BiGANSettings)
-
 
 class BiGANModel(AdversarialModel[B]):
-    """E: x -> z and G: z -> x against D: (x, z) -> logit (Donahue et al., 2016)."""
+    """E: x -> z and G: z -> x against D: (x, z) -> logit (Donahue et al., 2017)."""
 
     def __init__(self, shape: tuple[int, ...], settings: B, generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
@@ -180,47 +199,51 @@ class BiGANModel(AdversarialModel[B]):
             self.G = generator(generators, shape, s.width, k)
 
     def players(self) -> tuple[Player, ...]:
+        """Return D, and E and G as one player; without an adversarial loss E and G alone."""
         eg = Player("EG", [*self.E.parameters(), *self.G.parameters()], self.loss_eg)
         if self.settings.adversarial_weight == 0:
-            return (eg,)  # a plain autoencoder: nobody for D to play against
+            return (eg,)
         return Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale), eg
 
     def loss_d(self, x: Tensor) -> Tensor:
+        """Return D's loss (K,) on pairs (x, E(x)) and (G(z), z), x (K, B, ...)."""
         x = self.preprocess(x)
-        z = self.latent(x.shape[1])
+        z = self.sample_latent(x.shape[1])
         with torch.no_grad(), without_tracking(self.E, self.G):
             z_hat, x_gen = self.E(x), self.G(z)
-        return gan_discriminator_loss(self.D(self.noisy(x), z_hat), self.D(self.noisy(x_gen), z))
+        real = self.D(self.add_input_noise(x), z_hat)
+        return gan_discriminator_loss(real, self.D(self.add_input_noise(x_gen), z))
+
+    def loss_eg(self, x: Tensor) -> Tensor:
+        """Return the joint loss (K,) of E and G on x (K, B, ...): adversarial and cycle consistency."""
+        s, x = self.settings, self.preprocess(x)
+        z_hat = self.E(x)
+        loss = torch.zeros(len(x), device=x.device)
+        if s.cycle_weight:
+            loss = loss + s.cycle_weight * norm_distance(x, self.G(z_hat), s.degree).mean(1)
+        if s.adversarial_weight:
+            z = self.sample_latent(x.shape[1])
+            with without_tracking(self.D):
+                real = self.D(self.add_input_noise(x), z_hat)
+                fake = self.D(self.add_input_noise(self.G(z)), z)
+            loss = loss + s.adversarial_weight * gan_generator_loss(real, fake)
+        return loss
 
     def discriminator_logit(self, x: Tensor) -> Tensor:
+        """Return D's logits (K, B) of (x, E(x)), x (K, B, ...)."""
         x = self.preprocess(x)
         logits: Tensor = self.D(x, self.E(x))
         return logits
 
-    def loss_eg(self, x: Tensor) -> Tensor:
-        """Loss of E and G together on x (K, B, ...) -> (K,)."""
-        x = self.preprocess(x)
-        z_hat = self.E(x)
-        loss = torch.zeros(len(x), device=x.device)
-        if self.settings.cycle_weight:
-            cycle = norm_distance(x, self.G(z_hat), self.settings.degree).mean(1)
-            loss = loss + self.settings.cycle_weight * cycle
-        if self.settings.adversarial_weight:
-            z = self.latent(x.shape[1])
-            with without_tracking(self.D):
-                real, fake = self.D(self.noisy(x), z_hat), self.D(self.noisy(self.G(z)), z)
-            loss = loss + self.settings.adversarial_weight * gan_generator_loss(real, fake)
-        return loss
-
     def criterion(self, x: Tensor) -> Tensor:
+        """Return the distance (K, B) of x (K, B, ...) from its reconstruction."""
         return norm_distance(self.preprocess(x), self.reconstruct(x), self.settings.degree)
 
     def reconstruct(self, x: Tensor) -> Tensor:
+        """Return G(E(x)), x (K, B, ...)."""
         x_hat: Tensor = self.G(self.E(self.preprocess(x)))
         return x_hat
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
+        """Return the symptoms (K,) of a failed training; an autoencoder has none."""
         return {} if self.settings.adversarial_weight == 0 else super().symptoms(x)
-
-
-# -- recipes -------------------------------------------------------------------------------------------------------------

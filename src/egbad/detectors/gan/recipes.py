@@ -7,7 +7,18 @@ from egbad.nn.networks import row_width
 
 
 def bigan_default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Stable values for a BiGAN on encoded rows (d,) or images (c, h, w)."""
+    """Return stable values for a BiGAN.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an encoded row (d,) or image (c, h, w).
+
+    Returns
+    -------
+    dict of str to object
+        Settings, nested by group.
+    """
     common = {"cycle_weight": 10.0, "discriminator_lr_scale": 0.1}
     if len(shape) == 1:
         d = shape[0]
@@ -19,8 +30,19 @@ def bigan_default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def gan_default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Stable values for a GAN on encoded rows (d,) or images (c, h, w)."""
-    values = {k: v for k, v in bigan_default(shape).items() if k not in ("cycle_weight", "degree")}
+    """Return stable values for a GAN.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an encoded row (d,) or image (c, h, w).
+
+    Returns
+    -------
+    dict of str to object
+        Settings, nested by group.
+    """
+    values = {name: value for name, value in bigan_default(shape).items() if name not in ("cycle_weight", "degree")}
     if len(shape) == 1:
         own = {"discriminator_lr_scale": 1.0, "input_noise": 0.1, "training": {"learning_rate": 1e-3}}
         return merge_settings(values, own)
@@ -28,7 +50,18 @@ def gan_default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def released_recipe(shape: tuple[int, ...]) -> dict[str, Any]:
-    """EGBAD's released values, for its BiGAN and its AnoGAN alike: learning rate, batches, latents, dropout, averaging."""
+    """Return the values of EGBAD's released code, which are the same for its BiGAN and its AnoGAN.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Shape of an encoded row (d,) or image (c, h, w). The released networks for images are for (1, 28, 28) only.
+
+    Returns
+    -------
+    dict of str to object
+        Settings, nested by group.
+    """
     common = {"learning_rate": 1e-5, "learning_rate_decay": False, "ema_warmup": False}
     if len(shape) == 1:
         return {
@@ -39,6 +72,6 @@ def released_recipe(shape: tuple[int, ...]) -> dict[str, Any]:
             "preprocessing": {"scaling": "minmax"},
             "training": {**common, "batch_size": 50, "epochs": 50, "ema_decay": 0.9999},
         }
-    networks = "mnist" if shape == (1, 28, 28) else "auto"  # other images have no released networks
+    networks = "mnist" if shape == (1, 28, 28) else "auto"
     training = {**common, "batch_size": 100, "epochs": 100}
     return {"networks": networks, "n_latent": 200, "width": 64, "dropout": 0.5, "training": training}
