@@ -14,6 +14,20 @@ def correlated_rows(n, seed):
     return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 5)) + rng.normal(scale=0.3, size=(n, 5))
 
 
+@pytest.fixture(scope="session")
+def ring():
+    """Draw n rows on a circle: six columns, four of them depend on an angle, two are noise."""
+
+    def draw(n, seed):
+        rng = np.random.default_rng(seed)
+        angle = rng.uniform(0, 2 * np.pi, n)
+        zero = 0 * angle
+        columns = [np.cos(angle), np.sin(angle), np.sin(angle), np.cos(angle), zero, zero]
+        return np.column_stack(columns) + rng.normal(scale=0.05, size=(n, 6))
+
+    return draw
+
+
 @dataclass(frozen=True)
 class Reference:
     """A fitted detector beside the encoded rows that scikit-learn's estimator would see."""
