@@ -1,5 +1,3 @@
-"""ADGAN: what runs side by side equals the paper's algorithm, one row and one start after the other."""
-
 from copy import deepcopy
 
 import pytest
@@ -15,14 +13,14 @@ def model(shape, **given):
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])
-def test_it_is_the_papers_algorithm(shape):
+def test_score_equals_the_papers_algorithm_row_by_row_and_start_by_start(shape):
     m = model(shape, weights_learning_rate=0.01)
     x = torch.randn(1, 2, *shape, generator=torch.Generator().manual_seed(0))
     scores = m.score_terms(x)["residual"][0]
     for row in range(2):
         losses = []
         for start in range(3):
-            generator = deepcopy(m.G)  # theta is reset for every row and start
+            generator = deepcopy(m.G)  # every row and start has its own copy
             z = m.z_start[:, start : start + 1].clone().requires_grad_()
             optimizer = torch.optim.Adam([{"params": [z], "lr": 0.25}, {"params": generator.parameters(), "lr": 0.01}])
             for _ in range(4):
@@ -33,7 +31,7 @@ def test_it_is_the_papers_algorithm(shape):
         assert scores[row].item() == pytest.approx(sum(losses) / 3, rel=1e-3)
 
 
-def test_the_generator_is_as_before():
+def test_scoring_does_not_change_the_generator():
     m = model((5,), weights_learning_rate=0.1)
     before = deepcopy(m.state_dict())
     x = torch.randn(1, 4, 5)
@@ -42,7 +40,7 @@ def test_the_generator_is_as_before():
     assert all(torch.equal(value, before[name]) for name, value in m.state_dict().items())
 
 
-def test_moving_the_weights_comes_nearer():
+def test_moving_the_weights_lowers_the_score():
     x = torch.randn(1, 4, 5, generator=torch.Generator().manual_seed(0))
     still, moved = (model((5,), weights_learning_rate=rate).score_terms(x)["residual"].mean() for rate in (0.0, 0.05))
     assert moved < still

@@ -1,5 +1,3 @@
-"""ALAD: its pairs, its losses and its scores by hand, and weights divided by their norms."""
-
 import numpy as np
 import pytest
 import torch
@@ -18,7 +16,7 @@ def model(shape=(5,), **given):
     return ALADModel(shape, ALADSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
-def test_images_meet_channel_on_channel():
+def test_images_are_paired_by_stacking_channels():
     a, b = torch.zeros(1, 2, 3, 8, 8), torch.ones(1, 2, 3, 8, 8)
     assert pair(a, b).shape == (1, 2, 6, 8, 8)
     assert torch.equal(pair(a, b)[:, :, 3:], b)
@@ -26,16 +24,16 @@ def test_images_meet_channel_on_channel():
     assert m.D_xx.features(pair(a, b)).shape[:2] == (1, 2)
 
 
-def test_the_losses_by_hand():
+def test_losses_by_hand():
     m = model()
     z = torch.full((1, 6, 2), 0.5)
-    m.latent = lambda n: z
+    m.sample_latent = lambda n: z
     z_hat, x_gen = m.E(ROWS), m.G(z)
-    x_hat, z_back = m.G(z_hat), m.E(x_gen)
+    x_hat, z_cycle = m.G(z_hat), m.E(x_gen)
     p = {
         "xz": (m.D_xz(ROWS, z_hat), m.D_xz(x_gen, z)),
         "xx": (m.D_xx(torch.cat([ROWS, ROWS], 2)), m.D_xx(torch.cat([ROWS, x_hat], 2))),
-        "zz": (m.D_zz(torch.cat([z, z], 2)), m.D_zz(torch.cat([z, z_back], 2))),
+        "zz": (m.D_zz(torch.cat([z, z], 2)), m.D_zz(torch.cat([z, z_cycle], 2))),
     }
     p = {name: tuple(torch.sigmoid(logit) for logit in pair) for name, pair in p.items()}
     d = sum(-(real.log() + (1 - fake).log()).mean() for real, fake in p.values())
@@ -45,7 +43,7 @@ def test_the_losses_by_hand():
 
 
 @pytest.mark.parametrize("kind", ["fm", "l1", "l2", "logits"])
-def test_the_scores_by_hand(kind):
+def test_scores_by_hand(kind):
     m = model(score_type=kind)
     with torch.no_grad():
         x_hat = m.G(m.E(ROWS))
@@ -60,7 +58,7 @@ def test_the_scores_by_hand(kind):
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])
-def test_spectral_norm_leaves_no_weight_longer_than_one(shape):
+def test_spectral_norm_divides_weights_by_their_largest_singular_value(shape):
     m = model(shape, spectral_norm=True).train()
     x = torch.randn(1, 4, *shape, generator=DRAW)
     for _ in range(30):
@@ -72,18 +70,18 @@ def test_spectral_norm_leaves_no_weight_longer_than_one(shape):
     assert all(torch.linalg.matrix_norm(w, ord=2).item() == pytest.approx(1, abs=0.05) for w in weights)
 
 
-def test_scoring_leaves_the_power_iteration_alone():
+def test_scoring_does_not_change_the_power_iteration():
     m = model(spectral_norm=True)
     before = {name: value.clone() for name, value in m.state_dict().items()}
     m.score_terms(ROWS)
     assert all(torch.equal(value, before[name]) for name, value in m.state_dict().items())
 
 
-def test_the_best_weights_are_kept_by_default():
+def test_default_recipe_stops_early():
     assert ALADSettings.model_validate(default((5,))).early_stopping.criterion == "validation"
 
 
-def test_the_released_networks_for_kdd99():
+def test_paper_recipe_builds_the_released_networks_for_kdd99():
     m = ALADModel((121,), ALADSettings.model_validate(paper((121,))), MemberGenerators([0])).eval()
     layers = {
         "E": [(121, 64), (64, 32)],

@@ -1,5 +1,3 @@
-"""BiGAN: there and back again."""
-
 import numpy as np
 import pytest
 import torch
@@ -22,7 +20,7 @@ def bigan():
     )
 
 
-def test_there_and_back_again(bigan):
+def test_inverse_transform_inverts_transform(bigan):
     x = scene(300, 1)
     z = bigan.transform(x)
     assert z.shape == (300, 4)  # two members with two latents each
@@ -31,12 +29,12 @@ def test_there_and_back_again(bigan):
     assert list(bigan.get_feature_names_out()) == ["bigan0", "bigan1", "bigan2", "bigan3"]
 
 
-def test_a_code_is_its_rows_alone(bigan):
+def test_the_representation_of_a_row_does_not_depend_on_other_rows(bigan):
     x = scene(300, 1)
     assert np.array_equal(bigan.transform(x)[17:18], bigan.transform(x[17:18]))
 
 
-def test_the_code_is_the_encoders(bigan):
+def test_the_representation_is_the_output_of_the_encoders(bigan):
     x = scene(3, 1)
     with torch.no_grad():
         encoded = torch.from_numpy(bigan.encoder_.encode(x)).expand(2, 3, 4)
@@ -45,21 +43,21 @@ def test_the_code_is_the_encoders(bigan):
 
 
 def test_samples_look_like_the_data(bigan):
-    made = bigan.sample(2000)
-    assert made.shape == (2000, 4)
+    samples = bigan.sample(2000)
+    assert samples.shape == (2000, 4)
     real = np.corrcoef(scene(2000, 2).T)
-    assert np.abs(np.corrcoef(made.T) - real).max() < 0.3
+    assert np.abs(np.corrcoef(samples.T) - real).max() < 0.3
     assert np.array_equal(bigan.sample(5), bigan.sample(5))
     assert not np.array_equal(bigan.sample(5), bigan.sample(5, random_state=1))
 
 
-def test_images_come_back_as_images():
+def test_images_are_reconstructed_and_sampled_as_images():
     x = np.random.default_rng(0).integers(0, 256, (60, 3, 8, 9)).astype(np.uint8)
     detector = create("bigan", training__steps=2, n_latent=5, alpha=0.3, random_state=0).fit(x)
     assert detector.inverse_transform(detector.transform(x[:4])).shape == (4, 3, 8, 9)
     assert detector.sample(3).shape == (3, 3, 8, 9)
 
 
-def test_codes_of_another_length_are_refused(bigan):
+def test_representations_of_another_length_are_refused(bigan):
     with pytest.raises(InvalidInputError, match="Z must have 4 columns, got an array of shape \\(2, 3\\)"):
         bigan.inverse_transform(np.zeros((2, 3)))

@@ -1,5 +1,3 @@
-"""f-AnoGAN: penalty and losses by hand, and a second stage that leaves the first alone."""
-
 import numpy as np
 import pytest
 import torch
@@ -16,14 +14,14 @@ def model(**given):
     return FAnoGANModel((5,), FAnoGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
-def test_the_penalty_by_hand():
+def test_gradient_penalty_by_hand():
     assert gradient_penalty(torch.tensor([[[3.0, 4.0], [0.0, 1.0]]])).tolist() == [[16.0, 0.0]]
 
 
-def test_the_critics_loss_by_hand():
+def test_critic_loss_by_hand():
     m = model(penalty_weight=10.0)
     z = torch.full((1, 6, 2), 0.5)
-    m.latent = lambda n: z
+    m.sample_latent = lambda n: z
     w = torch.tensor([1.0, -2.0, 0.0, 2.0, 0.0])  # a linear critic, whose gradient is w everywhere: |w| = 3
     m.D.forward = lambda x: x @ w
     expected = (m.G(z) @ w - ROWS @ w).mean() + 10 * (3 - 1) ** 2
@@ -31,10 +29,10 @@ def test_the_critics_loss_by_hand():
 
 
 @pytest.mark.parametrize("mapping", ["izi", "izi_f", "ziz"])
-def test_the_encoders_losses_by_hand(mapping):
+def test_encoder_losses_by_hand(mapping):
     m = model(mapping=mapping, feature_weight=0.7)
     z = torch.full((1, 6, 2), 0.5)
-    m.latent = lambda n: z
+    m.sample_latent = lambda n: z
     x_hat = m.G(m.E(ROWS))
     residual = ((ROWS - x_hat) ** 2).mean()
     features = ((m.D.features(ROWS) - m.D.features(x_hat)) ** 2).mean()
@@ -42,7 +40,7 @@ def test_the_encoders_losses_by_hand(mapping):
     assert m.loss_e(ROWS).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_the_score_by_hand():
+def test_score_by_hand():
     m = model(feature_weight=0.7)
     with torch.no_grad():
         x_hat, terms = m.G(m.E(ROWS)), m.score_terms(ROWS)
@@ -51,7 +49,7 @@ def test_the_score_by_hand():
         assert torch.allclose(terms["features"], 0.7 * features, atol=1e-6)
 
 
-def test_the_encoder_learns_after_the_game_and_changes_nothing_of_it():
+def test_the_second_stage_trains_the_encoder_only():
     x = np.random.default_rng(0).normal(size=(300, 5))
     short, long = (
         FAnoGAN(training=TrainingConfig(steps=10), encoder_steps=steps, alpha=0.05, random_state=0).fit(x)
@@ -65,6 +63,6 @@ def test_the_encoder_learns_after_the_game_and_changes_nothing_of_it():
     assert np.isnan(history["E"][0]).all() and np.isnan(history["D"][-1]).all()
 
 
-def test_the_critic_moves_more_often():
+def test_the_critic_is_updated_more_often():
     (critic, g), (e,) = model(n_critic=5).stages()
-    assert (critic.moves, g.moves, e.moves) == (5, 1, 1)
+    assert (critic.n_updates, g.n_updates, e.n_updates) == (5, 1, 1)

@@ -1,5 +1,3 @@
-"""GANomaly: its losses and its score by hand, at rest."""
-
 import numpy as np
 import pytest
 import torch
@@ -16,7 +14,7 @@ def model(**given):
     return GANomalyModel((5,), GANomalySettings.model_validate(base | given), MemberGenerators([0])).eval()
 
 
-def test_the_losses_by_hand():
+def test_losses_by_hand():
     m = model(adversarial_weight=2.0, residual_weight=50.0, latent_weight=3.0)
     z = m.E(ROWS)
     x_hat = m.G(z)
@@ -28,7 +26,7 @@ def test_the_losses_by_hand():
 
 
 @pytest.mark.parametrize("kind", ["l1", "squares"])
-def test_the_score_is_the_distance_of_the_codes(kind):
+def test_score_is_the_distance_of_the_latents(kind):
     m = model(distance=kind)
     with torch.no_grad():
         z = m.E(ROWS)
@@ -37,11 +35,11 @@ def test_the_score_is_the_distance_of_the_codes(kind):
         assert torch.allclose(m.score_terms(ROWS)["latent"], expected, atol=1e-6)
 
 
-@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # on some processors D wins, and it may
-def test_the_weights_kept_are_those_that_know_held_out_normals_best():
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # on some processors the discriminator wins
+def test_early_stopping_keeps_weights_with_a_lower_validation_loss():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 2)) @ rng.normal(size=(2, 5))
-    # Far too fast: what comes last is worse than what came before.
+    # The learning rate is far too high, so the last weights are worse than earlier ones.
     kept, last = (
         GANomaly(
             training=TrainingConfig(steps=200, learning_rate=0.1, learning_rate_decay=False, ema_decay=0.0),
@@ -57,14 +55,14 @@ def test_the_weights_kept_are_those_that_know_held_out_normals_best():
         assert kept.model_.criterion(fresh).mean() < last.model_.criterion(fresh).mean()
 
 
-def test_nothing_is_left_in_training_mode():
+def test_the_fitted_model_is_in_eval_mode():
     detector = GANomaly(training=TrainingConfig(steps=5), alpha=0.05, random_state=0).fit(
         np.random.default_rng(0).normal(size=(200, 4))
     )
     assert not any(module.training for module in detector.model_.modules())
 
 
-def test_the_paper_recipe_is_the_released_codes():
+def test_paper_recipe_has_the_released_values():
     s = GANomalySettings.model_validate(paper((1, 32, 32)))
     assert (s.n_latent, s.width, s.early_stopping.criterion) == (100, 64, "validation")
     assert (s.training.learning_rate, s.training.batch_size, s.training.epochs) == (2e-4, 64, 15)
