@@ -1,4 +1,4 @@
-"""What is built is complete, and installs where there is nothing."""
+"""Wheel and source distribution are complete and install into an empty environment."""
 
 import subprocess
 import sys
@@ -22,7 +22,7 @@ def built(tmp_path_factory):
     return out
 
 
-def test_the_wheel_has_what_an_install_needs(built):
+def test_the_wheel_contains_all_files_of_the_package(built):
     (wheel,) = built.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
     for needed in (
@@ -37,14 +37,14 @@ def test_the_wheel_has_what_an_install_needs(built):
     assert not [name for name in names if name.startswith("tests")]
 
 
-def test_the_sdist_has_what_a_test_run_needs(built):
+def test_the_source_distribution_contains_the_tests(built):
     (sdist,) = built.glob("*.tar.gz")
     with tarfile.open(sdist) as archive:
         names = {"/".join(name.split("/")[1:]) for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "src/egbad/py.typed", "tests/detectors/test_contract.py"} <= names
 
 
-def test_the_metadata_says_what_is_promised():
+def test_the_metadata_names_python_license_extras_and_lower_bounds():
     found = metadata("egbad")
     assert found["Requires-Python"] == ">=3.11"
     assert found["License-Expression"] == "Apache-2.0"
@@ -59,8 +59,8 @@ def test_the_wheel_installs_into_an_empty_environment(built, tmp_path):
     (wheel,) = built.glob("*.whl")
     venv.create(tmp_path / "env", with_pip=True)
     python = tmp_path / "env" / "bin" / "python"
-    for what in ("torch==2.13.0", str(wheel)):
-        subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
+    for package in ("torch==2.13.0", str(wheel)):
+        subprocess.run([python, "-m", "pip", "install", "--quiet", package], check=True)
     code = (
         "import numpy as np; from egbad import EGBAD, TrainingConfig; x = np.eye(8);"
         "print(EGBAD(training=TrainingConfig(steps=2), alpha=0.5).fit(x).anomaly_score(x).shape)"

@@ -1,4 +1,4 @@
-"""Many reasons as few causes: known answers, and what holds for any shares."""
+"""Groups of explanations: known answers, and properties for any shares."""
 
 import numpy as np
 from hypothesis import given
@@ -9,51 +9,51 @@ from egbad.explain.explanation import Explanation
 from egbad.explain.grouping import REGIONS, group_explanations, region_shares
 
 
-def explanation(shares, found=None, expected=None):
+def explanation(shares, observed=None, expected=None):
     n = len(shares)
-    found = np.zeros(shares.shape) if found is None else found
+    observed = np.zeros(shares.shape) if observed is None else observed
     expected = np.zeros(shares.shape) if expected is None else expected
     columns = tuple("abcdefgh"[: shares.shape[1]]) if shares.ndim == 2 else ()
-    return Explanation(shares.reshape(n, -1).sum(1), np.zeros(n), shares, found, expected, columns, "exact")
+    return Explanation(shares.reshape(n, -1).sum(1), np.zeros(n), shares, observed, expected, columns, "exact")
 
 
-def test_rows_with_one_reason_are_one_cause():
+def test_rows_with_the_same_columns_form_one_group():
     shares = np.full((60, 6), 0.02)
     shares[:30, 0] = 5
-    shares[30:50, 1:3] = 3  # two columns that go together, now the one ahead and now the other
+    shares[30:50, 1:3] = 3  # two columns that vary together; either may have the larger share
     shares[30:50:2, 1] += 0.5
     shares[50:, 5] = 1
-    found = group_explanations(explanation(shares))
-    assert [(cause.names, len(cause.rows)) for cause in found] == [(("a",), 30), (("b",), 20), (("f",), 10)]
-    assert found[1].rows.tolist() == [*range(30, 50)], "and not two causes"
+    groups = group_explanations(explanation(shares))
+    assert [(group.names, len(group.rows)) for group in groups] == [(("a",), 30), (("b",), 20), (("f",), 10)]
+    assert groups[1].rows.tolist() == [*range(30, 50)], "not two groups"
 
 
-def test_more_causes_than_wanted_are_one_at_the_end():
-    found = group_explanations(explanation(np.eye(8)), max_groups=5)
-    assert [len(cause.rows) for cause in found] == [1, 1, 1, 1, 1, 3]
-    assert found[-1].names == ()
+def test_further_groups_are_merged_into_a_last_one():
+    groups = group_explanations(explanation(np.eye(8)), max_groups=5)
+    assert [len(group.rows) for group in groups] == [1, 1, 1, 1, 1, 3]
+    assert groups[-1].names == ()
 
 
-def test_what_is_typical_is_told():
+def test_typical_values_are_medians_and_modes():
     shares = np.tile([1.0, 0.9], (4, 1))
     values = np.array([[1.0, "tcp"], [9.0, "tcp"], [3.0, None], [5.0, "udp"]], dtype=object)
-    (cause,) = group_explanations(explanation(shares, values, np.full((4, 2), None, dtype=object)))
-    assert (cause.names, cause.observed, cause.expected) == (("a",), (5.0,), (None,))
+    (group,) = group_explanations(explanation(shares, values, np.full((4, 2), None, dtype=object)))
+    assert (group.names, group.observed, group.expected) == (("a",), (5.0,), (None,))
 
 
-def test_a_region_of_images_is_named():
+def test_a_group_of_images_is_named_by_its_region():
     heat = np.zeros((3, 12, 15))
     heat[:, 9:, 11:] = 1
     names, weights = region_shares(heat)
     assert names == REGIONS and weights[:, REGIONS.index("lower right")].tolist() == [1, 1, 1]
-    (cause,) = group_explanations(explanation(heat))
-    assert cause.names == ("lower right",)
+    (group,) = group_explanations(explanation(heat))
+    assert group.names == ("lower right",)
 
 
 @given(arrays(np.float64, (12, 5), elements=st.floats(-1e6, 1e6)))
-def test_every_row_has_one_cause(shares):
-    found = group_explanations(explanation(shares), max_groups=3)
-    rows = np.concatenate([cause.rows for cause in found])
+def test_every_row_belongs_to_one_group(shares):
+    groups = group_explanations(explanation(shares), max_groups=3)
+    rows = np.concatenate([group.rows for group in groups])
     assert sorted(rows.tolist()) == [*range(12)]
-    sizes = [len(cause.rows) for cause in found if cause.names]
+    sizes = [len(group.rows) for group in groups if group.names]
     assert sizes == sorted(sizes, reverse=True) and len(sizes) <= 3
