@@ -1,4 +1,4 @@
-"""TODO."""
+"""Array types, and rows that occur more than once."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,33 +6,54 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-
-
 Array = NDArray[Any]
-
-
-State = dict[str, Array]
+Floats = NDArray[np.float64]
+State = dict[str, Array]  # fitted values by name
 
 
 def distinct_rows(x: Array) -> NDArray[np.intp]:
-    """Where each distinct row of x (n, ...) comes first -> positions, ascending."""
-    return _distinct(x)[0]
+    """Return the position of the first of all rows that are equal bit for bit.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    ndarray of shape (n_distinct,)
+        Positions in ascending order.
+
+    Examples
+    --------
+    >>> distinct_rows(np.array([[1.0], [2.0], [1.0]])).tolist()
+    [0, 1]
+    """
+    return _first_and_inverse(x)[0]
 
 
 def map_unique_rows(score: Callable[[Array], Array], x: Array) -> tuple[Array, int]:
-    """What `score`, a function of each row alone, says of rows x (n, ...) -> (n,), and how many rows it was given.
+    """Score every distinct row once.
 
-    Rows that are equal, bit for bit, are given to it once.
+    Parameters
+    ----------
+    score : callable
+        Takes rows of shape (m, ...) and returns values of shape (m,). The value of a row must not depend on the others.
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    values : ndarray of shape (n,)
+    n_distinct : int
+        Number of rows that were scored.
     """
-    first, place = _distinct(x)
-    return score(x[first])[place], len(first)
+    first, inverse = _first_and_inverse(x)
+    return score(x[first])[inverse], len(first)
 
 
-def _distinct(x: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Where each distinct row comes first, ascending, and which of those each row of x equals (n,)."""
+def _first_and_inverse(x: Array) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the position of each distinct row, ascending, and for each row of x the distinct row that it equals."""
     known: dict[bytes, int] = {}
-    place = np.fromiter(
+    inverse = np.fromiter(
         (known.setdefault(row.tobytes(), len(known)) for row in np.ascontiguousarray(x)), np.intp, len(x)
     )
-    return np.unique(place, return_index=True)[1], place
+    return np.unique(inverse, return_index=True)[1], inverse
