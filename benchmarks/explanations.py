@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from egbad import datasets
 from egbad.arrays import Floats
 from egbad.benchmark import protocols
-from egbad.data import Data, part_of
+from egbad.data import Data, take_rows
 from egbad.data.column_types import CATEGORY
 from egbad.detectors.registry import create
 
@@ -116,7 +116,7 @@ def measure_categories(name: str, seed: int) -> Line:
             row[j], mark[j] = rng.choice(levels[j][levels[j] != row[j]]), True
     data = Data(x, dataset.columns, column_types=types)
     flagged = detector.predict(data) < 0
-    explanation = detector.explain(part_of(data, np.flatnonzero(flagged)))
+    explanation = detector.explain(take_rows(data, np.flatnonzero(flagged)))
     line = {"task": "kdd99, 41 columns", "detector": name, "seed": seed, "fault": "another category"}
     line |= {"flagged": float(flagged.mean()), "method": explanation.method}
     return line | hit_rates(explanation.shares, faulty[flagged])
