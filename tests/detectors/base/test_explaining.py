@@ -137,9 +137,9 @@ def test_occluded_columns_agree_with_feature_ablation_of_captum():
     detector = create("egbad", random_state=0, alpha=0.2, training__steps=150).fit(scene(400, 0))
     x = torch.from_numpy(detector.encoder_.encode(faults()[0]))
     model = detector.model_.requires_grad_(False)
-    found = model.shares(x[None])
+    found = model.attribute(x[None])
     expected = model.reconstruct(x[None])[0]
-    own = model.settings.residual_weight * model.distance_parts(x[None], expected[None])[0]
+    own = model.settings.residual_weight * model.residual_shares(x[None], expected[None])[0]
     assert own.sum(1).numpy() == pytest.approx(found.terms["residual"][0].numpy(), rel=1e-5), (
         "the shares of the residual are exact"
     )
@@ -157,8 +157,8 @@ def test_gradients_of_a_memory_bank_agree_with_saliency_of_captum():
     x = torch.from_numpy(detector.encoder_.encode(pictures(4, 1)))
     model = detector.model_.requires_grad_(False)
     assert model.settings.discriminator_loss == "memory"
-    found = model.shares(x[None])
-    own = model.settings.residual_weight * model.distance_parts(x[None], found.expected)[0]
+    found = model.attribute(x[None])
+    own = model.settings.residual_weight * model.residual_shares(x[None], found.expected)[0]
     terms = {name: values[0].detach().numpy() for name, values in found.terms.items()}
     assert own.flatten(1).sum(1).numpy() == pytest.approx(terms["residual"], rel=1e-4)
     slope = Saliency(lambda images: model.score_terms(images[None])["features"][0]).attribute(
