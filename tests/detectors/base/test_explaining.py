@@ -207,7 +207,7 @@ def test_the_most_similar_normal_images_are_found():
     none = create("knn", random_state=0, alpha=0.2, n_exemplars=0).fit(x)
     with pytest.raises(InvalidInputError, match="must have kept training images"):
         none.nearest_exemplars(x)
-    with pytest.raises(InvalidInputError, match="examples must be at least 0"):
+    with pytest.raises(InvalidInputError, match="exemplars must be at least 0"):
         create("knn", n_exemplars=-1).fit(x)
     assert none.explain(x[:2]).shares.shape == (2, 12, 12)
 
