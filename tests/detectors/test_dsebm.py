@@ -1,5 +1,3 @@
-"""DSEBM: energy by hand, gradients by differences."""
-
 import pytest
 import torch
 
@@ -14,7 +12,7 @@ def model(**given):
     return DSEBMModel((5,), DSEBMSettings.model_validate(base | given), MemberGenerators([0, 1])).double().eval()
 
 
-def test_the_energy_by_hand():
+def test_energy_by_hand():
     m = model()
     with torch.no_grad():
         m.b += 0.5
@@ -24,7 +22,7 @@ def test_the_energy_by_hand():
         assert torch.allclose(sum(m.score_terms(ROWS).values()), expected)
 
 
-def test_the_gradient_is_that_of_the_energy():
+def test_gradient_equals_finite_differences_of_the_energy():
     m, step = model(), 1e-6
     gradient = m.gradient(ROWS)
     for column in range(5):
@@ -35,7 +33,7 @@ def test_the_gradient_is_that_of_the_energy():
         assert torch.allclose(gradient[:, :, column], (high - low) / (2 * step), atol=1e-6)
 
 
-def test_the_reconstruction_is_a_step_down_the_energy():
+def test_reconstruction_is_a_step_down_the_energy():
     m = model(score_type="reconstruction")
     with torch.no_grad():
         r = m.reconstruct(ROWS)
@@ -43,7 +41,7 @@ def test_the_reconstruction_is_a_step_down_the_energy():
         assert torch.allclose(m.score_terms(ROWS)["reconstruction"], ((ROWS - r) ** 2).sum(2))
 
 
-def test_score_matching_is_denoising():
+def test_score_matching_is_the_loss_of_a_denoising_autoencoder():
     m = model(noise=0.3)
     noise = torch.randn(2, 6, 5, dtype=torch.float64)
     m.generators.normal = lambda *shape, per_row: noise
@@ -54,7 +52,7 @@ def test_score_matching_is_denoising():
     assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in m.experts[0].parameters())
 
 
-def test_without_experts_the_energy_is_a_gaussian_bowl():
+def test_without_experts_every_row_is_reconstructed_as_the_centre():
     m = model()
     with torch.no_grad():
         m.experts[-1].weight.zero_()
@@ -62,6 +60,6 @@ def test_without_experts_the_energy_is_a_gaussian_bowl():
 
 
 @pytest.mark.parametrize("shape", [(1, 12, 10), (3, 8, 8)])
-def test_images_have_an_energy_each(shape):
+def test_every_image_has_an_energy(shape):
     m = DSEBMModel(shape, DSEBMSettings.model_validate(default(shape)), MemberGenerators([0]))
     assert sum(m.score_terms(torch.zeros(1, 4, *shape)).values()).shape == (1, 4)

@@ -1,7 +1,7 @@
-"""DSEBM: deep structured energy-based models (Zhai et al., 2016, arXiv:1605.07717), trained by score matching.
+"""DSEBM: deep structured energy-based models trained by score matching (Zhai et al., 2016, arXiv:1605.07717).
 
-An energy whose gradient points from a row to what the model makes of it: r(x) = x - grad E(x). Score matching is then
-the training of a denoising autoencoder. DSEBM-e scores by the energy, DSEBM-r by |x - r(x)|^2.
+The gradient of the energy points from the reconstruction r(x) = x - grad E(x) to x, and score matching is the training of a
+denoising autoencoder. DSEBM-e scores by the energy, DSEBM-r by |x - r(x)|^2.
 """
 
 from dataclasses import dataclass
@@ -17,9 +17,61 @@ from egbad.nn.generators import MemberGenerators
 from egbad.nn.networks import encoder
 from egbad.training.players import Player
 
+# -- the model ---------------------------------------------------------------------------------------------------------
+
+
+class DSEBMModel(Model["DSEBMSettings"]):
+    """E(x) = 1/2 |x - b'|^2 - sum_j h_j(x) with the softplus units h_j of the last layer, equation 3 of the paper."""
+
+    def __init__(self, shape: tuple[int, ...], settings: "DSEBMSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        self.experts = encoder(generators, shape, settings.width, settings.n_experts, nn.Softplus)
+        self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape))  # the paper's b'
+
+    def energy_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the two terms (K, B) of E(x), x (K, B, ...), equation 3 of the paper."""
+        bowl = 0.5 * ((x - self.b) ** 2).flatten(2).sum(2)
+        return {"bowl": bowl, "experts": -softplus(self.experts(self.preprocess(x))).sum(2)}
+
+    def gradient(self, x: Tensor, *, create_graph: bool = False) -> Tensor:
+        """Return grad E(x) (K, B, ...), x (K, B, ...); training needs its graph."""
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            energy = sum(self.energy_terms(x).values())
+            (gradient,) = torch.autograd.grad(energy.sum(), [x], create_graph=create_graph)  # type: ignore[union-attr]
+        return gradient
+
+    def players(self) -> tuple[Player, ...]:
+        """Return all parameters as one player."""
+        return (Player("score matching", [*self.parameters()], self.loss),)
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the mean of |x - r(x + noise)|^2 (K,) over rows of x (K, B, ...)."""
+        x = self.preprocess(x)
+        noisy = x + self.settings.noise * self.generators.normal(*x.shape[1:], per_row=True)
+        r = noisy - self.gradient(noisy, create_graph=True)
+        return ((x - r) ** 2).flatten(2).sum(2).mean(1)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the terms of E(x), or |x - r(x)|^2 = |grad E(x)|^2, (K, B), x (K, B, ...)."""
+        if self.settings.score_type == "energy":
+            return self.energy_terms(x)
+        return {"reconstruction": (self.gradient(x) ** 2).flatten(2).sum(2)}
+
+    def criterion(self, x: Tensor) -> Tensor:
+        """Return |x - r(x)|^2 (K, B), x (K, B, ...)."""
+        return (self.gradient(self.preprocess(x)) ** 2).flatten(2).sum(2)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Return r(x) = x - grad E(x), x (K, B, ...)."""
+        return x - self.gradient(x)
+
+
+# -- settings and recipes ----------------------------------------------------------------------------------------------
+
 
 class DSEBMSettings(TorchSettings):
-    """Every value decided."""
+    """Settings of `DSEBM`."""
 
     width: int = Field(ge=1)
     n_experts: int = Field(ge=1)
@@ -28,7 +80,7 @@ class DSEBMSettings(TorchSettings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Values for encoded rows (d,), whose layers are those of the code for KDD99, or images (c, h, w)."""
+    """Return the default values for encoded rows (d,), with the layers of the code for KDD99, or images (c, h, w)."""
     if len(shape) == 1:
         training = {"learning_rate": 1e-3, "beta1": 0.9, "batch_size": 128, "steps": 3000}
         return {"width": 128, "n_experts": 512, "noise": 0.5, "training": training}
@@ -37,69 +89,65 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Noise, learning rate and batches of the code released with ALAD, whose DSEBM is the public one for KDD99."""
+    """Return noise, learning rate and batch size of the DSEBM released with ALAD, the public code for KDD99."""
     training = {"learning_rate": 1e-4, "batch_size": 100, "learning_rate_decay": False}
     return merge_settings(default(shape), {"noise": 1.0 if len(shape) == 1 else 0.4, "training": training})
 
 
-class DSEBMModel(Model[DSEBMSettings]):
-    """E(x) = 1/2 |x - b'|^2 - sum_j h_j(x), h the softplus units of the last layer."""
-
-    def __init__(self, shape: tuple[int, ...], settings: DSEBMSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        self.experts = encoder(generators, shape, settings.width, settings.n_experts, nn.Softplus)
-        self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape))  # the paper's b'
-
-    def energy_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """The two parts of E(x), equation 3 of the paper: x (K, B, ...) -> (K, B)."""
-        bowl = 0.5 * ((x - self.b) ** 2).flatten(2).sum(2)
-        return {"bowl": bowl, "experts": -softplus(self.experts(self.preprocess(x))).sum(2)}
-
-    def gradient(self, x: Tensor, *, learning: bool = False) -> Tensor:
-        """grad E(x) by automatic differentiation, (K, B, ...) -> (K, B, ...)."""
-        with torch.enable_grad():
-            x = x.detach().requires_grad_()
-            energy = sum(self.energy_terms(x).values())
-            (gradient,) = torch.autograd.grad(energy.sum(), [x], create_graph=learning)  # type: ignore[union-attr]
-        return gradient
-
-    def players(self) -> tuple[Player, ...]:
-        return (Player("score matching", [*self.parameters()], self.loss),)
-
-    def loss(self, x: Tensor) -> Tensor:
-        """Mean |x - r(x + noise)|^2, (K,)."""
-        x = self.preprocess(x)
-        noisy = x + self.settings.noise * self.generators.normal(*x.shape[1:], per_row=True)
-        r = noisy - self.gradient(noisy, learning=True)
-        return ((x - r) ** 2).flatten(2).sum(2).mean(1)
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """E(x), or |x - r(x)|^2 = |grad E(x)|^2."""
-        if self.settings.score_type == "energy":
-            return self.energy_terms(x)
-        return {"reconstruction": (self.gradient(x) ** 2).flatten(2).sum(2)}
-
-    def criterion(self, x: Tensor) -> Tensor:
-        return (self.gradient(self.preprocess(x)) ** 2).flatten(2).sum(2)
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        return x - self.gradient(x)
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class DSEBM(TorchDetector[DSEBMSettings]):
-    """Deep structured energy-based model.
+    """Deep structured energy-based model; the score is the energy or the reconstruction error.
 
     Parameters
     ----------
     width : int, optional
         Units of the first layer, or channels of the first convolution.
     n_experts : int, optional
-        Units of the last layer, whose sum is taken from the energy.
+        Units of the last layer, whose sum is subtracted from the energy.
     noise : float, optional
         Standard deviation of the noise that score matching adds, in encoded units.
     score_type : {"energy", "reconstruction"}, optional
         DSEBM-e or DSEBM-r.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        Choice of the best weights by rows held out of training, and of the end of training.
+    recipe : {"default", "paper"}, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
+        its released code.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : DSEBMSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -109,8 +157,9 @@ class DSEBM(TorchDetector[DSEBMSettings]):
     --------
     >>> import numpy as np
     >>> from egbad.detectors import DSEBM
+    >>> from egbad.training import TrainingConfig
     >>> X = np.random.default_rng(0).normal(size=(500, 4))
-    >>> detector = DSEBM(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector = DSEBM(training=TrainingConfig(steps=200), alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[0.0, 0.0, 0.0, 0.0], [9.0, -9.0, 9.0, -9.0]]))
     array([ 1, -1])
     """
