@@ -66,7 +66,7 @@ BLEND_ON_TABLES: Changes = {
 }
 CONTRASTIVE: Changes = {
     "default": {},
-    "no image transformations": {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0, "thickness": 0.0},
+    "no image transformations": {"rotation": 0.0, "scale": 0.0, "shear": 0.0, "translation": 0.0, "thickness": 0.0},
     "memory of 64": {"memory_size": 64},
     "memory of 4,096": {"memory_size": 4096},
     "twice the steps": {"training__steps": 4000},

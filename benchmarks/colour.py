@@ -20,7 +20,7 @@ from egbad.scoring import metrics
 
 IMAGES_PER_CLASS = 200  # in the test set
 # The transformations that suit objects on a plain background, such as digits.
-STRONG_TRANSFORMATIONS = {"turn": 25.0, "scale": 0.25, "shear": 0.35, "shift": 0.1, "thickness": 0.7}
+STRONG_TRANSFORMATIONS = {"rotation": 25.0, "scale": 0.25, "shear": 0.35, "translation": 0.1, "thickness": 0.7}
 
 
 def read_test_images(folder: Path) -> np.ndarray:

@@ -1,5 +1,3 @@
-"""Contrastive: its losses by other means, its memory by scikit-learn, what it learns on scenes whose answers are plain."""
-
 import numpy as np
 import pytest
 import torch
@@ -19,7 +17,7 @@ def model(shape, **given):
     return kind(shape, settings, MemberGenerators([0])).eval()
 
 
-def test_nt_xent_is_a_cross_entropy_over_cosines():
+def test_nt_xent_is_a_cross_entropy_of_cosine_similarities():
     z = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
     for member, found in zip(z, nt_xent(z, 0.5), strict=True):
         cosines = F.cosine_similarity(member[:, None], member[None], dim=2) / 0.5
@@ -31,27 +29,27 @@ def test_nt_xent_is_a_cross_entropy_over_cosines():
         assert found.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
-def test_parts_by_hand():
-    m = model((6,), parts=3)
+def test_row_loss_by_hand():
+    m = model((6,), n_subvectors=3)
     x = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
-    for row, found in zip(x[0], m.each(x)[0], strict=True):
+    for row, found in zip(x[0], m.row_loss(x)[0], strict=True):
         a, b = [], []
         for j in range(3):
             which = torch.eye(3)[j]
-            a.append(m.f(torch.cat([row[m.part[0, j]], which])[None, None])[0, 0])
-            b.append(m.g(torch.cat([row[m.rest[0, j]], which])[None, None])[0, 0])
+            a.append(m.f(torch.cat([row[m.subvectors[0, j]], which])[None, None])[0, 0])
+            b.append(m.g(torch.cat([row[m.complements[0, j]], which])[None, None])[0, 0])
         logits = F.cosine_similarity(torch.stack(a)[:, None], torch.stack(b)[None], dim=2) / 0.1
         assert found.item() == pytest.approx(F.cross_entropy(logits, torch.arange(3)).item(), rel=1e-4)
 
 
-def test_a_part_and_its_rest_are_all_columns():
-    m = model((9,), parts=5)
-    together = torch.cat([m.part, m.rest], dim=2)[0]
-    assert (together.sort(dim=1).values == torch.arange(9)).all()
+def test_a_subvector_and_its_complement_are_all_columns():
+    m = model((9,), n_subvectors=5)
+    columns = torch.cat([m.subvectors, m.complements], dim=2)[0]
+    assert (columns.sort(dim=1).values == torch.arange(9)).all()
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 13, 9), (1, 28, 28), (2, 33, 47), (1, 64, 64)])
-def test_images_of_any_size_are_told_apart(shape):
+def test_images_of_any_size_have_losses_and_scores(shape):
     m = model(shape, width=4)
     x = torch.randn(1, 5, *shape, generator=torch.Generator().manual_seed(0))
     m.prepare(x[0])
@@ -61,43 +59,46 @@ def test_images_of_any_size_are_told_apart(shape):
     assert set(terms) == {"projection", "trunk"} and terms["trunk"].shape == (1, 5)
 
 
-def test_a_remembered_image_is_near_until_the_memory_is_full():
+def test_images_in_memory_have_distance_zero_until_the_memory_is_full():
     m = model((1, 8, 8), memory_size=16)
     x = torch.randn(1, 40, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     m.finalize(iter([x[:, :10]]))
     assert m.score_terms(x[:, :10])["trunk"].max() < 0.02 < m.score_terms(x[:, 10:])["trunk"].min()
     m.finalize(iter([x]))
-    near = m.score_terms(x)["trunk"]
-    assert near.max() > 0.02
-    assert near.mean() < m.score_terms(torch.randn(x.shape, generator=torch.Generator().manual_seed(1)))["trunk"].mean()
+    distances = m.score_terms(x)["trunk"]
+    assert distances.max() > 0.02
+    assert (
+        distances.mean()
+        < m.score_terms(torch.randn(x.shape, generator=torch.Generator().manual_seed(1)))["trunk"].mean()
+    )
 
 
-def test_a_background_is_what_nearly_all_edges_are():
+def test_a_background_is_the_value_of_nearly_all_edge_pixels():
     m = model((1, 8, 8))
     x = torch.full((20, 1, 8, 8), -1.0)
     x[:, :, 2:6, 2:6] = torch.rand(20, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     m.prepare(x)
-    assert m.framed.all() and m.background.tolist() == [[-1.0]]
+    assert m.has_background.all() and m.background.tolist() == [[-1.0]]
     m.prepare(torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)))
-    assert not m.framed.any()
+    assert not m.has_background.any()
 
 
-def test_things_on_a_background_are_moved_further_than_pictures_unless_one_says_how_far():
+def test_objects_on_a_background_have_stronger_views_unless_the_strength_is_given():
     shown, filled = (
         torch.full((20, 1, 8, 8), -1.0),
         torch.randn(20, 1, 8, 8, generator=torch.Generator().manual_seed(0)),
     )
     shown[:, :, 1:, 2:4] = 1.0  # down to the edge: most of the edge is background, not nearly all
-    for given, expected in (({}, (25.0, 0.0)), ({"turn": 3.0, "thickness": 0.2}, (3.0, 3.0))):
-        for x, turn in zip((shown, filled), expected, strict=True):
+    for given, expected in (({}, (25.0, 0.0)), ({"rotation": 3.0, "thickness": 0.2}, (3.0, 3.0))):
+        for x, rotation in zip((shown, filled), expected, strict=True):
             m = model((1, 8, 8), **given)
             m.prepare(x)
-            assert m.moves["turn"] == turn
-            assert m.thickness == given.get("thickness", 0.7 if turn else 0.0)
+            assert m.view_strength["rotation"] == rotation
+            assert m.thickness == given.get("thickness", 0.7 if rotation else 0.0)
             assert m.background is None or x is shown
 
 
-def test_it_learns_a_shape_wherever_it_is():
+def test_a_shape_is_recognised_at_any_position():
     def letters(n, seed, *, mirrored=False):
         """The letter F somewhere on 16 x 16 pixels, or its mirror image."""
         rng = np.random.default_rng(seed)
@@ -113,12 +114,12 @@ def test_it_learns_a_shape_wherever_it_is():
     assert roc_auc_score(np.arange(120) >= 60, detector.anomaly_score(new)) > 0.95
 
 
-def test_how_an_image_is_lit_counts_only_where_there_is_a_background():
+def test_brightness_and_contrast_count_only_where_there_is_a_background():
     m = model((1, 8, 8))
     x = torch.rand(1, 4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     m.finalize(iter([torch.rand(1, 20, 1, 8, 8, generator=torch.Generator().manual_seed(1))]))
     before = m.score_terms(x)["trunk"]
     assert torch.allclose(m.score_terms(0.3 * x - 0.5)["trunk"], before, atol=0.02)
-    m.framed.fill_(True)
+    m.has_background.fill_(True)
     before = m.score_terms(x)["trunk"]
     assert not torch.allclose(m.score_terms(0.3 * x - 0.5)["trunk"], before, atol=0.02)

@@ -1,13 +1,13 @@
-"""Contrastive: what is normal, learnt by telling its examples apart, and read out by the nearest of them.
+"""Contrastive: normal samples are learned by distinguishing them from each other.
 
-Images: instance discriminator_loss with shifted negatives (CSI; Tack et al., 2020, arXiv:2007.08176). Two random views of an
-image must be each other's nearest among all others, among which are its own turns; a class head says which turn it is. A
-memory of the training images' features scores: how far the nearest lies, by cosine.
-Rows: internal contrastive learning (ICL; Shenkar and Wolf, 2022, ICLR). A part of a row's columns must find the rest of
-them among the rest of other parts of the same row; the score is how badly it does.
+Images, CSI (Tack et al., 2020, arXiv:2007.08176): two random views of an image must be closest to each other among all views
+in a batch, which include rotations of the same image as negatives. A classifier also predicts the rotation. The score is the
+cosine distance to the nearest feature of a training image in memory, summed over rotations.
+Rows, ICL (Shenkar and Wolf, 2022, ICLR): each subvector of a row must be matched with its complement, among the complements
+of the other subvectors of the row. The score is the loss of this task.
 
-Departures: images without a background are standardised one by one; a memory of fixed size, the centres of the training
-images' features; parts are drawn columns, not neighbouring ones, since neighbours mean nothing in most tables.
+Departures: images without a background are standardised one by one. The memory has a fixed size and holds the centres of the
+features. Subvectors are random columns instead of neighbouring ones: the order of columns has no meaning in most tables.
 """
 
 from collections.abc import Iterator
@@ -28,58 +28,254 @@ from egbad.nn.networks import mlp
 from egbad.nn.ops import scalar_products
 from egbad.training.players import Player
 
-TURNS = 4
-_FLAT = 1e-3  # the deviation of an image that shows nothing
-# How far views move things on a background, which may stand anyhow, and pictures that fill their frame.
-_ON_BACKGROUND = {"turn": 25.0, "scale": 0.25, "shear": 0.35, "shift": 0.1, "thickness": 0.7}
-_FILLING = {"turn": 0.0, "scale": 0.3, "shear": 0.0, "shift": 0.15, "thickness": 0.0}
-
+N_ROTATIONS = 4
+_MIN_STD = 1e-3  # added to the standard deviation of an image, which is 0 for a uniform one
+# Default strength of random views: objects on a background may have any pose, images that fill their frame may not.
+_OBJECT_VIEWS = {"rotation": 25.0, "scale": 0.25, "shear": 0.35, "translation": 0.1, "thickness": 0.7}
+_FRAME_VIEWS = {"rotation": 0.0, "scale": 0.3, "shear": 0.0, "translation": 0.15, "thickness": 0.0}
+_BACKGROUND_SHARE = 0.9  # of the pixels at the edges that must have the background's value for it to fill in views
+_OBJECT_SHARE = 0.5  # of the same, above which images count as objects on a background
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
 def nt_xent(z: Tensor, temperature: float) -> Tensor:
-    """Normalised temperature-scaled cross-entropy (Chen et al., 2020, equation 1), (K,).
+    """Return the normalised temperature-scaled cross-entropy (Chen et al., 2020, equation 1).
 
-    z (K, 2 N, m): item i and item i + N are two views of one thing, all others are to be told from them.
+    Parameters
+    ----------
+    z : Tensor of shape (K, 2 N, m)
+        Projections; items i and i + N are two views of the same image.
+    temperature : float
+
+    Returns
+    -------
+    Tensor of shape (K,)
     """
     z = F.normalize(z, dim=2)
     n = z.shape[1] // 2
-    alike = scalar_products(z, z) / temperature  # (K, 2 N, 2 N)
-    alike = alike.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
-    partner = torch.cat([alike.diagonal(offset, 1, 2) for offset in (n, -n)], dim=1)  # (K, 2 N)
-    found: Tensor = torch.logsumexp(alike, 2) - partner
-    return found.mean(1)
+    similarity = scalar_products(z, z) / temperature  # (K, 2 N, 2 N)
+    similarity = similarity.masked_fill(torch.eye(2 * n, dtype=torch.bool, device=z.device), -torch.inf)
+    positive = torch.cat([similarity.diagonal(offset, 1, 2) for offset in (n, -n)], dim=1)  # (K, 2 N)
+    loss: Tensor = torch.logsumexp(similarity, 2) - positive
+    return loss.mean(1)
 
 
-def evened(x: Tensor) -> Tensor:
-    """Images x (K, B, c, h, w), each taken to mean 0 and standard deviation 1."""
+def standardize_images(x: Tensor) -> Tensor:
+    """Shift and scale each image to mean 0 and standard deviation 1.
+
+    Parameters
+    ----------
+    x : Tensor of shape (K, B, c, h, w)
+
+    Returns
+    -------
+    Tensor of shape (K, B, c, h, w)
+    """
     flat = x.flatten(2)
     flat = flat - flat.mean(2, keepdim=True)
-    return (flat / (flat.std(2, keepdim=True) + _FLAT)).view(x.shape)
+    return (flat / (flat.std(2, keepdim=True) + _MIN_STD)).view(x.shape)
 
 
-# -- the models --------------------------------------------------------------------------------------------------------
+def _channels_last(x: Tensor) -> Tensor:
+    """Store the channels of a pixel of x (K, B, c, h, w) next to each other: convolutions of few channels are faster."""
+    return x.movedim(2, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 2)
+
+
+# -- the model of images -----------------------------------------------------------------------------------------------
+
+
+class CSIModel(Model["ContrastiveSettings"]):
+    """Trunk, projection head, rotation classifier and memory."""
+
+    has_background: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: "ContrastiveSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        s, m = settings, settings.n_features
+        self.trunk = _conv_trunk(generators, shape, s.width, m)
+        self.project = nn.Sequential(
+            nn.LeakyReLU(0.1), Linear(generators, m, m), nn.ReLU(), Linear(generators, m, s.n_projection)
+        )
+        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(generators, m, N_ROTATIONS))
+        self.trunk_memory, self.projection_memory = (
+            nn.ModuleList([MemoryBank(generators, s.memory_size, size) for _ in range(N_ROTATIONS)])
+            for size in (m, s.n_projection)
+        )
+        self.register_buffer("has_background", torch.zeros(len(generators), dtype=torch.bool))
+        self.background: Tensor | None = None  # (K, c)
+        self.view_strength: dict[str, float] = {}  # set by `prepare`, which sees what the images show
+        self.thickness = 0.0
+
+    def prepare(self, x: Tensor) -> None:
+        """Detect from all training images x (n, c, h, w) if they show objects on a background.
+
+        The background is the median of the pixels at the edges. It fills what views move into the frame where nearly all
+        of these pixels have its value.
+        """
+        edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, n_edge)
+        median = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
+        share = float(((edges - median[None, :, None]).abs() < 0.1).float().mean())
+        self.background = median.expand(len(self.generators), -1) if share > _BACKGROUND_SHARE else None
+        self.has_background.fill_(self.background is not None)
+        defaults, given = _OBJECT_VIEWS if share > _OBJECT_SHARE else _FRAME_VIEWS, dict(self.settings)
+        strength = {name: value if given[name] is None else given[name] for name, value in defaults.items()}
+        self.thickness = strength.pop("thickness")
+        self.view_strength = strength
+
+    def players(self) -> tuple[Player, ...]:
+        """Return all networks as one player."""
+        return (Player("contrast", [*self.parameters()], self.loss),)
+
+    def view(self, x: Tensor) -> Tensor:
+        """Return a random view of images x (K, B, c, h, w), of the same shape."""
+        s = self.view_strength
+        x = affine(
+            x,
+            self.background,
+            self.generators,
+            turn=s["rotation"],
+            scale=s["scale"],
+            shear=s["shear"],
+            shift=s["translation"],
+        )
+        return thickness(x, self.generators, self.thickness) if self.thickness else x
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the contrastive loss plus the cross-entropy of the rotation (K,) on x (K, B, c, h, w)."""
+        views = torch.cat([*turned(self.view(x)), *turned(self.view(x))], dim=1)  # (K, 2 N, ...) with N = 4 B
+        h = self.trunk(_channels_last(standardize_images(views) if self.background is None else views))  # (K, 2 N, m)
+        labels = torch.arange(N_ROTATIONS, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
+        rotation_loss = F.cross_entropy(self.classify(h).flatten(0, 1), labels, reduction="none").view(len(x), -1)
+        return nt_xent(self.project(h), self.settings.temperature) + rotation_loss.mean(1)
+
+    def trunk_input(self, x: Tensor) -> Tensor:
+        """Return images x (K, B, c, h, w), standardised unless they have a background.
+
+        `torch.where` computes both, so that the model can be exported; `loss` computes only the one it needs.
+        """
+        has_background = self.has_background.view(-1, 1, 1, 1, 1)
+        return _channels_last(torch.where(has_background, x, standardize_images(x)))
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features of trunk and projection (K, 4, B, m) for every rotation of x (K, B, c, h, w)."""
+        rotated = turned(x)
+        h = self.trunk(self.trunk_input(rotated.transpose(0, 1).flatten(1, 2)))  # (K, 4 B, m)
+        trunk, projection = (f.view(len(x), N_ROTATIONS, x.shape[1], -1) for f in (h, self.project(h)))
+        return trunk, projection
+
+    def finalize(self, chunks: Iterator[Tensor]) -> None:
+        """Store the features of training images, given in chunks (K, B, c, h, w), in memory."""
+        trunk, projection = zip(*(self.features(x) for x in chunks), strict=True)
+        for memories, parts in ((self.trunk_memory, trunk), (self.projection_memory, projection)):
+            f = torch.cat(parts, dim=2)  # (K, 4, n, m)
+            for rotation, memory in enumerate(memories):
+                cast(MemoryBank, memory).learn(f[:, rotation])
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the distances (K, B) to memory of projection and trunk, summed over rotations; x (K, B, c, h, w)."""
+        trunk, projection = self.features(x)
+
+        def distance(f: Tensor, memories: nn.ModuleList) -> Tensor:
+            return torch.stack([memory(f[:, rotation]) for rotation, memory in enumerate(memories)]).sum(0)
+
+        return {
+            "projection": distance(projection, self.projection_memory),
+            "trunk": distance(trunk, self.trunk_memory),
+        }
+
+
+def _conv_trunk(generators: MemberGenerators, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
+    """Return strided convolutions with batch normalisation down to 4 pixels a side, then a layer of m features."""
+    c, h, w = shape
+    layers: list[nn.Module] = []
+    while min(h, w) > 4 or len(layers) < 6:
+        kernel = 4 if h % 2 == 0 and w % 2 == 0 else 3
+        channels = width * min(2 ** (len(layers) // 3), 4)
+        layers += [Conv(generators, c, channels, kernel, 2, 1), BatchNorm(generators, channels, momentum=0.1), leaky()]
+        c, h, w = channels, (h + 2 - kernel) // 2 + 1, (w + 2 - kernel) // 2 + 1
+    return nn.Sequential(*layers, Reshape(c * h * w), Linear(generators, c * h * w, m))
+
+
+# -- the model of rows -------------------------------------------------------------------------------------------------
+
+
+class ICLModel(Model["ContrastiveSettings"]):
+    """Networks f of subvectors and g of their complements, and the J random subvectors."""
+
+    other_chunk_rows = (4, 32)  # a row is J rows to the networks, so chunks of the usual size are large enough
+    gpu_chunks = 8
+    subvectors: Tensor
+    complements: Tensor
+
+    def __init__(self, shape: tuple[int, ...], settings: "ContrastiveSettings", generators: MemberGenerators) -> None:
+        super().__init__(shape, settings, generators)
+        s, d = settings, shape[0]
+        size = max(1, d // 4)
+        orders = torch.stack([generators.permutations(d) for _ in range(s.n_subvectors)], dim=1)  # (K, J, d)
+        self.register_buffer("subvectors", orders[..., :size].clone())  # (K, J, size)
+        self.register_buffer("complements", orders[..., size:].clone() if d > 1 else orders.clone())
+        widths = (s.width, s.width, s.n_projection)
+        self.f = mlp(generators, (size + s.n_subvectors, *widths))
+        self.g = mlp(generators, (self.complements.shape[2] + s.n_subvectors, *widths))
+
+    def players(self) -> tuple[Player, ...]:
+        """Return both networks as one player."""
+        return (Player("contrast", [*self.parameters()], self.loss),)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Return the similarity (K, B, J, J) of each subvector of rows x (K, B, d) with each complement."""
+        x = self.preprocess(x)
+        members, n, j = *x.shape[:2], self.settings.n_subvectors
+        a, b = (
+            F.normalize(network(self._select(x, columns)), dim=2).reshape(members * n, j, -1)
+            for network, columns in ((self.f, self.subvectors), (self.g, self.complements))
+        )
+        return scalar_products(a, b).view(members, n, j, j) / self.settings.temperature
+
+    def _select(self, x: Tensor, columns: Tensor) -> Tensor:
+        """Return columns (K, J, m) of rows x (K, B, d) with a one-hot code of the subvector, (K, B J, m + J)."""
+        members, n, j = *x.shape[:2], columns.shape[1]
+        flat = columns.flatten(1)[:, None].expand(-1, n, -1)
+        values = x.gather(2, flat).view(members, n, j, -1)
+        one_hot = torch.eye(j, dtype=x.dtype, device=x.device).expand(members, n, j, j)
+        return torch.cat([values, one_hot], dim=3).flatten(1, 2)
+
+    def row_loss(self, x: Tensor) -> Tensor:
+        """Return -log p(own complement) (K, B), averaged over the subvectors of rows x (K, B, d)."""
+        loss: Tensor = -torch.log_softmax(self.logits(x), dim=3).diagonal(dim1=2, dim2=3).mean(2)
+        return loss
+
+    def loss(self, x: Tensor) -> Tensor:
+        """Return the mean loss (K,) of rows x (K, B, d)."""
+        return self.row_loss(x).mean(1)
+
+    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the loss (K, B) of each row x (K, B, d)."""
+        return {"parts": self.row_loss(x)}
+
+
+# -- settings and recipe -----------------------------------------------------------------------------------------------
 
 
 class ContrastiveSettings(TorchSettings):
-    """Every value decided."""
+    """Settings of `Contrastive`."""
 
     width: int = Field(ge=1)
     n_features: int = Field(default=128, ge=1)
     n_projection: int = Field(default=64, ge=1)
     temperature: float = Field(default=0.2, gt=0)
-    turn: float | None = Field(default=None, ge=0)
+    rotation: float | None = Field(default=None, ge=0)
     scale: float | None = Field(default=None, ge=0)
     shear: float | None = Field(default=None, ge=0)
-    shift: float | None = Field(default=None, ge=0, le=1)
+    translation: float | None = Field(default=None, ge=0, le=1)
     thickness: float | None = Field(default=None, ge=0, le=1)
     memory_size: int = Field(default=512, ge=16, multiple_of=16)
-    parts: int = Field(default=32, ge=2)
+    n_subvectors: int = Field(default=32, ge=2)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Values for encoded rows (d,) or images (c, h, w)."""
+    """Return the default values for encoded rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {
             "width": 128,
@@ -87,190 +283,74 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
             "preprocessing": {"range_guard": True},
             "training": {"learning_rate": 1e-3, "batch_size": 64, "steps": 1000},
         }
-    batch = max(16, min(56, 56 * 28**2 // (shape[1] * shape[2])))  # larger images: fewer a step, which lasts as long
-    training = {"learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch, "steps": 2000, "ema_decay": 0.0}
+    batch_size = max(16, min(56, 56 * 28**2 // (shape[1] * shape[2])))  # keeps the time per step constant
+    training = {"learning_rate": 2e-3, "beta1": 0.9, "batch_size": batch_size, "steps": 2000, "ema_decay": 0.0}
     return {"width": 16, "training": training}
 
 
-class CSIModel(Model[ContrastiveSettings]):
-    """Images: trunk, projection, class head and memory."""
-
-    framed: Tensor
-
-    def __init__(self, shape: tuple[int, ...], settings: ContrastiveSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        s, members = settings, len(generators)
-        self.trunk = _trunk(generators, shape, s.width, s.n_features)
-        self.project = nn.Sequential(
-            nn.LeakyReLU(0.1),
-            Linear(generators, s.n_features, s.n_features),
-            nn.ReLU(),
-            Linear(generators, s.n_features, s.n_projection),
-        )
-        self.classify = nn.Sequential(nn.LeakyReLU(0.1), Linear(generators, s.n_features, TURNS))
-        self.of_trunk = nn.ModuleList([MemoryBank(generators, s.memory_size, s.n_features) for _ in range(TURNS)])
-        self.of_projection = nn.ModuleList(
-            [MemoryBank(generators, s.memory_size, s.n_projection) for _ in range(TURNS)]
-        )
-        self.register_buffer("framed", torch.zeros(members, dtype=torch.bool))
-        self.background: Tensor | None = None  # (K, c)
-        self.moves: dict[str, float] = {}  # of views, once it is known what the images show
-        self.thickness = 0.0
-
-    def prepare(self, x: Tensor) -> None:
-        """See whether images x (n, c, h, w) show things on a background: whether pixels at their edges are mostly one value.
-
-        Nearly all must be for the background to be known well enough to fill in what views move into the frame.
-        """
-        edges = torch.cat([x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]], dim=-1)  # (n, c, edge)
-        middle = edges.transpose(0, 1).flatten(1).median(1).values  # (c,)
-        alike = float(((edges - middle[None, :, None]).abs() < 0.1).float().mean())
-        self.background = middle.expand(len(self.generators), -1) if alike > 0.9 else None
-        self.framed.fill_(self.background is not None)
-        usual, given = _ON_BACKGROUND if alike > 0.5 else _FILLING, dict(self.settings)
-        self.moves = {name: far if given[name] is None else given[name] for name, far in usual.items()}
-        self.thickness = self.moves.pop("thickness")
-
-    def players(self) -> tuple[Player, ...]:
-        return (Player("contrast", [*self.parameters()], self.loss),)
-
-    def view(self, x: Tensor) -> Tensor:
-        """A random view of images (K, B, c, h, w)."""
-        x = affine(x, self.background, self.generators, **self.moves)
-        return thickness(x, self.generators, self.thickness) if self.thickness else x
-
-    def shown(self, x: Tensor) -> Tensor:
-        """Images (K, B, c, h, w) as the trunk meets them: without a background, how they are lit must not count."""
-        # By choosing among values, not among ways, so that it can be exported: all members have the same training images.
-        return _by_pixel(torch.where(self.framed.view(-1, 1, 1, 1, 1), x, evened(x)))
-
-    def loss(self, x: Tensor) -> Tensor:
-        """Contrast over all items, and cross-entropy of the class head, (K,)."""
-        items = torch.cat([*turned(self.view(x)), *turned(self.view(x))], dim=1)  # (K, 2 N, ...)
-        # What `shown` chooses, chosen before it is made: nothing is exported here.
-        h = self.trunk(_by_pixel(evened(items) if self.background is None else items))  # (K, 2 N, m)
-        labels = torch.arange(TURNS, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
-        told = F.cross_entropy(self.classify(h).flatten(0, 1), labels, reduction="none").view(len(x), -1)
-        return nt_xent(self.project(h), self.settings.temperature) + told.mean(1)
-
-    def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Features of the trunk and of the projection for every turn of x (K, B, ...): (K, 4, B, m)."""
-        views = turned(x)
-        h = self.trunk(self.shown(views.transpose(0, 1).flatten(1, 2)))  # (K, 4 B, m)
-        parts = (h, self.project(h))
-        trunk, projection = (f.view(len(x), TURNS, x.shape[1], -1) for f in parts)
-        return trunk, projection
-
-    def finalize(self, chunks: Iterator[Tensor]) -> None:
-        """Remember the features of the given training images."""
-        found = [self.features(x) for x in chunks]
-        for memories, features in zip((self.of_trunk, self.of_projection), zip(*found, strict=True), strict=True):
-            f = torch.cat(features, dim=2)  # (K, 4, n, m)
-            for turn, memory in enumerate(memories):
-                cast(MemoryBank, memory).learn(f[:, turn])
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        """The sum over turns of how far the nearest that is remembered lies, by the projection and by the trunk."""
-        trunk, projection = self.features(x)
-
-        def far(f: Tensor, memories: nn.ModuleList) -> Tensor:
-            return torch.stack([memory(f[:, turn]) for turn, memory in enumerate(memories)]).sum(0)
-
-        return {"projection": far(projection, self.of_projection), "trunk": far(trunk, self.of_trunk)}
-
-
-def _by_pixel(x: Tensor) -> Tensor:
-    """The same images (K, B, c, h, w), the channels of a pixel side by side: convolutions of few channels are faster so."""
-    return x.movedim(2, -1).clone(memory_format=torch.contiguous_format).movedim(-1, 2)
-
-
-def _trunk(generators: MemberGenerators, shape: tuple[int, ...], width: int, m: int) -> nn.Sequential:
-    """Strided convolutions with batch normalisation until four pixels are left, then m features."""
-    c, h, w = shape
-    layers: list[nn.Module] = []
-    while min(h, w) > 4 or len(layers) < 6:
-        kernel = 4 if h % 2 == 0 and w % 2 == 0 else 3
-        out = width * min(2 ** (len(layers) // 3), 4)
-        layers += [Conv(generators, c, out, kernel, 2, 1), BatchNorm(generators, out, momentum=0.1), leaky()]
-        c, h, w = out, (h + 2 - kernel) // 2 + 1, (w + 2 - kernel) // 2 + 1
-    return nn.Sequential(*layers, Reshape(c * h * w), Linear(generators, c * h * w, m))
-
-
-class ICLModel(Model[ContrastiveSettings]):
-    """Rows: a network for a part of the columns, one for the rest, and the parts."""
-
-    other_chunk_rows = (4, 32)  # a row is many rows to the networks: chunks are large as they are
-    gpu_chunks = 8
-    part: Tensor
-    rest: Tensor
-
-    def __init__(self, shape: tuple[int, ...], settings: ContrastiveSettings, generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
-        s, d = settings, shape[0]
-        size = max(1, d // 4)
-        orders = torch.stack([generators.permutations(d) for _ in range(s.parts)], dim=1)  # (K, J, d)
-        self.register_buffer("part", orders[..., :size].clone())  # (K, J, size)
-        self.register_buffer("rest", orders[..., size:].clone() if d > 1 else orders.clone())
-        widths = (s.width, s.width, s.n_projection)
-        self.f = mlp(generators, (size + s.parts, *widths))
-        self.g = mlp(generators, (self.rest.shape[2] + s.parts, *widths))
-
-    def players(self) -> tuple[Player, ...]:
-        return (Player("contrast", [*self.parameters()], self.loss),)
-
-    def logits(self, x: Tensor) -> Tensor:
-        """How well each part of rows x (K, B, d) fits the rest that belongs to each part, (K, B, J, J)."""
-        x = self.preprocess(x)
-        one, other = (
-            F.normalize(net(self._of(x, places)), dim=2) for net, places in ((self.f, self.part), (self.g, self.rest))
-        )
-        members, n, parts = *x.shape[:2], self.settings.parts
-        a, b = (f.reshape(members * n, parts, -1) for f in (one, other))
-        return scalar_products(a, b).view(members, n, parts, parts) / self.settings.temperature
-
-    def _of(self, x: Tensor, places: Tensor) -> Tensor:
-        """The columns `places` (K, J, m) of rows x (K, B, d), and which part it is: (K, B J, m + J)."""
-        members, n, parts = *x.shape[:2], places.shape[1]
-        flat = places.flatten(1)[:, None].expand(-1, n, -1)
-        columns = x.gather(2, flat).view(members, n, parts, -1)
-        which = torch.eye(parts, dtype=x.dtype, device=x.device).expand(members, n, parts, parts)
-        return torch.cat([columns, which], dim=3).flatten(1, 2)
-
-    def each(self, x: Tensor) -> Tensor:
-        """-log p(the right rest) averaged over parts, (K, B)."""
-        found: Tensor = -torch.log_softmax(self.logits(x), dim=3).diagonal(dim1=2, dim2=3).mean(2)
-        return found
-
-    def loss(self, x: Tensor) -> Tensor:
-        return self.each(x).mean(1)
-
-    def score_terms(self, x: Tensor) -> dict[str, Tensor]:
-        return {"parts": self.each(x)}
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Contrastive(TorchDetector[ContrastiveSettings]):
-    """Normal examples told apart: how far the nearest of them lies, or how badly the parts of a row fit each other.
+    """Contrastive learning of normal samples: CSI on images, ICL on rows.
 
     Parameters
     ----------
     width : int, optional
         Channels of the first convolution, or units of the hidden layers.
-    n_features, n_projection : int, optional
-        Length of the trunk's features, and of those that are contrasted.
+    n_features : int, optional
+        Length of the trunk's features. Images only.
+    n_projection : int, optional
+        Length of the features that are contrasted.
     temperature : float, optional
-        Of the contrast: the lower, the more the nearest of the others count.
-    turn, scale, shear, shift : float, optional
-        How far views of images are moved: degrees, logarithm of the size, columns a row, share of the side. By default
-        things on a background are moved further than pictures that fill their frame.
+        Temperature of the contrastive loss. The lower, the more the most similar negatives count.
+    rotation, scale, shear, translation : float, optional
+        Strength of random views of images: degrees, logarithm of the size, columns per row, fraction of the side. By
+        default they are larger for objects on a background than for images that fill their frame.
     thickness : float, optional
-        How far strokes are made thicker or thinner, in [0, 1]. By default only those of things on a background.
+        Strength of random thickening and thinning of strokes, in [0, 1]. By default 0 except for objects on a background.
     memory_size : int, optional
-        How many features are remembered for each turn, a multiple of 16: all of the training images', or the centres
-        that these crowd around. Fewer are cheaper to score and, down to some hundreds, better: a single training image
-        that was hard to place no longer excuses what lies near it.
-    parts : int, optional
-        Parts of a row's columns.
+        Number of features in memory per rotation, a multiple of 16. Fewer cost less to score and, down to some hundreds,
+        find more: single training images that are hard to place no longer excuse anomalies near them.
+    n_subvectors : int, optional
+        Number of subvectors of a row.
+    training : TrainingConfig, optional
+        Optimizer, batch size, steps, weight averaging and precision.
+    early_stopping : EarlyStopping, optional
+        This method has no validation loss: training uses all rows and the last weights, ``criterion="none"``.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming.
+    members : int, default=1
+        Number of networks trained side by side from different seeds. The score is their mean.
+    device : str, default="auto"
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
+        trained on a GPU scores on the CPU where there is none.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
+
+    Attributes
+    ----------
+    settings_ : ContrastiveSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    history_ : dict of str to ndarray
+        Training curves: "step" of shape (n_records,), and the loss of each player of shape (n_records, members).
+    health_ : list of str
+        Problems in training and what was done about them, one sentence each.
 
     References
     ----------
@@ -282,32 +362,33 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     --------
     >>> import numpy as np
     >>> from egbad.detectors import Contrastive
+    >>> from egbad.training import TrainingConfig
     >>> z = np.random.default_rng(0).normal(size=(500, 2))
     >>> X = z @ np.array([[1.0, 2.0, 0.5, 0.0, -1.0], [0.3, -1.0, 2.0, 1.0, 0.0]])
-    >>> detector = Contrastive(steps=200, alpha=0.05, random_state=0).fit(X)
+    >>> detector = Contrastive(training=TrainingConfig(steps=200), alpha=0.05, random_state=0).fit(X)
     >>> detector.predict(np.array([[1.3, 1.0, 2.5, 1.0, -1.0], [-2.0, 2.0, -2.0, 2.0, 2.0]]))
     array([ 1, -1])
     """
 
     name: ClassVar[str] = "contrastive"
     settings_type: ClassVar = ContrastiveSettings
-    model_type: ClassVar = CSIModel  # for images; `_build` takes `ICLModel` for rows
+    model_type: ClassVar = CSIModel  # `_build` uses ICLModel for rows
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"temperature": (0.1, 0.2, 0.5)}
-    tunable_on_rows: ClassVar = {"preprocessing__scaling": ("standard", "minmax"), "parts": (8, 32, 64)}
-    tunable_on_images: ClassVar = {"memory_size": (128, 512, 2048), "shift": (0.05, 0.2)}
+    tunable_on_rows: ClassVar = {"preprocessing__scaling": ("standard", "minmax"), "n_subvectors": (8, 32, 64)}
+    tunable_on_images: ClassVar = {"memory_size": (128, 512, 2048), "translation": (0.05, 0.2)}
 
     width: int | None = None
     n_features: int | None = None
     n_projection: int | None = None
     temperature: float | None = None
-    turn: float | None = None
+    rotation: float | None = None
     scale: float | None = None
     shear: float | None = None
-    shift: float | None = None
+    translation: float | None = None
     thickness: float | None = None
     memory_size: int | None = None
-    parts: int | None = None
+    n_subvectors: int | None = None
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[ContrastiveSettings]:
         return (ICLModel if len(shape) == 1 else CSIModel)(shape, self.settings_, generators)
