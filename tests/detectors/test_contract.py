@@ -130,7 +130,7 @@ def test_a_score_has_the_same_bits_on_any_number_of_threads(either):
 def test_many_rows_have_the_bits_that_few_have_from_several_members(name):
     x = scene(2300, 1)
     detector = quick(name, members=2, device="cpu").fit(scene(200, 0))
-    for _ in range(2):  # the second time larger chunks are met, if they have the same bits here
+    for _ in range(2):  # larger chunks are used where they have the same bits
         scores = detector.anomaly_score(x)
         assert np.array_equal(scores[2000:2100], detector.anomaly_score(x[2000:2100]))
     copied = pickle.loads(pickle.dumps(detector))
@@ -154,7 +154,7 @@ def test_a_member_is_the_same_alone_and_among_others(name, draw):
     for turn in set(one.history_) - {"step"}:
         assert np.array_equal(three.history_[turn][:, 0], one.history_[turn][:, 0], equal_nan=True)
     encoded = one.encoder_.encode(new)
-    (of_one, n), (of_three, _) = (next(detector._chunked.chunks(encoded)) for detector in (one, three))
+    (of_one, n), (of_three, _) = (next(detector._runner.chunks(encoded)) for detector in (one, three))
     with torch.no_grad():
         terms, stacked_terms = one.model_.score_terms(of_one), three.model_.score_terms(of_three)
     for term, values in terms.items():

@@ -16,7 +16,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 
 from egbad.detectors.base import Floats
-from egbad.detectors.base.batching import chunks
+from egbad.detectors.base.batching import pad_chunks
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import norm_distance
 from egbad.detectors.gan.models import BiGANModel, BiGANSettings
@@ -157,7 +157,7 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
         """
         encoded = self.encoder_.encode(self.check_input(X).x)
         model = self._representation()
-        parts = self._chunked.each(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
+        parts = self._runner.map(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
         z = torch.cat(parts, dim=1)  # (K, n, k)
         return z.transpose(0, 1).flatten(1).double().cpu().numpy()
 
@@ -185,7 +185,8 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
             raise InvalidInputError(f"Z must have {self._n_features_out} columns, got an array of shape {z.shape}.")
         with torch.no_grad():
             parts = [
-                model.G(self._by_member(chunk))[:, :n].mean(0).cpu().numpy() for chunk, n in chunks(z, model.chunk_rows)
+                model.G(self._by_member(chunk))[:, :n].mean(0).cpu().numpy()
+                for chunk, n in pad_chunks(z, model.chunk_rows)
             ]
         return self._to_user_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
 

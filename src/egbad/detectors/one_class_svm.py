@@ -100,7 +100,7 @@ class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
     """
 
     name: ClassVar[str] = "one_class_svm"
-    parallel_chunks: ClassVar[bool] = True
+    parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = OneClassSVMSettings
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}

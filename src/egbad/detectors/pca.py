@@ -83,7 +83,7 @@ class PCA(SklearnDetector[PCASettings]):
     """
 
     name: ClassVar[str] = "pca"
-    parallel_chunks: ClassVar[bool] = True
+    parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = PCASettings
     tunable: ClassVar = {"n_components": (0.8, 0.9, 0.99)}
 

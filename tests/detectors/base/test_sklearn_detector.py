@@ -32,7 +32,7 @@ def test_images_are_flattened_to_vectors_of_doubles():
 
 @pytest.mark.parametrize("parallel", [False, True])
 def test_rows_are_scored_in_chunks_of_one_shape(monkeypatch, parallel, rows):
-    monkeypatch.setattr(DistanceToMean, "parallel_chunks", parallel)
+    monkeypatch.setattr(DistanceToMean, "parallel_batches", parallel)
     detector = DistanceToMean(alpha=0.1, random_state=0).fit(rows)
     detector.chunk_shapes_.clear()
     scores = detector.anomaly_score(rows[:300])

@@ -1,30 +1,52 @@
-"""Chunks side by side: in order, without gradients, each on one thread, and torch left as it was."""
+"""Tests of `egbad.detectors.base.threads`."""
 
 import os
 import signal
-import subprocess
-import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
+import numpy as np
 import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from egbad.detectors.base.threads import map_threads, products
+from egbad.detectors.base.threads import BlasThreadLimit, map_threads, one_thread
+from egbad.detectors.pca import PCA
+
+forks = [
+    pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
+    pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning"),
+]
 
 
-@pytest.fixture(autouse=True, params=[1, 3])
+@pytest.fixture(params=[1, 3])
 def threads(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param)
     yield request.param
-    assert torch.get_num_threads() == request.param, "what was set is left alone"
+    assert torch.get_num_threads() == request.param, "the number of threads must be restored"
     torch.set_num_threads(before)
 
 
+def blas_thread_numbers():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+def exit_code_of_child(work):
+    """Fork, and return 0 if `work` returns True in the child; a child that hangs is killed."""
+    child = os.fork()
+    if child == 0:
+        signal.alarm(20)
+        os._exit(0 if work() else 1)
+    return os.waitpid(child, 0)[1]
+
+
+# -- map_threads -------------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("n", [0, 1, 2, 50])
-def test_every_chunk_in_order_on_one_thread_without_gradients(n):
+def test_results_are_in_order_and_each_item_has_one_thread_and_no_gradients(n, threads):
     seen = []
 
     def work(i):
@@ -36,90 +58,114 @@ def test_every_chunk_in_order_on_one_thread_without_gradients(n):
     assert torch.is_grad_enabled()
 
 
-def test_chunks_are_worked_on_at_the_same_time(threads):
-    if threads == 1:
-        pytest.skip("one thread is one at a time")
-    together = threading.Barrier(2, timeout=30)
-    places = map_threads(lambda i: together.wait(), range(4))  # a chunk that waits for another would never end alone
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_items_are_computed_at_the_same_time(threads):
+    barrier = threading.Barrier(2, timeout=30)
+    places = map_threads(lambda i: barrier.wait(), range(4))  # an item that waits for another would never end alone
     assert sorted(places) == [0, 0, 1, 1]
 
 
-def test_nobody_waits_for_a_chunk_that_takes_long(threads):
-    if threads == 1:
-        pytest.skip("one thread is one at a time")
-    others = threading.Event()
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_a_slow_item_does_not_hold_up_the_others(threads):
+    others_done = threading.Event()
 
     def work(i):
         if i == 2 * threads - 1:
-            others.set()
-        return i > 0 or others.wait(30)
+            others_done.set()
+        return i > 0 or others_done.wait(30)
 
     assert all(map_threads(work, range(4 * threads)))
 
 
-def test_what_goes_wrong_is_raised():
+@pytest.mark.parametrize("threads", [3], indirect=True)
+def test_no_more_threads_are_used_than_allowed(threads):
+    used = set()
+    map_threads(lambda i: used.add(threading.current_thread().name), range(50), max_threads=2)
+    assert len(used) <= 2
+
+
+def test_an_error_is_raised_and_ends_the_work(threads):
+    taken = []
+
     def work(i):
+        taken.append(i)
         if i == 3:
             raise ValueError("no")
         return i
 
     with pytest.raises(ValueError, match="no"):
-        map_threads(work, range(8))
+        map_threads(work, range(1000))
+    assert len(taken) < 1000
 
 
-def test_chunks_are_made_when_they_are_due(threads):
+def test_items_are_taken_when_a_thread_is_free(threads):
     made = []
 
-    def chunks():
+    def items():
         for i in range(1000):
             made.append(i)
             yield i
 
-    most = []
-    map_threads(lambda i: most.append(len(made) - i), chunks())
-    assert max(most) <= 8 * threads + 2, "what waits takes memory"
+    ahead = []
+    map_threads(lambda i: ahead.append(len(made) - i), items())
+    assert max(ahead) <= 8 * threads + 2, "items that wait take memory"
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_child_has_threads_of_its_own():
+def test_the_other_threads_end_with_the_call(threads):
+    before = threading.active_count()
+    map_threads(lambda i: i, range(8))
+    assert threading.active_count() == before
+
+
+def test_several_threads_may_map_at_the_same_time(threads):
+    with ThreadPoolExecutor(3) as pool:
+        runs = [*pool.map(lambda k: map_threads(lambda i: k * i, range(20)), range(6))]
+    assert runs == [[k * i for i in range(20)] for k in range(6)]
+
+
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+def test_a_forked_child_maps_on_threads_of_its_own(mark, threads):
     assert map_threads(lambda i: i, range(8)) == [*range(8)]
-    child = os.fork()
-    if child == 0:
-        signal.alarm(20)  # rather than to wait for ever
-        os._exit(0 if map_threads(lambda i: i, range(8)) == [*range(8)] else 1)
-    assert os.waitpid(child, 0)[1] == 0
+    assert exit_code_of_child(lambda: map_threads(lambda i: i, range(8)) == [*range(8)]) == 0
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="counts pages as Linux does")
-def test_memory_is_kept_from_one_score_to_the_next():
-    code = """
-import resource, warnings
-import numpy as np
-from egbad import EGBAD, TrainingConfig
-warnings.simplefilter("ignore")
-x = np.random.default_rng(0).normal(size=(4096, 8)).astype(np.float32)
-detector = EGBAD(training=TrainingConfig(steps=2), alpha=0.1, random_state=0, device="cpu").fit(x[:500])
-for _ in range(5):
-    detector.anomaly_score(x)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
-    detector.anomaly_score(x)
-print((resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before) // 5)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 500, "pages asked for anew at each score; thousands where memory is given back"
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+def test_a_forked_child_scores_like_its_parent(mark):
+    x = np.random.default_rng(0).normal(size=(3000, 4))
+    detector = PCA(alpha=0.1, random_state=0).fit(x[:500])
+    scores = detector.anomaly_score(x)
+    assert exit_code_of_child(lambda: np.array_equal(detector.anomaly_score(x), scores)) == 0
 
 
-def test_products_are_whole_until_the_last_who_asked_is_done():
-    def threads():
-        return {own["num_threads"] for own in threadpool_info() if own["user_api"] == "blas"}
+def test_one_thread_is_lifted_after_an_error():
+    before, inside = torch.get_num_threads(), []
+    with pytest.raises(ZeroDivisionError), one_thread():
+        inside.append(torch.get_num_threads() // (torch.get_num_threads() - 1))
+    assert torch.get_num_threads() == before
 
+
+# -- BlasThreadLimit ---------------------------------------------------------------------------------------------------
+
+
+def test_blas_has_one_thread_until_the_last_caller_is_done():
+    blas = BlasThreadLimit()
     with threadpool_limits(2, "blas"):
-        before = threads()
+        before = blas_thread_numbers()
         with ExitStack() as first, ExitStack() as second:
-            first.enter_context(products.undivided())
-            second.enter_context(products.undivided())
+            first.enter_context(blas.single_thread())
+            second.enter_context(blas.single_thread())
             first.close()
-            assert threads() == {1}
-        assert threads() == before
+            assert blas_thread_numbers() == {1}
+        assert blas_thread_numbers() == before
+
+
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+def test_a_child_forked_while_another_thread_sets_the_limit_does_not_hang(mark):
+    blas = BlasThreadLimit()
+    with blas.single_thread(), blas._lock:  # as another thread may hold it
+
+        def enter():
+            with blas.single_thread():
+                return blas_thread_numbers() == {1}
+
+        assert exit_code_of_child(enter) == 0

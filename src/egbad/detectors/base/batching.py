@@ -1,150 +1,272 @@
-"""Encoded rows on their way through a model: in chunks, whose size changes no bit of what comes out."""
+"""Rows on their way through a detector: batches on threads, and chunks of fixed shapes within a batch.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+A batch is encoded and scored on one thread. Matrix products round by the shape of their factors, but the bits of a row do
+not depend on its position in a product of one shape. A batch is therefore scored in chunks of one fixed number of rows,
+the last one padded with zeros. Smaller or larger chunks are used only where they give the same bits on this machine.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from itertools import chain
 from math import ceil, prod
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from egbad.arrays import Array
 from egbad.detectors.base.model import Model
 from egbad.detectors.base.threads import map_threads, one_thread
 from egbad.nn.precision import Precision, matmul_precision
 
 C = TypeVar("C")
-Array = NDArray[Any]
 
-_CHUNKS_A_PART = 16  # that are encoded together, at most
-_WORTH_THREADS = 4  # usual chunks: fewer take no longer than threads take to start
-_PIXELS = 2**18  # of a large chunk of images, the same
-_PIXELS_ON_GPU = 2**22  # the same there
-_PADDED = 1.125  # of the rows that usual chunks come to: what larger ones may come to, with those that fill the last
-_COMPARED = 8  # images by which chunks of two sizes are compared
+BATCH_ROWS = 16_384  # rows that are encoded together at most: bounds memory, changes no score
+_MAX_BATCH_CHUNKS = 16
+_MIN_PARALLEL_CHUNKS = 4  # fewer chunks take no longer than threads take to start
+_MAX_CHUNK_PIXELS = 2**18  # of a chunk larger than the standard one
+_MAX_GPU_CHUNK_PIXELS = 2**22
+_MAX_PADDING = 1.125  # rows in larger chunks, with padding, per row in standard chunks
+_COMPARED_ROWS, _COMPARED_IMAGES = (
+    32,
+    8,
+)  # at least so many are compared to decide whether two chunk sizes give the same bits
 
 
-def chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
-    """Parts of x (n, ...) of one shape (size, ...), and how many of their rows are real: the last is padded with zeros.
+def map_batches(function: Callable[[Array], C], x: Array, size: int = BATCH_ROWS, *, parallel: bool = False) -> list[C]:
+    """Apply a function to batches of rows.
 
-    Matrix products round differently by shape, but a row's bits do not depend on its place in a product of one shape.
+    Parameters
+    ----------
+    function : callable
+        Takes a batch of shape (size, ...) or, at the end, a smaller one.
+    x : ndarray of shape (n, ...)
+    size : int
+        Rows of a batch.
+    parallel : bool, default=False
+        Whether to use several threads, see `egbad.detectors.base.threads.map_threads`.
+
+    Returns
+    -------
+    list
+        The results, in the order of the batches.
+    """
+    batches = [x[start : start + size] for start in range(0, len(x), size)]
+    return map_threads(function, batches, len(batches)) if parallel else [function(batch) for batch in batches]
+
+
+def batch_size(n: int, chunk_size: int, max_chunks: int = _MAX_BATCH_CHUNKS) -> int:
+    """Return the rows of a batch, whole chunks, so that n rows make at least one batch for each thread.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    chunk_size : int
+        Rows of a chunk.
+    max_chunks : int
+        Limit for the chunks of a batch.
+
+    Returns
+    -------
+    int
+    """
+    threads = torch.get_num_threads() if n >= _MIN_PARALLEL_CHUNKS * chunk_size else 1
+    return min(max_chunks, ceil(n / (threads * chunk_size))) * chunk_size
+
+
+def pad_chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
+    """Cut rows into chunks of one size, the last one padded with zeros.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+    size : int
+
+    Yields
+    ------
+    ndarray of shape (size, ...)
+        A chunk.
+    int
+        Number of its rows that are rows of x.
     """
     for start in range(0, len(x), size):
-        part = x[start : start + size]
-        n = len(part)
-        yield (part if n == size else np.concatenate([part, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])), n
+        chunk = x[start : start + size]
+        n = len(chunk)
+        if n < size:
+            chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
+        yield chunk, n
 
 
-@dataclass(frozen=True)
-class Chunked:
-    """A model of `members` on a device, for rows and images of any number.
+class ModelRunner:
+    """Runs a trained model on any number of encoded rows or images.
 
     Parameters
     ----------
     model : Model
-    members : int
+        Model of K members.
     device : str
-        Where its weights are.
+        Device of its weights.
     precision : {"float32", "tf32", "bf16"}
-        Of its products.
+        Precision of matrix products and convolutions.
     """
 
-    model: Model[Any]
-    members: int
-    device: str
-    precision: Precision
+    def __init__(self, model: Model[Any], device: str, precision: Precision) -> None:
+        self.model, self.device, self.precision = model, device, precision
+        self.members = len(model.generators)
+        self._members: list[Model[Any]] = []  # each member as a model of its own, once they are needed
+        self._same_bits: dict[int, bool] = {}  # chunk size -> whether it gives the bits of the standard size
 
-    def each(self, work: Callable[[Tensor, int], C], x: Array) -> list[C]:
-        """What `work` makes of every chunk (K, C, ...) of encoded x (n, ...) and the number of its rows that are real."""
-        if not self.side_by_side:
-            return self.in_turn(work, x)  # on a GPU it is parts that are side by side
+    def __reduce__(self) -> tuple[type["ModelRunner"], tuple[Any, ...]]:
+        """Copy the arguments only: another machine decides about its own chunk sizes."""
+        return type(self), (self.model, self.device, self.precision)
 
-        def precise(part: tuple[Tensor, int]) -> C:
-            with matmul_precision(self.precision, self.device):  # a thread has its own
-                return work(*part)
+    # -- running -----------------------------------------------------------------------------------------------------
 
-        return map_threads(precise, self.chunks(x, self._best(x)))
+    def map(self, function: Callable[[Tensor, int], C], x: Array) -> list[C]:
+        """Apply a function to chunks of encoded rows, on several threads.
 
-    def in_turn(self, work: Callable[[Tensor, int], C], x: Array, size: int = 0) -> list[C]:
-        """The same, one chunk after the other."""
-        with torch.no_grad(), matmul_precision(self.precision, self.device):
-            return [work(*part) for part in self.chunks(x, size)]
+        On a GPU, and where the model scores sequentially, it is one thread.
+
+        Parameters
+        ----------
+        function : callable
+            Takes a chunk of shape (K, C, ...) and the number of its rows that are not padding.
+        x : ndarray of shape (n, ...)
+            Encoded rows or images.
+
+        Returns
+        -------
+        list
+            The results, in the order of the chunks.
+        """
+        if not self._one_thread_each:
+            return self.map_serial(function, x)
+        batches = map_batches(
+            lambda batch: self.map_serial(function, batch), x, self.batch_size(len(x), x.shape[1:]), parallel=True
+        )
+        return [*chain.from_iterable(batches)]
+
+    def map_serial(self, function: Callable[[Tensor, int], C], x: Array) -> list[C]:
+        """Apply a function to chunks of encoded rows on the calling thread; parameters and result are those of `map`."""
+        threads = one_thread() if self._one_thread_each else nullcontext()
+        with threads, torch.no_grad(), matmul_precision(self.precision, self.device):
+            return [function(chunk, n) for chunk, n in self.chunks(x, self._choose_chunk_size(x))]
 
     def terms(self, x: Array) -> list[dict[str, Tensor]]:
-        """Terms (K, n) of each member for encoded x (n, ...), in parts."""
-        return self.each(self._some_terms, x)
+        """Return the score terms of each chunk, on the calling thread.
 
-    def chunks(self, x: Array, size: int = 0) -> Iterator[tuple[Tensor, int]]:
-        """Chunks (K, C, ...) of one size, by default the usual one, and how many of their rows are real."""
-        for part, n in chunks(x, size or self.usual(x.shape[1:])):
-            rows = torch.from_numpy(part).to(self.device)
+        Parameters
+        ----------
+        x : ndarray of shape (n, ...)
+            Encoded rows or images.
+
+        Returns
+        -------
+        list of dict of str to Tensor of shape (K, C)
+            Without padding, in double precision.
+        """
+        return self.map_serial(self._chunk_terms, x)
+
+    def chunks(self, x: Array, size: int | None = None) -> Iterator[tuple[Tensor, int]]:
+        """Cut encoded rows into chunks on the model's device, which all members share.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n, ...)
+        size : int, optional
+            Rows of a chunk, by default the standard size.
+
+        Yields
+        ------
+        Tensor of shape (K, size, ...)
+            A chunk.
+        int
+            Number of its rows that are not padding.
+        """
+        for chunk, n in pad_chunks(x, size or self.chunk_size(x.shape[1:])):
+            rows = torch.from_numpy(chunk).to(self.device)
             yield rows.expand(self.members, *rows.shape), n
 
     @property
-    def side_by_side(self) -> bool:
-        """Whether chunks are scored at the same time."""
+    def _one_thread_each(self) -> bool:
+        """True if a chunk is computed on one thread and chunks may be computed at the same time."""
         return self.device == "cpu" and not self.model.scores_sequentially
 
-    def part(self, n: int, shape: tuple[int, ...]) -> int:
-        """How many of n rows or images that are encoded to `shape` are encoded and scored together."""
-        chunk = self.usual(shape)
-        threads = torch.get_num_threads() if n >= _WORTH_THREADS * chunk else 1
-        most = _CHUNKS_A_PART if self.device == "cpu" else 1
-        return min(most, ceil(n / (threads * chunk))) * chunk
+    # -- sizes -------------------------------------------------------------------------------------------------------
 
-    def usual(self, shape: tuple[int, ...]) -> int:
-        """How many encoded rows or images of `shape` are scored at once, if not a few or very many."""
-        usual = self.model.chunk_rows if len(shape) == 1 else self.model.chunk_images
+    def batch_size(self, n: int, shape: tuple[int, ...]) -> int:
+        """Return how many of n rows or images, encoded to `shape`, are encoded and scored together."""
+        return batch_size(n, self.chunk_size(shape), _MAX_BATCH_CHUNKS if self.device == "cpu" else 1)
+
+    def chunk_size(self, shape: tuple[int, ...]) -> int:
+        """Return the standard number of encoded rows or images of a chunk; on a GPU it is bounded by memory."""
+        size = self.model.chunk_rows if len(shape) == 1 else self.model.chunk_images
         if self.device == "cpu":
-            return usual
-        most = self.model.gpu_chunks * usual // self.members
+            return size
+        largest = self.model.gpu_chunks * size // self.members
         if len(shape) == 3:
-            most = min(most, _PIXELS_ON_GPU // prod(shape))
-        return max(usual, 1 << (max(1, most).bit_length() - 1))
+            largest = min(largest, _MAX_GPU_CHUNK_PIXELS // prod(shape))
+        return max(size, 1 << (max(1, largest).bit_length() - 1))
 
-    def _best(self, x: Array) -> int:
-        """The size of chunks to score x (n, ...) in: the smallest that holds all, or the largest that is filled well enough."""
-        usual = self.usual(x.shape[1:])
-        pixels = int(np.prod(x.shape[1:]))
-        others = (
-            self.model.other_chunk_rows
-            if x.ndim == 2
-            else [n for n in self.model.other_chunk_images if n <= usual or n * pixels <= _PIXELS]
-        )
-        if self.device != "cpu" or usual <= min(others, default=usual):
-            return usual
-        holding = sorted(n for n in others if len(x) <= n < usual)
-        most = _PADDED * usual * ceil(len(x) / usual)
-        filled = sorted((n for n in others if usual < n <= len(x) and n * ceil(len(x) / n) <= most), reverse=True)
-        return next((n for n in (*holding, *filled) if self._alike(n, usual, x.shape[1:])), usual)
+    def _choose_chunk_size(self, x: Array) -> int:
+        """Return the size of chunks for x (n, ...): the smallest that holds all rows, or the largest with little padding."""
+        shape = x.shape[1:]
+        standard = self.chunk_size(shape)
+        if self.device != "cpu":
+            return standard
+        others = self._other_chunk_sizes(shape)
+        smaller = sorted(size for size in others if len(x) <= size < standard)
+        most = _MAX_PADDING * standard * ceil(len(x) / standard)
+        fitting = [size for size in others if standard < size <= len(x) and size * ceil(len(x) / size) <= most]
+        candidates = (*smaller, *sorted(fitting, reverse=True))
+        return next((size for size in candidates if self.has_same_bits(size, shape)), standard)
 
-    def _alike(self, size: int, usual: int, shape: tuple[int, ...]) -> bool:
-        """Whether rows in chunks of this size have the bits here that they have in the usual ones.
+    def _other_chunk_sizes(self, shape: tuple[int, ...]) -> Sequence[int]:
+        """Return the chunk sizes that may replace the standard one."""
+        if len(shape) == 1:
+            return self.model.other_chunk_rows
+        standard = self.chunk_size(shape)
+        sizes = self.model.other_chunk_images
+        return [size for size in sizes if size <= standard or size * prod(shape) <= _MAX_CHUNK_PIXELS]
 
-        Found out when it is asked a second time: a first few rows are sooner scored in a usual chunk.
+    def has_same_bits(self, size: int, shape: tuple[int, ...]) -> bool:
+        """Return whether scores in chunks of a size have the bits of scores in standard chunks on this machine.
+
+        Both score the same random rows. The answer is decided once, when the size is first needed.
+
+        Parameters
+        ----------
+        size : int
+        shape : tuple of int
+            Shape of an encoded row or image.
+
+        Returns
+        -------
+        bool
         """
-        known: dict[int, bool | None] = self.model.__dict__.setdefault("alike", {})
-        if size not in known:
-            known[size] = None
-            return False
-        found = known[size]
-        if found is None:
-            n = max(size, usual if len(shape) == 1 else _COMPARED)
+        if size not in self._same_bits:
+            n = max(size, _COMPARED_ROWS if len(shape) == 1 else _COMPARED_IMAGES)
             x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-            found = known[size] = torch.equal(self._bits(x, size), self._bits(x, usual))
-        return found
+            one, other = (self._stacked_terms(x, number) for number in (size, self.chunk_size(shape)))
+            self._same_bits[size] = torch.equal(one, other)
+        return self._same_bits[size]
 
-    def _bits(self, x: Array, size: int) -> Tensor:
-        """All terms of each member (terms, K, n) by chunks of this size, on one thread."""
-        with one_thread():
-            parts = self.in_turn(lambda chunk, n: torch.stack([*self._some_terms(chunk, n).values()]), x, size)
+    # -- terms -------------------------------------------------------------------------------------------------------
+
+    def _stacked_terms(self, x: Array, size: int) -> Tensor:
+        """Return all terms of each member (terms, K, n), computed in chunks of a size."""
+        with torch.no_grad(), matmul_precision(self.precision, self.device):
+            parts = [torch.stack([*self._chunk_terms(*chunk).values()]) for chunk in self.chunks(x, size)]
         return torch.cat(parts, dim=2)
 
-    def _some_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
-        """Terms (K, n) of the first n rows of a chunk (K, C, ...)."""
-        if self.members > 1 and chunk.ndim == 3 and self.device == "cpu" and chunk.shape[1] > self.model.chunk_rows:
-            # One member after the other, so that a chunk fits into the cache, and memory, as one member's does.
-            each = [one.score_terms(chunk[k : k + 1]) for k, one in enumerate(self.model.split_members())]
+    def _chunk_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
+        """Return the terms (K, n) of the first n rows of a chunk (K, C, ...)."""
+        large = chunk.ndim == 3 and chunk.shape[1] > self.model.chunk_rows
+        if self.members > 1 and large and self.device == "cpu":
+            # One member after the other: a large chunk of all members does not fit into the cache.
+            self._members = self._members or [self.model.member(k) for k in range(self.members)]
+            each = [member.score_terms(chunk[k : k + 1]) for k, member in enumerate(self._members)]
             return {name: torch.cat([terms[name] for terms in each]).double()[:, :n] for name in each[0]}
         return {name: values.double()[:, :n] for name, values in self.model.score_terms(chunk).items()}

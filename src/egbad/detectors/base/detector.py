@@ -4,7 +4,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, Self, TypeVar
+from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
 from sklearn.base import OutlierMixin
@@ -28,10 +28,6 @@ from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
 Callback = Callable[[int], None]
-
-_BATCH_ROWS = 16_384  # rows that are encoded together: bounds memory, changes no score
-
-A = TypeVar("A")
 
 
 @dataclass(frozen=True)
@@ -346,10 +342,6 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         """Return the score terms (n,) of checked rows or images x (n, ...)."""
         parts = self._map_batches(lambda part: self._guarded_terms(self.encoder_.encode(part)), x)
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _map_batches(self, function: Callable[[Array], A], x: Array) -> list[A]:
-        """Apply `function` to batches of bounded size of x (n, ...)."""
-        return [function(x[start : start + _BATCH_ROWS]) for start in range(0, len(x), _BATCH_ROWS)]
 
     def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
         """Return the terms of encoded rows, with the penalty of the range guard where there is one."""

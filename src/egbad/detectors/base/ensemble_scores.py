@@ -5,19 +5,19 @@ import torch
 from torch import Tensor
 
 from egbad.arrays import Array, Floats
-from egbad.detectors.base.batching import Chunked
+from egbad.detectors.base.batching import ModelRunner
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import total
 from egbad.explain.explanation import Attribution
 from egbad.training.health import tie_probes, tied_members
 
 
-def score_spread(chunked: Chunked, x: Encoded) -> Floats:
+def score_spread(runner: ModelRunner, x: Encoded) -> Floats:
     """Return the standard deviation of the members' scores.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
     x : ndarray of shape (n, ...)
         Encoded rows or images.
 
@@ -25,15 +25,15 @@ def score_spread(chunked: Chunked, x: Encoded) -> Floats:
     -------
     ndarray of shape (n,)
     """
-    return _spread(chunked.terms(x))
+    return _spread(runner.terms(x))
 
 
-def mean_terms(chunked: Chunked, x: Encoded) -> dict[str, Floats]:
+def mean_terms(runner: ModelRunner, x: Encoded) -> dict[str, Floats]:
     """Return the score terms, averaged over the members.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
     x : ndarray of shape (n, ...)
         Encoded rows or images.
 
@@ -42,18 +42,18 @@ def mean_terms(chunked: Chunked, x: Encoded) -> dict[str, Floats]:
     dict of str to ndarray of shape (n,)
     """
     batches: dict[str, list[Array]] = {}
-    for terms in chunked.terms(x):
+    for terms in runner.terms(x):
         for name, values in terms.items():
             batches.setdefault(name, []).append(values.mean(0).cpu().numpy())
     return {name: np.concatenate(values) for name, values in batches.items()}
 
 
-def mean_reconstruction(chunked: Chunked, x: Encoded) -> Array:
+def mean_reconstruction(runner: ModelRunner, x: Encoded) -> Array:
     """Return the reconstructions, averaged over the members.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
     x : ndarray of shape (n, ...)
         Encoded rows or images.
 
@@ -63,17 +63,17 @@ def mean_reconstruction(chunked: Chunked, x: Encoded) -> Array:
     """
 
     def reconstruct(chunk: Tensor, n: int) -> Array:
-        return np.asarray(chunked.model.reconstruct(chunk)[:, :n].float().mean(0).cpu().numpy())
+        return np.asarray(runner.model.reconstruct(chunk)[:, :n].float().mean(0).cpu().numpy())
 
-    return np.concatenate(chunked.each(reconstruct, x))
+    return np.concatenate(runner.map(reconstruct, x))
 
 
-def mean_attribution(chunked: Chunked, x: Encoded) -> Attribution:
+def mean_attribution(runner: ModelRunner, x: Encoded) -> Attribution:
     """Attribute the scores to columns or pixels by the model's own method, averaged over the members.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
     x : ndarray of shape (n, ...)
         Encoded rows or images.
 
@@ -83,11 +83,11 @@ def mean_attribution(chunked: Chunked, x: Encoded) -> Attribution:
     """
 
     def attribute(chunk: Tensor, n: int) -> tuple[Array, Array, dict[str, Tensor]]:
-        found = chunked.model.attribute(chunk)
+        found = runner.model.attribute(chunk)
         shares, expected = (v[:, :n].detach().double().mean(0).cpu().numpy() for v in (found.shares, found.expected))
         return shares, expected, {name: v.detach().double()[:, :n] for name, v in found.terms.items()}
 
-    batches = chunked.each(attribute, x)
+    batches = runner.map(attribute, x)
     shares, expected = (np.concatenate([batch[i] for batch in batches]) for i in (0, 1))
     member_terms = [batch[2] for batch in batches]
     terms = {
@@ -96,16 +96,16 @@ def mean_attribution(chunked: Chunked, x: Encoded) -> Attribution:
     }
     # The part of the score that is not attributed: the score of the expected input, and rounding.
     base = np.asarray(sum(terms.values())) - shares.reshape(len(x), -1).sum(axis=1)
-    spread = _spread(member_terms) if chunked.members > 1 else None
-    return Attribution(shares, base, expected, chunked.model.attribution_method, terms, spread)
+    spread = _spread(member_terms) if runner.members > 1 else None
+    return Attribution(shares, base, expected, runner.model.attribution_method, terms, spread)
 
 
-def mean_loss(chunked: Chunked, x: Encoded) -> Tensor:
+def mean_loss(runner: ModelRunner, x: Encoded) -> Tensor:
     """Return the validation loss of each member, averaged over rows or images.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
         Model of K members.
     x : ndarray of shape (n, ...)
         Encoded rows or images held out of training.
@@ -114,16 +114,16 @@ def mean_loss(chunked: Chunked, x: Encoded) -> Tensor:
     -------
     Tensor of shape (K,)
     """
-    losses = [chunked.model.criterion(chunk)[:, :n].sum(1) for chunk, n in chunked.chunks(x)]
+    losses = [runner.model.criterion(chunk)[:, :n].sum(1) for chunk, n in runner.chunks(x)]
     return torch.stack(losses).sum(0) / len(x)
 
 
-def find_tied_members(chunked: Chunked, x: Encoded) -> list[int]:
+def find_tied_members(runner: ModelRunner, x: Encoded) -> list[int]:
     """Return the members that give many different rows or images near x the same score.
 
     Parameters
     ----------
-    chunked : Chunked
+    runner : ModelRunner
     x : ndarray of shape (n, ...)
         Encoded training rows or images.
 
@@ -131,10 +131,10 @@ def find_tied_members(chunked: Chunked, x: Encoded) -> list[int]:
     -------
     list of int
     """
-    probes = tie_probes(x[: chunked.usual(x.shape[1:])])
+    probes = tie_probes(x[: runner.chunk_size(x.shape[1:])])
     if probes is None:
         return []
-    return tied_members(np.concatenate([total(terms).cpu().numpy() for terms in chunked.terms(probes)], axis=1))
+    return tied_members(np.concatenate([total(terms).cpu().numpy() for terms in runner.terms(probes)], axis=1))
 
 
 def _spread(batches: list[dict[str, Tensor]]) -> Floats:

@@ -1,14 +1,16 @@
 """Explanations of a detector: attributions in the user's columns, pixels and units."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import NUMBER
 from egbad.data.ragged import sum_per_sample
+from egbad.detectors.base.batching import map_batches
 from egbad.detectors.base.inputs import Encoded, InputMixin
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import nearest_image_attribution, nearest_images
@@ -18,8 +20,10 @@ from egbad.explain.occlusion import farthest_groups, occlusion
 from egbad.preprocessing.range_guard import RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
 
-_BATCH_ROWS = 16_384  # rows that are explained together: bounds memory
 _HIDDEN_COLUMNS = 3  # columns that are hidden one by one: each costs one more score
+
+
+B = TypeVar("B")
 
 
 class ExplainMixin(InputMixin):
@@ -41,7 +45,16 @@ class ExplainMixin(InputMixin):
 
     @abstractmethod
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        """Return the score terms (n,) of encoded input, without a range guard."""
+        """Return the score terms (n,) of a batch of encoded input, without a range guard, on the calling thread."""
+
+    def _map_batches(self, function: Callable[[Array], B], x: Array) -> list[B]:
+        """Apply a function to batches of bounded size of x (n, ...), and return the results in order."""
+        return map_batches(function, x)
+
+    def _encoded_terms(self, x: Encoded) -> dict[str, Floats]:
+        """Return the score terms (n,) of any number of encoded rows or images, without a range guard."""
+        parts = self._map_batches(self._terms, x)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def explain(self, X: Any) -> Explanation:
         """Explain the score of each row or image.
@@ -56,8 +69,7 @@ class ExplainMixin(InputMixin):
             Share of each column or pixel in the score, and the value that was expected there.
         """
         data = self.check_input(X)
-        starts = range(0, len(data.x), _BATCH_ROWS)
-        whole = concatenate([self.attribute_checked(data.x[start : start + _BATCH_ROWS]) for start in starts])
+        whole = concatenate(map_batches(self.attribute_checked, data.x))
         return Explanation(
             score=whole.base + sum_per_sample(whole.shares),
             base=whole.base,
@@ -100,7 +112,7 @@ class ExplainMixin(InputMixin):
         encoded = self.encoder_.encode(x)
         inside = self._clip(encoded)
         parts = self._attribute(inside)
-        shares, terms = parts.shares, parts.terms or self._terms(inside)
+        shares, terms = parts.shares, parts.terms or self._encoded_terms(inside)
         if self.range_guard_ is not None:
             penalty = self.range_guard_.range_penalty(excess(encoded, inside))
             shares, terms = shares + penalty, {**terms, "range_penalty": penalty.sum(axis=1)}
@@ -118,7 +130,7 @@ class ExplainMixin(InputMixin):
         Images are compared with the exemplars most like them, or patches are hidden where there are no exemplars. Of rows, the
         columns farthest from the mean are hidden.
         """
-        terms = self._terms(x)
+        terms = self._encoded_terms(x)
         score = np.asarray(sum(terms.values()))
         if self.exemplars_ is not None:
             return replace(nearest_image_attribution(x, self.encoder_.encode(self.exemplars_), score), terms=terms)
@@ -136,7 +148,7 @@ class ExplainMixin(InputMixin):
 
     def _score(self, x: Encoded) -> Floats:
         """Return the scores (n,) of encoded input, without a range guard."""
-        return np.asarray(sum(self._terms(x).values()))
+        return np.asarray(sum(self._encoded_terms(x).values()))
 
     def _clip(self, x: Encoded) -> Encoded:
         """Clip encoded rows to the range of the training rows where there is a range guard."""

@@ -1,15 +1,14 @@
 """`Model`: the torch side of a method, with the networks of all members, their losses and their score."""
 
 from collections.abc import Iterator
-from copy import deepcopy
-from typing import Any, ClassVar, Generic, NamedTuple, Self
+from typing import ClassVar, Generic, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
 from egbad.detectors.base.settings import T
 from egbad.errors import InvalidInputError
-from egbad.nn.generators import MemberGenerators
+from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.preprocessing.row_encoder import CENTRED_SCALINGS
 from egbad.training.health import Symptom
 from egbad.training.players import Player
@@ -146,26 +145,27 @@ class Model(nn.Module, Generic[T]):
 
     # -- members -----------------------------------------------------------------------------------------------------
 
-    def split_members(self) -> list[Self]:
-        """Each member as a model of its own, whose numbers are this one's: nothing is copied."""
-        stacked = [*self.state_dict(keep_vars=True).values()]
-        places = [values.data_ptr() for values in stacked]
-        known: tuple[list[int], list[Self]] | None = self.__dict__.get("members_apart")
-        if known is None or known[0] != places:
-            # But those of the state, which are stacked, all that a model has belongs to every member.
-            shared = {id(values): values for values in self.buffers()}
-            members = []
-            for k, generators in enumerate(self.generators.split_members()):
-                own = {id(values): values.detach()[k : k + 1] for values in stacked}
-                members.append(deepcopy(self, shared | own | {id(self.generators): generators}))
-            known = self.__dict__["members_apart"] = places, members
-        return known[1]
+    def member(self, index: int) -> Self:
+        """Return one member as a model of its own whose weights are views of this model's.
 
-    def __getstate__(self) -> dict[str, Any]:
-        own = vars(self).copy()
-        own.pop("members_apart", None)  # found again when they are asked for
-        return own
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        Model
+            A model of one member. Later changes of this model's weights in place change it as well.
+        """
+        one = type(self)(self.shape, self.settings, ZeroGenerators(self.generators.seeds[index : index + 1]))
+        state = self.state_dict()
+        one.load_state_dict({name: value[index : index + 1] for name, value in state.items()}, assign=True)
+        for name, value in self.named_buffers():
+            if name not in state:  # buffers that are not stacked by member belong to all members
+                owner, _, attribute = name.rpartition(".")
+                setattr(one.get_submodule(owner), attribute, value)
+        return one.train(self.training)
 
     def preprocess(self, x: Tensor) -> Tensor:
-        """What networks see of x (K, B, ...): standardised columns only so far out, or one would decide alone."""
+        """Clip standardised columns of x (K, B, ...) for the networks: a single far value would decide alone otherwise."""
         return x.clamp(-NETWORK_INPUT_LIMIT, NETWORK_INPUT_LIMIT) if self.clips else x

@@ -1,18 +1,21 @@
 """`SklearnDetector`: base class of the detectors without networks."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
 from egbad import model_file
 from egbad.arrays import Array, Floats
-from egbad.detectors.base.batching import chunks
+from egbad.detectors.base.batching import batch_size, map_batches, pad_chunks
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.settings import S
-from egbad.detectors.base.threads import map_threads, products
+from egbad.detectors.base.threads import blas_threads
+
+R = TypeVar("R")
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -29,7 +32,7 @@ class SklearnDetector(Detector[S]):
     """
 
     chunk_rows: ClassVar[int] = 256
-    parallel_chunks: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
+    parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
 
     @abstractmethod
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
@@ -48,14 +51,18 @@ class SklearnDetector(Detector[S]):
         self._set_learned(self._fit_rows(flatten_rows(x), random_state))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        def score_chunk(chunk: tuple[Array, int]) -> dict[str, Floats]:
-            rows, n = chunk
-            return {name: values[:n] for name, values in self._score_rows(rows).items()}
-
-        with products.undivided():  # the bits of a matrix product may depend on the number of threads that share it
-            padded = chunks(flatten_rows(x), self.chunk_rows)
-            parts = map_threads(score_chunk, padded) if self.parallel_chunks else [score_chunk(c) for c in padded]
+        with blas_threads.single_thread():  # the bits of a product may depend on the number of threads that share it
+            parts = [
+                {name: values[:n] for name, values in self._score_rows(chunk).items()}
+                for chunk, n in pad_chunks(flatten_rows(x), self.chunk_rows)
+            ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _map_batches(self, function: Callable[[Array], R], x: Array) -> list[R]:
+        """Apply a function to batches of rows or images x (n, ...), on several threads if the method allows it."""
+        if not self.parallel_batches:
+            return super()._map_batches(function, x)
+        return map_batches(function, x, batch_size(len(x), self.chunk_rows), parallel=True)
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
         return {}, {f"learned.{name}": array for name, array in self.learned_.items()}

@@ -1,8 +1,8 @@
-"""Chunks side by side, each on one thread: a product that is divided among threads rounds as it is divided."""
+"""Batches on several threads, each of which computes on one: a matrix product that threads share rounds by their number."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import chain, islice
 from threading import Event, Lock
@@ -14,76 +14,74 @@ from threadpoolctl import ThreadpoolController
 A = TypeVar("A")
 B = TypeVar("B")
 
-# By the largest block that was ever freed (16 MiB; nothing is written there) glibc tells how much memory to keep. By itself
-# it gives back after an operation what the next one asks for, and the system clears each page again: half of the time on
-# narrow rows.
-torch.empty(2**22)
+
+def map_threads(function: Callable[[A], B], items: Iterable[A], max_threads: int | None = None) -> list[B]:
+    """Apply a function to all items on the calling thread and on others, without gradients.
+
+    The number of threads is torch's (`torch.set_num_threads`). Each computes on one thread. Items are taken from the
+    iterable when a thread is free. The other threads live as long as the call.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item. Called by several threads at the same time.
+    items : iterable
+    max_threads : int, optional
+        Limit for the number of threads, such as the number of items.
+
+    Returns
+    -------
+    list
+        The results, in the order of the items.
+
+    Raises
+    ------
+    Exception
+        The first error that `function` raises; no further items are taken then.
+    """
+    threads = min(torch.get_num_threads(), max_threads or torch.get_num_threads())
+
+    def without_gradients(item: A) -> B:
+        with torch.no_grad():  # the gradient mode is a thread's own
+            return function(item)
+
+    waiting = iter(items)
+    first = list(islice(waiting, 2))
+    with one_thread():
+        if threads == 1 or len(first) <= 1:
+            return [without_gradients(item) for item in chain(first, waiting)]
+        return _map_on_pool(without_gradients, chain(first, waiting), threads)
 
 
-def map_threads(work: Callable[[A], B], chunks: Iterable[A]) -> list[B]:
-    """What `work` makes of every chunk, in order, without gradients, on as many threads as torch has."""
-    threads = torch.get_num_threads()
-
-    def alone(chunk: A) -> B:
-        with torch.no_grad():  # a thread has its own mode
-            return work(chunk)
-
-    waiting = iter(chunks)
-    due = list(islice(waiting, 2))
-    with one_thread():  # what some libraries take for the whole process
-        if threads == 1 or len(due) <= 1:
-            return [alone(chunk) for chunk in chain(due, waiting)]
-        return _side_by_side(alone, chain(due, waiting), threads)
-
-
-def _side_by_side(work: Callable[[A], B], items: Iterator[A], threads: int) -> list[B]:
-    """What `work` makes of each, in order, by this thread and others; nobody is at work when this ends, come what may."""
-    numbered, found = enumerate(items), dict[int, B]()
-    lock, over = Lock(), Event()
+def _map_on_pool(function: Callable[[A], B], items: Iterator[A], threads: int) -> list[B]:
+    """Apply a function to all items by this thread and `threads - 1` others, and return the results in order."""
+    numbered, results = enumerate(items), dict[int, B]()
+    lock, stop = Lock(), Event()
 
     def take() -> tuple[int, A] | None:
         with lock:
-            return None if over.is_set() else next(numbered, None)
+            return None if stop.is_set() else next(numbered, None)
 
-    def some() -> None:
-        """One after the other, until none is left or one went wrong."""
+    def work() -> None:
         try:
             while (taken := take()) is not None:
-                place, item = taken
-                found[place] = work(item)
+                index, item = taken
+                results[index] = function(item)
         except BaseException:
-            over.set()
+            stop.set()
             raise
 
-    pool = _pool(threads - 1)
-    others = [pool.submit(some) for _ in range(threads - 1)]
-    try:
-        some()
-    finally:
-        begun = [other for other in others if not other.cancel()]  # one that others keep waiting is not waited for
-        wait(begun)
-    for other in begun:
+    with ThreadPoolExecutor(threads - 1, "egbad", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        others = [pool.submit(work) for _ in range(threads - 1)]
+        work()
+    for other in others:
         other.result()
-    return [found[place] for place in range(len(found))]
-
-
-_pools: dict[int, ThreadPoolExecutor] = {}
-
-
-def _pool(threads: int) -> ThreadPoolExecutor:
-    """So many threads, each of which computes on one: kept, since memory that they know is sooner had again."""
-    if threads not in _pools:
-        _pools[threads] = ThreadPoolExecutor(threads, "egbad", initializer=torch.set_num_threads, initargs=(1,))
-    return _pools[threads]
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pools.clear)  # threads don't live on in a child
+    return [results[index] for index in range(len(results))]
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Let torch compute on one thread."""
+    """Limit torch to one thread in this context."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -92,31 +90,39 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-class _Products:
-    """How many threads NumPy's products take, which is the whole process's: one, until the last who asked for that is done."""
+class BlasThreadLimit:
+    """Limits NumPy's BLAS libraries to one thread while any caller needs that.
+
+    The number of BLAS threads belongs to the whole process. The first caller sets the limit and the last one lifts it, so
+    callers on several threads do not undo each other's limit. A forked child starts without callers.
+    """
 
     def __init__(self) -> None:
-        self.lock, self.asked = Lock(), 0
-        self.threads: ThreadpoolController | None = (
-            None  # of the libraries, which take longer to find than a row to score
-        )
-        self.limit: Any = None
+        self._controller: ThreadpoolController | None = None  # finding the libraries takes longer than scoring a row
+        self._start()
+
+    def _start(self) -> None:
+        """Count callers from zero: another thread of the parent may have held the lock when this process was forked."""
+        self._process_id, self._lock, self._n_callers = os.getpid(), Lock(), 0
+        self._limit: Any = None
 
     @contextmanager
-    def undivided(self) -> Iterator[None]:
-        """Let no product be divided among threads."""
-        with self.lock:
-            if self.asked == 0:
-                self.threads = self.threads or ThreadpoolController()
-                self.limit = self.threads.limit(limits=1, user_api="blas")
-            self.asked += 1
+    def single_thread(self) -> Iterator[None]:
+        """Compute NumPy's products on one thread in this context."""
+        if self._process_id != os.getpid():
+            self._start()
+        with self._lock:
+            if self._n_callers == 0:
+                self._controller = self._controller or ThreadpoolController()
+                self._limit = self._controller.limit(limits=1, user_api="blas")
+            self._n_callers += 1
         try:
             yield
         finally:
-            with self.lock:
-                self.asked -= 1
-                if self.asked == 0:
-                    self.limit.restore_original_limits()
+            with self._lock:
+                self._n_callers -= 1
+                if self._n_callers == 0:
+                    self._limit.restore_original_limits()
 
 
-products = _Products()
+blas_threads = BlasThreadLimit()

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
 from egbad.arrays import Array, Floats
-from egbad.detectors.base.batching import Chunked
+from egbad.detectors.base.batching import ModelRunner, map_batches
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.ensemble_scores import (
     find_tied_members,
@@ -27,10 +27,10 @@ from egbad.detectors.base.ensemble_scores import (
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import Model
 from egbad.detectors.base.settings import T
-from egbad.detectors.base.threads import map_threads, one_thread
+from egbad.detectors.base.threads import one_thread
 from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
-from egbad.nn.generators import MemberGenerators
+from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig
@@ -112,7 +112,7 @@ class TorchDetector(Detector[T]):
     def _finalize(self, model: Model[T], x: Encoded) -> None:
         """Complete a trained model, given all encoded training rows x (n, ...)."""
         with torch.no_grad():
-            model.finalize(chunk[:, :n] for chunk, n in self._chunks_of(model).chunks(x))
+            model.finalize(chunk[:, :n] for chunk, n in self._runner_of(model).chunks(x))
 
     # -- fitting -----------------------------------------------------------------------------------------------------
 
@@ -181,7 +181,7 @@ class TorchDetector(Detector[T]):
             weights = {name: value.clone() for name, value in context.init_from.model_.state_dict().items()}
         with matmul_precision(self.settings_.training.precision, self.device_):
             ensemble = self._trainer(x, validation, context).train(seeds, weights)
-        self.model_, self.seeds_ = ensemble.model, ensemble.seeds
+        self._set_model(ensemble.model, ensemble.seeds)
         self.history_ = loss_curves(ensemble.stages, self.members)
         events, symptoms = health_messages(ensemble.stages, self.members)
         self.health_ = [*events, *symptoms]
@@ -195,7 +195,7 @@ class TorchDetector(Detector[T]):
             return self._build(x.shape[1:], generators).to(self.device_)
 
         def call_back(model: Model[T], step: int) -> None:
-            self.model_, self.seeds_ = model, model.generators.seeds
+            self._set_model(model, model.generators.seeds)
             if context.callback is not None:
                 context.callback(step)
 
@@ -205,8 +205,8 @@ class TorchDetector(Detector[T]):
             device=self.device_,
             schedules=self._schedules(len(x)),
             finalize=lambda model: self._finalize(model, x),
-            find_tied_members=lambda model: find_tied_members(self._chunks_of(model), x),
-            validation_loss=None if validation is None else lambda model: mean_loss(self._chunks_of(model), validation),
+            find_tied_members=lambda model: find_tied_members(self._runner_of(model), x),
+            validation_loss=None if validation is None else lambda model: mean_loss(self._runner_of(model), validation),
             early_stopping=EarlyStopping(**self.settings_.early_stopping.model_dump()),
             seed=self.seed_,
             process_group=context.process_group,
@@ -219,14 +219,15 @@ class TorchDetector(Detector[T]):
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
-    @property
-    def _chunked(self) -> Chunked:
-        """The fitted model, for any number of rows or images."""
-        return self._chunks_of(self.model_)
+    def _runner_of(self, model: Model[T]) -> ModelRunner:
+        """Return a runner of a model on any number of rows or images."""
+        return ModelRunner(model, self.device_, self.settings_.training.precision)
 
-    def _chunks_of(self, model: Model[T]) -> Chunked:
-        """Return a model, for any number of rows or images."""
-        return Chunked(model, len(model.generators), self.device_, self.settings_.training.precision)
+    def _set_model(self, model: Model[T], seeds: tuple[int, ...]) -> None:
+        """Set the model that scores, and the seeds of its members."""
+        if getattr(self, "model_", None) is not model:
+            self.model_, self._runner = model, self._runner_of(model)
+        self.seeds_ = seeds
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
@@ -271,7 +272,7 @@ class TorchDetector(Detector[T]):
             raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
 
         def spread(batch: Array) -> Floats:
-            return score_spread(self._chunked, self._clip(self.encoder_.encode(batch)))
+            return score_spread(self._runner, self._clip(self.encoder_.encode(batch)))
 
         return np.concatenate(self._map_batches(spread, self.check_input(X).x))
 
@@ -282,20 +283,19 @@ class TorchDetector(Detector[T]):
         """
         if self.model_.scores_sequentially:
             return super()._map_batches(work, x)
-        size = self._chunked.part(len(x), self.encoded_shape)
-        return map_threads(work, (x[start : start + size] for start in range(0, len(x), size)))
+        return map_batches(work, x, self._runner.batch_size(len(x), self.encoded_shape), parallel=True)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        """Return the score terms (n,) of encoded rows or images, averaged over the members."""
-        return mean_terms(self._chunked, x)
+        """Return the score terms (n,) of a batch of encoded rows or images, averaged over the members."""
+        return mean_terms(self._runner, x)
 
     def _attribute(self, x: Encoded) -> Attribution:
         """Attribute the scores of encoded x (n, ...) by the model's own method, if it has reconstructions."""
-        return mean_attribution(self._chunked, x) if _reconstructs(self) else super()._attribute(x)
+        return mean_attribution(self._runner, x) if _reconstructs(self) else super()._attribute(x)
 
     def _expected(self, x: Encoded) -> Array:
         """Return the reconstruction of encoded x (n, ...), averaged over the members, if the model has one."""
-        return mean_reconstruction(self._chunked, x) if _reconstructs(self) else super()._expected(x)
+        return mean_reconstruction(self._runner, x) if _reconstructs(self) else super()._expected(x)
 
     # -- storage -----------------------------------------------------------------------------------------------------
 
@@ -320,14 +320,15 @@ class TorchDetector(Detector[T]):
 
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
         """Restore what `_state` returned."""
-        self.seeds_, self.health_ = tuple(state["seeds"]), list(state["health"])
+        seeds, self.health_ = tuple(state["seeds"]), list(state["health"])
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
-        self.model_ = self._build(self.encoded_shape, MemberGenerators(self.seeds_, self.device_))
+        # No random weights are drawn: those of the file replace them.
+        model = self._build(self.encoded_shape, ZeroGenerators(seeds, self.device_))
         weights = {name: torch.from_numpy(a) for name, a in model_file.with_prefix_removed("model.", arrays).items()}
-        for name, value in self.model_.state_dict().items():
+        for name, value in model.state_dict().items():
             shape = tuple(weights[name].shape) if name in weights else None
             if shape != tuple(value.shape):
                 raise ValueError(f"'{name}' must have shape {tuple(value.shape)}, got {shape}")
-        self.model_.load_state_dict(weights)
-        self.model_.to(self.device_).eval()
+        model.load_state_dict(weights)
+        self._set_model(model.to(self.device_).eval(), seeds)
         self.history_ = model_file.with_prefix_removed("history.", arrays)
