@@ -14,6 +14,16 @@ def test_sizes_are_padded_to_whole_vectors(n, expected):
     assert ops.padded_size(n) == expected
 
 
+def test_padded_rows_give_the_bits_of_rows_that_each_layer_pads():
+    generators = MemberGenerators([1, 2])
+    layer, x = Linear(generators, 21, 35), generators.normal(5, 21)
+    padded = ops.pad_rows(x)
+    assert padded.shape == (2, 5, 32) and torch.equal(padded[..., :21], x) and not padded[..., 21:].any()
+    assert torch.equal(layer(padded), layer(x))
+    images = generators.normal(5, 1, 7, 7)
+    assert ops.pad_rows(images) is images
+
+
 @pytest.mark.parametrize("gradients", [False, True])
 def test_a_view_of_padded_rows_gives_the_bits_of_contiguous_rows(gradients):
     generators = MemberGenerators([1, 2])

@@ -34,6 +34,7 @@ from egbad.detectors.gan.models import BiGANModel, BiGANSettings
 from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.memory_bank import MemoryBank, subsample
+from egbad.nn.ops import pad_rows
 
 _MAX_OCCLUDED = 3  # columns hidden one at a time by an explanation: each costs a score, and more of them add little
 _MIN_SCALE = 1e-3  # typical residual, in encoded units, of a column that is always reconstructed exactly
@@ -134,7 +135,7 @@ class EGBADModel(BiGANModel["EGBADSettings"]):
 
     def forward_pass(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return x_hat = G(E(x)) of x (K, B, ...), and D's features (K, B, m) of (x, E(x)) and of (x_hat, E(x))."""
-        x = self.preprocess(x)
+        x = pad_rows(self.preprocess(x))  # once, for E and D
         z = self.E(x)  # (K, B, k)
         x_hat = self.G(z)  # (K, B, ...)
         return x_hat, *self.D.features_of_both(x, x_hat, z)

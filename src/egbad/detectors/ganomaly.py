@@ -19,6 +19,7 @@ from egbad.detectors.gan.recipes import bigan_default
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import without_tracking
 from egbad.nn.networks import discriminator, encoder, generator
+from egbad.nn.ops import pad_rows
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
@@ -85,9 +86,12 @@ class GANomalyModel(Model["GANomalySettings"]):
         L_adv = |f(x) - f(x_hat)|^2, L_con = |x - x_hat|_1, L_enc = |z - z_hat|^2, each a mean over units.
         """
         s, x = self.settings, self.preprocess(x)
-        z, x_hat, z_hat = self.encode_twice(x)
+        z = self.E(x)
+        x_hat = self.G(z)
+        padded = pad_rows(x_hat)  # once, for two networks
+        z_hat = self.E_hat(padded)
         with without_tracking(self.D):
-            adversarial = mean_squared_error(self.D.features(x), self.D.features(x_hat))
+            adversarial = mean_squared_error(self.D.features(x), self.D.features(padded))
         loss = s.adversarial_weight * adversarial + s.residual_weight * contextual_loss(x, x_hat)
         return (loss + s.latent_weight * mean_squared_error(z, z_hat)).mean(1)
 

@@ -34,13 +34,31 @@ def padded_size(n: int) -> int:
     return n + -n % VECTOR_SIZE
 
 
+def pad_rows(x: Tensor) -> Tensor:
+    """Pad rows to whole vectors, once for several layers that take them.
+
+    `affine` pads the rows that it is given. Rows that go into several layers are better padded once.
+
+    Parameters
+    ----------
+    x : Tensor of shape (K, B, d)
+        Images are returned as they are, and so are rows on a GPU and in an exported graph.
+
+    Returns
+    -------
+    Tensor of shape (K, B, padded_size(d))
+        The rows, with zeros behind each.
+    """
+    return _pad(x, 1) if x.ndim == 3 and _needs_padding(x) else x
+
+
 def affine(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
     """Return bias + x @ weight for every member.
 
     Parameters
     ----------
     bias : Tensor of shape (K, 1, b) or (K, B, b)
-    x : Tensor of shape (K, B, a)
+    x : Tensor of shape (K, B, a), or (K, B, padded_size(a)) from `pad_rows`
     weight : Tensor of shape (K, a, b)
 
     Returns
