@@ -1,9 +1,13 @@
+"""Detectors whose networks are trained in steps: health, restarts, early stopping and devices."""
+
 import numpy as np
 import pytest
 import torch
 
 from egbad import EGBAD, load
+from egbad.detectors.base import TorchDetector
 from egbad.detectors.egbad import EGBADModel
+from egbad.detectors.registry import all_detectors
 from egbad.errors import HealthWarning, InvalidInputError, TrainingError
 from egbad.nn.generators import MemberGenerators
 from egbad.training import EarlyStopping, TrainingConfig
@@ -175,3 +179,30 @@ def test_epochs_are_passes_over_the_training_rows(ring):
 def test_invalid_parameters_are_explained_in_one_sentence(given, message, ring):
     with pytest.raises(InvalidInputError, match=message):
         EGBAD().set_params(**given).fit(ring(50, 0))
+
+
+# -- on a GPU ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning", "ignore::egbad.errors.CalibrationWarning")
+@pytest.mark.parametrize("shape", [(12,), (16, 16)])
+@pytest.mark.parametrize(
+    "name", sorted(name for name, kind in all_detectors().items() if issubclass(kind, TorchDetector))
+)
+def test_a_detector_trained_on_a_gpu_scores_the_same_on_the_cpu(name, shape, tmp_path):
+    options = {"training__steps": 40, "encoder_steps": 40, "search_steps": 3, "n_starts": 2, "members": 2}
+    detector = all_detectors()[name](random_state=0, alpha=0.05)
+    known = detector.get_params()
+    detector.set_params(**{option: value for option, value in options.items() if option in known})
+    rng = np.random.default_rng(0)
+    x = (rng.normal(size=(400, 3)) @ rng.normal(size=(3, int(np.prod(shape))))).reshape(-1, *shape)
+    detector.fit(x[:300])
+    assert detector.device_ == "cuda"
+    scores = detector.anomaly_score(x[300:])
+    assert np.array_equal(scores[17:18], detector.anomaly_score(x[317:318]))
+    detector.device = "cpu"
+    detector.save(tmp_path / "model.egbad")
+    loaded = load(tmp_path / "model.egbad")
+    assert loaded.device_ == "cpu"
+    np.testing.assert_allclose(loaded.anomaly_score(x[300:]), scores, rtol=2e-3, atol=1e-4)
