@@ -1,5 +1,3 @@
-"""Blend: its scale by hand, its parts, what is kept of them, and that it goes on after it was killed."""
-
 import numpy as np
 import pytest
 
@@ -19,7 +17,7 @@ def rows(n, seed):
     return rng.normal(size=(n, 2)) @ rng.normal(size=(2, 5)) + rng.normal(scale=0.1, size=(n, 5))
 
 
-def test_the_score_is_the_mean_of_tails():
+def test_score_is_the_mean_of_the_negative_log_tails():
     x, new = rows(300, 0), rows(40, 1) * 2
     blend = Blend(parts=("knn", "pca"), alpha=0.1, random_state=0).fit(x)
     tails = [NegativeLogTail(part.calibration_scores_)(part.anomaly_score(new)) for part in blend.parts_.values()]
@@ -28,7 +26,7 @@ def test_the_score_is_the_mean_of_tails():
     assert blend.score_spread(new) == pytest.approx(np.std(np.divide(tails, 2), axis=0))
 
 
-def test_weights_are_shares(monkeypatch):
+def test_weights_are_relative(monkeypatch):
     monkeypatch.setitem(PARTS, "heavy", Part("knn", {}, weight=3.0))
     x, new = rows(300, 0), rows(40, 1)
     blend = Blend(parts=("heavy", "pca"), alpha=0.1, random_state=0).fit(x)
@@ -38,7 +36,7 @@ def test_weights_are_shares(monkeypatch):
     assert blend.anomaly_score(new) == pytest.approx(0.75 * tails["heavy"] + 0.25 * tails["pca"])
 
 
-def test_parts_learn_from_what_is_not_held_out_and_are_whole_detectors():
+def test_parts_are_detectors_fitted_on_the_training_rows():
     x = rows(200, 0)
     blend = Blend(parts=("knn", "pca"), alpha=0.1, calibration_fraction=0.25, random_state=0).fit(x)
     assert isinstance(blend.parts_["knn"], KNN) and isinstance(blend.parts_["pca"], PCA)
@@ -48,7 +46,7 @@ def test_parts_learn_from_what_is_not_held_out_and_are_whole_detectors():
         assert part.describe()["fit_seconds"] > 0
 
 
-def test_what_is_shared_reaches_the_parts():
+def test_shared_parameters_reach_the_parts():
     x = rows(100, 0)
     blend = Blend(
         parts=("egbad", "nearest"),
@@ -61,23 +59,23 @@ def test_what_is_shared_reaches_the_parts():
     egbad, nearest = blend.parts_.values()
     assert (egbad.settings_.training.steps, egbad.settings_.preprocessing.scaling) == (3, "minmax")
     assert (egbad.members, egbad.alpha) == (2, 0.2)
-    assert (nearest.settings_.scaling, nearest.n_neighbors) == ("minmax", 1)
+    assert (nearest.settings_.preprocessing.scaling, nearest.n_neighbors) == ("minmax", 1)
     assert egbad.seed_ != nearest.seed_
 
 
-def test_a_wider_part_is_a_part():
+def test_named_parts_have_parameters_that_the_blend_overrides():
     images = np.random.default_rng(0).integers(0, 256, (60, 16, 16), dtype=np.uint8)
     blend = Blend(
         parts=("contrastive-wide", "nearest-correlation"), training=TrainingConfig(steps=2), alpha=0.2, random_state=0
     ).fit(images)
     wide = blend.parts_["contrastive-wide"]
     assert (wide.settings_.width, wide.settings_.training.steps) == (64, 2)
-    assert PARTS["contrastive-wide"].parameters["steps"] == 10_000
+    assert PARTS["contrastive-wide"].parameters["training__steps"] == 10_000
     assert np.isfinite(blend.anomaly_score(images)).all()
 
 
 @pytest.mark.parametrize("parts", [(), ("knn", "knn")])
-def test_parts_are_some_and_each_once(parts):
+def test_there_must_be_a_part_and_none_twice(parts):
     with pytest.raises(InvalidInputError, match="at least one part, and none twice"):
         Blend(parts=parts).fit(rows(30, 0))
 
@@ -92,7 +90,7 @@ def test_an_unknown_part_is_named():
         Blend(parts=("knm",)).fit(rows(30, 0))
 
 
-def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch):
+def test_a_killed_fit_resumes_and_ends_with_the_same_bits(tmp_path, monkeypatch):
     x, new = rows(200, 0), rows(20, 1)
 
     def blend():
@@ -121,7 +119,7 @@ def test_a_killed_fit_goes_on_and_ends_with_the_same_bits(tmp_path, monkeypatch)
     assert not (tmp_path / "c").exists()
 
 
-def test_a_file_holds_the_parts(tmp_path):
+def test_a_model_file_holds_the_parts(tmp_path):
     x = rows(100, 0)
     blend = Blend(parts=("vae", "nearest"), training=TrainingConfig(steps=5), alpha=0.1, random_state=0).fit(x)
     blend.save(tmp_path / "b.egbad")
@@ -131,7 +129,7 @@ def test_a_file_holds_the_parts(tmp_path):
     assert set(again.describe()["parts"]) == {"vae", "nearest"}
 
 
-def test_a_file_keeps_the_weights_that_it_was_fitted_with(tmp_path, monkeypatch):
+def test_a_model_file_keeps_the_weights_it_was_fitted_with(tmp_path, monkeypatch):
     x = rows(100, 0)
     blend = Blend(parts=("nearest", "pca"), alpha=0.1, random_state=0).fit(x)
     blend.save(tmp_path / "b.egbad")
@@ -140,7 +138,7 @@ def test_a_file_keeps_the_weights_that_it_was_fitted_with(tmp_path, monkeypatch)
 
 
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # one step teaches nothing
-def test_the_parts_are_chosen_by_what_comes_in():
+def test_default_parts_depend_on_the_kind_of_input():
     images = np.random.default_rng(0).integers(0, 256, (40, 20, 20)).astype(np.uint8)
     coloured = np.stack([images] * 3, axis=1)
     given = (rows(40, 0), images, images[:, :8], coloured)

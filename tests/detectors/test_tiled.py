@@ -1,17 +1,14 @@
-"""Images by patches: what is cut comes together again, the worst patch scores, and a small fault in a large image is found."""
-
+import copy
 import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
 from egbad import load
 from egbad.cli import main
 from egbad.detectors.registry import create
-from egbad.detectors.tiled import ImageStitcher, Tiled, tile_starts
+from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
 from egbad.explain.grouping import region_shares
 from egbad.preprocessing import Preprocessing
@@ -35,33 +32,23 @@ def fitted():
     return Tiled(detector="pca", tile_size=16, alpha=0.1, random_state=0).fit(images(400, 0))
 
 
-@given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
-def test_patches_cover_a_side_from_edge_to_edge(side, size, overlap):
-    size = min(size, side)
-    found = tile_starts(side, size, overlap)
-    assert found[0] == 0 and found[-1] == side - size
-    steps = np.diff(found)
-    assert (steps > 0).all() and (steps <= max(1, int((1 - overlap) * size))).all()
-
-
-def test_what_is_cut_is_put_together_again(fitted):
+def test_tiles_of_all_images_are_cut_image_by_image(fitted):
     x = images(3, 1)
-    places = fitted._places(x.shape[1:])
-    patches = fitted._patches(x, places)
-    assert patches.shape == (3 * len(places), 16, 16)
-    stitched = ImageStitcher(x.shape)
-    stitched.add(patches, places)
-    np.testing.assert_allclose(stitched.mean(), x, rtol=1e-6)
+    positions = fitted.positions(x.shape[1:])
+    tiles = fitted.cut(x, positions)
+    assert tiles.shape == (3 * len(positions), 16, 16)
+    i, j = positions[4]
+    assert np.array_equal(tiles[len(positions) + 4], x[1, i : i + 16, j : j + 16])
 
 
-def test_the_score_is_that_of_the_worst_patch(fitted):
+def test_score_is_that_of_the_most_anomalous_tile(fitted):
     x = scratched(images(4, 1))
-    by_patch = fitted.part_.anomaly_score(fitted._patches(x, fitted._places(x.shape[1:]))).reshape(4, -1)
-    assert np.array_equal(fitted.anomaly_score(x), by_patch.max(axis=1))
-    assert np.array_equal(fitted.anomaly_score(x[2:3]), by_patch[2:3].max(axis=1))
+    by_tile = fitted.detector_.anomaly_score(fitted.cut(x, fitted.positions(x.shape[1:]))).reshape(4, -1)
+    assert np.array_equal(fitted.anomaly_score(x), by_tile.max(axis=1))
+    assert np.array_equal(fitted.anomaly_score(x[2:3]), by_tile[2:3].max(axis=1))
 
 
-def test_a_small_fault_in_a_large_image_is_flagged_and_shown(fitted):
+def test_a_small_defect_in_a_large_image_is_flagged_and_located(fitted):
     fine, faulty = images(200, 1), scratched(images(20, 2))
     assert (fitted.predict(faulty) == -1).all()
     assert (fitted.predict(fine) == -1).mean() < 0.25
@@ -72,7 +59,7 @@ def test_a_small_fault_in_a_large_image_is_flagged_and_shown(fitted):
     assert (inside > 20 * np.median(found.shares, axis=(1, 2))).all()
 
 
-def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
+def test_colour_images_larger_than_other_detectors_take_are_learned(tmp_path):
     x = np.stack([images(20, c, (140, 130)) for c in range(3)], axis=1)
     with pytest.raises(InvalidInputError, match="or use patches"):
         create("pca").fit(x)
@@ -83,13 +70,13 @@ def test_images_larger_than_a_detector_takes_are_learned_in_colour(tmp_path):
     assert again.explain(x[:2]).expected.shape == (2, 3, 140, 130)
 
 
-def test_a_blend_of_patches_is_on_a_scale_that_its_own_images_did_not_make():
+def test_a_blend_of_tiles_is_calibrated_on_other_images():
     detector = Tiled(tile_size=16, detector_params={"training__steps": 30}, alpha=0.2, random_state=0).fit(
         images(60, 0)
     )
-    assert detector.part_.name == "blend"
+    assert detector.detector_.name == "blend"
     assert (detector.predict(images(100, 5)) == -1).mean() < 0.5
-    assert set(detector.score_terms(images(2, 1))) == set(detector.part_.parts_)
+    assert set(detector.score_terms(images(2, 1))) == set(detector.detector_.parts_)
 
 
 # -- images of different sizes -----------------------------------------------------------------------------------------
@@ -107,7 +94,7 @@ def of_any_size():
     return Tiled(detector="pca", tile_size=16, alpha=0.1, random_state=0).fit(of_different_sizes(300, 0))
 
 
-def test_images_keep_their_sizes(of_any_size, tmp_path):
+def test_images_of_different_sizes_are_scored_one_by_one(of_any_size, tmp_path):
     x = of_different_sizes(7, 1000)
     scores = of_any_size.anomaly_score(x)
     assert [of_any_size.anomaly_score(one[None])[0] for one in x] == scores.tolist(), "alone or among others"
@@ -120,7 +107,7 @@ def test_images_keep_their_sizes(of_any_size, tmp_path):
     assert 0.02 < (again.predict(of_different_sizes(300, 2000)) == -1).mean() < 0.25
 
 
-def test_what_is_strange_is_shown_at_each_images_own_size(of_any_size):
+def test_shares_have_the_size_of_each_image(of_any_size):
     x = of_different_sizes(6, 1000)
     x[1][50:54, 30:44] += 1.5
     found = of_any_size.explain(x)
@@ -133,14 +120,14 @@ def test_what_is_strange_is_shown_at_each_images_own_size(of_any_size):
     assert names[weights[1].argmax()] == "lower left"
 
 
-def test_many_patches_of_one_image_are_scored_part_by_part(of_any_size, monkeypatch):
+def test_scores_do_not_depend_on_the_number_of_tiles_scored_together(of_any_size):
     x = images(2, 9, (90, 110))
-    scores, found = of_any_size.anomaly_score(x), of_any_size.explain(x)
-    monkeypatch.setattr("egbad.detectors.tiled._AT_ONCE", 7)
-    np.testing.assert_allclose(of_any_size.anomaly_score(x), scores, rtol=1e-6)
-    again = of_any_size.explain(x)
-    np.testing.assert_allclose(again.shares, found.shares, rtol=1e-5, atol=1e-9)
-    np.testing.assert_allclose(again.expected, found.expected, rtol=1e-5, atol=1e-9)
+    small = copy.copy(of_any_size)
+    small.batch_tiles = 7
+    np.testing.assert_allclose(small.anomaly_score(x), of_any_size.anomaly_score(x), rtol=1e-6)
+    found, expected = small.explain(x), of_any_size.explain(x)
+    np.testing.assert_allclose(found.shares, expected.shares, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(found.expected, expected.expected, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -148,14 +135,14 @@ def test_many_patches_of_one_image_are_scored_part_by_part(of_any_size, monkeypa
     [
         (
             np.zeros((2, 12, 40)),
-            r"Tiled takes images without channels, of 16 pixels a side at least, .* got \(12, 40\)",
+            r"Tiled takes images without channels, at least 16 pixels on each side, got \(12, 40\)",
         ),
         (np.zeros((2, 3, 40, 40)), r"Tiled takes images without channels, .* got \(3, 40, 40\)"),
         ([np.zeros((40, 40)), np.zeros((3, 40, 50))], "Images must have the same channels, got shape"),
         ([np.zeros((40, 40)), np.full((50, 40), np.nan)], "X must be finite, got NaN in row 1, pixel"),
     ],
 )
-def test_images_that_no_patch_fits_into_are_refused(of_any_size, given, sentence):
+def test_images_that_hold_no_tile_are_refused(of_any_size, given, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         of_any_size.anomaly_score(given)
 
@@ -167,11 +154,11 @@ def test_other_detectors_refuse_images_of_different_sizes(fitted):
         create("pca").fit(of_different_sizes(6, 0))
     with pytest.raises(InvalidInputError, match=r"Tiled was fitted on images of shape \(96, 80\), got shapes from"):
         fitted.anomaly_score(of_different_sizes(6, 0))
-    with pytest.raises(InvalidInputError, match="trim compares images of one size"):
+    with pytest.raises(InvalidInputError, match="trim_fraction compares images of one size"):
         Tiled(detector="pca", preprocessing=Preprocessing(trim_fraction=0.1)).fit(of_different_sizes(30, 0))
 
 
-def test_the_command_line_learns_a_folder_of_different_sizes(tmp_path, capsys):
+def test_the_command_line_learns_a_folder_of_images_of_different_sizes(tmp_path, capsys):
     new = of_different_sizes(6, 900)
     for one in new[:3]:
         one[40:48, 40:54] += 1.5
@@ -200,21 +187,21 @@ def test_the_command_line_learns_a_folder_of_different_sizes(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"tile_size": 90}, "size must be no more than the image's shorter side, 80, got 90"),
-        ({"tile_size": 4}, "size: input should be greater than or equal to 8, got 4"),
+        ({"tile_size": 90}, "tile_size must be at most the image's shorter side, 80, got 90"),
+        ({"tile_size": 4}, "tile_size: input should be greater than or equal to 8, got 4"),
         ({"detector": "pac"}, "There is no part 'pac'. Did you mean 'pca'?"),
         (
             {"detector": "pca", "detector_params": {"n_component": 3}},
-            "There is no option 'n_component'. Did you mean 'n_components'?",
+            "There is no parameter 'n_component'. Did you mean 'n_components'?",
         ),
     ],
 )
-def test_what_cannot_be_is_refused(options, sentence):
+def test_invalid_parameters_are_refused(options, sentence):
     with pytest.raises(InvalidInputError, match=sentence):
         Tiled(**options).fit(images(20, 0))
 
 
-def test_the_command_line_learns_a_folder_at_its_full_size(tmp_path, capsys):
+def test_the_command_line_learns_a_folder_at_full_resolution(tmp_path, capsys):
     for name, x in (("good", images(30, 0, (160, 140))), ("new", scratched(images(5, 9, (160, 140))))):
         (tmp_path / name).mkdir()
         for i, one in enumerate(x):

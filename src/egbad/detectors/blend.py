@@ -1,8 +1,8 @@
 """Blend: detectors of different kinds on one calibrated scale.
 
-Each part's score becomes -log of how rare it is among normal rows that no part learned from (`NegativeLogTail`), and the
-blend's is their weighted mean. If the parts were independent this would be Fisher's method (Fisher, 1932), up to a factor;
-they are not, so the blend has a threshold of its own. Parts and weights are fixed by the kind of input, never by labels.
+Each part's score becomes -log of its tail probability among normal rows that no part learned from (`NegativeLogTail`). The
+score of the blend is the weighted mean. If the parts were independent this would be Fisher's method (Fisher, 1932) up to a
+factor. They are not, so the blend has a threshold of its own. The kind of input determines parts and weights, never labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,93 +23,134 @@ from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.calibration import NegativeLogTail
 from egbad.training.config import TrainingConfig
 
-_FOLDS = 10  # calibration rows are put on the blend's scale by those of the other nine folds
-_SMALL = 16  # pixels: in smaller images single pixels count, and a view that is moved by one is another image
-_SHARED = ("alpha", "verbose", "members", "device")  # parameters that parts take from the blend
+_FOLDS = 10  # each tenth of the calibration rows is scaled by the other nine
+_SMALL_SIDE = 16  # pixels; in smaller images single pixels matter, and random views would change the image
+_SHARED_PARAMETERS = ("alpha", "verbose", "members", "device")  # that parts take from the blend
+
+# -- parts -------------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Part:
-    """A detector with the parameters that it has in a blend."""
+    """A detector with parameters and weight in a blend.
+
+    Parameters
+    ----------
+    detector : str
+        Name of a method.
+    parameters : mapping of str to object
+        Parameters of the detector.
+    weight : float, default=1.0
+        Weight in the score of the blend.
+    """
 
     detector: str
     parameters: Mapping[str, Any]
     weight: float = 1.0
 
 
-# The parts that a blend knows context plain detectors.
+# Parts with a name, beside the methods themselves.
 PARTS: dict[str, Part] = {
     "nearest": Part("knn", {"n_neighbors": 1}),
-    # Light: it sees what is strange all over an image, where features that learnt to bear much may not.
+    # Sees differences all over an image, to which features learned for invariance may be blind.
     "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
-    # Of pixels as they are: light and hue, which the others leave out.
+    # Sees brightness and hue, which the others ignore.
     "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
-    # Photographs need more of both than digits do: for a GPU, where it takes a minute and not an hour.
+    # For photographs, which need wider networks and more steps: minutes on a GPU, an hour on a CPU.
     "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
     "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
 }
 
 
-def _known(name: str) -> Part:
-    """A part by name: of those above, or a detector as it is."""
+def _part_named(name: str) -> Part:
+    """Return one of `PARTS`, or a method with its default parameters."""
     return PARTS.get(name, Part(name, {}))
 
 
+# -- settings and recipe -----------------------------------------------------------------------------------------------
+
+
 class BlendSettings(Settings):
-    """Every value decided."""
+    """Settings of `Blend`."""
 
     parts: tuple[str, ...]
 
     @field_validator("parts", mode="before")
     @classmethod
-    def _no_text(cls, parts: Any) -> Any:
+    def _refuse_text(cls, parts: Any) -> Any:
         if isinstance(parts, str):
             raise ValueError('must be a list of names, such as ["contrastive", "nearest"]')
         return parts
 
     @field_validator("parts")
     @classmethod
-    def _some_and_each_once(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+    def _require_distinct_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
         if not parts or len(set(parts)) < len(parts):
             raise ValueError("there must be at least one part, and none twice")
         return parts
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Values for rows (d,) or images (c, h, w)."""
+    """Return the default parts for rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {"parts": ("nearest", "nearest-minmax")}
-    if min(shape[1:]) < _SMALL:
+    if min(shape[1:]) < _SMALL_SIDE:
         return {"parts": ("contrastive", "nearest")}
     return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
 
 
+# -- the detector ------------------------------------------------------------------------------------------------------
+
+
 @dataclass(kw_only=True, eq=False, repr=False)
 class Blend(Detector[BlendSettings]):
-    """Detectors of different kinds as one: what to use where nothing is known of the data.
+    """Detectors of different kinds as one, for data of which little is known.
 
     Parameters
     ----------
     parts : sequence of str, optional
-        Names of detectors, or of `PARTS`. By default what suits rows or images. On photographs, and with a GPU,
-        "contrastive-wide" in place of "contrastive" is worth much.
-    members : int
+        Names of detectors, or of `PARTS`. By default those that suit rows or images. On photographs, and with a GPU,
+        "contrastive-wide" in place of "contrastive" finds many more anomalies.
+    members : int, default=1
         Number of networks of each part that is trained.
     training : TrainingConfig, optional
-        Training of these parts.
-    device : str
+        Training of the parts with networks.
+    device : str, default="auto"
         Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        Scaling, duplicates, range guard and trimming, for all parts.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them, and
+        parts without a reconstruction explain images by them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
 
     Attributes
     ----------
     parts_ : dict of str to Detector
-        The fitted parts. Their thresholds and p-values come from the same rows as the blend's.
+        The fitted parts. Their thresholds and p-values come from the same calibration rows as the blend's.
+    weights_ : dict of str to float
+        Weight of each part.
+    settings_ : BlendSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
     health_ : list of str
-        What went wrong in the training of parts and what was done about it, a sentence each.
+        Problems in the training of parts and what was done about them, one sentence each.
 
     References
     ----------
-    Fisher, "Statistical Methods for Research Workers", 4th edition, 1932, section 21.1: how p-values combine.
+    Fisher, "Statistical Methods for Research Workers", 4th edition, 1932, section 21.1, on the combination of p-values.
 
     Examples
     --------
@@ -151,133 +192,149 @@ class Blend(Detector[BlendSettings]):
     def _new_encoder(self, settings: Any) -> IdentityEncoder:
         return IdentityEncoder()
 
+    # -- learning ----------------------------------------------------------------------------------------------------
+
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
-        self.parts_ = {name: self._part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
-        self.weights_ = {name: _known(name).weight for name in self.parts_}
+        self.parts_ = {name: self._new_part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
+        self.weights_ = {name: _part_named(name).weight for name in self.parts_}
+        data = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
+        init_from = context.init_from.parts_ if isinstance(context.init_from, Blend) else {}
         outer = context.checkpoints
         if outer is not None and outer.newest is None and self.random_state is None:
-            outer.save(0, {"seed": self.seed_}, {})  # all else that a killed fit needs is in the parts' own
+            outer.save(0, {"seed": self.seed_}, {})  # the parts' own checkpoints hold everything else
         for name, part in self.parts_.items():
             inner = outer.subfolder(name) if outer is not None else None
-            earlier = (
-                context.init_from.parts_[name]
-                if isinstance(context.init_from, Blend) and hasattr(part, "partial_fit")
-                else None
-            )
-            part.fit_component(
-                Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_),
-                inner,
-                earlier,
-                context.process_group,
-            )
+            part_init_from = init_from[name] if init_from and hasattr(part, "partial_fit") else None
+            part.fit_component(data, inner, part_init_from, context.process_group)
             part.exemplars_ = self.exemplars_
             if outer is not None and inner is not None:
                 outer.elapsed_seconds += inner.elapsed_seconds
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
-        """Parts that are trained begin with the weights of the same parts."""
+        """Refuse anything but a fitted blend of the same parts; parts with networks start from those parts' weights."""
         if init_from is None:
             return
         if not isinstance(init_from, Blend) or not hasattr(init_from, "parts_"):
             raise InvalidInputError(f"init_from must be a fitted Blend, got {init_from!r}.")
-        wanted, found = tuple(self.parts or init_from.parts_), tuple(init_from.parts_)
-        if wanted != found:
-            raise InvalidInputError(f"init_from must have the parts {', '.join(wanted)}, has {', '.join(found)}.")
+        wanted, available = tuple(self.parts or init_from.parts_), tuple(init_from.parts_)
+        if wanted != available:
+            raise InvalidInputError(f"init_from must have the parts {', '.join(wanted)}, got {', '.join(available)}.")
 
-    def _part(self, name: str, seed: int) -> Detector[Any]:
-        """A part, not fitted."""
-        known = _known(name)
-        if known.detector not in METHODS:
+    def _new_part(self, name: str, seed: int) -> Detector[Any]:
+        """Return a part with the shared parameters that it has, not fitted."""
+        described = _part_named(name)
+        if described.detector not in METHODS:
             raise unknown("part", name, [*PARTS, *METHODS])
-        part = METHODS[known.detector]().set_params(**known.parameters)
-        has = part.get_params()
-        shared = {name: getattr(self, name) for name in _SHARED}
+        part = METHODS[described.detector]().set_params(**described.parameters)
+        shared = {parameter: getattr(self, parameter) for parameter in _SHARED_PARAMETERS}
         for group, values in self.given_parameters(self.parameter_groups).items():
             shared |= {f"{group}__{key}": value for key, value in values.items()}
-        own = {name: value for name, value in shared.items() if name in has and value is not None}
-        return part.set_params(**own, random_state=seed)
+        known = part.get_params()
+        given = {parameter: value for parameter, value in shared.items() if parameter in known and value is not None}
+        return part.set_params(**given, random_state=seed)
+
+    # -- the common scale --------------------------------------------------------------------------------------------
 
     def _calibration_scores(self, x: Array) -> Floats:
-        scores = {name: part.calibrate(x) for name, part in self.parts_.items()}
-        self._make_tails()
-        found = np.empty(len(x))
-        fold = np.arange(len(x)) % _FOLDS
+        """Return the scores (n,) of calibration rows, each on a scale made by the rows of other folds."""
+        by_part = {name: part.calibrate(x) for name, part in self.parts_.items()}
+        self._set_tails()
+        scores, fold = np.empty(len(x)), np.arange(len(x)) % _FOLDS
         for i in np.unique(fold):
             own = fold == i
             others = ~own if len(x) > 1 else own
-            tails = {name: NegativeLogTail(values[others]) for name, values in scores.items()}
-            found[own] = sum(self._on_scale({name: values[own] for name, values in scores.items()}, tails).values())
-        return found
+            tails = {name: NegativeLogTail(values[others]) for name, values in by_part.items()}
+            scores[own] = sum(self._to_terms({name: values[own] for name, values in by_part.items()}, tails).values())
+        return scores
 
-    def _make_tails(self) -> None:
+    def _set_tails(self) -> None:
         self._tails = {name: NegativeLogTail(part.calibration_scores_) for name, part in self.parts_.items()}
 
-    def _on_scale(self, scores: Mapping[str, Floats], tails: Mapping[str, NegativeLogTail]) -> dict[str, Floats]:
-        """Scores (n,) of each part -> terms (n,), which add up to the blend's."""
-        whole = sum(self.weights_.values())
-        return {name: self.weights_[name] / whole * tails[name](values) for name, values in scores.items()}
+    def _to_terms(self, scores: Mapping[str, Floats], tails: Mapping[str, NegativeLogTail]) -> dict[str, Floats]:
+        """Convert the scores (n,) of the parts to the terms (n,) of the blend's score."""
+        total = sum(self.weights_.values())
+        return {name: self.weights_[name] / total * tails[name](values) for name, values in scores.items()}
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return self._on_scale({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
-
-    def attribute_checked(self, x: Array) -> Attribution:
-        """Each part's shares, as large as what it adds to the score; what is expected is the first part's word."""
-        found = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
-        scores = {name: own.base + own.shares.reshape(len(x), -1).sum(axis=1) for name, own in found.items()}
-        terms = self._on_scale(scores, self._tails)
-        first = next(iter(found.values()))
-        shares, base = np.zeros_like(first.shares), np.zeros(len(x))
-        for name, own in found.items():
-            one = np.ones(len(x))
-            factor = np.divide(terms[name], scores[name], out=one, where=scores[name] != 0)
-            shares += own.shares * factor.reshape(-1, *[1] * (shares.ndim - 1))
-            base += np.where(scores[name] != 0, own.base * factor, terms[name])
-        methods = ", ".join(dict.fromkeys(own.method for own in found.values()))
-        return replace(first, shares=shares, base=base, method=methods, terms=terms, spread=_spread(terms))
+        return self._to_terms({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
 
     def score_spread(self, X: Any) -> Floats:
-        """How far the parts differ over each row or image: the standard deviation (n,) of what they add to its score.
+        """Return the standard deviation of the terms that the parts contribute to each score.
 
-        Where it is large context the score, one part finds strange what others don't.
+        Where it is large compared with the score, one part finds anomalous what the others do not.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
         """
         return _spread(self.score_terms(X))
 
+    # -- attribution -------------------------------------------------------------------------------------------------
+
+    def attribute_checked(self, x: Array) -> Attribution:
+        """Attribute the scores of checked rows or images x (n, ...).
+
+        The shares of each part are scaled to the term that it contributes. The expected values are the first part's.
+        """
+        by_part = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
+        scores = {name: part.base + part.shares.reshape(len(x), -1).sum(axis=1) for name, part in by_part.items()}
+        terms = self._to_terms(scores, self._tails)
+        first = next(iter(by_part.values()))
+        shares, base = np.zeros_like(first.shares), np.zeros(len(x))
+        for name, part in by_part.items():
+            factor = np.divide(terms[name], scores[name], out=np.ones(len(x)), where=scores[name] != 0)
+            shares += part.shares * factor.reshape(-1, *[1] * (shares.ndim - 1))
+            base += np.where(scores[name] != 0, part.base * factor, terms[name])
+        methods = ", ".join(dict.fromkeys(part.method for part in by_part.values()))
+        return replace(first, shares=shares, base=base, method=methods, terms=terms, spread=_spread(terms))
+
     @property
     def table_encoder(self) -> TableEncoder | None:
-        """Encoder of the columns of a table; every part has the same."""
+        """Encoder of the columns of a table, which is the same in every part."""
         return next(iter(self.parts_.values())).table_encoder
+
+    # -- description and storage -------------------------------------------------------------------------------------
 
     @property
     def health_(self) -> list[str]:
-        """What went wrong in training parts."""
+        """Problems in the training of parts, one sentence each."""
         return [
             f"{name}: {sentence}" for name, part in self.parts_.items() for sentence in getattr(part, "health_", ())
         ]
 
     def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
+        """Return what `Detector.describe` returns, with the description of each part.
+
+        Returns
+        -------
+        dict of str to object
+        """
         about = super().describe()
         return about | {"health": self.health_, "parts": {name: part.describe() for name, part in self.parts_.items()}}
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
         manifests, arrays = {}, model_file.Arrays()
         for name, part in self.parts_.items():
-            manifest, own = part.content()
-            own.pop("examples", None)  # the blend keeps them for all
+            manifest, part_arrays = part.content()
+            part_arrays.pop("examples", None)  # the blend stores the exemplars once for all parts
             manifests[name] = manifest.model_dump()
-            arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
+            arrays |= {f"part.{name}.{key}": array for key, array in part_arrays.items()}
         return {"parts": manifests, "weights": self.weights_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
         self.parts_, self.weights_ = {}, state["weights"]
         for name, fields in state["parts"].items():
             manifest = model_file.Manifest.model_validate(fields)
-            self.parts_[name] = METHODS[manifest.detector].from_file(
-                manifest, model_file.with_prefix_removed(f"part.{name}.", arrays)
-            )
+            part_arrays = model_file.with_prefix_removed(f"part.{name}.", arrays)
+            self.parts_[name] = METHODS[manifest.detector].from_file(manifest, part_arrays)
             self.parts_[name].exemplars_ = self.exemplars_
-        self._make_tails()
+        self._set_tails()
 
 
 def _spread(terms: Mapping[str, Floats]) -> Floats:
+    """Return the standard deviation (n,) over terms (n,)."""
     return np.asarray(np.stack([*terms.values()]).std(axis=0))

@@ -1,7 +1,8 @@
-"""Tiled: images at their full resolution, learned and scored by overlapping patches.
+"""Tiled: images at full resolution, learned and scored by overlapping tiles.
 
-A detector learns from patches of normal images. An image's score is that of its worst patch, so that what is small in a large
-image is not lost in it, and its threshold is set by whole normal images: with more patches one of them is sooner strange.
+A detector learns tiles of normal images. The score of an image is that of its most anomalous tile, so that a small defect in
+a large image is not averaged away. The threshold comes from whole normal images, since the largest of many scores is high for
+normal images, too.
 """
 
 import warnings
@@ -16,6 +17,7 @@ from pydantic import Field
 from egbad import model_file
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample
+from egbad.data.tiles import Position, TileStitcher, cut_tile, tile_positions
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
@@ -24,19 +26,13 @@ from egbad.explain.explanation import Attribution, concatenate
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
 
-_AT_ONCE = 4096  # patches that are scored together: bounds memory
+_MAX_DEFAULT_SIZE = 64  # pixels
 
-
-def _kind(name: str) -> type[Detector[Any]]:
-    """The detector that learns patches, by name; the others are not imported."""
-    found = Blend if name == Blend.name else METHODS.get(name)
-    if found is None:
-        raise unknown("part", name, [*METHODS, Blend.name])
-    return found
+# -- settings and recipe -----------------------------------------------------------------------------------------------
 
 
 class TiledSettings(Settings):
-    """Every value decided."""
+    """Settings of `Tiled`."""
 
     detector: str = Blend.name
     tile_size: int = Field(ge=MIN_IMAGE_SIDE, le=MAX_IMAGE_SIDE)
@@ -45,63 +41,71 @@ class TiledSettings(Settings):
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Patches half as high as the image, or as wide where that is less, within what detectors take."""
-    return {"tile_size": min(64, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2)) if len(shape) > 1 else MIN_IMAGE_SIDE}
+    """Return the default values for images (c, h, w): tiles of half the shorter side; rows (d,) are not cut."""
+    if len(shape) == 1:
+        return {"tile_size": MIN_IMAGE_SIDE}
+    return {"tile_size": min(_MAX_DEFAULT_SIZE, max(MIN_IMAGE_SIDE, min(shape[-2:]) // 2))}
 
 
-def tile_starts(side: int, size: int, overlap: float) -> NDArray[np.int64]:
-    """Where patches of `size` pixels begin along a side: evenly, overlapping by at least that share, from edge to edge.
-
-    >>> tile_starts(100, 40, 0.5)
-    array([ 0, 20, 40, 60])
-    """
-    step = max(1, int((1 - overlap) * size))
-    return np.round(np.linspace(0, side - size, -(-(side - size) // step) + 1)).astype(np.int64)
+def _detector_type(name: str) -> type[Detector[Any]]:
+    """Return the class of the detector that learns tiles. Other methods are not imported."""
+    detector_type = Blend if name == Blend.name else METHODS.get(name)
+    if detector_type is None:
+        raise unknown("part", name, [*METHODS, Blend.name])
+    return detector_type
 
 
-class ImageStitcher:
-    """Images (n, ..., h, w), put together of patches: the mean where these overlap."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.sums, self.times = np.zeros(shape), np.zeros(shape[-2:])
-
-    def add(self, patches: Array, places: Sequence[tuple[int, int]]) -> None:
-        """Patches (n P, ..., size, size), image by image, that begin at these places."""
-        by_image = patches.reshape(len(self.sums), len(places), *patches.shape[1:])
-        for k, (i, j) in enumerate(places):
-            own = (..., slice(i, i + patches.shape[-2]), slice(j, j + patches.shape[-1]))
-            self.sums[own] += by_image[:, k]
-            self.times[own] += 1
-
-    def mean(self) -> Floats:
-        """The images."""
-        return np.asarray(self.sums / self.times)
+# -- the detector ------------------------------------------------------------------------------------------------------
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class Tiled(Detector[TiledSettings]):
-    """A detector of patches, for images of more than 128 pixels a side, or for what is small in smaller ones.
+    """Detector of tiles, for images of more than 128 pixels a side, or for small defects in smaller ones.
 
-    Learns from images (n, h, w) or (n, c, h, w) of any size, or from a list of images of different sizes: then it scores images
-    of any size that a patch fits into. What isn't an image is given to the detector of patches as it is.
+    Learns from images (n, h, w) or (n, c, h, w) of any size, or from a list of images of different sizes. In the second case
+    it scores images of any size that holds a tile. Tables are passed to the detector of tiles as they are.
 
     Parameters
     ----------
     detector : str, optional
-        The name of the detector that learns patches. Default "blend".
-    detector_params : mapping, optional
-        Its parameters, by name.
+        Name of the detector that learns tiles. Default "blend".
+    detector_params : mapping of str to object, optional
+        Parameters of that detector.
     tile_size : int, optional
-        Pixels of a patch, high and wide, 8 to 128. Default half the shorter side of the smallest image, at most 64.
+        Height and width of a tile in pixels, 8 to 128. Default half the shorter side of the smallest image, at most 64.
     overlap : float, optional
-        Share of a patch that the next one covers at least, in [0, 1). More finds better where something is, and costs more.
+        Least fraction of a tile that the next one covers, in [0, 1). More localises defects better and costs more.
+        Default 0.5.
     max_tiles : int, optional
-        Patches that are learned from, drawn by chance where there are more.
+        Number of tiles to learn from; they are drawn at random if there are more. Default 20,000.
+    recipe : str, default="default"
+        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    preprocessing : Preprocessing, optional
+        `trim_fraction` drops training images. All other options are those of the detector: set them in
+        `detector_params`.
+    alpha : float, default=0.01
+        False-alarm rate of `predict`, in (0, 1).
+    calibration_fraction : float, default=0.1
+        Fraction of the images that `fit` holds out of training to set the threshold, in (0, 1).
+    n_exemplars : int, default=256
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of all random numbers. None draws a seed, which `seed_` holds.
+    verbose : bool, default=False
+        Show the progress of training on stderr.
 
     Attributes
     ----------
     detector_ : Detector
-        The fitted detector of patches.
+        The fitted detector of tiles.
+    settings_ : TiledSettings
+        The values that recipe and parameters resolve to.
+    threshold_ : float
+        Scores above it are anomalies.
+    seed_ : int
+        The seed that `random_state` gave.
+    health_ : list of str
+        Problems in training the detector and what was done about them, one sentence each.
 
     Examples
     --------
@@ -123,6 +127,7 @@ class Tiled(Detector[TiledSettings]):
     tunable_on_images: ClassVar = {"tile_size": (16, 24), "overlap": (0.25, 0.75)}
     max_side: ClassVar[int] = 2**15
     any_size: ClassVar[bool] = True
+    batch_tiles: ClassVar[int] = 4096  # tiles that are scored together: bounds memory
 
     detector: str | None = None
     detector_params: Mapping[str, Any] | None = None
@@ -133,68 +138,82 @@ class Tiled(Detector[TiledSettings]):
     def _new_encoder(self, settings: Any) -> IdentityEncoder:
         return IdentityEncoder()
 
-    # -- patches -----------------------------------------------------------------------------------------------------
+    # -- tiles -------------------------------------------------------------------------------------------------------
 
-    def _places(self, shape: tuple[int, ...]) -> list[tuple[int, int]]:
-        """Where patches of an image of this shape begin: (row, column) of each. A row (d,) is one patch."""
+    def positions(self, shape: tuple[int, ...]) -> list[Position]:
+        """Return the positions of the tiles of an image; a row is one tile.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of a row (d,) or image (..., h, w).
+
+        Returns
+        -------
+        list of tuple of int
+            Row and column of the upper left pixel of each tile.
+        """
         if self.kind_ == "rows":
             return [(0, 0)]
-        s, (h, w) = self.settings_, shape[-2:]
-        return [
-            (int(i), int(j))
-            for i in tile_starts(h, s.tile_size, s.overlap)
-            for j in tile_starts(w, s.tile_size, s.overlap)
-        ]
+        return tile_positions(shape[-2], shape[-1], self.settings_.tile_size, self.settings_.overlap)
 
-    def _cut(self, image: Array, place: tuple[int, int]) -> Array:
-        """The patch (..., size, size) of images (..., h, w) that begins at a place."""
-        size, (i, j) = self.settings_.tile_size, place
-        return image if self.kind_ == "rows" else image[..., i : i + size, j : j + size]
+    def cut(self, x: Array, positions: Sequence[Position]) -> Array:
+        """Cut images of one size into tiles.
 
-    def _patches(self, x: Array, places: Sequence[tuple[int, int]]) -> Array:
-        """Patches (n P, ...) of images x (n, ...) of one size, image by image."""
-        cut = [self._cut(x, place) for place in places]
-        return np.stack(cut, axis=1).reshape(-1, *cut[0].shape[1:])
+        Parameters
+        ----------
+        x : ndarray of shape (n, ..., h, w)
+        positions : sequence of tuple of int
 
-    def _few(self, x: Array) -> Iterator[Array]:
-        """Images x (n, ...) in stacks of one size, in their order, that have not too many patches."""
+        Returns
+        -------
+        ndarray of shape (n * n_positions, ..., size, size)
+            Tiles, image by image.
+        """
+        tiles = [self._cut_one(x, position) for position in positions]
+        return np.stack(tiles, axis=1).reshape(-1, *tiles[0].shape[1:])
+
+    def _cut_one(self, x: Array, position: Position) -> Array:
+        """Return the tile at a position of one or more images; rows as they are."""
+        return x if self.kind_ == "rows" else cut_tile(x, position, self.settings_.tile_size)
+
+    def _sample_tiles(self, x: Array, rng: np.random.Generator) -> Array:
+        """Return all tiles of images x (n, ...), or `max_tiles` of them drawn at random."""
+        n_max = self.settings_.max_tiles
+        positions = {shape: self.positions(shape) for shape in {image.shape for image in x}}
+        ends = np.cumsum([len(positions[image.shape]) for image in x])  # of each image in the list of all tiles
+        n_tiles = int(ends[-1])
+        chosen = np.sort(rng.permutation(n_tiles)[:n_max]) if n_tiles > n_max else np.arange(n_tiles)
+        image_of = np.searchsorted(ends, chosen, side="right")
+        return np.stack(
+            [
+                self._cut_one(x[i], positions[x[i].shape][k - ends[i]])  # negative: from the end of the image's tiles
+                for i, k in zip(image_of.tolist(), chosen.tolist(), strict=True)
+            ]
+        )
+
+    def _image_batches(self, x: Array) -> Iterator[Array]:
+        """Yield images x (n, ...) in order, in stacks of one size with a bounded number of tiles."""
         start = 0
         while start < len(x):
             shape = x[start].shape
-            stop = start + max(1, _AT_ONCE // len(self._places(shape)))
-            few = x[start:stop]
+            batch = x[start : start + max(1, self.batch_tiles // len(self.positions(shape)))]
             if is_ragged(x):
-                same = next((i for i, image in enumerate(few) if image.shape != shape), len(few))
-                few = np.stack([*few[:same]])
-            yield few
-            start += len(few)
+                n_same = next((i for i, image in enumerate(batch) if image.shape != shape), len(batch))
+                batch = np.stack([*batch[:n_same]])
+            yield batch
+            start += len(batch)
 
-    def _parts_of(self, few: Array) -> Iterator[list[tuple[int, int]]]:
-        """The places of patches of a stack, as many at once as can be scored together."""
-        places, most = self._places(few.shape[1:]), max(1, _AT_ONCE // len(few))
-        return (places[start : start + most] for start in range(0, len(places), most))
+    def _position_batches(self, images: Array) -> Iterator[list[Position]]:
+        """Yield the tile positions of a stack of images, as many at a time as are scored together."""
+        positions, size = self.positions(images.shape[1:]), max(1, self.batch_tiles // len(images))
+        return (positions[start : start + size] for start in range(0, len(positions), size))
 
-    def _as_data(self, patches: Array) -> Data:
-        return (
-            Data(patches, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
-            if self.kind_ == "rows"
-            else Data(patches)
-        )
-
-    def _some(self, x: Array, rng: np.random.Generator) -> Array:
-        """As many patches of images x (n, ...) as are learned from."""
-        most = self.settings_.max_tiles
-        places = {shape: self._places(shape) for shape in {image.shape for image in x}}
-        ends = np.cumsum([len(places[image.shape]) for image in x])
-        total = int(ends[-1])
-        chosen = np.sort(rng.permutation(total)[:most]) if total > most else np.arange(total)
-        whose = np.searchsorted(ends, chosen, side="right")
-        return np.stack(
-            [
-                self._cut(x[i], places[x[i].shape][k - ends[i]])  # counted from the end of the image's own
-                for i, k in zip(whose.tolist(), chosen.tolist(), strict=True)
-            ]
-        )
+    def _as_data(self, tiles: Array) -> Data:
+        """Return tiles as input of the detector; rows with the types of their columns."""
+        if self.kind_ == "images":
+            return Data(tiles)
+        return Data(tiles, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
 
     # -- learning ----------------------------------------------------------------------------------------------------
 
@@ -205,109 +224,105 @@ class Tiled(Detector[TiledSettings]):
                 f"got {self.settings_.tile_size}."
             )
         self.any_size_ = is_ragged(x)
-        self.detector_ = self._fresh(int(rng.integers(2**31)))
-        earlier = context.init_from.detector_ if isinstance(context.init_from, Tiled) else None
-        inner = context.checkpoints.subfolder("part") if context.checkpoints is not None else None
-        if context.checkpoints is not None and context.checkpoints.newest is None and self.random_state is None:
-            # All else that a killed fit needs is in the part's own.
-            context.checkpoints.save(0, {"seed": self.seed_}, {})
-        self.detector_.fit_component(self._as_data(self._some(x, rng)), inner, earlier, context.process_group)
+        self.detector_ = self._new_detector(int(rng.integers(2**31)))
+        init_from = context.init_from.detector_ if isinstance(context.init_from, Tiled) else None
+        outer = context.checkpoints
+        if outer is not None and outer.newest is None and self.random_state is None:
+            outer.save(0, {"seed": self.seed_}, {})  # the detector's own checkpoints hold everything else
+        inner = outer.subfolder("part") if outer is not None else None
+        self.detector_.fit_component(self._as_data(self._sample_tiles(x, rng)), inner, init_from, context.process_group)
         self.detector_.exemplars_ = None
 
-    def _fresh(self, seed: int) -> Detector[Any]:
-        """The detector of patches, not fitted."""
-        kind = _kind(self.settings_.detector)
-        options = {"verbose": self.verbose, "random_state": seed, **(self.detector_params or {})}
-        known = kind().get_params()
-        for option in options:
-            if option not in known:
-                raise unknown("parameter", option, known)
-        return kind().set_params(**options)
+    def _new_detector(self, seed: int) -> Detector[Any]:
+        """Return the detector of tiles, not fitted."""
+        detector = _detector_type(self.settings_.detector)()
+        parameters = {"verbose": self.verbose, "random_state": seed, **(self.detector_params or {})}
+        known = detector.get_params()
+        for parameter in parameters:
+            if parameter not in known:
+                raise unknown("parameter", parameter, known)
+        return detector.set_params(**parameters)
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         if init_from is not None and not (isinstance(init_from, Tiled) and hasattr(init_from, "detector_")):
             raise InvalidInputError(f"init_from must be a fitted Tiled, got {init_from!r}.")
 
     def _calibration_scores(self, x: Array) -> Floats:
-        """What a part puts on a scale by normal patches must not be put there by the image's own: half by half, then by all."""
-        rng = np.random.default_rng(self.seed_)
-        found, half = np.empty(len(x)), np.arange(len(x)) % 2 == 0
-        for own in (half, ~half) if len(x) > 1 else (half,):
-            others = ~own if len(x) > 1 else own
-            self._calibrate_part(self._some(x[others], rng))
-            found[own] = self.score_checked(x[own])
-        self._calibrate_part(self._some(x, rng))
-        return found
+        """Return the scores (n,) of calibration images, each by a detector calibrated on other images.
 
-    def _calibrate_part(self, patches: Array) -> None:
+        The two halves of the images calibrate the detector for each other. In the end all of them calibrate it.
+        """
+        rng = np.random.default_rng(self.seed_)
+        scores, is_even = np.empty(len(x)), np.arange(len(x)) % 2 == 0
+        for half in (is_even, ~is_even) if len(x) > 1 else (is_even,):
+            others = ~half if len(x) > 1 else half
+            self._calibrate_detector(self._sample_tiles(x[others], rng))
+            scores[half] = self.score_checked(x[half])
+        self._calibrate_detector(self._sample_tiles(x, rng))
+        return scores
+
+    def _calibrate_detector(self, tiles: Array) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CalibrationWarning)  # nobody asks for a patch's threshold
-            self.detector_.calibrate(patches)
+            warnings.simplefilter("ignore", CalibrationWarning)  # the threshold of single tiles is not used
+            self.detector_.calibrate(tiles)
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 
     @property
     def min_image_side(self) -> int | None:
-        """Pixels of a side of the patches, where images of different sizes were learned."""
+        """Least side of an image in pixels, if the detector was fitted on images of different sizes."""
         return self.settings_.tile_size if self.any_size_ else None
 
     def _check_shape(self, x: Array, name: str) -> None:
-        least = self.min_image_side
-        if least is None:
+        min_side = self.min_image_side
+        if min_side is None:
             super()._check_shape(x, name)
             return
-        found = sample_shape(x)
-        if len(found) != len(self.shape_) or found[:-2] != self.shape_[:-2] or min(found[-2:]) < least:
+        shape = sample_shape(x)
+        if len(shape) != len(self.shape_) or shape[:-2] != self.shape_[:-2] or min(shape[-2:]) < min_side:
             channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
             raise InvalidInputError(
-                f"{name} takes images {channels}, at least {least} pixels on each side, got {describe_shape(x)}."
+                f"{name} takes images {channels}, at least {min_side} pixels on each side, got {describe_shape(x)}."
             )
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        found = []
-        for few in self._few(x):
-            parts = (self.detector_.terms_checked(self._patches(few, places)) for places in self._parts_of(few))
-            by_patch = self._by_patch(parts, len(few))
-            worst = self._worst(by_patch)
-            found.append({name: values[worst] for name, values in by_patch.items()})
-        return {name: np.concatenate([own[name] for own in found]) for name in found[0]}
-
-    def _by_patch(self, parts: Iterable[Mapping[str, Floats]], n: int) -> dict[str, Floats]:
-        """Terms of n images' patches, given part by part -> (n, P)."""
-        whole = [{name: values.reshape(n, -1) for name, values in part.items()} for part in parts]
-        return {name: np.hstack([part[name] for part in whole]) for name in whole[0]}
-
-    def _worst(self, by_patch: Mapping[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where in (n, P) each image's worst patch is."""
-        score = np.asarray(sum(by_patch.values()))
-        return np.arange(len(score)), score.argmax(axis=1)
+        batches = []
+        for images in self._image_batches(x):
+            terms = (self.detector_.terms_checked(self.cut(images, p)) for p in self._position_batches(images))
+            by_tile = _terms_by_tile(terms, len(images))
+            worst = _worst_tile(by_tile)
+            batches.append({name: values[worst] for name, values in by_tile.items()})
+        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
 
     def attribute_checked(self, x: Array) -> Attribution:
-        parts = [self._attribute_few(few) for few in self._few(x)]
+        """Attribute the scores of checked images x (n, ...) to their pixels."""
+        batches = [self._attribute_batch(images) for images in self._image_batches(x)]
         if is_ragged(x):
-            parts = [replace(p, shares=ragged_array([*p.shares]), expected=ragged_array([*p.expected])) for p in parts]
-        return concatenate(parts)
+            batches = [
+                replace(b, shares=ragged_array([*b.shares]), expected=ragged_array([*b.expected])) for b in batches
+            ]
+        return concatenate(batches)
 
-    def _attribute_few(self, x: Array) -> Attribution:
-        """Every pixel's share is the mean of those that it has in the patches which cover it."""
+    def _attribute_batch(self, x: Array) -> Attribution:
+        """Give each pixel the mean of its shares in the tiles that cover it."""
         if self.kind_ == "rows":
             return self.detector_.attribute_checked(x)
-        shares, expected = ImageStitcher((len(x), *x.shape[-2:])), ImageStitcher(x.shape)
-        found = []
-        for places in self._parts_of(x):
-            parts = self.detector_.attribute_checked(self._patches(x, places))
-            shares.add(parts.shares, places)
-            expected.add(parts.expected, places)
-            found.append(replace(parts, shares=parts.shares[:0], expected=parts.expected[:0]))  # they take memory
-        by_patch = self._by_patch((parts.terms for parts in found), len(x))
-        worst = self._worst(by_patch)
-        spreads = [parts.spread.reshape(len(x), -1) for parts in found if parts.spread is not None]
-        terms = {name: values[worst] for name, values in by_patch.items()}
-        stitched = shares.mean()
+        shares, expected = TileStitcher((len(x), *x.shape[-2:])), TileStitcher(x.shape)
+        parts = []
+        for positions in self._position_batches(x):
+            part = self.detector_.attribute_checked(self.cut(x, positions))
+            shares.add(part.shares, positions)
+            expected.add(part.expected, positions)
+            parts.append(replace(part, shares=part.shares[:0], expected=part.expected[:0]))  # frees memory
+        by_tile = _terms_by_tile((part.terms for part in parts), len(x))
+        worst = _worst_tile(by_tile)
+        spreads = [part.spread.reshape(len(x), -1) for part in parts if part.spread is not None]
+        terms = {name: values[worst] for name, values in by_tile.items()}
+        mean_shares = shares.mean()
         return replace(
-            found[0],
-            shares=stitched,
-            base=np.asarray(sum(terms.values())) - sum_per_sample(stitched),
+            parts[0],
+            shares=mean_shares,
+            base=np.asarray(sum(terms.values())) - sum_per_sample(mean_shares),
             expected=expected.mean(),
             terms=terms,
             spread=np.hstack(spreads)[worst] if spreads else None,
@@ -319,30 +334,46 @@ class Tiled(Detector[TiledSettings]):
         """Encoder of the columns of a table."""
         return self.detector_.table_encoder
 
+    # -- description and storage -------------------------------------------------------------------------------------
+
     @property
     def health_(self) -> list[str]:
-        """What went wrong in training the detector of patches."""
+        """Problems in training the detector of tiles, one sentence each."""
         return [*getattr(self.detector_, "health_", ())]
 
     def describe(self) -> dict[str, Any]:
-        """What this detector is and how it came about, JSON-able."""
+        """Return what `Detector.describe` returns, with the number of tiles and the description of the detector.
+
+        Returns
+        -------
+        dict of str to object
+        """
         about = super().describe()
         if self.any_size_:
             about["input"] |= {"any_size_from": list(self.shape_)}
-        return about | {
-            "health": self.health_,
-            "patches": None if self.any_size_ else len(self._places(self.shape_)),
-            "part": self.detector_.describe(),
-        }
+        n_tiles = None if self.any_size_ else len(self.positions(self.shape_))
+        return about | {"health": self.health_, "patches": n_tiles, "part": self.detector_.describe()}
 
     def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
         manifest, arrays = self.detector_.content()
-        return {"part": manifest.model_dump(), "any_size": self.any_size_}, {
-            f"part.{name}": array for name, array in arrays.items()
-        }
+        state = {"part": manifest.model_dump(), "any_size": self.any_size_}
+        return state, {f"part.{name}": array for name, array in arrays.items()}
 
     def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
-        self.any_size_ = bool(state.get("any_size"))  # a file of an earlier release doesn't say
+        self.any_size_ = bool(state.get("any_size"))  # absent from files of early releases
         manifest = model_file.Manifest.model_validate(state["part"])
-        self.detector_ = _kind(manifest.detector).from_file(manifest, model_file.with_prefix_removed("part.", arrays))
+        detector_type = _detector_type(manifest.detector)
+        self.detector_ = detector_type.from_file(manifest, model_file.with_prefix_removed("part.", arrays))
         self.detector_.exemplars_ = None
+
+
+def _terms_by_tile(batches: Iterable[Mapping[str, Floats]], n: int) -> dict[str, Floats]:
+    """Return the terms (n, n_tiles) of n images' tiles, given in batches of tiles."""
+    by_image = [{name: values.reshape(n, -1) for name, values in batch.items()} for batch in batches]
+    return {name: np.hstack([batch[name] for batch in by_image]) for name in by_image[0]}
+
+
+def _worst_tile(terms: Mapping[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the index of each image's tile with the highest score in arrays (n, n_tiles)."""
+    scores = np.asarray(sum(terms.values()))
+    return np.arange(len(scores)), scores.argmax(axis=1)
