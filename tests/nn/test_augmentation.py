@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from egbad.nn.augmentation import affine, thickness, turned
+from egbad.nn.augmentation import affine, rotations, thickness
 from egbad.nn.generators import MemberGenerators
 
 STILL = {"turn": 0.0, "scale": 0.0, "shear": 0.0, "shift": 0.0}
@@ -70,7 +70,7 @@ def test_thickness_stays_between_erosion_and_dilation():
 @pytest.mark.parametrize(("h", "w"), [(8, 8), (8, 12)])
 def test_four_turns_are_four_different_images(h, w):
     x = images(n=2, h=h, w=w)
-    views = turned(x)
+    views = rotations(x)
     assert views.shape == (4, *x.shape) and torch.equal(views[0], x)
     for i in range(4):
         assert views[i].flatten().sort().values.equal(x.flatten().sort().values)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.networks import encoder, generator, halvings, pair_discriminator
+from egbad.nn.networks import encoder, generator, n_downsamplings, pair_discriminator
 
 
 @pytest.mark.parametrize("shape", [(7,), (121,), (1, 12, 12)])
@@ -30,5 +30,5 @@ def test_encoder_and_generator_fit_any_image(shape):
 
 @pytest.mark.parametrize(("side", "expected"), [(8, 1), (16, 2), (28, 2), (32, 3), (64, 4), (100, 4), (128, 5)])
 def test_images_are_halved_to_four_to_seven_pixels(side, expected):
-    assert halvings(side, side) == expected
-    assert 4 <= side // 2 ** halvings(side, side) < 8
+    assert n_downsamplings(side, side) == expected
+    assert 4 <= side // 2 ** n_downsamplings(side, side) < 8

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.detectors.base import Encoded, Model, TorchDetector, TorchSettings
-from egbad.nn.augmentation import affine, thickness, turned
+from egbad.nn.augmentation import affine, rotations, thickness
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv, Linear, Reshape, leaky
 from egbad.nn.memory_bank import MemoryBank, subsample
@@ -143,7 +143,7 @@ class CSIModel(Model["ContrastiveSettings"]):
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the contrastive loss plus the cross-entropy of the rotation (K,) on x (K, B, c, h, w)."""
-        views = torch.cat([*turned(self.view(x)), *turned(self.view(x))], dim=1)  # (K, 2 N, ...) with N = 4 B
+        views = torch.cat([*rotations(self.view(x)), *rotations(self.view(x))], dim=1)  # (K, 2 N, ...) with N = 4 B
         h = self.trunk(_channels_last(standardize_images(views) if self.background is None else views))  # (K, 2 N, m)
         labels = torch.arange(N_ROTATIONS, device=x.device).repeat_interleave(x.shape[1]).repeat(2 * len(x))
         rotation_loss = F.cross_entropy(self.classify(h).flatten(0, 1), labels, reduction="none").view(len(x), -1)
@@ -159,7 +159,7 @@ class CSIModel(Model["ContrastiveSettings"]):
 
     def features(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Return features of trunk and projection (K, 4, B, m) for every rotation of x (K, B, c, h, w)."""
-        rotated = turned(x)
+        rotated = rotations(x)
         h = self.trunk(self.trunk_input(rotated.transpose(0, 1).flatten(1, 2)))  # (K, 4 B, m)
         trunk, projection = (f.view(len(x), N_ROTATIONS, x.shape[1], -1) for f in (h, self.project(h)))
         return trunk, projection

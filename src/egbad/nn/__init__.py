@@ -1,1 +1,1 @@
-"""TODO."""
+"""Networks of ensembles: layers, random generators, batch-invariant products, precision."""

@@ -1,6 +1,6 @@
-"""Random views of images, for methods that learn by telling images apart: moved, thicker or thinner, turned.
+"""Augmentation of images: random affine maps, thickness, rotations.
 
-Everything takes stacked images (K, B, c, h, w) and draws each member's numbers from its own generator.
+All functions take stacked images (K, B, c, h, w) and draw each member's numbers from its own generator.
 """
 
 from math import pi
@@ -12,9 +12,9 @@ from torch.nn import functional as F
 from egbad.nn.generators import MemberGenerators
 
 
-def symmetric(generators: MemberGenerators, reach: float, *shape: int) -> Tensor:
-    """Numbers from U[-reach, reach) -> (K, *shape)."""
-    return reach * (2 * generators.uniform(*shape, per_row=True) - 1)
+def symmetric_uniform(generators: MemberGenerators, limit: float, *shape: int) -> Tensor:
+    """Draw from U[-limit, limit), (K, *shape)."""
+    return limit * (2 * generators.uniform(*shape, per_row=True) - 1)
 
 
 def affine(
@@ -27,27 +27,27 @@ def affine(
     shear: float,
     shift: float,
 ) -> Tensor:
-    """Turn, stretch, shear and shift every image at random; what comes in from outside is `background` (K, c).
+    """Rotate, scale, shear and translate every image at random.
 
-    Without a background it is the image's mirror image.
+    Pixels from outside the image are `background` (K, c), or the reflected image without one.
 
     Parameters
     ----------
     turn : float
-        Degrees, either way.
+        Largest rotation, in degrees.
     scale : float
-        Of the logarithm, each axis by itself.
+        Largest logarithm of the scale, drawn for each axis.
     shear : float
-        Columns a row.
+        Largest shear, in columns per row.
     shift : float
-        Share of the side, each axis by itself.
+        Largest translation, as a fraction of the side, drawn for each axis.
     """
     members, n, c, h, w = x.shape
-    angle = symmetric(generators, turn * pi / 180, n)
-    stretch = torch.exp(symmetric(generators, scale, n, 2))
-    slant, move = symmetric(generators, shear, n), symmetric(generators, 2 * shift, n, 2)
+    angle = symmetric_uniform(generators, turn * pi / 180, n)
+    stretch = torch.exp(symmetric_uniform(generators, scale, n, 2))
+    slant, move = symmetric_uniform(generators, shear, n), symmetric_uniform(generators, 2 * shift, n, 2)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    # Rotation, times shear, times scale; grid_sample asks where each pixel comes from, so this is the way back.
+    # Rotation, times shear, times scale; grid_sample needs the source of each pixel, the inverse map.
     rows = [
         torch.stack([cos * stretch[..., 0], (cos * slant - sin) * stretch[..., 1], move[..., 0]], dim=-1),
         torch.stack([sin * stretch[..., 0], (sin * slant + cos) * stretch[..., 1], move[..., 1]], dim=-1),
@@ -61,19 +61,22 @@ def affine(
     return moved.view(x.shape) + fill
 
 
-def thickness(x: Tensor, generators: MemberGenerators, reach: float) -> Tensor:
-    """Make what is bright thicker or thinner: a random share, up to `reach`, of the way to its dilation or erosion."""
+def thickness(x: Tensor, generators: MemberGenerators, limit: float) -> Tensor:
+    """Move every image a random fraction, at most `limit`, towards its dilation or its erosion."""
     flat = x.flatten(0, 1)
     wide = F.max_pool2d(flat, 3, 1, 1).view(x.shape)
     thin = -F.max_pool2d(-flat, 3, 1, 1).view(x.shape)
     n = x.shape[1]
-    share = (reach * generators.uniform(n, per_row=True)).view(*x.shape[:2], 1, 1, 1)
+    share = (limit * generators.uniform(n, per_row=True)).view(*x.shape[:2], 1, 1, 1)
     target = torch.where(generators.uniform(n, per_row=True).view(share.shape) < 0.5, wide, thin)
     return x + share * (target - x)
 
 
-def turned(x: Tensor) -> Tensor:
-    """The four turns of square images by quarter circles, of others two turns and their mirror images -> (4, *x.shape)."""
+def rotations(x: Tensor) -> Tensor:
+    """Return the four rotations of square images by 90 degrees, (4, *x.shape).
+
+    Images that are not square have two rotations by 180 degrees and their mirror images.
+    """
     if x.shape[-1] == x.shape[-2]:
         return torch.stack([torch.rot90(x, k, (-2, -1)) for k in range(4)])
     return torch.stack([x, x.flip(-2, -1), x.flip(-1), x.flip(-2)])

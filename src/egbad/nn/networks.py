@@ -1,4 +1,4 @@
-"""Networks of the layers, sized from the shape of a row (d,) or of an image (c, h, w)."""
+"""Networks sized from the shape of a row (d,) or an image (c, h, w)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,28 +15,34 @@ from egbad.nn.ops import affine
 def mlp(
     generators: MemberGenerators, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0
 ) -> nn.Sequential:
-    """Fully connected layers with an activation between them: (K, B, widths[0]) -> (K, B, widths[-1])."""
+    """Build fully connected layers with activations between them, (K, B, widths[0]) -> (K, B, widths[-1])."""
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [Linear(generators, a, b), hidden(), Dropout(generators, dropout)]
     return nn.Sequential(*layers[:-2])
 
 
-def halvings(h: int, w: int) -> int:
-    """How often an image is halved on the way to features: until its shorter side is 4 to 7 pixels."""
+def n_downsamplings(h: int, w: int) -> int:
+    """Return the number of strided convolutions after which the shorter side has 4 to 7 pixels."""
     return max(1, int(log2(min(h, w) / 4)))
 
 
 def conv_trunk(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, hidden: Activation = leaky
 ) -> tuple[nn.Sequential, int]:
-    """Strided convolutions for images of any size -> (module to flat features, their number).
+    """Build strided convolutions for images (c, h, w) of any size.
 
-    shape is (c, h, w); the first layer has `width` channels, each later one twice as many up to four times `width`.
+    The first layer has `width` channels, each later one twice as many, up to four times `width`.
+
+    Returns
+    -------
+    trunk : Sequential
+        Maps (K, B, c, h, w) to flat features (K, B, n_features).
+    n_features : int
     """
     c, h, w = shape
     layers: list[nn.Module] = []
-    for stage in range(halvings(h, w)):
+    for stage in range(n_downsamplings(h, w)):
         out = width * min(2**stage, 4)
         layers += [Conv(generators, c, out, 4, 2, 1), hidden()]
         c, h, w = out, h // 2, w // 2
@@ -47,10 +53,10 @@ def conv_trunk(
 def conv_generator(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = relu
 ) -> nn.Sequential:
-    """Transposed convolutions, the trunk's mirror: (K, B, n_latent) -> (K, B, c, h, w), any number."""
+    """Build transposed convolutions that mirror the trunk, (K, B, n_latent) -> (K, B, c, h, w), without an output activation."""
     c, h, w = shape
-    n = halvings(h, w)
-    small = (-(-h // 2**n), -(-w // 2**n))  # rounded up: what is too much is cropped
+    n = n_downsamplings(h, w)
+    small = (-(-h // 2**n), -(-w // 2**n))  # rounded up; the excess is cropped
     channels = [width * min(2**stage, 4) for stage in reversed(range(n))]
     start = (channels[0], *small)
     layers: list[nn.Module] = [Linear(generators, n_latent, prod(start)), hidden(), Reshape(*start)]
@@ -65,7 +71,7 @@ def conv_generator(
 def encoder(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = leaky
 ) -> nn.Sequential:
-    """E: (K, B, *shape) -> (K, B, n_latent)."""
+    """Build E, (K, B, *shape) -> (K, B, n_latent)."""
     if len(shape) == 1:
         return mlp(generators, (shape[0], width, n_latent), hidden)
     trunk, flat = conv_trunk(generators, shape, width, hidden)
@@ -73,19 +79,19 @@ def encoder(
 
 
 def generator(generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int) -> nn.Sequential:
-    """G: (K, B, n_latent) -> (K, B, *shape); pixels lie in [-1, 1]."""
+    """Build G, (K, B, n_latent) -> (K, B, *shape), with pixels in [-1, 1]."""
     if len(shape) == 1:
         return mlp(generators, (n_latent, width, 2 * width, shape[0]), relu)
     return nn.Sequential(conv_generator(generators, shape, width, n_latent), nn.Tanh())
 
 
 def side(generators: MemberGenerators, a: int, b: int, dropout: float) -> nn.Sequential:
-    """One hidden layer of a discriminator."""
+    """Build one hidden layer of a discriminator, (K, B, a) -> (K, B, b)."""
     return nn.Sequential(Linear(generators, a, b), leaky(), Dropout(generators, dropout))
 
 
 class Discriminator(nn.Module):
-    """D: features f (K, B, m) before a logit.
+    """Discriminator D with features f (K, B, m) before the logit.
 
     Parameters
     ----------
@@ -101,24 +107,24 @@ class Discriminator(nn.Module):
         self.n_features = head.weight.shape[1]
 
     def features(self, x: Tensor) -> Tensor:
-        """f (K, B, m): the last hidden layer."""
+        """Return f (K, B, m), the output of the last hidden layer."""
         f: Tensor = self.body(x)
         return f
 
     def logit(self, f: Tensor) -> Tensor:
-        """The logit (K, B) of features f (K, B, m)."""
+        """Return the logits (K, B) of features f (K, B, m)."""
         logit: Tensor = self.head(f)
         return logit.squeeze(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits (K, B)."""
+        """Return the logits (K, B)."""
         return self.logit(self.features(x))
 
 
 def discriminator(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, dropout: float = 0.0
 ) -> Discriminator:
-    """D on rows, with two hidden layers, or on images."""
+    """Build D for rows, with two hidden layers, or for images."""
     wide = 2 * width
     if len(shape) == 1:
         body = nn.Sequential(side(generators, shape[0], wide, dropout), side(generators, wide, wide, dropout))
@@ -129,7 +135,7 @@ def discriminator(
 
 
 class PairDiscriminator(Discriminator):
-    """D on pairs (x, z): each side has its own trunk, joined by one layer f before the logit.
+    """Discriminator D of pairs (x, z): a trunk for each side, and one joint layer f before the logit.
 
     Parameters
     ----------
@@ -148,12 +154,12 @@ class PairDiscriminator(Discriminator):
         self.x_side, self.z_side = x_side, z_side
 
     def features(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        """f (K, B, m): the last hidden layer."""
+        """Return f (K, B, m), the output of the last hidden layer."""
         f: Tensor = self.body(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
         return f
 
     def features_of_both(self, x: Tensor, x_hat: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """f of (x, z) and of (x_hat, z): what z adds to both is computed once."""
+        """Return f of (x, z) and of (x_hat, z); the contribution of z to both is computed once."""
         join, rest = self.body[0], self.body[1:]
         assert isinstance(join, Linear)
         from_z = self.z_side(z)
@@ -163,14 +169,14 @@ class PairDiscriminator(Discriminator):
         return of_x, of_x_hat
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        """Logits (K, B)."""
+        """Return the logits (K, B)."""
         return self.logit(self.features(x, z))
 
 
 def pair_discriminator(
     generators: MemberGenerators, shape: tuple[int, ...], n_latent: int, width: int, dropout: float = 0.0
 ) -> PairDiscriminator:
-    """D on pairs of a row or an image and its latent."""
+    """Build D for pairs of a row or an image and its latent."""
     x_side: nn.Module
     if len(shape) == 1:
         joint = flat = 2 * width
@@ -185,5 +191,5 @@ def pair_discriminator(
 
 
 def row_width(d: int) -> int:
-    """Units of a first hidden layer for d columns."""
+    """Return the width of the first hidden layer for d columns."""
     return min(256, max(64, 2 ** ceil(log2(d / 2)))) if d > 2 else 64
