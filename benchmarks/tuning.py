@@ -39,7 +39,7 @@ def measure(task: Any, name: str, choice: str, seed: int, trials: int) -> Line:
         detector = create(name, random_state=seed).fit(split.x_train)
     else:
         known = None if choice == "without labels" else split.x_test[labelled]
-        found = tune(split.x_train, name, anomalies=known, trials=trials, random_state=seed)
+        found = tune(split.x_train, name, anomalies=known, n_trials=trials, random_state=seed)
         detector, chosen = found.detector, found.chosen.parameters
     seconds = time.perf_counter() - started
     scores, y = detector.anomaly_score(split.x_test[tested]), split.anomalous[tested]

@@ -93,25 +93,23 @@ def _backend() -> str:
     return "nccl" if torch.cuda.is_available() and n_local <= torch.cuda.device_count() else "gloo"
 
 
-def run_on_ray(main: Callable[[Sequence[str]], int], command: Sequence[str], workers: int | None = None) -> None:
-    """Run a command on all workers of Ray Train, as one process group.
+def run_on_ray(work: Callable[[], object], workers: int | None = None) -> None:
+    """Call a function on all workers of Ray Train, as one process group.
 
     Joins the cluster at RAY_ADDRESS, or starts one on this machine. All workers must reach data and output at the same
     path. The first worker writes the output.
 
     Parameters
     ----------
-    main : callable
-        Runs a command and returns its exit code.
-    command : sequence of str
-        Arguments of `main`, without those that ask for Ray.
+    work : callable
+        Function without arguments; must be picklable.
     workers : int, optional
         Number of workers. By default the number of GPUs of the cluster, or of its cores if it has no GPU.
 
     Raises
     ------
     EgbadError
-        If Ray is not installed, or the command fails on a worker.
+        If Ray is not installed, or the function fails on a worker.
     """
     ray = _import_ray("train.torch", "Fitting")
     with _cluster(ray) as resources, TemporaryDirectory() as folder:
@@ -119,7 +117,7 @@ def run_on_ray(main: Callable[[Sequence[str]], int], command: Sequence[str], wor
         n_workers = workers or max(1, n_gpus or _n_cores(resources))
         trainer = ray.train.torch.TorchTrainer(
             _run_on_worker,
-            train_loop_config={"main": main, "command": [*command], "folder": os.getcwd()},
+            train_loop_config={"work": work, "folder": os.getcwd()},
             scaling_config=ray.train.ScalingConfig(num_workers=n_workers, use_gpu=n_gpus >= n_workers),
             run_config=ray.train.RunConfig(storage_path=folder),
         )
@@ -130,12 +128,12 @@ def run_on_ray(main: Callable[[Sequence[str]], int], command: Sequence[str], wor
 
 
 def _run_on_worker(config: dict[str, Any]) -> None:
-    """Run the command on one worker; the last line on stderr is the message if it fails."""
-    stderr = StringIO()
-    with chdir(config["folder"]), redirect_stderr(stderr):
-        code = config["main"](config["command"])
-    if code:
-        raise EgbadError(stderr.getvalue().strip().splitlines()[-1])
+    """Call the function on one worker, in the folder of the process that started the workers."""
+    try:
+        with chdir(config["folder"]), redirect_stderr(StringIO()):
+            config["work"]()
+    except EgbadError as error:
+        raise EgbadError(str(error)) from None  # `_root_message` removes the name of this type, and of no other
 
 
 # -- scoring -----------------------------------------------------------------------------------------------------------

@@ -1,137 +1,115 @@
-"""tune: a detector's parameters, chosen by the user's own data, without labels or with a handful of them.
+"""Search for the parameters of a detector that suit a user's data, without labels or with a few labelled anomalies.
 
-Without labels a choice is judged by how well held-out normal rows are told from anomalies that are made of them: rows whose
-columns come from two of them or were moved out, images with a piece of another. With labelled anomalies it is judged by
-these; none is ever learned from, and how good the choice is, is measured on anomalies and rows that had no part in it.
+Without labels, a choice of parameters is judged by how well it separates held-out normal rows from synthetic anomalies that
+are made of them: rows with columns from two rows or with columns moved away, images with a piece of another image. With
+labelled anomalies, it is judged by these instead. Anomalies are never used for training.
 """
 
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
+from egbad.arrays import Floats
 from egbad.data import Data, as_data, check_data
+from egbad.data.synthetic import synthetic_anomalies
 from egbad.detectors.base import Detector
 from egbad.detectors.registry import AUTO, create
-from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError
+from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError, require_extra
 from egbad.progress import progress
 
-Array = NDArray[Any]
-Floats = NDArray[np.float64]
-Choices = dict[str, tuple[Any, ...]]
+SearchSpace = dict[str, tuple[Any, ...]]
 
-_MOVED_BY = (2.0, 6.0)  # standard deviations of a column
-_PIECE = (0.15, 0.5)  # share of an image's side
-_ASKS = 10  # for each trial: how often the search may name what was tried before it is over
+_MAX_PROPOSALS = 10  # per trial; the sampler may propose a choice again that was tried before
 
 
-def space(detector: Detector[Any], shape: tuple[int, ...]) -> Choices:
-    """What is searched for encoded rows (d,) or images (c, h, w): parameters with values; None is the recipe's own."""
-    searched = {**detector.tunable, **(detector.tunable_on_images if len(shape) == 3 else detector.tunable_on_rows)}
+def search_space(detector: Detector[Any], shape: tuple[int, ...]) -> SearchSpace:
+    """Return the parameters to search and their values.
+
+    Parameters
+    ----------
+    detector : Detector
+    shape : tuple of int
+        Shape of an encoded row, (n_features,), or image, (channels, height, width).
+
+    Returns
+    -------
+    dict of str to tuple
+        Values of each parameter. The first is None, which stands for the default.
+
+    Examples
+    --------
+    >>> from egbad.detectors import KNN
+    >>> search_space(KNN(), (5,))
+    {'n_neighbors': (None, 1, 20), 'preprocessing__scaling': (None, 'minmax')}
+    """
+    for_input = detector.tunable_on_images if len(shape) == 3 else detector.tunable_on_rows
     settings = detector.settings_for(shape).model_dump()
 
     def default(name: str) -> Any:
         group, _, key = name.rpartition("__")
         return settings[group][key] if group else settings[name]
 
-    return {name: (None, *(value for value in values if value != default(name))) for name, values in searched.items()}
+    return {
+        name: (None, *(value for value in values if value != default(name)))
+        for name, values in {**detector.tunable, **for_input}.items()
+    }
 
 
-# -- made anomalies ----------------------------------------------------------------------------------------------------
-
-
-def made_anomalies(x: Array, rng: np.random.Generator) -> Array:
-    """Normal rows (n, d) or images (n, ..., h, w) -> as many or fewer that are not normal, made of them.
-
-    Rows: every other one has a random half of its columns from another row, so that what belongs together doesn't; the
-    rest have one to a quarter of their columns moved by two to six standard deviations. Images: a piece of each is replaced
-    by a piece of another from another place. What came out equal to a row or image of x is left out.
-    """
-    made = _made_rows(x, rng) if x.ndim == 2 else _made_images(x, rng)
-    known = {row.tobytes() for row in x}
-    return made[[row.tobytes() not in known for row in made]]
-
-
-def _made_rows(x: Array, rng: np.random.Generator) -> Array:
-    n, d = x.shape
-    x = x.astype(np.float64)
-    mixed = np.where(rng.random((n, d)) < 0.5, x[_others(n, rng)], x)
-    spread = x.std(axis=0)
-    order = np.argsort(np.where(spread > 0, rng.random((n, d)), 2.0), axis=1).argsort(axis=1)  # constant ones come last
-    some = order < rng.integers(1, max(2, d // 4 + 1), size=(n, 1))
-    way = rng.uniform(*_MOVED_BY, size=(n, d)) * rng.choice([-1.0, 1.0], size=(n, d))
-    moved = np.where(some, x + way * spread, x)
-    return np.where((np.arange(n) % 2 == 0)[:, None], mixed, moved)
-
-
-def _made_images(x: Array, rng: np.random.Generator) -> Array:
-    made, (h, w) = x.copy(), x.shape[-2:]
-    for image, other in zip(made, x[_others(len(x), rng)], strict=True):
-        height, width = (max(1, round(side * rng.uniform(*_PIECE))) for side in (h, w))
-        (top, there), (left, here) = rng.integers(0, h - height + 1, 2), rng.integers(0, w - width + 1, 2)
-        image[..., top : top + height, left : left + width] = other[..., there : there + height, here : here + width]
-    return made
-
-
-def _others(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """For each of n a different one."""
-    return (np.arange(n) + rng.integers(1, n, size=n)) % n
-
-
-# -- the search --------------------------------------------------------------------------------------------------------
+# -- results -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Trial:
-    """Parameters that were tried.
+    """A choice of parameters, and how well it did.
 
     Attributes
     ----------
-    parameters : dict
-        What differs from the detector's defaults.
-    by_fold : tuple of float
-        AUROC of each held-out fold's normal rows against made or labelled anomalies.
+    parameters : dict of str to object
+        Parameters that differ from the detector's defaults.
+    fold_aurocs : tuple of float
+        AUROC of each held-out fold against the anomalies. Empty if the trial failed.
     seconds : float
-        What it took to fit and score all folds.
+        Time to fit and score all folds.
     failure : str, optional
-        Why it has no value.
+        Error message of a failed trial.
     """
 
     parameters: dict[str, Any]
-    by_fold: tuple[float, ...]
+    fold_aurocs: tuple[float, ...]
     seconds: float
     failure: str | None = None
 
     @property
-    def value(self) -> float:
-        """Mean AUROC over folds."""
-        return float(np.mean(self.by_fold)) if self.by_fold else float("nan")
+    def auroc(self) -> float:
+        """Mean AUROC of the folds; NaN if the trial failed."""
+        return float(np.mean(self.fold_aurocs)) if self.fold_aurocs else float("nan")
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What came of a search.
+class TuningResult:
+    """Result of a search.
 
     Attributes
     ----------
     detector : Detector
-        With the chosen parameters, fitted on all normal rows.
+        Detector with the chosen parameters, fitted to all normal rows.
     trials : tuple of Trial
-        All that was tried; the first has the detector's defaults.
+        All trials. The first has the detector's defaults.
     chosen : Trial
-        The one with the highest AUROC, if that leads over the defaults by more than the standard error of the lead over
-        folds; else the defaults.
+        The trial with the highest AUROC, if it exceeds the defaults by more than the standard error of the difference
+        over folds. Otherwise the defaults.
     judged_by : str
-        What the AUROC is of, in words.
+        Description of the anomalies.
     cross_validated : float, optional
-        AUROC of the whole way of choosing, on labelled anomalies and rows that had no part in the choice. Without labels
-        there is none.
+        AUROC of the whole procedure, on labelled anomalies and rows that were not used for the choice. None without
+        labelled anomalies.
     """
 
     detector: Detector[Any]
@@ -141,26 +119,7 @@ class Tuned:
     cross_validated: float | None
 
 
-@dataclass(frozen=True)
-class _Folds:
-    """Normal data in parts, with what each is told from."""
-
-    whole: Data  # in the user's order: what is fitted in the end is what `fit` makes of it
-    normal: tuple[Data, ...]
-    strange: tuple[Data, ...]  # for each fold: made of it, or all labelled anomalies
-    labelled: bool
-
-    def without(self, i: int) -> Data:
-        """All but those of fold i."""
-        return replace(self.normal[0], x=np.concatenate([part.x for j, part in enumerate(self.normal) if j != i]))
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """A trial and, for each fold, the scores of held-out normal rows and of anomalies; none where it failed."""
-
-    trial: Trial
-    scores: tuple[tuple[Floats, Floats], ...] = ()
+# -- the search --------------------------------------------------------------------------------------------------------
 
 
 def tune(
@@ -168,139 +127,221 @@ def tune(
     detector: str = AUTO,
     *,
     anomalies: Any = None,
-    trials: int = 20,
-    folds: int = 3,
-    seconds: float | None = None,
-    fixed: Mapping[str, Any] | None = None,
+    n_trials: int = 20,
+    n_folds: int = 3,
+    timeout: float | None = None,
+    fixed_params: Mapping[str, Any] | None = None,
+    space: Mapping[str, Sequence[Any]] | None = None,
     random_state: int = 0,
     verbose: bool = False,
-) -> Tuned:
-    """Search for the parameters of a detector that suit normal rows or images X (n, ...), and fit it with them.
+) -> TuningResult:
+    """Search for the parameters of a detector that suit normal data, and fit the detector with them.
+
+    Needs the extra ``tune`` (optuna).
 
     Parameters
     ----------
-    X : array, DataFrame or Arrow table
-        Normal rows (n, d) or images, as `Detector.fit` takes them.
-    detector : str
-        By name; "auto" is the blend.
-    anomalies : same as X, optional
-        Labelled anomalies (m, ...), at least two. They judge, and are never learned from.
-    trials : int
-        How many choices to try, the defaults among them.
-    folds : int
-        Parts of X, at least two; each is held out once in every trial.
-    seconds : float, optional
-        After which no further trial begins.
-    fixed : mapping, optional
-        Parameters of the detector that are not searched.
-    random_state : int
-        Seed of the folds, of what is made, of the search and of every fit.
+    X : array-like, DataFrame or Arrow table of shape (n_samples, ...)
+        Normal rows or images, as `Detector.fit` takes them.
+    detector : str, default="auto"
+        Name of the detector; "auto" is the blend.
+    anomalies : array-like, DataFrame or Arrow table, optional
+        At least two labelled anomalies to judge by. They are never used for training.
+    n_trials : int, default=20
+        Number of choices of parameters to try, including the defaults.
+    n_folds : int, default=3
+        Number of cross-validation folds, at least two.
+    timeout : float, optional
+        Start no further trial after this time, in seconds.
+    fixed_params : mapping of str to object, optional
+        Parameters of the detector to keep fixed; groups are nested, as in ``training__steps``.
+    space : mapping of str to sequence, optional
+        Values to try for each parameter, besides the default. By default those of `search_space`.
+    random_state : int, default=0
+        Seed of the folds, the synthetic anomalies, the search and all fits.
+    verbose : bool, default=False
+        Show progress.
+
+    Returns
+    -------
+    TuningResult
 
     Raises
     ------
     InvalidInputError
-        For fewer rows than two a fold, fewer than two anomalies, or a parameter out of its range.
+        If there are fewer than two rows per fold or fewer than two anomalies, or a parameter is out of range.
     EgbadError
-        When no trial could be fitted: the first one's error.
+        If no trial could be fitted, with the error of the first one.
+    MissingExtraError
+        If optuna is not installed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from egbad.tuning import tune
+    >>> X = np.random.default_rng(0).normal(size=(200, 3))
+    >>> result = tune(X, "knn", n_trials=3, fixed_params={"alpha": 0.1})
+    >>> len(result.trials), result.judged_by
+    (3, 'synthetic anomalies')
+    >>> result.detector.predict([[9.0, -9.0, 9.0]])
+    array([-1])
     """
-    if trials < 1 or folds < 2:
-        raise InvalidInputError(f"tune needs at least one trial and two folds, got {trials} and {folds}.")
-    given: dict[str, Any] = {"random_state": random_state, **(fixed or {})}
-    parts = _split(X, anomalies, folds, random_state)
-    learner, shape = create(detector, **given), parts.normal[0].x.shape[1:]
-    name, shape = learner.name, (1, *shape) if len(shape) == 2 else shape
-    searched = {k: v for k, v in space(learner, shape).items() if k not in given}
-    found = _search(searched, lambda values: _try(parts, name, given, values), trials, seconds, random_state, verbose)
-    if not any(tried.scores for tried in found):
-        raise EgbadError(f"No trial could be fitted; the first failed so: {found[0].trial.failure}")
-    chosen = found[_choose([tried.trial.by_fold for tried in found])].trial
-    final = create(name, **{**given, "verbose": verbose, **chosen.parameters}).fit(parts.whole)
-    n = len(parts.strange[0].x)
-    return Tuned(
-        detector=final,
-        trials=tuple(tried.trial for tried in found),
+    require_extra("Tuning", "tune", "optuna")
+    if n_trials < 1 or n_folds < 2:
+        raise InvalidInputError(f"tune needs at least one trial and two folds, got {n_trials} and {n_folds}.")
+    fixed: dict[str, Any] = {"random_state": random_state, **(fixed_params or {})}
+    folds = _split(X, anomalies, n_folds, random_state)
+    base = create(detector, **fixed)
+    choices = search_space(base, folds.encoded_shape)
+    if space is not None:
+        choices = {name: (None, *values) for name, values in space.items()}
+    choices = {name: values for name, values in choices.items() if name not in fixed}
+
+    def evaluate(parameters: dict[str, Any]) -> _ScoredTrial:
+        return _cross_validate(folds, base.name, fixed, parameters)
+
+    scored = _search(choices, evaluate, n_trials, timeout, random_state, verbose)
+    if not any(one.scores for one in scored):
+        raise EgbadError(f"No trial could be fitted. The first one failed with: {scored[0].trial.failure}")
+    chosen = scored[_choose([one.trial.fold_aurocs for one in scored])].trial
+    n_anomalies = len(folds.anomalous[0].x)
+    return TuningResult(
+        detector=create(base.name, **{**fixed, "verbose": verbose, **chosen.parameters}).fit(folds.all_rows),
+        trials=tuple(one.trial for one in scored),
         chosen=chosen,
-        judged_by=f"{n:,} labelled anomalies" if parts.labelled else "anomalies made of held-out normal rows",
-        cross_validated=_cross_validated(found, n) if parts.labelled else None,
+        judged_by=f"{n_anomalies:,} labelled anomalies" if folds.labelled else "synthetic anomalies",
+        cross_validated=_cross_validated_auroc(scored, n_anomalies) if folds.labelled else None,
     )
 
 
+@dataclass(frozen=True)
+class _ScoredTrial:
+    """A trial and, for each fold, the scores of the held-out normal rows and of the anomalies; empty if it failed."""
+
+    trial: Trial
+    scores: tuple[tuple[Floats, Floats], ...] = ()
+
+
 def _search(
-    searched: Choices,
-    attempt: Callable[[dict[str, Any]], _Tried],
-    trials: int,
-    seconds: float | None,
+    space: SearchSpace,
+    evaluate: Callable[[dict[str, Any]], _ScoredTrial],
+    n_trials: int,
+    timeout: float | None,
     seed: int,
     verbose: bool,
-) -> list[_Tried]:
-    """Try the defaults, then what optuna's tree-structured Parzen estimator asks for, each choice once."""
+) -> list[_ScoredTrial]:
+    """Evaluate the defaults, and then each choice once that optuna's tree-structured Parzen estimator proposes."""
     import optuna
-    from optuna.trial import TrialState
 
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
-    study.enqueue_trial(dict.fromkeys(searched, 0))
-    tried: dict[tuple[int, ...], _Tried] = {}
-    most, started = min(trials, prod(map(len, searched.values()))), time.perf_counter()
-    with progress("Tuning", most, unit="trials", enabled=verbose) as advance:
-        for _ in range(_ASKS * most):
-            late = seconds is not None and time.perf_counter() - started > seconds
-            if len(tried) == most or (tried and late):
+    n_trials, started = min(n_trials, prod(map(len, space.values()))), time.perf_counter()
+    scored: dict[tuple[int, ...], _ScoredTrial] = {}
+    with _quiet_optuna(), progress("Tuning", n_trials, unit="trials", enabled=verbose) as advance:
+        study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
+        study.enqueue_trial(dict.fromkeys(space, 0))
+        for _ in range(_MAX_PROPOSALS * n_trials):
+            is_late = timeout is not None and time.perf_counter() - started > timeout
+            if len(scored) == n_trials or (scored and is_late):
                 break
-            asked = study.ask()
-            places = tuple(asked.suggest_categorical(k, range(len(v))) for k, v in searched.items())
-            if places not in tried:
-                values = {k: v[i] for (k, v), i in zip(searched.items(), places, strict=True) if i}
-                tried[places] = attempt(values)
+            proposed = study.ask()
+            choice = tuple(proposed.suggest_categorical(name, range(len(values))) for name, values in space.items())
+            if choice not in scored:
+                parameters = {name: values[i] for (name, values), i in zip(space.items(), choice, strict=True) if i}
+                scored[choice] = evaluate(parameters)
                 advance(1)
-            if tried[places].scores:
-                study.tell(asked, tried[places].trial.value)
+            if scored[choice].scores:
+                study.tell(proposed, scored[choice].trial.auroc)
             else:
-                study.tell(asked, state=TrialState.FAIL)
-    return [*tried.values()]
+                study.tell(proposed, state=optuna.trial.TrialState.FAIL)
+    return [*scored.values()]
 
 
-def _try(parts: _Folds, name: str, given: dict[str, Any], values: dict[str, Any]) -> _Tried:
-    """Fit without each fold, and score it and the anomalies."""
+@contextmanager
+def _quiet_optuna() -> Iterator[None]:
+    """Let optuna log warnings only, and restore its verbosity afterwards."""
+    import optuna
+
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def _cross_validate(folds: "_Folds", name: str, fixed: dict[str, Any], parameters: dict[str, Any]) -> _ScoredTrial:
+    """Fit without each fold, and score the fold and its anomalies."""
     started, scores = time.perf_counter(), []
     try:
         with warnings.catch_warnings():
-            for quiet in (
-                CalibrationWarning,
-                HealthWarning,
-            ):  # what is only tried needs no threshold, and shows its worth
-                warnings.simplefilter("ignore", quiet)
-            for i, (normal, strange) in enumerate(zip(parts.normal, parts.strange, strict=True)):
-                detector = create(name, **(given | values)).fit(parts.without(i))
-                scores.append((detector.anomaly_score(normal), detector.anomaly_score(strange)))
+            # A trial's threshold is not used, and its health shows in its AUROC.
+            for category in (CalibrationWarning, HealthWarning):
+                warnings.simplefilter("ignore", category)
+            for i, (normal, anomalous) in enumerate(zip(folds.normal, folds.anomalous, strict=True)):
+                detector = create(name, **(fixed | parameters)).fit(folds.without(i))
+                scores.append((detector.anomaly_score(normal), detector.anomaly_score(anomalous)))
     except EgbadError as error:
-        return _Tried(Trial(values, (), time.perf_counter() - started, str(error)))
-    by_fold = tuple(_auroc(*of_fold) for of_fold in scores)
-    return _Tried(Trial(values, by_fold, time.perf_counter() - started), tuple(scores))
+        return _ScoredTrial(Trial(parameters, (), time.perf_counter() - started, str(error)))
+    aurocs = tuple(_auroc(*of_fold) for of_fold in scores)
+    return _ScoredTrial(Trial(parameters, aurocs, time.perf_counter() - started), tuple(scores))
 
 
-def _split(X: Any, anomalies: Any, folds: int, seed: int) -> _Folds:
+# -- folds -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Folds:
+    """Normal data in folds, and the anomalies that each fold is judged by.
+
+    Attributes
+    ----------
+    all_rows : Data
+        Normal rows in their original order, so that the final fit equals `fit(X)`.
+    normal : tuple of Data
+        Normal rows of each fold.
+    anomalous : tuple of Data
+        For each fold, synthetic anomalies made of it or all labelled anomalies.
+    labelled : bool
+    """
+
+    all_rows: Data
+    normal: tuple[Data, ...]
+    anomalous: tuple[Data, ...]
+    labelled: bool
+
+    @property
+    def encoded_shape(self) -> tuple[int, ...]:
+        """Shape of an encoded row (n_features,) or image (channels, height, width)."""
+        shape = self.all_rows.x.shape[1:]
+        return (1, *shape) if len(shape) == 2 else shape
+
+    def without(self, i: int) -> Data:
+        """Return the normal rows of all folds but the i-th."""
+        return replace(self.normal[0], x=np.concatenate([fold.x for j, fold in enumerate(self.normal) if j != i]))
+
+
+def _split(X: Any, anomalies: Any, n_folds: int, seed: int) -> _Folds:
     data = as_data(X)
     check_data(data)
     n = len(data.x)
-    if n < 2 * folds:
-        raise InvalidInputError(f"tune needs at least two rows for each of {folds} folds, got n_samples = {n}.")
+    if n < 2 * n_folds:
+        raise InvalidInputError(f"tune needs at least two rows for each of {n_folds} folds, got n_samples = {n}.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    bare = replace(data, files=None, labels=None)
-    normal = tuple(replace(bare, x=data.x[np.sort(order[i::folds])]) for i in range(folds))
+    all_rows = replace(data, files=None, labels=None)
+    normal = tuple(replace(all_rows, x=data.x[np.sort(order[i::n_folds])]) for i in range(n_folds))
     if anomalies is None:
-        strange = tuple(replace(part, x=made_anomalies(part.x, rng)) for part in normal)
-        if any(len(part.x) == 0 for part in strange):
-            raise InvalidInputError(
-                "Rows or images must differ, for anomalies to be made of them; these are all alike."
-            )
-        return _Folds(bare, normal, strange, labelled=False)
-    known = as_data(anomalies)
-    check_data(known)
-    if len(known.x) < 2:
-        raise InvalidInputError(f"There must be at least two labelled anomalies, got {len(known.x)}.")
-    return _Folds(bare, normal, (replace(known, files=None, labels=None),) * folds, labelled=True)
+        synthetic = tuple(replace(fold, x=synthetic_anomalies(fold.x, rng)) for fold in normal)
+        if any(len(fold.x) == 0 for fold in synthetic):
+            raise InvalidInputError("Rows or images must differ to make anomalies of them, but they are all the same.")
+        return _Folds(all_rows, normal, synthetic, labelled=False)
+    labelled = as_data(anomalies)
+    check_data(labelled)
+    if len(labelled.x) < 2:
+        raise InvalidInputError(f"tune needs at least two labelled anomalies, got {len(labelled.x)}.")
+    return _Folds(all_rows, normal, (replace(labelled, files=None, labels=None),) * n_folds, labelled=True)
+
+
+# -- the choice --------------------------------------------------------------------------------------------------------
 
 
 def _auroc(normal: Floats, anomalous: Floats) -> float:
@@ -308,27 +349,27 @@ def _auroc(normal: Floats, anomalous: Floats) -> float:
     return float(roc_auc_score(labels, np.r_[normal, anomalous]))
 
 
-def _choose(by_fold: Sequence[Sequence[float]]) -> int:
-    """The trial with the highest mean; the first, unless it leads over that by more than the lead's standard error."""
-    means = [float(np.mean(values)) if len(values) else -np.inf for values in by_fold]
+def _choose(fold_aurocs: Sequence[Sequence[float]]) -> int:
+    """Return the trial with the highest mean if it beats the first by more than the standard error, else the first."""
+    means = [float(np.mean(values)) if len(values) else -np.inf for values in fold_aurocs]
     best = int(np.argmax(means))
-    if best == 0 or not len(by_fold[0]):
+    if best == 0 or not len(fold_aurocs[0]):
         return best
-    lead = np.asarray(by_fold[best]) - np.asarray(by_fold[0])
+    lead = np.asarray(fold_aurocs[best]) - np.asarray(fold_aurocs[0])
     error = lead.std(ddof=1) / np.sqrt(len(lead)) if len(lead) > 1 else 0.0
     return best if lead.mean() > error else 0
 
 
-def _cross_validated(found: Sequence[_Tried], n_anomalies: int) -> float:
-    """Choose without one fold's rows and one part of the anomalies, measure on these, and take the mean over parts."""
-    folds = max(len(tried.scores) for tried in found)
-    part = np.arange(n_anomalies) % min(folds, n_anomalies)
-    measured = []
+def _cross_validated_auroc(scored: Sequence[_ScoredTrial], n_anomalies: int) -> float:
+    """Choose without one fold and one part of the anomalies, measure on these, and average over the parts."""
+    n_folds = max(len(one.scores) for one in scored)
+    part = np.arange(n_anomalies) % min(n_folds, n_anomalies)
+    aurocs = []
     for i in np.unique(part):
-        by_fold = [
-            [_auroc(normal, strange[part != i]) for j, (normal, strange) in enumerate(tried.scores) if j != i]
-            for tried in found
+        of_others = [
+            [_auroc(normal, anomalous[part != i]) for j, (normal, anomalous) in enumerate(one.scores) if j != i]
+            for one in scored
         ]
-        normal, strange = found[_choose(by_fold)].scores[i]
-        measured.append(_auroc(normal, strange[part == i]))
-    return float(np.mean(measured))
+        normal, anomalous = scored[_choose(of_others)].scores[i]
+        aurocs.append(_auroc(normal, anomalous[part == i]))
+    return float(np.mean(aurocs))

@@ -1,21 +1,15 @@
-"""The demo, short, and as it is."""
+"""`egbad demo` from the command line."""
 
-import numpy as np
-import pytest
+import json
 
-from egbad.cli import demo
-
-
-def test_a_short_demo_writes_its_report(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo, "STEPS", 20)
-    done = demo.run(out=tmp_path / "report.html", seed=1)
-    assert (tmp_path / "report.html").read_text().count("data:image/png") == 6 * demo.SHOWN
-    assert done["base_rate"] == pytest.approx(500 / 600)
-    assert 0 <= done["auroc"] <= 1
+from egbad.cli import run_demo
 
 
-@pytest.mark.slow
-def test_the_demo_tells_fives_from_sevens(tmp_path):
-    runs = [demo.run(out=tmp_path / "report.html", seed=seed) for seed in range(3)]
-    assert np.mean([run["auroc"] for run in runs]) >= 0.97
-    assert max(run["fit_seconds"] for run in runs) < 90
+def test_options_reach_the_demo(tmp_path, run, refuse, monkeypatch):
+    given = {}
+    monkeypatch.setattr(run_demo, "run_demo", lambda **options: given.update(options) or {"auroc": 0.99})
+    page = tmp_path / "page.html"
+    code, out, _ = run("demo", "--out", page, "--normal", "3", "--seed", "4", "--json")
+    assert (code, json.loads(out)["auroc"]) == (0, 0.99)
+    assert given == {"normal": 3, "anomaly": 7, "seed": 4, "out": page, "verbose": False}
+    assert "must differ" in refuse("demo", "--normal", "7", "--out", page)

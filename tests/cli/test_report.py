@@ -1,6 +1,7 @@
-"""`egbad report`: from a model and new data to a page, whatever they are, or one sentence."""
+"""`egbad report` from the command line."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,21 @@ from PIL import Image
 from egbad.cli import main
 
 
-def traffic(n, seed, strange=0):
+def traffic(n, seed, n_anomalies=0):
     rng = np.random.default_rng(seed)
     frame = pd.DataFrame({"bytes": rng.lognormal(5, 1, n), "protocol": rng.choice(["tcp", "udp"], n)})
-    frame.loc[n - strange :, "protocol"] = "sctp"
+    frame.loc[n - n_anomalies :, "protocol"] = "sctp"
     return frame
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A model, new rows with 7 that are strange, in two files, and images."""
+def report_folder(tmp_path_factory):
+    """A model, new rows in two files with seven anomalies, and a model of images."""
     folder = tmp_path_factory.mktemp("reporting")
     traffic(1500, 0).to_parquet(folder / "normal.parquet")
     (folder / "new").mkdir()
     for part in (1, 2):
-        traffic(20_000, part, strange=4 if part == 1 else 3).to_parquet(folder / "new" / f"{part}.parquet")
+        traffic(20_000, part, n_anomalies=4 if part == 1 else 3).to_parquet(folder / "new" / f"{part}.parquet")
     model = ["--detector", "knn", "--alpha", "0.01", "--quiet"]
     assert main(["fit", str(folder / "normal.parquet"), "--out", str(folder / "m.egbad"), *model]) == 0
     for name, n in (("pictures", 60), ("others", 8)):
@@ -39,57 +40,59 @@ def folder(tmp_path_factory):
     return folder
 
 
-def refused(capsys, *arguments):
-    """The one sentence that a command is refused with."""
-    capsys.readouterr()
-    assert main(["report", *map(str, arguments)]) == 2
-    said = capsys.readouterr().err.strip().splitlines()
-    assert len(said) == 1
-    return said[0]
-
-
-def test_rows_of_several_files_are_reported(folder, tmp_path, capsys):
+def test_rows_of_several_files_are_reported(report_folder, tmp_path, run):
     out = tmp_path / "r.json"
-    assert (
-        main(["report", str(folder / "m.egbad"), str(folder / "new"), "--out", str(out), "--json", "--top", "7"]) == 0
-    )
-    told, found = json.loads(capsys.readouterr().out), json.loads(out.read_text())
-    assert told["rows"] == found["n_samples"] == 40_000 and told["flagged"] == found["n_flagged"]
-    assert told["interval"][0] <= told["flagged_share"] <= told["interval"][1]
-    places = {(Path(one["location"]["file"]).name, one["location"]["row"]) for one in found["findings"]}
-    strange = {(f"{part}.parquet", 20_000 - i) for part, n in ((1, 4), (2, 3)) for i in range(1, n + 1)}
-    assert places == strange and all(one["reasons"][0]["observed"] == "sctp" for one in found["findings"])
-    assert found["n_explained"] == min(1000, found["n_flagged"])
+    given = ("report", report_folder / "m.egbad", report_folder / "new", "--out", out, "--json", "--top", 7)
+    code, printed, err = run(*given)
+    assert code == 0, err
+    summary, report = json.loads(printed), json.loads(out.read_text(encoding="utf-8"))
+    assert summary["rows"] == report["n_samples"] == 40_000 and summary["flagged"] == report["n_flagged"]
+    assert summary["interval"][0] <= summary["flagged_share"] <= summary["interval"][1]
+    found = {(Path(top["location"]["file"]).name, top["location"]["row"]) for top in report["findings"]}
+    anomalies = {(f"{part}.parquet", 20_000 - i) for part, n in ((1, 4), (2, 3)) for i in range(1, n + 1)}
+    assert found == anomalies and all(top["reasons"][0]["observed"] == "sctp" for top in report["findings"])
+    assert report["n_explained"] == min(1000, report["n_flagged"])
 
 
-def test_images_are_reported_as_a_page(folder, tmp_path):
+def test_images_are_reported_as_a_page(report_folder, tmp_path, run):
     out = tmp_path / "r.html"
-    assert main(["report", str(folder / "p.egbad"), str(folder / "others"), "--out", str(out), "--top", "3"]) == 0
+    assert run("report", report_folder / "p.egbad", report_folder / "others", "--out", out, "--top", 3).code == 0
     page = out.read_text(encoding="utf-8")
     assert page.count("<img") == 3 * 6 and page.count("Largest deviation: lower right") == 3
 
 
-def test_markdown_in_japanese(folder, tmp_path):
+def test_a_report_may_be_markdown_in_japanese(report_folder, tmp_path, run):
     out = tmp_path / "r.md"
-    new = str(folder / "new" / "1.parquet")
-    assert main(["report", str(folder / "m.egbad"), new, "--out", str(out), "--language", "ja"]) == 0
+    new = report_folder / "new" / "1.parquet"
+    assert run("report", report_folder / "m.egbad", new, "--out", out, "--language", "ja").code == 0
     assert "protocol は 'sctp' です" in out.read_text(encoding="utf-8")
 
 
-def test_reasons_of_images_are_regions(folder, tmp_path):
+def test_scores_of_images_are_explained_by_regions(report_folder, tmp_path, run):
     out = tmp_path / "s.csv"
-    command = ["score", str(folder / "p.egbad"), str(folder / "others"), "--explain", "2", "--out", str(out)]
-    assert main(command) == 0
+    command = ("score", report_folder / "p.egbad", report_folder / "others", "--explain", 2, "--out", out)
+    assert run(*command).code == 0
     found = pd.read_csv(out)
     assert (found["reason_1"][:3] == "lower right").all() and (found["reason_1_share"][:3] > 0.5).all()
     assert "reason_1_observed" not in found
 
 
-def test_what_cannot_be_reported_is_refused(folder, tmp_path, capsys):
-    model, new = folder / "m.egbad", folder / "new"
-    assert ".html, .md, .json" in refused(capsys, model, new, "--out", tmp_path / "r.pdf")
-    assert "There is no language 'fr'" in refused(capsys, model, new, "--out", tmp_path / "r.md", "--language", "fr")
-    assert main(["export", str(model), "--out", str(tmp_path / "m.onnx")]) == 0
-    assert "gives no reasons" in refused(capsys, tmp_path / "m.onnx", new, "--out", tmp_path / "r.md")
-    assert "There is no folder" in refused(capsys, model, new, "--out", tmp_path / "none" / "r.md")
-    assert not list(tmp_path.glob("r.*")), "nothing is left behind"
+def test_what_cannot_be_reported_is_refused(report_folder, tmp_path, run, refuse):
+    report = ("report", report_folder / "m.egbad", report_folder / "new", "--out")
+    assert ".html, .md, .json" in refuse(*report, tmp_path / "r.pdf")
+    assert "There is no language 'fr'" in refuse(*report, tmp_path / "r.md", "--language", "fr")
+    assert run("export", report_folder / "m.egbad", "--out", tmp_path / "m.onnx").code == 0
+    onnx = ("report", tmp_path / "m.onnx", report_folder / "new", "--out", tmp_path / "r.md")
+    assert "An exported model cannot explain its scores" in refuse(*onnx)
+    assert "There is no folder" in refuse(*report, tmp_path / "none" / "r.md")
+    assert not list(tmp_path.glob("r.*"))
+
+
+def test_skipped_images_are_part_of_the_report(report_folder, tmp_path, run):
+    shutil.copytree(report_folder / "others", tmp_path / "others")
+    (tmp_path / "others" / "bad.png").write_bytes(b"no image")
+    out = tmp_path / "r.json"
+    command = ("report", report_folder / "p.egbad", tmp_path / "others", "--out", out, "--skip-unreadable")
+    code, _, err = run(*command)
+    assert code == 0 and "bad.png" in err
+    assert "bad.png" in out.read_text(encoding="utf-8")

@@ -1,43 +1,36 @@
-"""TODO."""
+"""The root command `egbad`. The files of the commands import nothing of it; `main` adds them."""
 
 from typing import Annotated
 
 import typer
 
+import egbad
+
 app = typer.Typer(
     name="egbad",
-    help="Learn from normal rows or images, score new ones, say which are anomalies.",
+    help="Anomaly detection: learn from normal rows or images, score new ones, and explain what is flagged.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
-data_app = typer.Typer(name="data", help="Public data sets, checksummed and cached.")
+def print_help_if_bare(context: typer.Context) -> None:
+    """Print the help of a group of commands that is called without a command."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
-def _version(wanted: bool) -> None:
+def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        typer.echo(f"egbad {version('egbad')}")
+        typer.echo(f"egbad {egbad.__version__}")
         raise typer.Exit()
 
 
 @app.callback(invoke_without_command=True)
-def _start(
+def _root(
     context: typer.Context,
     version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    _help_if_bare(context)
-
-
-@data_app.callback(invoke_without_command=True)
-def _start_data(context: typer.Context) -> None:
-    _help_if_bare(context)
-
-
-def _help_if_bare(context: typer.Context) -> None:
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    print_help_if_bare(context)

@@ -1,46 +1,51 @@
-"""TODO."""
+"""The commands `egbad data list` and `egbad data get`."""
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from egbad.cli import output
-from egbad.cli.app import data_app
+from egbad.cli.app import print_help_if_bare
 from egbad.cli.options import AsJson, DataDir
+from egbad.cli.output import note, print_json
+
+app = typer.Typer(help="List and fetch public data sets.")
+
+DataSetName = Annotated[str, typer.Argument(metavar="NAME", help="A name from 'egbad data list'.", show_default=False)]
 
 
-@data_app.command("list")
-def data_list(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show the public data sets: size, terms, and whether they are on this machine."""
-    from dataclasses import asdict
+@app.callback(invoke_without_command=True)
+def _data(context: typer.Context) -> None:
+    print_help_if_bare(context)
 
+
+@app.command("list")
+def list_data_sets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List the public data sets: size, license terms, and which are on this machine."""
     from egbad import datasets
+    from egbad.cli import tables
 
-    listed = datasets.describe(data_dir)
+    entries = datasets.describe(data_dir)
     if as_json:
-        output.show_json([asdict(entry) for entry in listed])
+        print_json([asdict(entry) for entry in entries])
         return
     rows = [
         (e.name, f"{e.rows:,}", e.shape, f"{e.bytes / 1e6:,.1f} MB", "yes" if e.present else "no", e.terms)
-        for e in listed
+        for e in entries
     ]
-    output.show_rows("Public data sets", ("name", "rows", "shape", "to fetch", "here", "terms"), rows)
+    tables.print_table("Public data sets", ("name", "rows", "shape", "download", "present", "terms"), rows)
 
 
-@data_app.command("get")
-def data_get(
-    name: Annotated[str, typer.Argument(help="A name from 'egbad data list'.", show_default=False)],
-    data_dir: DataDir = None,
-    as_json: AsJson = False,
-) -> None:
-    """Fetch a public data set, check its digests, and print where its files are."""
+@app.command("get")
+def get_data_set(name: DataSetName, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Fetch a public data set, verify its checksums, and print the paths of its files."""
     from egbad import datasets
 
     files = [str(path) for path in datasets.fetch(name, data_dir)]
     if as_json:
-        output.show_json({"name": name, "files": files})
+        print_json({"name": name, "files": files})
         return
     for file in files:
         typer.echo(file)
     if not files:
-        output.note(f"An installed package ships '{name}': there is nothing to fetch.")
+        note(f"There is nothing to fetch: '{name}' comes with an installed package.")

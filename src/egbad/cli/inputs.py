@@ -1,44 +1,49 @@
-"""What a user types -> data, labels and settings, checked."""
+"""Input of commands: data, labels and column types, read and checked."""
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad import data
+from egbad.arrays import Array
+from egbad.data import BatchSizes, ColumnTypes, Data, Stream
+from egbad.data.column_types import check_column_types
+from egbad.data.readers import list_files
 from egbad.errors import InvalidInputError, UnreadableFileError, unknown
+from egbad.scoring.scorer import Scorer
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from egbad.data import BatchSizes, ColumnTypes, Data, Stream
-
-_LABELS_NAMED = 20  # different labels that an error lists
+_MAX_LISTED = 20  # different labels that an error lists
 
 
 @dataclass(frozen=True)
 class Source:
-    """What a command reads: a path, or the name of a public data set where there is no such path.
+    """Input of a command: a path, or the name of a public data set if there is no such path.
 
     Attributes
     ----------
     given : str
-        As typed.
-    label_column, image_size, data_dir
-        As typed.
-    kinds : optional
-        What columns must hold, as `egbad.data` takes it.
-    like : Scorer, optional
-        What is read is for it: columns hold what its columns do, and images are brought to the size of its images, or keep
-        their own where it takes any, unless a size was asked for.
+        Path, pattern of paths or name.
+    label_column : str, optional
+        Column that holds the labels.
+    image_size : str, optional
+        Size that images are resized to, for example "28x28".
+    data_dir : Path, optional
+        Folder with copies of the public data sets.
+    column_types : mapping of str to str, optional
+        Types of columns by name, as `egbad.data` takes them.
+    scorer : Scorer, optional
+        Reads what this scorer needs: its column types, and images of its size unless it takes any or `image_size` is given.
     skip_unreadable : bool
-        True to skip images that cannot be read.
-    patch : int, optional
-        Pixels of a side of the patches that are learned, as `egbad.data` takes it.
+        Skip images that cannot be read.
+    patch_size : int, optional
+        Side of the patches to learn from, in pixels, as `egbad.data` takes it.
     batch_size : int, optional
         Rows or images of a batch.
     """
@@ -47,55 +52,47 @@ class Source:
     label_column: str | None = None
     image_size: str | None = None
     data_dir: Path | None = None
-    kinds: "ColumnTypes | None" = None
-    like: Any = None
+    column_types: ColumnTypes | None = None
+    scorer: Scorer | None = None
     skip_unreadable: bool = False
-    patch: int | None = None
+    patch_size: int | None = None
     batch_size: int | None = None
 
-    def read(self) -> "Data":
-        """All of it.
+    def read(self) -> Data:
+        """Read all rows or images.
 
         Raises
         ------
         InvalidInputError
-            When there is neither, with the nearest data set's name, or what was found can't be used.
+            If there is no such file or data set, or its content cannot be used.
         """
-        from egbad import data
-
         return data.read(self.given, **self._options()) if self._is_path() else self._public_data()
 
-    def stream(self) -> "Stream":
-        """The same in batches, read as they are asked for."""
-        from egbad import data
-
+    def stream(self) -> Stream:
+        """Return the rows or images in batches that are read when they are asked for."""
         if self._is_path():
             return data.open_stream(self.given, **self._options())
         return data.as_stream(self._public_data(), self._batch_sizes().rows)
 
-    def identity(self) -> list[tuple[str, int, int]]:
-        """Of every file that is read its path, size and time of change: if they are the same, so is what is read."""
-        from egbad.data.readers import list_files
-
+    def file_stamps(self) -> list[tuple[str, int, int]]:
+        """Return path, size and modification time of every file, to tell if the input has changed."""
         files = list_files(self.given) if self._is_path() else []
         return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
 
     def _is_path(self) -> bool:
-        """Whether it is a path, or a pattern of paths, and not the name of a data set."""
+        """Return True for a path or a pattern of paths, False for the name of a data set."""
         return Path(self.given).exists() or any(sign in self.given for sign in "*?[")
 
-    def _batch_sizes(self) -> "BatchSizes":
-        from egbad.data import BatchSizes
-
+    def _batch_sizes(self) -> BatchSizes:
         return BatchSizes() if self.batch_size is None else BatchSizes(rows=self.batch_size, images=self.batch_size)
 
     def _options(self) -> dict[str, Any]:
-        size, colour, patch, kinds = parse_size(self.image_size), None, self.patch, self.kinds
-        if self.like is not None:
-            kinds = self.like.required_column_types
-            if self.like.kind_ == "images":
-                *channels, height, width = self.like.shape_
-                patch, colour = self.like.min_image_side, bool(channels)
+        size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
+        if self.scorer is not None:
+            column_types = self.scorer.required_column_types
+            if self.scorer.kind_ == "images":
+                *channels, height, width = self.scorer.shape_
+                patch, colour = self.scorer.min_image_side, bool(channels)
                 size = size or (None if patch else (height, width))
         return {
             "label_column": self.label_column,
@@ -103,62 +100,83 @@ class Source:
             "colour": colour,
             "skip_unreadable": self.skip_unreadable,
             "patch_size": patch,
-            "column_types": kinds,
             "batch_sizes": self._batch_sizes(),
+            "column_types": column_types,
         }
 
-    def _public_data(self) -> "Data":
-        from egbad import data, datasets
+    def _public_data(self) -> Data:
+        from egbad import datasets  # most commands read files and start sooner without it
 
-        if self.given not in datasets.names():
-            near = get_close_matches(self.given, datasets.names(), n=1)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
+        names = datasets.names()
+        if self.given not in names:
+            matches = get_close_matches(self.given, names, n=1)
+            hint = f" Did you mean '{matches[0]}'?" if matches else ""
             raise InvalidInputError(
-                f"There is no file, folder or data set '{self.given}'.{hint} Check the path; 'egbad data list' names the "
+                f"There is no file, folder or data set '{self.given}'.{hint} Check the path; 'egbad data list' shows the "
                 "data sets."
             )
         for option, value in (("--label-column", self.label_column), ("--image-size", self.image_size)):
             if value is not None:
                 raise InvalidInputError(
-                    f"The data set '{self.given}' comes as it is, got {option} {value}. Leave it out."
+                    f"{option} does not apply to the data set '{self.given}', got {value}. Omit it."
                 )
         found = datasets.load(self.given, self.data_dir)
-        return data.Data(found.x, found.columns, labels=found.labels)
+        return Data(found.x, found.columns, labels=found.labels)
 
 
-def read_schema(path: Path | None) -> dict[str, str] | None:
-    """What columns hold, by name, from a file of JSON.
+def training_source(
+    given: str,
+    label_column: str | None,
+    image_size: str | None,
+    data_dir: Path | None,
+    column_types_file: Path | None,
+    skip_unreadable: bool,
+    tile_size: int | None,
+) -> Source:
+    """Return the source of data to learn from."""
+    column_types = read_column_types(column_types_file)
+    return Source(
+        given,
+        label_column,
+        image_size,
+        data_dir,
+        column_types=column_types,
+        skip_unreadable=skip_unreadable,
+        patch_size=tile_size,
+    )
+
+
+def read_column_types(path: Path | None) -> dict[str, str] | None:
+    """Read the types of columns by name from a JSON file.
 
     Raises
     ------
     UnreadableFileError
-        When there is no such file, or it isn't one object of text by name.
+        If the file does not exist or is not a JSON object of texts.
     InvalidInputError
-        For a kind that doesn't exist.
+        For a type that does not exist.
     """
     if path is None:
         return None
-    from egbad.data.column_types import check_column_types
-
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
+        types = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UnreadableFileError(f"'{path}' can't be read as JSON: {error}. Check the file.") from error
-    if not isinstance(schema, dict) or not all(isinstance(kind, str) for kind in schema.values()):
-        raise UnreadableFileError(f"'{path}' must hold one object, a kind for each name of a column.")
-    check_column_types(schema.values())
-    return schema
+        raise UnreadableFileError(f"Cannot read '{path}' as JSON: {error}. Check the file.") from error
+    if not isinstance(types, dict) or not all(isinstance(column_type, str) for column_type in types.values()):
+        raise UnreadableFileError(f"'{path}' must hold one JSON object with a type for each column name.")
+    check_column_types(types.values())
+    return types
 
 
-def check_names(schema: dict[str, str] | None, data: "Data") -> None:
-    """Refuse a schema that names columns which aren't there."""
-    for name in schema or ():
-        if name not in (data.columns or ()):
-            raise unknown("column", name, data.columns or ())
+def check_column_names(column_types: ColumnTypes | None, columns: tuple[str, ...] | None) -> None:
+    """Raise if types are given for columns that the data does not have."""
+    for name in column_types or ():
+        if name not in (columns or ()):
+            raise unknown("column", name, columns or ())
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:
-    """Height and width in pixels.
+    """Parse a height and a width in pixels.
 
     >>> parse_size("28x32")
     (28, 32)
@@ -167,81 +185,71 @@ def parse_size(text: str | None) -> tuple[int, int] | None:
         return None
     match = re.fullmatch(r"(\d+)[xX](\d+)", text)
     if match is None or 0 in (size := (int(match[1]), int(match[2]))):
-        raise InvalidInputError(f"The image size must be height x width in pixels, as in 28x28, got '{text}'.")
+        raise InvalidInputError(f"The image size must be height x width in pixels, for example 28x28, got '{text}'.")
     return size
 
 
 # -- labels ------------------------------------------------------------------------------------------------------------
 
 
-def normal_rows(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[np.bool_]":
-    """Which rows are normal -> (n,): those labelled `normal`, or 0 where the labels are numbers and none was named.
+def normal_mask(labels: Array | None, normal: str | None) -> NDArray[np.bool_]:
+    """Return which rows are normal, and require that some are.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples,) or None
+    normal : str or None
+        Label of normal rows. Without it labels must be numbers, and 0 is normal.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_samples,)
 
     Raises
     ------
     InvalidInputError
-        Without labels, with missing ones, for text labels without `normal`, or when no row has that label.
+        If labels are missing, are text and `normal` is not given, or if no row has the label `normal`.
     """
-    found = is_normal(labels, normal)
-    if not found.any() and normal is not None and labels is not None:
-        raise unknown("label", normal, names_of(labels))
-    return found
+    mask = is_normal(labels, normal)
+    if not mask.any() and normal is not None and labels is not None:
+        raise unknown("label", normal, label_names(labels))
+    return mask
 
 
-def is_normal(labels: "NDArray[Any] | None", normal: str | None) -> "NDArray[np.bool_]":
-    """The same for some of the labels: where none of these is normal others may be."""
-    import numpy as np
-
+def is_normal(labels: Array | None, normal: str | None) -> NDArray[np.bool_]:
+    """Return which rows of a batch are normal, as `normal_mask` does, but allow batches without normal rows."""
     if labels is None:
-        raise InvalidInputError("There must be labels, got none. Name the column that holds them with --label-column.")
+        raise InvalidInputError("The data must have labels. Name the column that holds them with --label-column.")
     missing = np.array(
         [label is None or (isinstance(label, float) and isnan(label)) for label in labels.tolist()], dtype=np.bool_
     )
     if missing.any():
-        raise InvalidInputError(f"Every row must have a label, row {int(missing.argmax())} has none. Fill or drop it.")
-    numbers = labels.dtype.kind in "biuf"
+        raise InvalidInputError(
+            f"Every row must have a label, but row {int(missing.argmax())} has none. Fill it in or drop the row."
+        )
+    is_number = labels.dtype.kind in "biuf"
     if normal is None:
-        if not numbers:
-            known = ", ".join(names_of(labels))
-            raise InvalidInputError(f"Labels that are text need --normal, the label of normal rows. Found: {known}.")
+        if not is_number:
+            names = ", ".join(label_names(labels))
+            raise InvalidInputError(f"Text labels need --normal, the label of normal rows. Labels found: {names}.")
         return np.asarray(labels == 0)
-    wanted = _as_number(normal) if numbers else normal
-    return np.asarray(labels == wanted) if numbers else np.array([_text(label) == wanted for label in labels])
+    if is_number:
+        return np.asarray(labels == _parse_number(normal))
+    return np.array([_label_text(label) == normal for label in labels])
 
 
-def names_of(labels: "NDArray[Any] | None") -> list[str]:
-    """Labels as text, some of them where they are many."""
-    return [] if labels is None else sorted({_text(label) for label in labels.tolist()})[:_LABELS_NAMED]
+def label_names(labels: Array | None) -> list[str]:
+    """Return different labels as text, at most twenty of them."""
+    return [] if labels is None else sorted({_label_text(label) for label in labels.tolist()})[:_MAX_LISTED]
 
 
-def _text(label: Any) -> str:
+def _label_text(label: Any) -> str:
     return label.decode(errors="replace") if isinstance(label, bytes) else str(label)
 
 
-def _as_number(text: str) -> float | None:
-    words = {"true": 1.0, "false": 0.0}
+def _parse_number(text: str) -> float | None:
+    booleans = {"true": 1.0, "false": 0.0}
     try:
-        return words[text.lower()] if text.lower() in words else float(text)
+        return booleans[text.lower()] if text.lower() in booleans else float(text)
     except ValueError:
         return None
-
-
-# -- settings ----------------------------------------------------------------------------------------------------------
-
-
-def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
-    """Settings as typed; a value that is JSON is what JSON says, anything else is text.
-
-    >>> parse_settings(["steps=50", "recipe=paper", "distinct=false"])
-    {'steps': 50, 'recipe': 'paper', 'distinct': False}
-    """
-    settings: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise InvalidInputError(f"A setting must look like name=value, got '{pair}'.")
-        try:
-            settings[name.strip()] = json.loads(text)
-        except ValueError:
-            settings[name.strip()] = text
-    return settings

@@ -1,4 +1,4 @@
-"""Where a command starts and ends: every outcome becomes an exit code, and one sentence on stderr."""
+"""The entry point of the command line: every outcome becomes an exit code, and every error one sentence on stderr."""
 
 import os
 import sys
@@ -11,90 +11,119 @@ from typing import Any
 
 import typer
 
-from egbad.cli import benchmark, data, evaluate, fit, info, report, score, tune  # noqa: F401, they add commands
+from egbad.cli import benchmark, compare, data, demo, evaluate, export, fit, info, report, score, tune
 from egbad.cli.app import app
 from egbad.cli.output import note, one_line
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, StoppedError
 
-OK, OUR_ERROR, USERS_ERROR, INTERRUPTED = 0, 1, 2, 130
+OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
+
+for command in (fit, score, report, evaluate, tune, compare, benchmark, info, export):
+    app.add_typer(command.app)
+app.add_typer(data.app, name="data")
+app.add_typer(demo.app)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command (default: the process's own arguments) -> exit code.
+    """Run a command of `egbad`.
 
-    0 when all is well, 2 for what the user can mend, 1 for a bug of ours, 130 for Ctrl-C. With EGBAD_DEBUG=1 a bug
-    shows its traceback.
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        The words after `egbad`. By default those of the process.
+
+    Returns
+    -------
+    int
+        The exit code: 0 for success, 2 for an error that the user can correct, 1 for an error in egbad, 130 after Ctrl-C.
+        With EGBAD_DEBUG=1 in the environment an error in egbad prints its traceback.
+
+    Examples
+    --------
+    >>> main(["data", "get", "digits", "--json"])
+    {
+      "name": "digits",
+      "files": []
+    }
+    0
     """
     try:
-        with _warnings_as_lines():
+        with _warnings_on_stderr():
             return _run(arguments)
     except KeyboardInterrupt:
-        return _interrupted()
+        return _report_interrupt()
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    command: Callable[..., Any] = typer.main.get_command(app)
+    """Run a command and translate exceptions into exit codes."""
+    run: Callable[..., Any] = typer.main.get_command(app)
+    words = None if arguments is None else list(arguments)
     try:
-        given = None if arguments is None else list(arguments)
-        code = command(given, prog_name="egbad", standalone_mode=False)
-        code = code if isinstance(code, int) else OK
-        return _interrupted() if code == INTERRUPTED else code
+        code = run(words, prog_name="egbad", standalone_mode=False)
     except typer.Abort:
-        return _interrupted()
+        return _report_interrupt()
     except StoppedError as error:
         note(one_line(str(error)))
         return INTERRUPTED
     except EgbadError as error:
         note(one_line(str(error)))
+        return USER_ERROR
+    except typer.TyperException as error:
+        note(_usage_message(error))
+        return USER_ERROR
     except MemoryError:
-        note("There must be enough memory for the data and the model, there is not. Use fewer rows or members.")
+        note("There is not enough memory for the data and the model. Use fewer rows or members.")
+        return USER_ERROR
     except OSError as error:
-        # Files of ours that can't be read or written have their own sentence; this is what is left: a cache folder
-        # without permission, a disk that fills during a download.
-        note(f"{error.filename or 'A file'} can't be used: {error.strerror or error}. Check space and permissions.")
-    except Exception as error:  # noqa: BLE001 - the last door before the user
-        if not hasattr(error, "format_message"):
-            _report_bug(error)
-            return OUR_ERROR
-        note(_usage(error))
-    return USERS_ERROR
+        # Known files have messages of their own. This is the rest: a cache without permission, a disk that fills up.
+        note(f"Cannot use {error.filename or 'a file'}: {error.strerror or error}. Check free space and permissions.")
+        return USER_ERROR
+    except Exception as error:  # noqa: BLE001 - a user must never see a bare traceback
+        _report_bug(error)
+        return INTERNAL_ERROR
+    if code == INTERRUPTED:
+        return _report_interrupt()
+    return code if isinstance(code, int) else OK
 
 
-def _interrupted() -> int:
+def _report_interrupt() -> int:
     note("Interrupted: no output was written.")
     return INTERRUPTED
 
 
-def _usage(error: Any) -> str:
-    """A wrong command line in one sentence; typer's exceptions for it are not public, their methods are."""
-    name = getattr(error, "option_name", "")
-    near = get_close_matches(name, getattr(error, "possibilities", None) or (), n=1)
-    if near:
-        message = f"There is no option '{name}'. Did you mean '{near[0]}'?"
+def _usage_message(error: typer.TyperException) -> str:
+    """Describe a wrong command line in one sentence and name the help page.
+
+    Typer does not export the subclass for unknown options, so its attributes are looked up by name.
+    """
+    option = getattr(error, "option_name", "")
+    matches = get_close_matches(option, getattr(error, "possibilities", None) or (), n=1)
+    if matches:
+        message = f"There is no option '{option}'. Did you mean '{matches[0]}'?"
     else:
         message = one_line(error.format_message())
-    where = getattr(getattr(error, "ctx", None), "command_path", "egbad")
-    return f"{message} See '{where} --help'."
+    command = getattr(getattr(error, "ctx", None), "command_path", "egbad")
+    return f"{message} See '{command} --help'."
 
 
 def _report_bug(error: Exception) -> None:
     if os.environ.get("EGBAD_DEBUG") == "1":
         traceback.print_exception(error, file=sys.stderr)
     note(
-        f"This is a bug in egbad ({type(error).__name__}: {one_line(str(error))}). Please report it with what you typed "
-        "and the traceback that EGBAD_DEBUG=1 shows."
+        f"This is a bug in egbad ({type(error).__name__}: {one_line(str(error))}). Please report it with the command "
+        "and the traceback that EGBAD_DEBUG=1 prints."
     )
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
-    """Our warnings as one line on stderr, each once, without file names and source."""
-    seen: set[str] = set()
+def _warnings_on_stderr() -> Iterator[None]:
+    """Print egbad's warnings as one line each on stderr, without source lines, and each text once."""
+    printed: set[str] = set()
 
     def show(message: Warning | str, *_: Any, **__: Any) -> None:
         line = one_line(str(message))
-        if line not in seen:
-            seen.add(line)
+        if line not in printed:
+            printed.add(line)
             note(f"Warning: {line}")
 
     with warnings.catch_warnings():

@@ -1,0 +1,56 @@
+"""The command `egbad compare`."""
+
+import typer
+
+from egbad.cli.command_line import command_line
+from egbad.cli.options import (
+    AsJson,
+    DataDir,
+    DataSource,
+    DetectorNames,
+    ImageSize,
+    LabelColumn,
+    NormalLabel,
+    ParallelRuns,
+    ResultFolder,
+    RetryFailed,
+    Seeds,
+    TimeLimit,
+    split_names,
+)
+
+app = typer.Typer()
+
+
+@app.command()
+def compare(
+    context: typer.Context,
+    data: DataSource,
+    out: ResultFolder,
+    label_column: LabelColumn = None,
+    normal: NormalLabel = None,
+    detectors: DetectorNames = "",
+    seeds: Seeds = 1,
+    jobs: ParallelRuns = 1,
+    limit: TimeLimit = None,
+    retry: RetryFailed = False,
+    image_size: ImageSize = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare detectors on your own data, with or without labels.
+
+    With labels, detectors learn from half of the normal rows and are measured on all other rows.
+
+    Without labels, they learn from a random half, and the report compares how they rank the other half.
+    """
+    from egbad.cli import inputs, run_benchmark
+
+    run_benchmark.compare(
+        inputs.Source(data, label_column, image_size, data_dir),
+        normal,
+        detectors=split_names(detectors),
+        seeds=seeds,
+        options=run_benchmark.RunOptions(out, jobs, limit, retry, data_dir, as_json),
+        command=command_line(context),
+    )

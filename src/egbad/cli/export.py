@@ -1,0 +1,31 @@
+"""The command `egbad export`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from egbad.cli.options import AsJson, ModelFile, check_suffix
+from egbad.cli.output import check_writable
+
+app = typer.Typer()
+
+OnnxOutput = Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.", show_default=False)]
+
+
+@app.command()
+def export(model: ModelFile, out: OnnxOutput, as_json: AsJson = False) -> None:
+    """Export a model as one ONNX graph, from raw rows or images to scores.
+
+    'egbad score' accepts the file and needs no torch for it.
+    """
+    check_suffix(out, (".onnx",), "an exported model")
+    check_writable(out)
+    from egbad.cli import tables
+    from egbad.detectors import registry
+    from egbad.export import to_onnx
+
+    detector = registry.load(model)
+    to_onnx.export(detector, out)
+    values = {"detector": detector.name, "bytes": out.stat().st_size, "out": str(out)}
+    tables.print_values(f"{model} as an ONNX graph", values, as_json=as_json)

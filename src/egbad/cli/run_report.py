@@ -1,0 +1,175 @@
+"""The work of `egbad report`."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egbad.arrays import Floats
+from egbad.cli.inputs import Source
+from egbad.cli.output import note, note_skipped, print_json
+from egbad.data import Data, Stream
+from egbad.errors import InvalidInputError
+from egbad.export.onnx_scorer import OnnxScorer
+from egbad.loading import load
+from egbad.model_file import atomic_write
+from egbad.progress import progress
+from egbad.report import (
+    FindingsReport,
+    RowLocation,
+    findings_report,
+    findings_to_html,
+    findings_to_json,
+    findings_to_markdown,
+)
+from egbad.report.messages import Messages
+from egbad.scoring.scorer import Scorer
+
+
+def report(
+    model: Path,
+    source: Source,
+    out: Path,
+    *,
+    n_top: int,
+    n_reasons: int,
+    max_explained: int,
+    language: str,
+    command: str,
+    as_json: bool,
+) -> None:
+    """Score data, explain the highest scores, and write a report.
+
+    Parameters
+    ----------
+    model : Path
+    source : Source
+    out : Path
+        File to write; its suffix decides on the format.
+    n_top : int
+        Number of the highest scores to show.
+    n_reasons : int
+        Number of columns that explain each score.
+    max_explained : int
+        Number of the highest scores to explain.
+    language : str
+    command : str
+        Command line that repeats the report.
+    as_json : bool
+        Print a summary as JSON.
+    """
+    Messages(language)  # refuses an unknown language before the work is done
+    scorer = load(model)
+    if isinstance(scorer, OnnxScorer):
+        raise InvalidInputError(
+            "An exported model cannot explain its scores. Report with the model that it was exported from."
+        )
+    stream = replace(source, scorer=scorer).stream()
+    scores, highest = _score(scorer, stream, max_explained)
+    note_skipped(stream.unreadable)
+    findings = findings_report(
+        scorer,
+        scores,
+        scorer.explain(highest.rows()),
+        highest.locations,
+        model_name=model.stem,
+        data_name=Path(source.given).name,
+        command=command,
+        n_top=n_top,
+        n_reasons=n_reasons,
+        data={"skipped": stream.unreadable} if stream.unreadable else {},
+    )
+    write_findings(findings, out, language)
+    if as_json:
+        print_json(_summarize(findings) | {"report": str(out)})
+    else:
+        flagged = f"{findings.n_flagged:,} flagged ({findings.flagged_share:.2%})"
+        note(f"{findings.n_samples:,} {findings.kind}, {flagged}, report written to {out}.")
+
+
+def _score(scorer: Scorer, stream: Stream, max_explained: int) -> tuple[Floats, "HighestScores"]:
+    """Score a stream, and keep the rows with the highest scores."""
+    scores, highest = [np.empty(0)], HighestScores(max_explained)
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
+        for batch in stream.batches:
+            scores.append(scorer.anomaly_score(batch))
+            highest.add(batch, scores[-1])
+            advance(len(batch.x))
+    return np.concatenate(scores), highest
+
+
+@dataclass
+class HighestScores:
+    """The rows or images with the highest scores of a stream, and their locations.
+
+    Attributes
+    ----------
+    max_rows : int
+        Number of rows to keep.
+    data : Data, optional
+        Rows with the highest scores so far, the highest first.
+    scores : ndarray of shape (n_kept,)
+    locations : list of RowLocation
+    """
+
+    max_rows: int
+    data: Data | None = None
+    scores: Floats = field(default_factory=lambda: np.empty(0))
+    locations: list[RowLocation] = field(default_factory=list)
+
+    def add(self, batch: Data, scores: Floats) -> None:
+        """Add a batch and its scores of shape (n_samples,)."""
+        best = np.argsort(-scores, kind="stable")[: self.max_rows]
+        rows = replace(batch, x=batch.x[best], labels=None)
+        locations = [_locate(batch, i) for i in best.tolist()]
+        if self.data is None:
+            self.data, self.scores, self.locations = rows, scores[best], locations
+            return
+        labels = {j: {**known, **rows.category_labels.get(j, {})} for j, known in self.data.category_labels.items()}
+        merged = np.concatenate([self.scores, scores[best]])
+        order = np.argsort(-merged, kind="stable")[: self.max_rows]
+        self.data = replace(self.data, x=np.concatenate([self.data.x, rows.x])[order], category_labels=labels)
+        self.scores, self.locations = merged[order], [(self.locations + locations)[i] for i in order.tolist()]
+
+    def rows(self) -> Data:
+        """Return the rows with the highest scores, the highest first.
+
+        Raises
+        ------
+        InvalidInputError
+            If the stream had no rows.
+        """
+        if self.data is None:
+            raise InvalidInputError("There must be at least one row or image to report on, got none.")
+        return replace(self.data, files=None, first_row=0, source=None)
+
+
+def _locate(batch: Data, i: int) -> RowLocation:
+    """Return the file, and the row in it, of the i-th row or image of a batch."""
+    return RowLocation(file=batch.files[i]) if batch.files else RowLocation(batch.source, batch.first_row + i)
+
+
+def write_findings(findings: FindingsReport, path: Path, language: str) -> None:
+    """Write findings as HTML, Markdown or JSON, by the suffix of the path."""
+    suffix = path.suffix.lower()
+    if suffix == ".html":
+        text = findings_to_html(findings, language)
+    elif suffix == ".md":
+        text = findings_to_markdown(findings, language)
+    else:
+        text = findings_to_json(findings)
+    with atomic_write(path) as draft:
+        draft.write_text(text, encoding="utf-8")
+
+
+def _summarize(findings: FindingsReport) -> dict[str, Any]:
+    """Return the main figures of findings for JSON."""
+    return {
+        "rows": findings.n_samples,
+        "flagged": findings.n_flagged,
+        "flagged_share": findings.flagged_share,
+        "interval": list(findings.interval),
+        "threshold": findings.threshold,
+        "causes": [{"rows": len(group.rows), "columns": list(group.names)} for group in findings.groups],
+    }

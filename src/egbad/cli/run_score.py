@@ -1,0 +1,253 @@
+"""The work of `egbad score`. Scoring with an exported graph does not import torch."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from egbad.arrays import Array
+from egbad.cli.follow import answer_rows
+from egbad.cli.inputs import Source
+from egbad.cli.output import count_of, note, note_skipped, print_json
+from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
+from egbad.data import Stream
+from egbad.errors import InvalidInputError
+from egbad.export.onnx_scorer import OnnxScorer
+from egbad.loading import load
+from egbad.progress import progress
+from egbad.scoring import calibration
+from egbad.scoring.score_files import ScoreFolder, count_rows, write_scores
+from egbad.scoring.score_tables import OutputColumns, score_columns
+from egbad.scoring.scorer import Scorer
+
+Columns = dict[str, Array]  # a table of scores: columns of shape (n_samples,)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreRequest:
+    """Arguments and options of `egbad score`."""
+
+    model: Path
+    data: str | None
+    out: Path | None
+    terms: bool
+    n_reasons: int | None
+    alpha: float | None
+    fdr: float | None
+    follow: bool
+    label_column: str | None
+    image_size: str | None
+    skip_unreadable: bool
+    engine: str
+    workers: int | None
+    data_dir: Path | None
+    batch_size: int | None
+    as_json: bool
+
+    @property
+    def to_folder(self) -> bool:
+        """True if scores are written as a folder of parts."""
+        return self.out is not None and is_folder_target(self.out)
+
+
+@dataclass
+class _Summary:
+    """Counts of a scoring job, and the scores if they are printed as JSON."""
+
+    rows: int = 0
+    flagged: int = 0
+    discoveries: int | None = None
+    batches: list[Columns] | None = None
+    unreadable: Sequence[str] = ()
+
+    def add(self, rows: int, flagged: int) -> None:
+        """Count the rows of a batch or part."""
+        self.rows += rows
+        self.flagged += flagged
+
+
+def run_score(request: ScoreRequest) -> None:
+    """Score data, write the scores and print a summary.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+
+    Raises
+    ------
+    InvalidInputError
+        If options do not go together, or the data does not fit the model.
+    """
+    _check(request)
+    scorer = load(request.model)
+    if request.n_reasons is not None and isinstance(scorer, OnnxScorer):
+        raise InvalidInputError(
+            "An exported model cannot explain its scores. Score with the original, or omit --explain."
+        )
+    threshold = scorer.threshold_
+    if request.alpha is not None:
+        threshold = calibration.threshold(scorer.calibration_scores_, request.alpha)
+    output = OutputColumns(float(threshold), request.terms, request.n_reasons)
+    if request.data is None:
+        answer_rows(scorer, output.threshold, terms=request.terms)
+        return
+    source = Source(
+        request.data,
+        request.label_column,
+        request.image_size,
+        request.data_dir,
+        scorer=scorer,
+        skip_unreadable=request.skip_unreadable,
+        batch_size=request.batch_size,
+    )
+    score = _score_to_folder if request.to_folder else _score_to_table
+    summary = score(request, scorer, source, output)
+    note_skipped(summary.unreadable)
+    _print_summary(request, summary, output.threshold)
+
+
+def _check(request: ScoreRequest) -> None:
+    """Raise if options do not go together, before anything is loaded."""
+    if request.follow and (request.data, request.out, request.fdr, request.n_reasons) != (None,) * 4:
+        raise InvalidInputError(
+            "--follow reads stdin and answers on stdout. Omit DATA, --out, --fdr and --explain, or --follow."
+        )
+    if not request.follow and request.data is None:
+        raise InvalidInputError("Name the DATA to score, or use --follow to read rows from stdin.")
+    if request.to_folder and request.fdr is not None:
+        raise InvalidInputError("--fdr needs all scores at once, but --out is a folder of parts. Name a file as --out.")
+    if request.engine == "ray" and not request.to_folder:
+        raise InvalidInputError("--engine ray writes a folder of parts. Name a folder as --out.")
+    if request.out is not None:
+        check_score_target(request.out)
+
+
+# -- one table ---------------------------------------------------------------------------------------------------------
+
+
+def _score_to_table(request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns) -> _Summary:
+    """Score everything into one file or to stdout, or keep the scores if they are printed as JSON."""
+    keep = request.as_json and request.out is None
+    stream = source.stream()
+    batches = _score_batches(scorer, stream, output)
+    if request.fdr is not None:
+        batches = iter([_with_discoveries(_concatenate(list(batches)), request.fdr)])
+    summary = _Summary(batches=[] if keep else None)
+    with nullcontext() if keep else open_score_table(request.out) as table:
+        for columns in batches:
+            if table is not None:
+                table.write(columns)
+            if summary.batches is not None:
+                summary.batches.append(columns)
+            summary.add(len(columns["anomaly"]), int(columns["anomaly"].sum()))
+            if request.fdr is not None:
+                summary.discoveries = int(columns["discovery"].sum())
+    summary.unreadable = stream.unreadable
+    return summary
+
+
+def _score_batches(scorer: Scorer, stream: Stream, output: OutputColumns) -> Iterator[Columns]:
+    """Score a stream batch by batch and show progress."""
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
+        for batch in stream.batches:
+            yield score_columns(scorer, batch, output, advance)
+
+
+def _concatenate(batches: list[Columns]) -> Columns:
+    return {name: np.concatenate([columns[name] for columns in batches]) for name in batches[0]}
+
+
+def _with_discoveries(columns: Columns, fdr: float) -> Columns:
+    """Insert the column of discoveries after the column of anomalies."""
+    extended: Columns = {}
+    for name, values in columns.items():
+        extended[name] = values
+        if name == "anomaly":
+            extended["discovery"] = calibration.benjamini_hochberg(columns["p_value"], fdr)
+    return extended
+
+
+# -- a folder of parts -------------------------------------------------------------------------------------------------
+
+
+def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns) -> _Summary:
+    """Score into a folder of parts, without those that exist already."""
+    assert request.out is not None
+    stream = source.stream()
+    if request.engine == "ray" and stream.partitions is None:
+        raise InvalidInputError("--engine ray reads Parquet files and images. Score other files with --engine local.")
+    inputs = {
+        "files": source.file_stamps(),
+        "label_column": request.label_column,
+        "image_size": request.image_size,
+        "batch_size": request.batch_size,
+    }
+    data_folder = Path(source.given) if Path(source.given).is_dir() else None
+    folder = ScoreFolder(request.out, request.model, inputs | asdict(output), data_folder)
+    if request.engine == "ray":
+        summary = _write_parts_on_ray(request, stream, output, folder)
+    else:
+        summary = _write_parts(scorer, stream, output, folder)
+    summary.unreadable = stream.unreadable
+    return summary
+
+
+def _write_parts(scorer: Scorer, stream: Stream, output: OutputColumns, folder: ScoreFolder) -> _Summary:
+    """Write the missing parts in this process."""
+    summary = _Summary()
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
+        for path, batches in folder.files(stream):
+            exists = path.exists()
+            if not exists:
+                write_scores(path, scorer, batches, output, advance)
+            counts = count_rows(path)
+            if exists:
+                advance(counts[0])
+            summary.add(*counts)
+    return summary
+
+
+def _write_parts_on_ray(request: ScoreRequest, stream: Stream, output: OutputColumns, folder: ScoreFolder) -> _Summary:
+    """Write the missing parts on workers of Ray."""
+    from egbad.distributed import score_partitions  # imports torch
+
+    assert stream.partitions is not None
+    paths = [folder.path(number) for number in range(len(stream.partitions))]
+    missing = [(path, partition) for path, partition in zip(paths, stream.partitions, strict=True) if not path.exists()]
+    with progress("Scoring", stream.n_rows, unit="rows") as advance:
+        advance((stream.n_rows or 0) - sum(partition.n_rows for _, partition in missing))
+        for n_rows, unreadable in score_partitions(request.model, missing, output, request.workers):
+            stream.unreadable += unreadable
+            advance(n_rows)
+    summary = _Summary()
+    for path in paths:
+        summary.add(*count_rows(path))
+    return summary
+
+
+# -- the summary -------------------------------------------------------------------------------------------------------
+
+
+def _print_summary(request: ScoreRequest, summary: _Summary, threshold: float) -> None:
+    """Print counts as a sentence on stderr, or as JSON with the scores that were kept."""
+    flagged_fraction = summary.flagged / summary.rows
+    if not request.as_json:
+        target = f", written to {request.out}" if request.out else ""
+        note(f"{count_of(summary.rows, 'row')}, {summary.flagged:,} flagged ({flagged_fraction:.2%}){target}.")
+        return
+    values: dict[str, Any] = {"rows": summary.rows, "flagged": summary.flagged}
+    if summary.discoveries is not None:
+        values["discoveries"] = summary.discoveries
+    if request.skip_unreadable:
+        values["skipped"] = list(summary.unreadable)
+    values |= {
+        "flagged_share": flagged_fraction,
+        "threshold": threshold,
+        "out": str(request.out) if request.out else None,
+    }
+    if summary.batches:
+        values["scores"] = list(to_records(_concatenate(summary.batches)))
+    print_json(values)

@@ -1,0 +1,85 @@
+"""Files of scores: formats, checks and writers."""
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from egbad.arrays import Array
+from egbad.cli.options import check_suffix
+from egbad.cli.output import check_writable, stdout
+from egbad.model_file import atomic_write
+from egbad.scoring.score_files import ParquetTableWriter
+
+SCORE_FORMATS = (".csv", ".parquet", ".jsonl")
+
+
+def check_score_target(path: Path) -> None:
+    """Raise if scores cannot be written to a file, or if its format is not known; folders check themselves."""
+    if is_folder_target(path):
+        return
+    check_suffix(path, SCORE_FORMATS, "scores")
+    check_writable(path)
+
+
+def is_folder_target(path: Path) -> bool:
+    """Return True if scores for `path` are written as a folder of parts."""
+    return path.is_dir() or not path.suffix
+
+
+class TextTable:
+    """A table that is written batch by batch to an open text file, as CSV or as JSON lines."""
+
+    def __init__(self, file: IO[str], suffix: str) -> None:
+        self.file, self.suffix, self.has_header = file, suffix, False
+
+    def write(self, columns: Mapping[str, Array]) -> None:
+        """Append rows, given as columns of shape (n_samples,)."""
+        if self.suffix == ".jsonl":
+            self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in to_records(columns))
+        else:
+            _write_csv(self.file, columns, header=not self.has_header)
+        self.has_header = True
+
+
+@contextmanager
+def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWriter]:
+    """Yield a table to write scores to.
+
+    Parameters
+    ----------
+    path : Path or None
+        A .csv, .parquet or .jsonl file, which appears when all rows are written. None writes CSV to stdout.
+    """
+    if path is None:
+        with stdout() as out:
+            yield TextTable(out, ".csv")
+        return
+    suffix = path.suffix.lower()
+    with atomic_write(path) as draft:
+        if suffix == ".parquet":
+            with ParquetTableWriter(draft) as table:
+                yield table
+        else:
+            with draft.open("w", encoding="utf-8", newline="") as file:
+                yield TextTable(file, suffix)
+
+
+def _write_csv(file: IO[str], columns: Mapping[str, Array], *, header: bool) -> None:
+    """Write columns as CSV: floats with all digits, booleans as true and false."""
+    writer = csv.writer(file, lineterminator="\n")
+    if header:
+        writer.writerow(columns)
+    cells = (
+        [str(value).lower() for value in column.tolist()] if column.dtype.kind == "b" else column.tolist()
+        for column in columns.values()
+    )
+    writer.writerows(zip(*cells, strict=True))
+
+
+def to_records(columns: Mapping[str, Array]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of columns of shape (n_samples,) as dictionaries of Python values, with None for NaN."""
+    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
+        yield {name: None if value != value else value for name, value in zip(columns, values, strict=True)}

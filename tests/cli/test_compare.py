@@ -1,0 +1,33 @@
+"""`egbad compare` from the command line."""
+
+import json
+
+
+def test_detectors_are_measured_against_labels(folder, tmp_path, run):
+    command = ("compare", folder / "mixed.parquet", "--label-column", "y", "--normal", "good", "--out", tmp_path)
+    code, out, err = run(*command, "--detectors", "pca", "--json")
+    assert code == 0, err
+    table = json.loads(out)["summary"]["tables"][0]
+    assert {row["label"] for row in table["rows"]} == {"knn", "pca", "isolation_forest", "egbad, untrained"}
+    assert table["facts"]["training_rows"] == 22 and table["facts"]["test_rows"] == 38
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".data")], "the copy of the rows is removed"
+
+
+def test_without_labels_the_rankings_are_compared(folder, tmp_path, run):
+    code, out, _ = run("compare", folder / "normal.csv", "--out", tmp_path, "--detectors", "lof")
+    assert code == 0
+    assert "flagged at alpha = 0.01" in out
+    text = (tmp_path / "results.md").read_text(encoding="utf-8")
+    assert "Rank correlation of the scores" in text and "AUROC" not in text
+    rows = text.split("- knn: ")[1].splitlines()[0].split(", ")
+    assert len(set(rows)) == 10 and all(0 <= int(row) < 300 for row in rows)
+
+
+def test_labels_that_are_not_used_are_announced(folder, tmp_path, run):
+    err = run("compare", folder / "mixed.npz", "--out", tmp_path, "--detectors", "pca").err
+    assert "The labels of the data are not used" in err
+
+
+def test_missing_data_is_refused(tmp_path, refuse):
+    message = refuse("compare", "nothing.csv", "--out", tmp_path / "out")
+    assert "There is no file, folder or data set 'nothing.csv'" in message

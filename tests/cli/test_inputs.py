@@ -1,0 +1,109 @@
+"""Input of commands."""
+
+import json
+
+import numpy as np
+import pytest
+
+from egbad.cli.inputs import (
+    Source,
+    check_column_names,
+    is_normal,
+    label_names,
+    normal_mask,
+    parse_size,
+    read_column_types,
+)
+from egbad.errors import InvalidInputError, UnreadableFileError
+
+
+@pytest.mark.parametrize(
+    ("labels", "normal", "mask"),
+    [
+        (np.array([0, 1, 4]), None, [True, False, False]),
+        (np.array([False, True]), None, [True, False]),
+        (np.array([5, 7, 5]), "5", [True, False, True]),
+        (np.array([True, False]), "true", [True, False]),
+        (np.array(["a", "b"]), "b", [False, True]),
+        (np.array([b"a", b"b"]), "b", [False, True]),
+    ],
+)
+def test_normal_rows_are_those_with_the_label_or_zero(labels, normal, mask):
+    assert normal_mask(labels, normal).tolist() == mask
+
+
+def test_missing_labels_are_refused():
+    with pytest.raises(InvalidInputError, match="--label-column"):
+        normal_mask(None, "a")
+    with pytest.raises(InvalidInputError, match="row 1 has none"):
+        normal_mask(np.array([0.0, np.nan]), None)
+    with pytest.raises(InvalidInputError, match="row 0 has none"):
+        normal_mask(np.array([None, "a"], dtype=object), "a")
+
+
+def test_a_label_that_no_row_has_is_refused_for_all_data_but_not_for_a_batch():
+    labels = np.array(["good", "bad"])
+    assert not is_normal(labels, "goood").any()
+    with pytest.raises(InvalidInputError, match="Did you mean 'good'?"):
+        normal_mask(labels, "goood")
+
+
+def test_text_labels_need_the_label_of_normal_rows():
+    with pytest.raises(InvalidInputError, match="need --normal, the label of normal rows. Labels found: bad, good"):
+        normal_mask(np.array(["good", "bad"]), None)
+
+
+def test_label_names_are_sorted_and_limited():
+    assert label_names(None) == []
+    assert label_names(np.array(["b", "a", "b"])) == ["a", "b"]
+    assert len(label_names(np.arange(100))) == 20
+
+
+@pytest.mark.parametrize("text", ["0x4", "big", "28", "28x"])
+def test_a_size_is_height_times_width(text):
+    assert parse_size(None) is None
+    assert parse_size("8X16") == (8, 16)
+    with pytest.raises(InvalidInputError, match="for example 28x28"):
+        parse_size(text)
+
+
+def test_column_types_are_read_from_json(tmp_path):
+    path = tmp_path / "types.json"
+    path.write_text(json.dumps({"port": "category"}))
+    assert read_column_types(None) is None
+    assert read_column_types(path) == {"port": "category"}
+    path.write_text('{"port": "categori"}')
+    with pytest.raises(InvalidInputError, match="Did you mean 'category'?"):
+        read_column_types(path)
+    path.write_text('["port"]')
+    with pytest.raises(UnreadableFileError, match="one JSON object"):
+        read_column_types(path)
+    with pytest.raises(UnreadableFileError, match="Cannot read"):
+        read_column_types(tmp_path / "none.json")
+
+
+def test_types_of_unknown_columns_are_refused():
+    check_column_names(None, ("a",))
+    check_column_names({"a": "number"}, ("a", "b"))
+    with pytest.raises(InvalidInputError, match="There is no column 'port'. Did you mean 'ports'?"):
+        check_column_names({"port": "category"}, ("ports",))
+
+
+def test_a_source_is_a_path_or_a_public_data_set(folder):
+    assert Source(str(folder / "mixed.csv"), label_column="y").read().x.shape == (60, 3)
+    assert Source("digits").read().x.shape == (1797, 8, 8)
+    with pytest.raises(InvalidInputError, match="no file, folder or data set 'digts'. Did you mean 'digits'?"):
+        Source("digts").read()
+    with pytest.raises(InvalidInputError, match="--image-size does not apply to the data set 'digits'"):
+        Source("digits", image_size="4x4").stream()
+
+
+def test_file_stamps_change_with_the_file(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("a\n1\n2\n")
+    source = Source(str(path))
+    before = source.file_stamps()
+    assert before[0][:2] == (str(path), 6)
+    path.write_text("a\n1\n2\n3\n")
+    assert source.file_stamps() != before
+    assert Source("digits").file_stamps() == []

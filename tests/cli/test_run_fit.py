@@ -1,0 +1,104 @@
+"""The work of `egbad fit`."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from egbad import load
+from egbad.cli.inputs import Source
+from egbad.cli.run_fit import FitJob, fit_here, sample_normal_rows
+from egbad.data import Data, as_stream
+from egbad.detectors.registry import create
+from egbad.errors import InvalidInputError, StoppedError
+
+
+def job(source, out, **options):
+    """A fit of a small detector."""
+    detector = options.pop("detector", create("knn", alpha=0.1, random_state=0))
+    defaults = {"normal": None, "max_rows": None, "seed": 0, "init_from": None, "resume": False}
+    return FitJob(detector, source, out, **{**defaults, "checkpoint_seconds": 0, **options})
+
+
+def test_a_fit_saves_the_detector_and_returns_it(folder, tmp_path):
+    result = fit_here(job(Source(str(folder / "normal.npz")), tmp_path / "m.egbad"))
+    assert result.n_rows == 300
+    x = np.load(folder / "mixed.npz")["X"]
+    assert np.array_equal(result.detector.anomaly_score(x), load(tmp_path / "m.egbad").anomaly_score(x))
+    assert [path.name for path in tmp_path.iterdir()] == ["m.egbad"]
+
+
+def test_an_interrupted_fit_is_resumed_with_the_same_bits(folder, tmp_path, monkeypatch, capsys):
+    def vae():
+        return create("vae", training__steps=40, alpha=0.1, random_state=0)
+
+    source, x = Source(str(folder / "normal.npz")), np.load(folder / "mixed.npz")["X"]
+    whole = fit_here(job(source, tmp_path / "whole.egbad", detector=vae())).detector.anomaly_score(x)
+
+    interrupted = vae()
+    fit = interrupted.fit
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(interrupted, "fit", lambda *args, **kw: fit(*args, **kw, callback=stop, callback_interval=20))
+    out = tmp_path / "m.egbad"
+    with pytest.raises(StoppedError, match="Run the same command with --resume"):
+        fit_here(job(source, out, detector=interrupted))
+    assert not out.exists() and Path(f"{out}.checkpoints").is_dir()
+    resumed = fit_here(job(source, out, detector=vae(), resume=True)).detector.anomaly_score(x)
+    assert np.array_equal(resumed, whole)
+    assert not Path(f"{out}.checkpoints").exists()
+
+
+def test_the_rows_of_one_label_are_sampled():
+    x, labels = np.arange(20.0).reshape(10, 2), np.array(["a", "b"] * 5)
+    rows = sample_normal_rows(as_stream(Data(x, labels=labels)), "a", None, 0, show_progress=False)
+    assert rows.x.tolist() == x[::2].tolist()
+    with pytest.raises(InvalidInputError, match="There is no label 'c'. Known: a, b"):
+        sample_normal_rows(as_stream(Data(x, labels=labels)), "c", None, 0, show_progress=False)
+
+
+def test_a_sample_is_announced(capsys):
+    stream = as_stream(Data(np.random.default_rng(0).normal(size=(500, 2))))
+    assert len(sample_normal_rows(stream, None, 100, 0, show_progress=False).x) == 100
+    assert capsys.readouterr().err.startswith("Learning from a random sample of 100 of 500 rows, and ")
+
+
+def test_a_level_in_one_row_of_thousands_is_known(tmp_path, run):
+    words = np.array(["tcp", "udp"] * 2000)
+    words[3210] = "arp"
+    amounts = pa.array([None if i == 77 else float(i % 50) for i in range(4000)])
+    pq.write_table(pa.table({"protocol": words, "amount": amounts}), tmp_path / "t.parquet")
+    out = tmp_path / "m.egbad"
+    given = ("fit", tmp_path / "t.parquet", "--out", out, "--detector", "knn", "--max-rows", 200)
+    code, _, err = run(*given, "--set", "n_neighbors=1")
+    assert code == 0
+    assert "and 2 rows with levels, missing values or extremes that the sample lacks" in err
+    column_types = load(out).describe()["input"]["kinds"]
+    assert column_types == {"protocol": "category, 3 levels", "amount": "number, some missing"}
+    rows = pa.table({"protocol": ["arp", "sctp", "tcp"], "amount": [10.0, 10.0, 10.0]})
+    known, unknown, usual = load(out).anomaly_score(rows)
+    assert usual <= known < unknown
+
+
+def test_max_rows_limits_the_sample_and_the_same_seed_draws_the_same(tmp_path, run):
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        columns = {"a": rng.normal(size=2000), "city": rng.choice(["Oslo", "Rome"], 2000)}
+        pq.write_table(pa.table(columns), tmp_path / f"{i}.parquet")
+    rows = pa.table({"a": rng.normal(size=9), "city": rng.choice(["Oslo", "Rome"], 9)})
+    out = tmp_path / "m.egbad"
+    given = ("fit", tmp_path / "*.parquet", "--out", out, "--detector", "knn", "--max-rows")
+    code, _, err = run(*given, 1000)
+    assert code == 0
+    assert "Learning from a random sample of 1,000 of 8,000 rows" in err
+    first = load(out)
+    assert first.n_calibration_ == 100
+    assert first.n_train_ >= 900, "the rows that show what the sample lacks are learned, too"
+    run(*given, 1000)
+    assert load(out).anomaly_score(rows).tolist() == first.anomaly_score(rows).tolist()
+    assert "random sample" not in run(*given, 9000).err
+    assert load(out).n_train_ == 7200
