@@ -113,7 +113,7 @@ def test_unreadable_images_that_workers_skip_are_named(tmp_path, cluster, capsys
     create("pca", random_state=0, alpha=0.3).fit(rng.integers(0, 255, (40, 16, 16))).save(tmp_path / "m.egbad")
     damaged = tmp_path / "data" / "07.png"
     damaged.write_bytes(damaged.read_bytes()[:-60])  # the header is whole
-    command = ["score", str(tmp_path / "m.egbad"), str(tmp_path / "data"), "--skip-bad", "--json"]
+    command = ["score", str(tmp_path / "m.egbad"), str(tmp_path / "data"), "--skip-unreadable", "--json"]
     assert main([*command, "--out", str(tmp_path / "ray"), "--engine", "ray", "--workers", "1"]) == 0
     summary = json.loads(capsys.readouterr().out)
     assert summary["rows"] == 39 and summary["skipped"] == [str(damaged)]
@@ -132,8 +132,8 @@ def test_data_and_outputs_that_workers_cannot_handle_are_refused(folder, tmp_pat
     model, data = str(folder / "m.egbad"), str(folder / "data")
     table(10, 0).to_csv(tmp_path / "t.csv", index=False)
     for arguments, message in (
-        ((str(tmp_path / "t.csv"), "--out", str(tmp_path / "o"), "--engine", "ray"), "must be Parquet files or images"),
-        ((data, "--out", str(tmp_path / "o.csv"), "--engine", "ray"), "give --out a folder"),
+        ((str(tmp_path / "t.csv"), "--out", str(tmp_path / "o"), "--engine", "ray"), "reads Parquet files and images"),
+        ((data, "--out", str(tmp_path / "o.csv"), "--engine", "ray"), "Name a folder as --out"),
         ((data, "--out", str(tmp_path / "p"), "--engine", "rey"), "Did you mean 'ray'?"),
     ):
         assert main(["score", model, *arguments]) == 2
@@ -171,21 +171,6 @@ def test_an_error_on_a_worker_is_one_sentence(tmp_path, cluster, capsys):
     command = ["fit", str(tmp_path / "d.csv"), "--out", str(tmp_path / "m.egbad"), "--engine", "ray", "--workers", "2"]
     assert main(command) == 2
     assert capsys.readouterr().err.startswith("The fit failed on a worker: fit needs at least two rows")
-
-
-def test_workers_get_the_command_without_the_engine(tmp_path, monkeypatch):
-    calls = []
-    monkeypatch.setattr(egbad.distributed, "run_on_ray", lambda run, command, workers: calls.append((command, workers)))
-    typed = ["fit", "digits", "--detector", "egbad", "--set", "training.steps=5", "--set", "width=8", "--quiet"]
-    typed += ["--members", "3", "--out", str(tmp_path / "m.egbad")]
-    assert main([*typed, "--engine", "ray", "--workers", "4"]) == 2, "no worker wrote the model"
-    ((command, workers),) = calls
-    assert workers == 4 and "--engine" not in command and "--workers" not in command
-    monkeypatch.undo()
-    assert main([*command, "--alpha", "0.1"]) == 0
-    about = load(tmp_path / "m.egbad").describe()
-    assert about["parameters"]["members"] == 3
-    assert (about["settings"]["training"]["steps"], about["settings"]["width"]) == (5, 8)
 
 
 def test_an_unknown_engine_is_refused(tmp_path, capsys):
