@@ -1,11 +1,11 @@
-"""What a GPU makes of it: steps a second, rows and images a second, and with --tables the paper's two tables in one go.
+"""Measure training and scoring on a GPU, and with --tables the paper's two tables in one go.
 
     python benchmarks/speed/gpu.py --out benchmarks/results/gpu.jsonl
     EGBAD_DATA=... python benchmarks/speed/gpu.py --tables runs --jobs 5 --out benchmarks/results/gpu.jsonl
 
-Rates of steps come from two lengths of one training, so that what is done once doesn't count; each is measured in turn
-with the others, several times, and the median is given with the least and the most. Work is counted as multiplications
-and additions of products and convolutions, by torch's own counter, beside what one large product of the card reaches.
+Steps a second come from two lengths of one training, so one-off work does not count. Cases alternate and repeat; the lines have
+median, minimum and maximum. Operations are multiplications and additions of products and convolutions, from torch's counter,
+relative to the rate of one large matrix product on the same GPU.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from growth import drawn
+from growth import random_data
 from torch.utils.flop_counter import FlopCounterMode
 
 from egbad import EGBAD
@@ -33,16 +33,17 @@ from egbad.training import EarlyStopping, TrainingConfig
 
 REPEATS = 3
 ROWS, IMAGES = (121,), (28, 28)
-AT_ONCE = {"rows": 32_768, "images": 4_096}  # what one member scores at once on a GPU
+CHUNKS = {"rows": 32_768, "images": 4_096}  # rows or images in one chunk on a GPU
 Line = dict[str, Any]
 
 
 def pixels(n: int) -> np.ndarray:
-    """Images (n, 28, 28) of bytes."""
-    return (np.tanh(drawn(n, IMAGES)) * 127 + 128).astype(np.uint8)
+    """Return images (n, 28, 28) of bytes."""
+    return (np.tanh(random_data(n, IMAGES)) * 127 + 128).astype(np.uint8)
 
 
 def seconds(work: Callable[[], object]) -> float:
+    """Return the duration of a call, including its work on the GPU."""
     torch.cuda.synchronize()
     started = time.perf_counter()
     work()
@@ -51,25 +52,26 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def spread(values: list[float]) -> Line:
+    """Return median, minimum and maximum."""
     return {"median": median(values), "least": min(values), "most": max(values)}
 
 
 def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterator[Line]:
-    """Steps a second of each case, with fit(X) and all that `lengths` steps share taken out."""
+    """Yield the steps a second of each case, from trainings of two lengths."""
 
     def fit(n: int, case: Line) -> float:
-        # The memory of images is made after training, on the CPU: no matter of steps.
+        # discriminator_loss="fm" avoids the memory bank, which is built after training on the CPU.
         return seconds(
             lambda: EGBAD(
-                training=TrainingConfig(steps=n),
+                training=TrainingConfig(steps=n, precision=case.get("precision")),
                 early_stopping=EarlyStopping(criterion="none"),
                 discriminator_loss="fm",
                 random_state=0,
-                **case,
+                members=case["members"],
             ).fit(x)
         )
 
-    fit(50, cases[0])  # libraries wake up
+    fit(50, cases[0])  # warm-up
     few, many = lengths
     found: list[list[float]] = [[] for _ in cases]
     for _ in range(REPEATS):
@@ -80,7 +82,7 @@ def steps(x: np.ndarray, lengths: tuple[int, int], cases: list[Line]) -> Iterato
 
 
 def product_rate(precision: str) -> float:
-    """Operations a second of one large product."""
+    """Return the operations a second of one large matrix product."""
     a = torch.randn(8192, 8192, device="cuda", dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     with matmul_precision("float32" if precision == "bf16" else precision, "cuda"):
         for _ in range(3):
@@ -89,30 +91,31 @@ def product_rate(precision: str) -> float:
 
 
 def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
-    """Through the public call, and of the model alone on what lies on the card; how far scores are from float32's."""
+    """Measure scoring through `anomaly_score` and by the model alone, and the difference to float32 scores."""
     detector = EGBAD(
         training=TrainingConfig(steps=300), early_stopping=EarlyStopping(criterion="none"), random_state=0
     ).fit(fitted_on)
     exact = detector.anomaly_score(x)
-    detector.precision = precision
+    training = detector.settings_.training.model_copy(update={"precision": precision})
+    detector.settings_ = detector.settings_.model_copy(update={"training": training})
     scores = detector.anomaly_score(x)
     public = [len(x) / seconds(lambda: detector.anomaly_score(x)) for _ in range(REPEATS)]
-    chunk = AT_ONCE[detector.kind_]
+    chunk = CHUNKS[detector.kind_]
     rows = torch.from_numpy(detector.encoder_.encode(x[:chunk])).cuda()[None]
     with torch.no_grad(), matmul_precision(precision, "cuda"):
         with FlopCounterMode(display=False) as counted:
             detector.model_.score_terms(rows)
 
-        def again() -> None:
+        def score_repeatedly() -> None:
             for _ in range(50):
                 detector.model_.score_terms(rows)
 
-        again()
-        alone = [50 * chunk / seconds(again) for _ in range(REPEATS)]
+        score_repeatedly()
+        alone = [50 * chunk / seconds(score_repeatedly) for _ in range(REPEATS)]
     operations = counted.get_total_flops() / chunk
     rate = product_rate(precision)
     return {
-        "training__precision": precision,
+        "precision": precision,
         "a second": spread(public),
         "model alone": spread(alone),
         "operations each": operations,
@@ -124,22 +127,26 @@ def scoring(fitted_on: np.ndarray, x: np.ndarray, precision: str) -> Line:
 
 
 def speeds() -> Iterator[Line]:
-    rows, images = drawn(100_000, ROWS), pixels(10_000)
+    """Yield the lines of training and scoring."""
+    rows, images = random_data(100_000, ROWS), pixels(10_000)
     yield from (
         {"what": "training, rows"} | line for line in steps(rows, (300, 1500), [{"members": k} for k in (1, 10, 50)])
     )
     yield from (
         {"what": "training, images"} | line for line in steps(images, (100, 300), [{"members": k} for k in (1, 10)])
     )
-    coarse = [{"members": 10, "training__precision": p} for p in ("tf32", "bf16")]
+    coarse = [{"members": 10, "precision": p} for p in ("tf32", "bf16")]
     yield from ({"what": "training, images"} | line for line in steps(images, (100, 300), coarse))
-    for what, few, many in (("rows", rows[:20_000], drawn(2_000_000, ROWS, 1)), ("images", images, pixels(60_000))):
+    for what, few, many in (
+        ("rows", rows[:20_000], random_data(2_000_000, ROWS, 1)),
+        ("images", images, pixels(60_000)),
+    ):
         for precision in ("float32", "tf32", "bf16"):
             yield {"what": f"scoring, {what}"} | scoring(few, many, precision)
 
 
 def tables(folder: Path, jobs: int) -> Iterator[Line]:
-    """EGBAD's default: KDD99, ten seeds, and MNIST, each digit left out with three."""
+    """Run EGBAD's default on KDD99 with ten seeds and on MNIST with three seeds for each digit left out."""
     started, entry = time.perf_counter(), [Variant("EGBAD", "egbad", {})]
     todo = []
     for suite, seeds in (("mnist", 3), ("kdd99", 10)):
@@ -158,9 +165,12 @@ def tables(folder: Path, jobs: int) -> Iterator[Line]:
 
 
 def main() -> None:
+    """Append one JSON line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results/gpu.jsonl"))
-    parser.add_argument("--tables", type=Path, help="run the tables, into this folder, instead of the speeds")
+    parser.add_argument(
+        "--tables", type=Path, help="run the paper's tables into this folder instead of the speed measurements"
+    )
     parser.add_argument("--jobs", type=int, default=5)
     options = parser.parse_args()
     for quiet in (HealthWarning, CalibrationWarning):

@@ -1,9 +1,9 @@
-"""How fast photographs are read, resized and scored: on one thread, in threads, in worker processes, and by `egbad.data`.
+"""Measure how fast photographs are read, resized and scored: on one thread, in threads, in processes, and by `egbad.data`.
 
     python benchmarks/speed/loading.py --repeats 3
 
-The photographs are made once, in the folder of temporary files: smooth colours with noise, as JPEG. The first three ways decode
-them whole. `busy` is the share of all cores' time that this process and its workers had; workers start anew each time.
+The photographs are JPEGs of smooth colours with noise, written to a temporary folder. The first three methods decode them at
+full size. `busy` is the share of all cores' time that this process and its workers used; workers start anew for each run.
 """
 
 import argparse
@@ -27,12 +27,13 @@ from egbad.training import TrainingConfig
 
 SIZE = (64, 64)
 SETS = {"2,000 of 640 x 480": (2000, 480, 640), "150 of 3,008 x 2,000": (150, 2000, 3008)}
-WAYS = ("one thread", "threads", "processes", "egbad.data")
-A_TASK = 2**21  # pixels
-AT_ONCE = 60  # images that are scored at once
+METHODS = ("one thread", "threads", "processes", "egbad.data")
+TASK_PIXELS = 2**21  # pixels in one task of a worker
+BATCH_IMAGES = 60  # images per scoring call
 
 
 def write(folder: Path, n: int, height: int, width: int) -> list[Path]:
+    """Write n photographs and return their paths."""
     rng = np.random.default_rng(0)
     paths = [folder / f"{i:05}.jpg" for i in range(n)]
     for path in paths:
@@ -44,38 +45,40 @@ def write(folder: Path, n: int, height: int, width: int) -> list[Path]:
 
 
 def pixels(path: Path) -> np.ndarray:
+    """Read and resize one photograph, (3, h, w)."""
     with Image.open(path) as image:
         return np.moveaxis(np.asarray(image.convert("RGB").resize(SIZE[::-1], Image.Resampling.LANCZOS)), 2, 0)
 
 
-def read(way: str, paths: list[Path], at_once: int) -> Iterator[np.ndarray]:
-    """The images, one by one."""
-    if way == "one thread":
+def read(method: str, paths: list[Path], at_once: int) -> Iterator[np.ndarray]:
+    """Yield the images one by one."""
+    if method == "one thread":
         return map(pixels, paths)
-    if way == "egbad.data":
+    if method == "egbad.data":
         return chain.from_iterable(
             data.x for data in open_stream(paths[0].parent, image_size=SIZE, colour=True).batches
         )
-    return map_processes(pixels, paths, at_once, processes=way == "processes")
+    return map_processes(pixels, paths, at_once, processes=method == "processes")
 
 
 def score(images: Iterator[np.ndarray], detector: EGBAD | None) -> None:
-    """Take the images as they come, and score them where there is a detector."""
-    while some := [*islice(images, AT_ONCE)]:
+    """Read all images, and score them if there is a detector."""
+    while batch := [*islice(images, BATCH_IMAGES)]:
         if detector is not None:
-            detector.anomaly_score(np.stack(some))
+            detector.anomaly_score(np.stack(batch))
 
 
-def measured(way: str, paths: list[Path], at_once: int, detector: EGBAD | None) -> tuple[float, float]:
-    """Images a second, and the share of all cores' time."""
+def measure(method: str, paths: list[Path], at_once: int, detector: EGBAD | None) -> tuple[float, float]:
+    """Return the images a second and the share of all cores' time."""
     before, started = os.times(), time.perf_counter()
-    score(read(way, paths, at_once), detector)
+    score(read(method, paths, at_once), detector)
     seconds = time.perf_counter() - started
-    get_reusable_executor().shutdown(wait=True)  # only what workers did that have ended is known
+    get_reusable_executor().shutdown(wait=True)  # the times of workers count once they have ended
     return len(paths) / seconds, (sum(os.times()[:4]) - sum(before[:4])) / seconds / cpu_count()
 
 
 def main() -> None:
+    """Print one JSON line per set, job and method."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
@@ -85,12 +88,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             paths = write(Path(folder), n, height, width)
             for job, scorer in (("read", None), ("read and scored", detector)):
-                found: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
-                for way in options.repeats * WAYS:
-                    found[way].append(measured(way, paths, max(1, A_TASK // (height * width)), scorer))
-                for way, runs in found.items():
+                found: dict[str, list[tuple[float, float]]] = {method: [] for method in METHODS}
+                for method in options.repeats * METHODS:
+                    found[method].append(measure(method, paths, max(1, TASK_PIXELS // (height * width)), scorer))
+                for method, runs in found.items():
                     speed, busy = (statistics.median(column) for column in zip(*runs, strict=True))
-                    line = {"images": name, "job": job, "way": way, "images_per_second": round(speed, 1)}
+                    line = {"images": name, "job": job, "method": method, "images_per_second": round(speed, 1)}
                     line |= {"busy": round(busy, 2), "repeats": [round(rate, 1) for rate, _ in runs]}
                     print(json.dumps(line), flush=True)
 
