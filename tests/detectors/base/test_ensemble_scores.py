@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from egbad import EGBAD
-from egbad.detectors.base.batching import Chunked
+from egbad.detectors.base.batching import ModelRunner
 from egbad.detectors.base.ensemble_scores import (
     find_tied_members,
     mean_attribution,
@@ -27,7 +27,7 @@ def ensemble():
         alpha=0.05,
         random_state=0,
     ).fit(x)
-    return Chunked(detector.model_, 3, "cpu", "float32"), detector.encoder_.encode(x[:70])
+    return ModelRunner(detector.model_, "cpu", "float32"), detector.encoder_.encode(x[:70])
 
 
 def scores_of(chunked, x):
