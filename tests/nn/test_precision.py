@@ -13,7 +13,7 @@ from egbad.errors import InvalidInputError
 from egbad.nn import precision
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv
-from egbad.nn.precision import matmul_precision
+from egbad.nn.precision import is_float32, matmul_precision, resolve_device
 from egbad.training import EarlyStopping, TrainingConfig
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
@@ -49,24 +49,24 @@ def test_an_unknown_precision_is_refused():
 
 
 def test_threads_share_one_precision_and_wait_for_another():
-    products = precision._Products()
+    products = precision._GPUPrecision()
     before = products._now()
     order, together = [], Barrier(2, timeout=10)
 
     def same(name):
-        with products.are("tf32"):
+        with products.set_to("tf32"):
             together.wait()  # both are in here at once
             order.append((name, *products._now()[0]))
-            with products.are("ieee"):
+            with products.set_to("ieee"):
                 assert products._now() == (["ieee", "ieee"], True)
 
     def other():
-        with products.are("ieee"):
+        with products.set_to("ieee"):
             order.append(("other", *products._now()[0]))
 
     with ThreadPoolExecutor(3) as pool:
         first = [pool.submit(same, name) for name in "ab"]
-        while products.inside < 2 and not any(work.done() for work in first):
+        while products.n_threads < 2 and not any(work.done() for work in first):
             sleep(0.001)
         last = pool.submit(other)
         for work in (*first, last):
@@ -74,6 +74,41 @@ def test_threads_share_one_precision_and_wait_for_another():
     assert {name for name, *_ in order[:2]} == {"a", "b"}
     assert order[2] == ("other", "ieee", "ieee")
     assert products._now() == before
+
+
+def test_bf16_computes_products_in_half_precision_in_its_context_only():
+    x = torch.ones(4, 4)
+    with matmul_precision("bf16", "cpu"):
+        assert (x @ x).dtype == torch.bfloat16
+        with matmul_precision("float32", "cpu"):
+            assert (x @ x).dtype == torch.float32
+        assert (x @ x).dtype == torch.bfloat16
+    assert (x @ x).dtype == torch.float32
+
+
+def test_the_precision_of_the_cpu_leaves_that_of_the_gpu_alone():
+    before = is_float32()
+    with matmul_precision("tf32", "cpu"):
+        assert is_float32() == before
+
+
+def test_auto_is_the_gpu_where_there_is_one():
+    assert resolve_device("auto") == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert resolve_device("cpu") == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("device", "message"), [("abc", "device must be one that torch knows.*got 'abc'"), (1.5, "device must be")]
+)
+def test_an_unknown_device_is_an_error(device, message):
+    with pytest.raises(InvalidInputError, match=message):
+        resolve_device(device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there_is_an_error():
+    with pytest.raises(InvalidInputError, match="device='cuda' needs CUDA"):
+        resolve_device("cuda")
 
 
 # -- on a GPU ----------------------------------------------------------------------------------------------------------

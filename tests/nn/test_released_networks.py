@@ -1,14 +1,18 @@
-"""The released networks have the paper's layers, and as many weights."""
+"""Tests of `egbad.nn.released_networks`."""
 
 import torch
 
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.released_networks import mnist_encoder, mnist_generator, mnist_pairs
+from egbad.nn.released_networks import mnist_encoder, mnist_generator, mnist_pair_discriminator
 
 
-def test_the_mnist_networks_are_the_papers():
+def test_the_mnist_networks_have_the_layers_and_weights_of_the_paper():
     generators = MemberGenerators([0])
-    E, G, D = mnist_encoder(generators, 200), mnist_generator(generators, 200), mnist_pairs(generators, 200, 0.5)
+    E, G, D = (
+        mnist_encoder(generators, 200),
+        mnist_generator(generators, 200),
+        mnist_pair_discriminator(generators, 200, 0.5),
+    )
     x = torch.zeros(1, 2, 1, 28, 28)
     z = E(x)
     assert z.shape == (1, 2, 200)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from egbad.detectors.base import Encoded, Model, TorchDetector, TorchSettings
-from egbad.nn.augmentation import affine, rotations, thickness
+from egbad.nn.augmentation import random_affine, random_thickness, rotations
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv, Linear, Reshape, leaky
 from egbad.nn.memory_bank import MemoryBank, subsample
@@ -130,16 +130,16 @@ class CSIModel(Model["ContrastiveSettings"]):
     def view(self, x: Tensor) -> Tensor:
         """Return a random view of images x (K, B, c, h, w), of the same shape."""
         s = self.view_strength
-        x = affine(
+        x = random_affine(
             x,
             self.background,
             self.generators,
-            turn=s["rotation"],
+            rotation=s["rotation"],
             scale=s["scale"],
             shear=s["shear"],
-            shift=s["translation"],
+            translation=s["translation"],
         )
-        return thickness(x, self.generators, self.thickness) if self.thickness else x
+        return random_thickness(x, self.generators, self.thickness) if self.thickness else x
 
     def loss(self, x: Tensor) -> Tensor:
         """Return the contrastive loss plus the cross-entropy of the rotation (K,) on x (K, B, c, h, w)."""

@@ -1,6 +1,6 @@
-"""Augmentation of images: random affine maps, thickness, rotations.
+"""Random views of images, for methods that learn by telling images apart.
 
-All functions take stacked images (K, B, c, h, w) and draw each member's numbers from its own generator.
+Images have shape (K, B, c, h, w). Each member's numbers come from its own generator.
 """
 
 from math import pi
@@ -13,44 +13,63 @@ from egbad.nn.generators import MemberGenerators
 
 
 def symmetric_uniform(generators: MemberGenerators, limit: float, *shape: int) -> Tensor:
-    """Draw from U[-limit, limit), (K, *shape)."""
+    """Draw numbers from U[-limit, limit).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    limit : float
+    *shape : int
+        Shape of one member's numbers, the rows of the batch first.
+
+    Returns
+    -------
+    Tensor of shape (K, *shape)
+    """
     return limit * (2 * generators.uniform(*shape, per_row=True) - 1)
 
 
-def affine(
+def random_affine(
     x: Tensor,
     background: Tensor | None,
     generators: MemberGenerators,
     *,
-    turn: float,
+    rotation: float,
     scale: float,
     shear: float,
-    shift: float,
+    translation: float,
 ) -> Tensor:
     """Rotate, scale, shear and translate every image at random.
 
-    Pixels from outside the image are `background` (K, c), or the reflected image without one.
-
     Parameters
     ----------
-    turn : float
+    x : Tensor of shape (K, B, c, h, w)
+    background : Tensor of shape (K, c), optional
+        Value of the pixels that come into the frame. Without it the image is reflected at its edges.
+    generators : MemberGenerators
+    rotation : float
         Largest rotation, in degrees.
     scale : float
-        Largest logarithm of the scale, drawn for each axis.
+        Largest logarithm of the scale of an axis. Axes are scaled independently.
     shear : float
         Largest shear, in columns per row.
-    shift : float
-        Largest translation, as a fraction of the side, drawn for each axis.
+    translation : float
+        Largest translation along an axis, as a share of the side.
+
+    Returns
+    -------
+    Tensor of shape (K, B, c, h, w)
     """
     members, n, c, h, w = x.shape
-    angle = symmetric_uniform(generators, turn * pi / 180, n)
+    angle = symmetric_uniform(generators, rotation * pi / 180, n)
     stretch = torch.exp(symmetric_uniform(generators, scale, n, 2))
-    slant, move = symmetric_uniform(generators, shear, n), symmetric_uniform(generators, 2 * shift, n, 2)
+    slant = symmetric_uniform(generators, shear, n)
+    offset = symmetric_uniform(generators, 2 * translation, n, 2)
     cos, sin = torch.cos(angle), torch.sin(angle)
-    # Rotation, times shear, times scale; grid_sample needs the source of each pixel, the inverse map.
+    # Rotation times shear times scale. affine_grid takes the inverse map: the position that each pixel comes from.
     rows = [
-        torch.stack([cos * stretch[..., 0], (cos * slant - sin) * stretch[..., 1], move[..., 0]], dim=-1),
-        torch.stack([sin * stretch[..., 0], (sin * slant + cos) * stretch[..., 1], move[..., 1]], dim=-1),
+        torch.stack([cos * stretch[..., 0], (cos * slant - sin) * stretch[..., 1], offset[..., 0]], dim=-1),
+        torch.stack([sin * stretch[..., 0], (sin * slant + cos) * stretch[..., 1], offset[..., 1]], dim=-1),
     ]
     theta = torch.stack(rows, dim=-2).flatten(0, 1)  # (K B, 2, 3)
     grid = F.affine_grid(theta, [members * n, c, h, w], align_corners=False)
@@ -61,21 +80,40 @@ def affine(
     return moved.view(x.shape) + fill
 
 
-def thickness(x: Tensor, generators: MemberGenerators, limit: float) -> Tensor:
-    """Move every image a random fraction, at most `limit`, towards its dilation or its erosion."""
+def random_thickness(x: Tensor, generators: MemberGenerators, limit: float) -> Tensor:
+    """Make bright strokes thicker or thinner at random.
+
+    Parameters
+    ----------
+    x : Tensor of shape (K, B, c, h, w)
+    generators : MemberGenerators
+    limit : float
+        Largest weight of an image's dilation or erosion, in [0, 1].
+
+    Returns
+    -------
+    Tensor of shape (K, B, c, h, w)
+    """
     flat = x.flatten(0, 1)
-    wide = F.max_pool2d(flat, 3, 1, 1).view(x.shape)
-    thin = -F.max_pool2d(-flat, 3, 1, 1).view(x.shape)
+    dilated = F.max_pool2d(flat, 3, 1, 1).view(x.shape)
+    eroded = -F.max_pool2d(-flat, 3, 1, 1).view(x.shape)
     n = x.shape[1]
-    share = (limit * generators.uniform(n, per_row=True)).view(*x.shape[:2], 1, 1, 1)
-    target = torch.where(generators.uniform(n, per_row=True).view(share.shape) < 0.5, wide, thin)
-    return x + share * (target - x)
+    weight = (limit * generators.uniform(n, per_row=True)).view(*x.shape[:2], 1, 1, 1)
+    target = torch.where(generators.uniform(n, per_row=True).view(weight.shape) < 0.5, dilated, eroded)
+    return x + weight * (target - x)
 
 
 def rotations(x: Tensor) -> Tensor:
-    """Return the four rotations of square images by 90 degrees, (4, *x.shape).
+    """Return images in four orientations.
 
-    Images that are not square have two rotations by 180 degrees and their mirror images.
+    Parameters
+    ----------
+    x : Tensor of shape (K, B, c, h, w)
+
+    Returns
+    -------
+    Tensor of shape (4, K, B, c, h, w)
+        Square images rotated by multiples of 90 degrees; others rotated by 0 and 180 degrees and both mirrored.
     """
     if x.shape[-1] == x.shape[-2]:
         return torch.stack([torch.rot90(x, k, (-2, -1)) for k in range(4)])

@@ -1,4 +1,4 @@
-"""Memory bank: cluster centres of normal features, and the distance of other features to the nearest centre."""
+"""Memory of normal features: directions that represent them, and the distance of other features to the nearest of these."""
 
 import numpy as np
 import torch
@@ -12,47 +12,73 @@ from egbad.nn.generators import MemberGenerators
 from egbad.nn.ops import scalar_products
 from egbad.nn.precision import matmul_precision
 
-MAX_IMAGES = 20_000  # training images that a memory bank is built from, at most
-_MAX_ITERATIONS = 10  # of k-means; more change nothing that matters
+MAX_IMAGES = 20_000  # training images that a memory learns from, at most
+_KMEANS_ROUNDS = 10  # later rounds no longer change the scores
 
 
 def cluster_centres(f: Tensor, size: int, seed: int) -> Tensor:
-    """Return the k-means centres (size, m) of unit-length features f (n, m), scaled to unit length.
+    """Return directions that represent features, by scikit-learn's k-means.
 
-    With at most `size` distinct features, these are returned, and the last is repeated.
+    Parameters
+    ----------
+    f : Tensor of shape (n, m)
+        Features of length 1.
+    size : int
+        Number of centres.
+    seed : int
+
+    Returns
+    -------
+    Tensor of shape (size, m)
+        Centres of length 1. If there are no more than `size` distinct features, these themselves, the last one repeated.
     """
     rows = f.detach().cpu().numpy()
     rows = rows[distinct_rows(rows)]
     if len(rows) > size:
-        kmeans = KMeans(size, init="random", n_init=1, max_iter=_MAX_ITERATIONS, random_state=seed % 2**32)
+        kmeans = KMeans(size, init="random", n_init=1, max_iter=_KMEANS_ROUNDS, random_state=seed % 2**32)
         rows = kmeans.fit(rows).cluster_centers_
     centres = F.normalize(torch.from_numpy(rows).to(f), dim=1)
     return torch.cat([centres, centres[-1:].expand(size - len(centres), -1)])
 
 
-def nearest_distance(f: Tensor, bank: Tensor) -> Tensor:
-    """Return the distance (K, B) of unit-length features f (K, B, m) to the nearest entry of a bank (K, M, m).
+def nearest_distance(f: Tensor, remembered: Tensor) -> Tensor:
+    """Return the distance of features to the nearest remembered ones.
 
-    Scalar products find the nearest entry. The distance itself is the norm of the difference, since 2 - 2 cos loses
-    the digits of small distances.
+    The nearest is found by scalar products. Its distance is computed from the difference: 2 - 2 cos loses the digits of
+    small distances.
+
+    Parameters
+    ----------
+    f : Tensor of shape (K, B, m)
+        Features of length 1.
+    remembered : Tensor of shape (K, M, m)
+        Features of length 1.
+
+    Returns
+    -------
+    Tensor of shape (K, B)
     """
-    place = scalar_products(f, bank).argmax(2, keepdim=True)  # (K, B, 1)
-    entries = bank.gather(1, place.expand(-1, -1, f.shape[2]))
-    distance: Tensor = torch.linalg.vector_norm(f - entries, dim=2)
+    index = scalar_products(f, remembered).argmax(2, keepdim=True)  # (K, B, 1)
+    nearest = remembered.gather(1, index.expand(-1, -1, f.shape[2]))
+    distance: Tensor = torch.linalg.vector_norm(f - nearest, dim=2)
     return distance
 
 
 class MemoryBank(nn.Module):
-    """Bank of `size` cluster centres of normal features of length m, for each of K members.
+    """Memory of normal features of each ensemble member.
 
     Parameters
     ----------
     generators : MemberGenerators
-        Their seeds initialise k-means.
+        Their seeds are those of k-means.
     size : int
-        Number of centres.
+        Number of remembered directions.
     m : int
-        Length of a feature vector.
+        Number of features.
+
+    Attributes
+    ----------
+    remembered : Tensor of shape (K, size, m)
     """
 
     remembered: Tensor
@@ -63,16 +89,30 @@ class MemoryBank(nn.Module):
         self.register_buffer("remembered", torch.zeros(len(generators), size, m))
 
     def learn(self, f: Tensor) -> None:
-        """Fill the bank with the cluster centres of normal features f (K, n, m)."""
+        """Remember the centres of normal features f (K, n, m)."""
         for member, seed in enumerate(self.seeds):
             self.remembered[member] = cluster_centres(F.normalize(f[member], dim=1), self.remembered.shape[1], seed)
 
     def forward(self, f: Tensor) -> Tensor:
-        """Return the distance (K, B) of normalised features f (K, B, m) to the nearest centre."""
-        with matmul_precision("float32", f.device.type):  # products of low precision miss the nearest centre
+        """Map features f (K, B, m) to the distance (K, B) of their direction from the nearest remembered one."""
+        with matmul_precision("float32", f.device.type):  # less precise products miss the nearest
             return nearest_distance(F.normalize(f.float(), dim=2), self.remembered)
 
 
-def subsample(x: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
-    """Draw at most `MAX_IMAGES` of the training images x (n, c, h, w), in their order."""
-    return x if len(x) <= MAX_IMAGES else x[np.sort(np.random.default_rng(seed).permutation(len(x))[:MAX_IMAGES])]
+def subsample(x: NDArray[np.float32], seed: int, max_images: int = MAX_IMAGES) -> NDArray[np.float32]:
+    """Draw the training images that a memory learns from.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, c, h, w)
+    seed : int
+    max_images : int
+
+    Returns
+    -------
+    ndarray of shape (min(n, max_images), c, h, w)
+        In the order of x.
+    """
+    if len(x) <= max_images:
+        return x
+    return x[np.sort(np.random.default_rng(seed).permutation(len(x))[:max_images])]

@@ -1,4 +1,4 @@
-"""Networks sized from the shape of a row (d,) or an image (c, h, w)."""
+"""Networks of the methods, sized from the shape of a row (d,) or of an image (c, h, w)."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,22 @@ from egbad.nn.ops import affine
 def mlp(
     generators: MemberGenerators, widths: Sequence[int], hidden: Activation = leaky, *, dropout: float = 0.0
 ) -> nn.Sequential:
-    """Build fully connected layers with activations between them, (K, B, widths[0]) -> (K, B, widths[-1])."""
+    """Build fully connected layers with activations between them, (K, B, widths[0]) -> (K, B, widths[-1]).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    widths : sequence of int
+        Numbers of inputs, of units of each hidden layer, and of outputs.
+    hidden : callable
+        Returns an activation.
+    dropout : float, default=0.0
+        Share of the hidden units that are dropped in training.
+
+    Returns
+    -------
+    Sequential
+    """
     layers: list[nn.Module] = []
     for a, b in pairwise(widths):
         layers += [Linear(generators, a, b), hidden(), Dropout(generators, dropout)]
@@ -23,22 +38,47 @@ def mlp(
 
 
 def n_downsamplings(h: int, w: int) -> int:
-    """Return the number of strided convolutions after which the shorter side has 4 to 7 pixels."""
+    """Return how many times an image is halved until its shorter side has 4 to 7 pixels.
+
+    Parameters
+    ----------
+    h, w : int
+        Height and width.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Examples
+    --------
+    >>> n_downsamplings(28, 28), n_downsamplings(128, 64)
+    (2, 4)
+    """
     return max(1, int(log2(min(h, w) / 4)))
 
 
 def conv_trunk(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, hidden: Activation = leaky
 ) -> tuple[nn.Sequential, int]:
-    """Build strided convolutions for images (c, h, w) of any size.
+    """Build strided convolutions from images of any size to flat features.
 
-    The first layer has `width` channels, each later one twice as many, up to four times `width`.
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        (c, h, w).
+    width : int
+        Channels of the first layer. Each later one has twice as many, up to four times `width`.
+    hidden : callable
+        Returns an activation.
 
     Returns
     -------
-    trunk : Sequential
-        Maps (K, B, c, h, w) to flat features (K, B, n_features).
-    n_features : int
+    Sequential
+        (K, B, c, h, w) -> (K, B, m).
+    int
+        Number m of the features.
     """
     c, h, w = shape
     layers: list[nn.Module] = []
@@ -53,10 +93,27 @@ def conv_trunk(
 def conv_generator(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = relu
 ) -> nn.Sequential:
-    """Build transposed convolutions that mirror the trunk, (K, B, n_latent) -> (K, B, c, h, w), without an output activation."""
+    """Build transposed convolutions that mirror `conv_trunk`, (K, B, n_latent) -> (K, B, c, h, w).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        (c, h, w).
+    width : int
+        Channels of the last but one layer.
+    n_latent : int
+    hidden : callable
+        Returns an activation.
+
+    Returns
+    -------
+    Sequential
+        Its pixels have no bounds.
+    """
     c, h, w = shape
     n = n_downsamplings(h, w)
-    small = (-(-h // 2**n), -(-w // 2**n))  # rounded up; the excess is cropped
+    small = (-(-h // 2**n), -(-w // 2**n))  # rounded up, and cropped at the end
     channels = [width * min(2**stage, 4) for stage in reversed(range(n))]
     start = (channels[0], *small)
     layers: list[nn.Module] = [Linear(generators, n_latent, prod(start)), hidden(), Reshape(*start)]
@@ -65,13 +122,29 @@ def conv_generator(
     return nn.Sequential(*layers[:-1], Crop(h, w))
 
 
-# -- players, sized from the shape of a row (d,) or of an image (c, h, w) ------------------------------------------------
+# -- networks of the players, sized from the shape of a row or image ---------------------------------------------------
 
 
 def encoder(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int, hidden: Activation = leaky
 ) -> nn.Sequential:
-    """Build E, (K, B, *shape) -> (K, B, n_latent)."""
+    """Build an encoder E, (K, B, *shape) -> (K, B, n_latent).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        Shape of a row (d,) or image (c, h, w).
+    width : int
+        Units of the hidden layer, or channels of the first convolution.
+    n_latent : int
+    hidden : callable
+        Returns an activation.
+
+    Returns
+    -------
+    Sequential
+    """
     if len(shape) == 1:
         return mlp(generators, (shape[0], width, n_latent), hidden)
     trunk, flat = conv_trunk(generators, shape, width, hidden)
@@ -79,19 +152,48 @@ def encoder(
 
 
 def generator(generators: MemberGenerators, shape: tuple[int, ...], width: int, n_latent: int) -> nn.Sequential:
-    """Build G, (K, B, n_latent) -> (K, B, *shape), with pixels in [-1, 1]."""
+    """Build a generator G, (K, B, n_latent) -> (K, B, *shape).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        Shape of a row (d,) or image (c, h, w).
+    width : int
+        Units of the first hidden layer, or channels of the last but one convolution.
+    n_latent : int
+
+    Returns
+    -------
+    Sequential
+        Its pixels lie in [-1, 1].
+    """
     if len(shape) == 1:
         return mlp(generators, (n_latent, width, 2 * width, shape[0]), relu)
     return nn.Sequential(conv_generator(generators, shape, width, n_latent), nn.Tanh())
 
 
-def side(generators: MemberGenerators, a: int, b: int, dropout: float) -> nn.Sequential:
-    """Build one hidden layer of a discriminator, (K, B, a) -> (K, B, b)."""
+def discriminator_layer(generators: MemberGenerators, a: int, b: int, dropout: float) -> nn.Sequential:
+    """Build one hidden layer of a discriminator.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    a, b : int
+        Numbers of inputs and of units.
+    dropout : float
+        Share of the units that are dropped in training.
+
+    Returns
+    -------
+    Sequential
+        (K, B, a) -> (K, B, b).
+    """
     return nn.Sequential(Linear(generators, a, b), leaky(), Dropout(generators, dropout))
 
 
 class Discriminator(nn.Module):
-    """Discriminator D with features f (K, B, m) before the logit.
+    """Discriminator D: features f (K, B, m), then a logit.
 
     Parameters
     ----------
@@ -99,6 +201,11 @@ class Discriminator(nn.Module):
         (K, B, ...) -> f (K, B, m).
     head : Linear
         f (K, B, m) -> (K, B, 1).
+
+    Attributes
+    ----------
+    n_features : int
+        Number m of the features.
     """
 
     def __init__(self, body: nn.Module, head: Linear) -> None:
@@ -107,7 +214,7 @@ class Discriminator(nn.Module):
         self.n_features = head.weight.shape[1]
 
     def features(self, x: Tensor) -> Tensor:
-        """Return f (K, B, m), the output of the last hidden layer."""
+        """Return the features f (K, B, m) of x (K, B, ...), the last hidden layer."""
         f: Tensor = self.body(x)
         return f
 
@@ -117,25 +224,43 @@ class Discriminator(nn.Module):
         return logit.squeeze(2)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the logits (K, B)."""
+        """Map x (K, B, ...) to logits (K, B)."""
         return self.logit(self.features(x))
 
 
 def discriminator(
     generators: MemberGenerators, shape: tuple[int, ...], width: int, dropout: float = 0.0
 ) -> Discriminator:
-    """Build D for rows, with two hidden layers, or for images."""
+    """Build a discriminator of rows, with two hidden layers, or of images.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        Shape of a row (d,) or image (c, h, w).
+    width : int
+        Half the units of a hidden layer, or channels of the first convolution.
+    dropout : float, default=0.0
+        Share of the hidden units that are dropped in training.
+
+    Returns
+    -------
+    Discriminator
+    """
     wide = 2 * width
     if len(shape) == 1:
-        body = nn.Sequential(side(generators, shape[0], wide, dropout), side(generators, wide, wide, dropout))
+        body = nn.Sequential(
+            discriminator_layer(generators, shape[0], wide, dropout),
+            discriminator_layer(generators, wide, wide, dropout),
+        )
         return Discriminator(body, Linear(generators, wide, 1))
     trunk, flat = conv_trunk(generators, shape, width)
-    body = nn.Sequential(trunk, Dropout(generators, dropout), side(generators, flat, 2 * wide, dropout))
+    body = nn.Sequential(trunk, Dropout(generators, dropout), discriminator_layer(generators, flat, 2 * wide, dropout))
     return Discriminator(body, Linear(generators, 2 * wide, 1))
 
 
 class PairDiscriminator(Discriminator):
-    """Discriminator D of pairs (x, z): a trunk for each side, and one joint layer f before the logit.
+    """Discriminator of pairs (x, z): a network for each side, joined by one layer f before the logit.
 
     Parameters
     ----------
@@ -154,42 +279,73 @@ class PairDiscriminator(Discriminator):
         self.x_side, self.z_side = x_side, z_side
 
     def features(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        """Return f (K, B, m), the output of the last hidden layer."""
+        """Return the features f (K, B, m) of x (K, B, ...) and z (K, B, k), the last hidden layer."""
         f: Tensor = self.body(torch.cat([self.x_side(x), self.z_side(z)], dim=2))
         return f
 
     def features_of_both(self, x: Tensor, x_hat: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return f of (x, z) and of (x_hat, z); the contribution of z to both is computed once."""
+        """Return the features (K, B, m) of (x, z) and of (x_hat, z); the part of z is computed once."""
         join, rest = self.body[0], self.body[1:]
         assert isinstance(join, Linear)
-        from_z = self.z_side(z)
-        n = join.weight.shape[1] - from_z.shape[2]
-        start = affine(join.bias, from_z, join.weight[:, n:])
-        of_x, of_x_hat = (rest(affine(start, self.x_side(own), join.weight[:, :n])) for own in (x, x_hat))
-        return of_x, of_x_hat
+        z_features = self.z_side(z)
+        n = join.weight.shape[1] - z_features.shape[2]
+        bias = affine(join.bias, z_features, join.weight[:, n:])
+        f, f_hat = (rest(affine(bias, self.x_side(side), join.weight[:, :n])) for side in (x, x_hat))
+        return f, f_hat
 
     def forward(self, x: Tensor, z: Tensor) -> Tensor:  # type: ignore[override]
-        """Return the logits (K, B)."""
+        """Map x (K, B, ...) and z (K, B, k) to logits (K, B)."""
         return self.logit(self.features(x, z))
 
 
 def pair_discriminator(
     generators: MemberGenerators, shape: tuple[int, ...], n_latent: int, width: int, dropout: float = 0.0
 ) -> PairDiscriminator:
-    """Build D for pairs of a row or an image and its latent."""
+    """Build a discriminator of pairs of a row or image and its latent.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    shape : tuple of int
+        Shape of a row (d,) or image (c, h, w).
+    n_latent : int
+    width : int
+        Half the units of a hidden layer, or channels of the first convolution.
+    dropout : float, default=0.0
+        Share of the hidden units that are dropped in training.
+
+    Returns
+    -------
+    PairDiscriminator
+    """
     x_side: nn.Module
     if len(shape) == 1:
         joint = flat = 2 * width
-        x_side = side(generators, shape[0], flat, dropout)
+        x_side = discriminator_layer(generators, shape[0], flat, dropout)
     else:
         trunk, flat = conv_trunk(generators, shape, width)
         x_side, joint = nn.Sequential(trunk, Dropout(generators, dropout)), 4 * width
-    z_side = side(generators, n_latent, joint, dropout)
+    z_side = discriminator_layer(generators, n_latent, joint, dropout)
     return PairDiscriminator(
-        x_side, z_side, side(generators, flat + joint, joint, dropout), Linear(generators, joint, 1)
+        x_side, z_side, discriminator_layer(generators, flat + joint, joint, dropout), Linear(generators, joint, 1)
     )
 
 
 def row_width(d: int) -> int:
-    """Return the width of the first hidden layer for d columns."""
+    """Return the units of a first hidden layer for d columns.
+
+    Parameters
+    ----------
+    d : int
+
+    Returns
+    -------
+    int
+        A power of two from 64 to 256.
+
+    Examples
+    --------
+    >>> row_width(4), row_width(200), row_width(4000)
+    (64, 128, 256)
+    """
     return min(256, max(64, 2 ** ceil(log2(d / 2)))) if d > 2 else 64

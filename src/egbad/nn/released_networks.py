@@ -1,14 +1,25 @@
-"""The networks of the code that was released with EGBAD, which several methods share."""
+"""Networks of the code that was released with EGBAD, which several methods share."""
 
 from torch import nn
 
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import BatchNorm, Conv, Dropout, Linear, PadSame, Reshape, leaky, normal_002, relu
-from egbad.nn.networks import Discriminator, PairDiscriminator, side
+from egbad.nn.networks import Discriminator, PairDiscriminator, discriminator_layer
 
 
 def mnist_generator(generators: MemberGenerators, k: int) -> nn.Sequential:
-    """G for 28 x 28 grey images as released with EGBAD, for itself and for AnoGAN; k = 200 there."""
+    """Build the released generator G of 28 x 28 grey images, (K, B, k) -> (K, B, 1, 28, 28), of EGBAD and AnoGAN.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    k : int
+        Length of z, 200 in the released code.
+
+    Returns
+    -------
+    Sequential
+    """
     return nn.Sequential(
         *(Linear(generators, k, 1024, normal_002), BatchNorm(generators, 1024), relu()),
         *(Linear(generators, 1024, 6272, normal_002), BatchNorm(generators, 6272), relu(), Reshape(128, 7, 7)),
@@ -18,7 +29,18 @@ def mnist_generator(generators: MemberGenerators, k: int) -> nn.Sequential:
 
 
 def mnist_encoder(generators: MemberGenerators, k: int) -> nn.Sequential:
-    """E for 28 x 28 grey images as released with EGBAD."""
+    """Build EGBAD's released encoder E of 28 x 28 grey images, (K, B, 1, 28, 28) -> (K, B, k).
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    k : int
+        Length of z, 200 in the released code.
+
+    Returns
+    -------
+    Sequential
+    """
 
     def conv(a: int, b: int, stride: int, padding: int) -> Conv:
         return Conv(generators, a, b, 3, stride, padding, init=normal_002)
@@ -31,8 +53,21 @@ def mnist_encoder(generators: MemberGenerators, k: int) -> nn.Sequential:
     )
 
 
-def mnist_pairs(generators: MemberGenerators, k: int, dropout: float) -> PairDiscriminator:
-    """D on pairs of 28 x 28 grey images and latents as released with EGBAD, dropout 0.5 there."""
+def mnist_pair_discriminator(generators: MemberGenerators, k: int, dropout: float) -> PairDiscriminator:
+    """Build EGBAD's released discriminator D of pairs of 28 x 28 grey images and latents.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    k : int
+        Length of z, 200 in the released code.
+    dropout : float
+        Share of the hidden units that are dropped in training, 0.5 in the released code.
+
+    Returns
+    -------
+    PairDiscriminator
+    """
 
     def linear(a: int, b: int) -> Linear:
         return Linear(generators, a, b, normal_002)
@@ -53,7 +88,16 @@ def mnist_pairs(generators: MemberGenerators, k: int, dropout: float) -> PairDis
 
 
 def mnist_discriminator(generators: MemberGenerators) -> Discriminator:
-    """D on 28 x 28 grey images as released with EGBAD for its AnoGAN."""
+    """Build the discriminator D of 28 x 28 grey images that EGBAD's authors released for AnoGAN.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+
+    Returns
+    -------
+    Discriminator
+    """
     body = nn.Sequential(
         *(Conv(generators, 1, 64, 4, 2, 1, init=normal_002), leaky()),
         *(Conv(generators, 64, 64, 4, 2, 1, init=normal_002), BatchNorm(generators, 64), leaky(), Reshape(3136)),
@@ -63,6 +107,19 @@ def mnist_discriminator(generators: MemberGenerators) -> Discriminator:
 
 
 def kdd99_discriminator(generators: MemberGenerators, d: int, dropout: float) -> Discriminator:
-    """D on rows as released with EGBAD for its AnoGAN, dropout 0.2 there."""
-    sides = [side(generators, a, b, dropout) for a, b in ((d, 256), (256, 128), (128, 128))]
-    return Discriminator(nn.Sequential(*sides), Linear(generators, 128, 1))
+    """Build the discriminator D of rows that EGBAD's authors released for AnoGAN.
+
+    Parameters
+    ----------
+    generators : MemberGenerators
+    d : int
+        Number of columns.
+    dropout : float
+        Share of the hidden units that are dropped in training, 0.2 in the released code.
+
+    Returns
+    -------
+    Discriminator
+    """
+    layers = [discriminator_layer(generators, a, b, dropout) for a, b in ((d, 256), (256, 128), (128, 128))]
+    return Discriminator(nn.Sequential(*layers), Linear(generators, 128, 1))

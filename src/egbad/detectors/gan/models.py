@@ -16,7 +16,7 @@ from egbad.nn.released_networks import (
     mnist_discriminator,
     mnist_encoder,
     mnist_generator,
-    mnist_pairs,
+    mnist_pair_discriminator,
 )
 from egbad.training.health import Symptom
 from egbad.training.players import Player
@@ -192,7 +192,7 @@ class BiGANModel(AdversarialModel[B]):
         s, k = settings, settings.n_latent
         if s.networks == "mnist":
             self.E, self.G = mnist_encoder(generators, k), mnist_generator(generators, k)
-            self.D = mnist_pairs(generators, k, s.dropout)
+            self.D = mnist_pair_discriminator(generators, k, s.dropout)
         else:
             self.D = pair_discriminator(generators, shape, k, s.width, s.dropout)
             self.E = encoder(generators, shape, s.width, k)
