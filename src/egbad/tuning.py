@@ -257,7 +257,7 @@ def _search(
 
 @contextmanager
 def _quiet_optuna() -> Iterator[None]:
-    """Let optuna log warnings only, and restore its verbosity afterwards."""
+    """Limit the log of optuna to warnings, and restore its verbosity afterwards."""
     import optuna
 
     verbosity = optuna.logging.get_verbosity()
