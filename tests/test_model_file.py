@@ -113,7 +113,7 @@ def test_values_that_do_not_fit_the_detector_are_named(tmp_path):
     found, arrays = read(path)
     name = next(n for n in arrays if n.endswith("0.weight"))
     write(path, found, arrays | {name: arrays[name][:, :-1]})
-    with pytest.raises(UnreadableFileError, match="must have the shape"):
+    with pytest.raises(UnreadableFileError, match="must have shape"):
         load_model(path)
     write(path, found.model_copy(update={"parameters": found.parameters | {"n_latent": -1}}), arrays)
     with pytest.raises(UnreadableFileError, match="n_latent"):
