@@ -79,15 +79,7 @@ def train(
         Losses, events and final symptoms.
     """
     with generators.on_device():
-        loop = TrainingLoop(
-            model,
-            players,
-            x,
-            schedule,
-            generators,
-            process_group=process_group,
-            best_weights=best_weights,
-        )
+        loop = TrainingLoop(model, players, x, schedule, generators, process_group, best_weights)
         if checkpoints is not None and (state := checkpoints.load()) is not None:
             loop.load_state_dict(state)
             advance(loop.n_steps)
@@ -134,7 +126,6 @@ class TrainingLoop:
         x: Tensor,
         schedule: Schedule,
         generators: MemberGenerators,
-        *,
         process_group: ProcessGroup = SINGLE_PROCESS,
         best_weights: BestWeights | None = None,
     ) -> None:
