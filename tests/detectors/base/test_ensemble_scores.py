@@ -30,9 +30,9 @@ def ensemble():
     return ModelRunner(detector.model_, "cpu", "float32"), detector.encoder_.encode(x[:70])
 
 
-def scores_of(chunked, x):
+def scores_of(runner, x):
     """Scores of each member (K, n)."""
-    return np.concatenate([sum(terms.values()).numpy() for terms in chunked.terms(x)], axis=1)
+    return np.concatenate([sum(terms.values()).numpy() for terms in runner.terms(x)], axis=1)
 
 
 def test_mean_terms_add_up_to_the_mean_score_of_the_members(ensemble):
@@ -52,9 +52,9 @@ def test_attributions_add_up_to_the_mean_score(ensemble):
 
 
 def test_the_validation_loss_is_the_mean_over_rows_for_each_member(ensemble):
-    chunked, x = ensemble
-    whole = mean_loss(chunked, x)
-    first, rest = mean_loss(chunked, x[:30]), mean_loss(chunked, x[30:])
+    runner, x = ensemble
+    whole = mean_loss(runner, x)
+    first, rest = mean_loss(runner, x[:30]), mean_loss(runner, x[30:])
     assert whole.shape == (3,)
     np.testing.assert_allclose(whole.detach(), ((30 * first + 40 * rest) / 70).detach(), rtol=1e-5)
 
@@ -64,5 +64,5 @@ def test_members_of_a_trained_model_are_not_tied(ensemble):
 
 
 def test_too_few_rows_show_nothing_about_ties(ensemble):
-    chunked, x = ensemble
-    assert find_tied_members(chunked, x[:5]) == []
+    runner, x = ensemble
+    assert find_tied_members(runner, x[:5]) == []
