@@ -279,7 +279,7 @@ def test_scores_do_not_fall_with_the_distance_from_normal_rows(trained):
 
 @pytest.mark.parametrize("name", DETECTORS)
 def test_too_few_calibration_rows_for_alpha_are_a_warning(name):
-    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, there are 20"):
+    with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, got 20"):
         quick(name, alpha=0.01).fit(rows(200, 0))
 
 
