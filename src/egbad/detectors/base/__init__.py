@@ -1,4 +1,4 @@
-"""What every detector is: `Detector` on the scikit-learn side, `Model` on the torch side."""
+"""Base classes of detectors: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
 from egbad.arrays import Array, Floats
 from egbad.detectors.base.detector import Callback, Detector, FitContext
