@@ -30,7 +30,7 @@ def ring():
 
 @dataclass(frozen=True)
 class Reference:
-    """A fitted detector beside the encoded rows that scikit-learn's estimator would see."""
+    """A fitted detector with the encoded rows that scikit-learn's estimator would see."""
 
     detector: object
     train: np.ndarray

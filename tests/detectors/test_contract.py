@@ -116,14 +116,14 @@ def test_the_bits_of_a_score_do_not_depend_on_other_rows(fitted_with_draw):
 def test_the_bits_of_a_score_do_not_depend_on_the_number_of_threads(fitted_with_draw):
     detector, draw = fitted_with_draw
     x, threads = draw(700 if draw is rows else 70, 1), torch.get_num_threads()
-    found = []
+    scores = []
     for number in (1, 2, 3):
         torch.set_num_threads(number)
         with threadpool_limits(number):
-            found.append(detector.anomaly_score(x))
+            scores.append(detector.anomaly_score(x))
         assert torch.get_num_threads() == number
     torch.set_num_threads(threads)
-    assert np.array_equal(found[0], found[1]) and np.array_equal(found[0], found[2])
+    assert np.array_equal(scores[0], scores[1]) and np.array_equal(scores[0], scores[2])
 
 
 @pytest.mark.parametrize("name", [n for n in DETECTORS if issubclass(all_detectors()[n], TorchDetector)])
@@ -249,9 +249,9 @@ def test_new_normal_rows_are_flagged_at_about_alpha(name, alpha):
 def test_discoveries_are_nearly_all_anomalies_and_few_normal_rows(fitted):
     detector = clone(fitted).set_params(calibration_fraction=0.5).fit(rows(2000, 0))
     x = np.concatenate([rows(200, 1), rows(20, 2) * 30])
-    found = detector.discoveries(x, fdr=0.1)
-    assert found[200:].mean() > 0.9
-    assert found[:200].sum() <= 10
+    discovered = detector.discoveries(x, fdr=0.1)
+    assert discovered[200:].mean() > 0.9
+    assert discovered[:200].sum() <= 10
     with pytest.raises(InvalidInputError, match=r"fdr must be in \(0, 1\), got 2"):
         detector.discoveries(x, fdr=2)
 

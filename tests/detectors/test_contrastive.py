@@ -19,27 +19,27 @@ def model(shape, **given):
 
 def test_nt_xent_is_a_cross_entropy_of_cosine_similarities():
     z = torch.randn(2, 10, 4, generator=torch.Generator().manual_seed(0))
-    for member, found in zip(z, nt_xent(z, 0.5), strict=True):
+    for member, loss in zip(z, nt_xent(z, 0.5), strict=True):
         cosines = F.cosine_similarity(member[:, None], member[None], dim=2) / 0.5
         losses = []
         for i in range(10):
             others = [j for j in range(10) if j != i]
             target = others.index((i + 5) % 10)
             losses.append(F.cross_entropy(cosines[i, others][None], torch.tensor([target])))
-        assert found.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
+        assert loss.item() == pytest.approx(torch.stack(losses).mean().item(), rel=1e-5)
 
 
 def test_row_loss_by_hand():
     m = model((6,), n_subvectors=3)
     x = torch.randn(1, 4, 6, generator=torch.Generator().manual_seed(0))
-    for row, found in zip(x[0], m.row_loss(x)[0], strict=True):
+    for row, loss in zip(x[0], m.row_loss(x)[0], strict=True):
         a, b = [], []
         for j in range(3):
             which = torch.eye(3)[j]
             a.append(m.f(torch.cat([row[m.subvectors[0, j]], which])[None, None])[0, 0])
             b.append(m.g(torch.cat([row[m.complements[0, j]], which])[None, None])[0, 0])
         logits = F.cosine_similarity(torch.stack(a)[:, None], torch.stack(b)[None], dim=2) / 0.1
-        assert found.item() == pytest.approx(F.cross_entropy(logits, torch.arange(3)).item(), rel=1e-4)
+        assert loss.item() == pytest.approx(F.cross_entropy(logits, torch.arange(3)).item(), rel=1e-4)
 
 
 def test_a_subvector_and_its_complement_are_all_columns():

@@ -101,8 +101,8 @@ def test_scores_use_the_mixture_of_all_training_rows():
     with torch.no_grad():
         z = m.compress(m.preprocess(torch.from_numpy(detector.encoder_.encode(x[kept]))[None]))[1]
         phi, mu, cov = mixture(z.double(), m.log_memberships(z).exp())
-    for found, wanted in zip((m.mu, m.inverse, m.constant), (mu, *whitening(phi, cov)), strict=True):
-        assert torch.allclose(found, wanted, atol=1e-4)
+    for actual, expected in zip((m.mu, m.inverse, m.constant), (mu, *whitening(phi, cov)), strict=True):
+        assert torch.allclose(actual, expected, atol=1e-4)
 
 
 def test_paper_recipe_has_the_values_of_the_paper():

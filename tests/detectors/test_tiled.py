@@ -52,11 +52,13 @@ def test_a_small_defect_in_a_large_image_is_flagged_and_located(fitted):
     fine, faulty = images(200, 1), scratched(images(20, 2))
     assert (fitted.predict(faulty) == -1).all()
     assert (fitted.predict(fine) == -1).mean() < 0.25
-    found = fitted.explain(faulty)
-    assert found.shares.shape == found.expected.shape == faulty.shape
-    np.testing.assert_allclose(found.base + found.shares.sum((1, 2)), fitted.anomaly_score(faulty), rtol=1e-5)
-    inside = found.shares[:, 50:54, 30:44].mean((1, 2))
-    assert (inside > 20 * np.median(found.shares, axis=(1, 2))).all()
+    explanation = fitted.explain(faulty)
+    assert explanation.shares.shape == explanation.expected.shape == faulty.shape
+    np.testing.assert_allclose(
+        explanation.base + explanation.shares.sum((1, 2)), fitted.anomaly_score(faulty), rtol=1e-5
+    )
+    inside = explanation.shares[:, 50:54, 30:44].mean((1, 2))
+    assert (inside > 20 * np.median(explanation.shares, axis=(1, 2))).all()
 
 
 def test_colour_images_larger_than_other_detectors_take_are_learned(tmp_path):
@@ -110,13 +112,17 @@ def test_images_of_different_sizes_are_scored_one_by_one(of_any_size, tmp_path):
 def test_shares_have_the_size_of_each_image(of_any_size):
     x = of_different_sizes(6, 1000)
     x[1][50:54, 30:44] += 1.5
-    found = of_any_size.explain(x)
-    assert [one.shape for one in found.shares] == [one.shape for one in found.expected] == [one.shape for one in x]
-    whole = found.base + [one.sum() for one in found.shares]
+    explanation = of_any_size.explain(x)
+    assert (
+        [one.shape for one in explanation.shares]
+        == [one.shape for one in explanation.expected]
+        == [one.shape for one in x]
+    )
+    whole = explanation.base + [one.sum() for one in explanation.shares]
     np.testing.assert_allclose(whole, of_any_size.anomaly_score(x), rtol=1e-5)
-    np.testing.assert_allclose(found.score, whole)
-    assert found.shares[1][50:54, 30:44].mean() > 20 * np.median(found.shares[1])
-    names, weights = region_shares(found.shares)
+    np.testing.assert_allclose(explanation.score, whole)
+    assert explanation.shares[1][50:54, 30:44].mean() > 20 * np.median(explanation.shares[1])
+    names, weights = region_shares(explanation.shares)
     assert names[weights[1].argmax()] == "lower left"
 
 
@@ -125,9 +131,9 @@ def test_scores_do_not_depend_on_the_number_of_tiles_scored_together(of_any_size
     small = copy.copy(of_any_size)
     small.batch_tiles = 7
     np.testing.assert_allclose(small.anomaly_score(x), of_any_size.anomaly_score(x), rtol=1e-6)
-    found, expected = small.explain(x), of_any_size.explain(x)
-    np.testing.assert_allclose(found.shares, expected.shares, rtol=1e-5, atol=1e-9)
-    np.testing.assert_allclose(found.expected, expected.expected, rtol=1e-5, atol=1e-9)
+    batched, whole = small.explain(x), of_any_size.explain(x)
+    np.testing.assert_allclose(batched.shares, whole.shares, rtol=1e-5, atol=1e-9)
+    np.testing.assert_allclose(batched.expected, whole.expected, rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ class Part:
     weight: float = 1.0
 
 
-# Parts with a name, beside the methods themselves.
+# Parts with a name of their own. Every method is a part, too.
 PARTS: dict[str, Part] = {
     "nearest": Part("knn", {"n_neighbors": 1}),
     # Sees differences all over an image, to which features learned for invariance may be blind.

@@ -93,7 +93,7 @@ class Model(nn.Module, Generic[T]):
         """Look at all training rows x (n, ...) once before training."""
 
     def finalize(self, chunks: Iterator[Tensor]) -> None:
-        """Compute what scoring needs beside the weights, after training, from chunks (K, B, ...) of all training rows."""
+        """Compute after training, from chunks (K, B, ...) of all training rows, the values that scoring needs."""
 
     def symptoms(self, x: Tensor) -> dict[Symptom, Tensor]:
         """Return the symptoms (K,) of a failed training, seen on a training batch x (K, B, ...) in eval mode."""
