@@ -20,6 +20,7 @@ from common import Line, clean_tasks
 from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled
 from egbad.scoring import metrics
+from egbad.scoring.localization import per_region_overlap
 
 REPEATS = 3
 
@@ -58,7 +59,7 @@ def measure(name: str, seed: int, tile_size: int | None = None, overlap: float =
         "method": explanation.method,
         "auroc": metrics.auroc(scores, split.anomalous),
         "pixel_auroc": metrics.auroc(shares.ravel(), masks.ravel()),
-        "pro": metrics.per_region_overlap(shares, masks),
+        "pro": per_region_overlap(shares, masks),
         "by_kind": {
             str(kind): metrics.auroc(shares[split.classes == kind].ravel(), masks[split.classes == kind].ravel())
             for kind in defects

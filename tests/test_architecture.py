@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,44 @@ def test_creating_a_detector_imports_no_other_method():
     assert imported & {path.stem for path in (SOURCE / "detectors").glob("*.py")} <= {
         *("egbad", "methods", "registry", "blend", "tiled")
     }
+
+
+def test_files_functions_and_classes_are_short():
+    long_files = [name for name, path in MODULES.items() if len(path.read_text().splitlines()) > MAX_FILE_LINES]
+    functions = definitions(ast.FunctionDef | ast.AsyncFunctionDef)
+    long_functions = [name for name, node in functions if code_lines(node) > MAX_FUNCTION_LINES]
+    long_classes = [name for name, node in definitions(ast.ClassDef) if code_lines(node) > MAX_CLASS_LINES]
+    assert (long_files, long_functions, long_classes) == ([], [], [])
+
+
+def test_few_imports_stand_inside_functions():
+    inside = [
+        f"{name}: {ast.unparse(statement)}"
+        for name, function in definitions(ast.FunctionDef | ast.AsyncFunctionDef)
+        for statement in ast.walk(function)
+        if isinstance(statement, ast.Import | ast.ImportFrom)
+    ]
+    assert len(inside) <= MAX_IMPORTS_IN_FUNCTIONS, "\n".join(inside)
+
+
+def test_class_names_are_unique():
+    names = Counter(name.rpartition(".")[2] for name, _ in definitions(ast.ClassDef))
+    assert [name for name, n in names.items() if n > 1] == []
+
+
+def test_docstrings_begin_with_a_verb_or_a_noun():
+    banned = [
+        f"{name}.{getattr(node, 'name', '')}: {docstring.splitlines()[0]}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and (docstring := ast.get_docstring(node))
+        and docstring.split()[0].rstrip(",.:") in BANNED_FIRST_WORDS
+    ]
+    assert banned == []
+
+
+def test_contributing_shows_the_levels():
+    lines = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").splitlines()
+    indented = [line.split(maxsplit=1) for line in lines if line.startswith("    ")]
+    assert [(words[0], words[1]) for words in indented if words[0] in LEVELS] == list(LEVELS.items())

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from egbad.data.ragged import ragged_array
 from egbad.detectors.knn import KNN
+from egbad.errors import InvalidInputError
 from egbad.preprocessing import Preprocessing
-from egbad.preprocessing.trimming import inlier_indices
+from egbad.preprocessing.trimming import inlier_indices, trim
 
 
 def contaminated(n, n_anomalies, seed):
@@ -43,3 +45,17 @@ def test_trimming_repairs_a_detector_that_was_fitted_on_anomalies():
         for trim in (0, 0.1)
     )
     assert untrimmed < 0.9 < 0.99 < trimmed
+
+
+def test_rows_with_missing_values_are_trimmed_by_their_encoding():
+    x = contaminated(950, 50, 0)
+    x[::10, 1] = np.nan
+    kept = trim(x, 0.1, seed=0)
+    assert kept.shape == (900, 4)
+    assert (kept[:, 0] > 6).sum() <= 5
+    assert trim(x, 0.0, seed=0) is x
+
+
+def test_images_of_different_sizes_are_refused():
+    with pytest.raises(InvalidInputError, match="images of one size"):
+        trim(ragged_array([np.zeros((8, 8)), np.zeros((9, 9))]), 0.1, seed=0)

@@ -159,7 +159,7 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
     partitions = []
     for start in range(0, len(paths), step):
         part = tuple(paths[start : start + step])
-        read = _PartitionReader(files.folder, part, decoder, options, batch_images, first_row=start)
+        read = _ImagePartitionReader(files.folder, part, decoder, options, batch_images, first_row=start)
         partitions.append(Partition(len(part), read))
     return Stream(_read_all(files, partitions), len(paths), partitions, unreadable)
 
@@ -203,7 +203,7 @@ def _no_readable_image(files: ImageFiles) -> InvalidInputError:
 
 
 @dataclass(frozen=True)
-class _PartitionReader:
+class _ImagePartitionReader:
     """Reads one partition of a stream of images in batches.
 
     An object instead of a closure, so that it can be pickled and sent to a worker.

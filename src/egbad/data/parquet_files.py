@@ -68,7 +68,7 @@ def partition_parquet(paths: Sequence[Path], options: ReadOptions) -> list[Parti
     for start in range(0, len(batches), sizes.per_partition):
         spans = _merge_spans(batches[start : start + sizes.per_partition])
         n_rows = sum(span.stop - span.start for span in spans)
-        partitions.append(Partition(n_rows, _PartitionReader(spans, first_path, options)))
+        partitions.append(Partition(n_rows, _ParquetPartitionReader(spans, first_path, options)))
     return partitions
 
 
@@ -93,7 +93,7 @@ def _merge_spans(batches: Sequence[_RowSpan]) -> tuple[_RowSpan, ...]:
 
 
 @dataclass(frozen=True)
-class _PartitionReader:
+class _ParquetPartitionReader:
     """Reads spans of Parquet files in batches.
 
     If there are several files, `first_path` is the first of all. Its columns are those that all others must have.

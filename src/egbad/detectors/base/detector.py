@@ -20,9 +20,9 @@ from egbad.detectors.base.settings import PreprocessingSettings, Recipe, S, reci
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import sample_exemplars
 from egbad.preprocessing.config import Preprocessing
-from egbad.preprocessing.range_guard import RangeGuard, excess
-from egbad.preprocessing.row_encoder import Encoder, RowEncoder
-from egbad.preprocessing.trimming import inlier_indices
+from egbad.preprocessing.range_guard import RangeGuard
+from egbad.preprocessing.row_encoder import Encoder
+from egbad.preprocessing.trimming import trim
 from egbad.scoring import calibration
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
@@ -169,23 +169,13 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         x = data.x[np.sort(order[held_out:])]
         if data.coverage_rows is not None:
             x = np.concatenate([x, data.coverage_rows])
-        x = self._trimmed(x, self._preprocessing_settings().trim_fraction)
+        x = trim(x, self._preprocessing_settings().trim_fraction, self.seed_, self.column_types_)
         keep = self.kind_ == "images" and self.n_exemplars and not is_ragged(x)
         self.exemplars_ = sample_exemplars(x, self.n_exemplars, self.seed_) if keep else None
         self._learn_from(x, rng, context, encoder)
         self.calibrate(data.x[np.sort(order[:held_out])])
         self._end(started, context.checkpoints)
         return self
-
-    def _trimmed(self, x: Array, fraction: float) -> Array:
-        """Drop the fraction of rows or images x (n, ...) that an isolation forest isolates first."""
-        if not fraction:
-            return x
-        if is_ragged(x):
-            raise InvalidInputError("trim_fraction compares images of one size. Resize them, or leave it out.")
-        is_numeric = self.kind_ == "images" or (self.column_types_ is None and not np.isnan(x).any())
-        numbers = x if is_numeric else RowEncoder("minmax", column_types=self.column_types_).fit(x).encode(x)
-        return np.asarray(x[inlier_indices(numbers, fraction, self.seed_)])
 
     def _check_init_from(self, init_from: "Detector[Any] | None") -> None:
         """Refuse a detector to start from; methods with weights override this."""
@@ -300,55 +290,6 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         values = recipe_values(self.recipes, self.recipe, self.raw_shape).get("preprocessing", {})
         given = self.given_parameters({"preprocessing": None}).get("preprocessing", {})
         return validated(PreprocessingSettings, {**values, **given})
-
-    # -- scoring -----------------------------------------------------------------------------------------------------
-
-    def anomaly_score(self, X: Any) -> Floats:
-        """Return the anomaly score of each row or image; higher is more anomalous.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        InvalidInputError
-            If X does not match the fitted detector.
-        """
-        return self.score_checked(self.check_input(X).x)
-
-    def score_terms(self, X: Any) -> dict[str, Floats]:
-        """Return the terms of the anomaly score; their sum is `anomaly_score`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
-
-        Returns
-        -------
-        dict of str to ndarray of shape (n_samples,)
-        """
-        return self.terms_checked(self.check_input(X).x)
-
-    def score_checked(self, x: Array) -> Floats:
-        """Return the scores (n,) of checked rows or images x (n, ...)."""
-        return np.asarray(sum(self.terms_checked(x).values()))
-
-    def terms_checked(self, x: Array) -> dict[str, Floats]:
-        """Return the score terms (n,) of checked rows or images x (n, ...)."""
-        parts = self._map_batches(lambda part: self._guarded_terms(self.encoder_.encode(part)), x)
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
-        """Return the terms of encoded rows, with the penalty of the range guard where there is one."""
-        if self.range_guard_ is None:
-            return self._terms(x)
-        inside = self._clip(x)
-        return self._terms(inside) | {"range_penalty": self.range_guard_.range_penalty(excess(x, inside).sum(1))}
 
     # -- description -------------------------------------------------------------------------------------------------
 

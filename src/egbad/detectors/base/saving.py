@@ -14,9 +14,9 @@ from egbad import model_file
 from egbad.data import Data
 from egbad.data.column_types import labels_from_json, labels_to_json
 from egbad.data.ragged import is_ragged, update_digest
-from egbad.detectors.base.explaining import ExplainMixin
 from egbad.detectors.base.parameters import ParameterMixin
 from egbad.detectors.base.provenance import versions
+from egbad.detectors.base.scoring import ScoreMixin
 from egbad.detectors.base.settings import Settings
 from egbad.errors import UnreadableFileError
 from egbad.explain.normal_range import NormalRange
@@ -24,7 +24,7 @@ from egbad.model_file import Arrays, Manifest, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
 
 
-class SaveMixin(ExplainMixin, ParameterMixin):
+class SaveMixin(ScoreMixin, ParameterMixin):
     """Writes a fitted detector to a model file and reads it back."""
 
     name: ClassVar[str]

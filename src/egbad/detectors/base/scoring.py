@@ -1,0 +1,61 @@
+"""Scores of a detector: anomaly scores and their terms."""
+
+from typing import Any
+
+import numpy as np
+
+from egbad.arrays import Array, Floats
+from egbad.detectors.base.explaining import ExplainMixin
+from egbad.detectors.base.inputs import Encoded
+from egbad.preprocessing.range_guard import excess
+
+
+class ScoreMixin(ExplainMixin):
+    """Encodes rows or images in batches and scores them."""
+
+    def anomaly_score(self, X: Any) -> Floats:
+        """Return the anomaly score of each row or image; higher is more anomalous.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the fitted detector.
+        """
+        return self.score_checked(self.check_input(X).x)
+
+    def score_terms(self, X: Any) -> dict[str, Floats]:
+        """Return the terms of the anomaly score; their sum is `anomaly_score`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
+        """
+        return self.terms_checked(self.check_input(X).x)
+
+    def score_checked(self, x: Array) -> Floats:
+        """Return the scores (n,) of checked rows or images x (n, ...)."""
+        return np.asarray(sum(self.terms_checked(x).values()))
+
+    def terms_checked(self, x: Array) -> dict[str, Floats]:
+        """Return the score terms (n,) of checked rows or images x (n, ...)."""
+        parts = self._map_batches(lambda part: self._guarded_terms(self.encoder_.encode(part)), x)
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
+        """Return the terms of encoded rows, with the penalty of the range guard where there is one."""
+        if self.range_guard_ is None:
+            return self._terms(x)
+        inside = self._clip(x)
+        return self._terms(inside) | {"range_penalty": self.range_guard_.range_penalty(excess(x, inside).sum(1))}
