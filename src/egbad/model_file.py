@@ -14,15 +14,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as to_safetensors
 
-from egbad.arrays import Array
+from egbad.arrays import State
 from egbad.errors import EgbadError, UnreadableFileError
 
 FORMAT = 1  # version of the file format
 _METADATA_KEY = "egbad"  # entry of the safetensors metadata that contains the manifest
 _LENGTH_BYTES = 8  # safetensors begins with the length of its header
 _MODE = 0o666  # permissions of a new file, before the umask
-
-Arrays = dict[str, Array]
 
 
 class Manifest(BaseModel):
@@ -91,7 +89,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise EgbadError(f"{target} cannot be written: {error.strerror or error}.{unchanged}") from error
 
 
-def write(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) -> None:
+def write(path: str | os.PathLike[str], manifest: Manifest, arrays: State) -> None:
     """Write a model file atomically.
 
     Parameters
@@ -115,7 +113,7 @@ def write(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) -> N
         draft.write_bytes(content)
 
 
-def read(path: str | os.PathLike[str]) -> tuple[Manifest, Arrays]:
+def read(path: str | os.PathLike[str]) -> tuple[Manifest, State]:
     """Read and verify a model file.
 
     Parameters
@@ -154,7 +152,7 @@ def read(path: str | os.PathLike[str]) -> tuple[Manifest, Arrays]:
     return manifest, arrays
 
 
-def with_prefix_removed(prefix: str, arrays: Arrays) -> Arrays:
+def with_prefix_removed(prefix: str, arrays: State) -> State:
     """Return the arrays whose names begin with a prefix, named without it.
 
     Examples
@@ -189,7 +187,7 @@ def _manifest_fields(path: str | os.PathLike[str], content: bytes) -> dict[str, 
     return fields
 
 
-def _verify(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) -> None:
+def _verify(path: str | os.PathLike[str], manifest: Manifest, arrays: State) -> None:
     """Raise if the arrays do not have the shapes or the digest of the manifest."""
     for name, shape in manifest.shapes.items():
         found = list(arrays[name].shape) if name in arrays else None
@@ -201,7 +199,7 @@ def _verify(path: str | os.PathLike[str], manifest: Manifest, arrays: Arrays) ->
         )
 
 
-def _digest(manifest: Manifest, arrays: Arrays) -> str:
+def _digest(manifest: Manifest, arrays: State) -> str:
     """Return the SHA-256 of the manifest without its digest, and of every array in the order of names."""
     sha256 = hashlib.sha256(manifest.model_copy(update={"digest": ""}).model_dump_json().encode())
     for name in sorted(arrays):

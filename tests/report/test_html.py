@@ -41,7 +41,9 @@ def test_problems_of_the_training_are_shown(evaluation, parse):
 
 def test_losses_that_are_not_finite_leave_the_page_whole(evaluation, parse):
     report, _ = evaluation(history={"step": [1, 2], "D": np.array([[np.nan], [1.0]])})
-    parse(evaluation_to_html(report))
+    page = evaluation_to_html(report)
+    parse(page)
+    assert "</html>" in page and "nan" not in page
 
 
 def test_templates_escape_values_and_refuse_undefined_names():

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import field_validator
 
 from egbad import model_file
+from egbad.arrays import State
 from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.methods import METHODS
@@ -316,8 +317,8 @@ class Blend(Detector[BlendSettings]):
         about = super().describe()
         return about | {"health": self.health_, "parts": {name: part.describe() for name, part in self.parts_.items()}}
 
-    def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
-        manifests, arrays = {}, model_file.Arrays()
+    def _state(self) -> tuple[dict[str, Any], State]:
+        manifests, arrays = {}, State()
         for name, part in self.parts_.items():
             manifest, part_arrays = part.content()
             part_arrays.pop("examples", None)  # the blend stores the exemplars once for all parts
@@ -325,7 +326,7 @@ class Blend(Detector[BlendSettings]):
             arrays |= {f"part.{name}.{key}": array for key, array in part_arrays.items()}
         return {"parts": manifests, "weights": self.weights_}, arrays
 
-    def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+    def _restore(self, state: dict[str, Any], arrays: State) -> None:
         self.parts_, self.weights_ = {}, state["weights"]
         for name, fields in state["parts"].items():
             manifest = model_file.Manifest.model_validate(fields)

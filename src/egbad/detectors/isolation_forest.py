@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import IsolationForest as ScikitForest
 
-from egbad import model_file
+from egbad.arrays import State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -136,7 +136,7 @@ class IsolationForest(SklearnDetector[IsolationForestSettings]):
     n_estimators: int = 100
     max_samples: int = 256
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         s = self.settings_
         n = min(s.max_samples, len(x))
         forest = ScikitForest(n_estimators=s.n_estimators, max_samples=n, random_state=rng).fit(x)

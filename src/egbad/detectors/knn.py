@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
-from egbad import model_file
+from egbad.arrays import State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.explain.explanation import Attribution, concatenate
 
@@ -143,10 +143,10 @@ class KNN(SklearnDetector[KNNSettings]):
     n_neighbors: int = 5
     metric: str = "euclidean"
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         return {"rows": x.astype(np.float32)}  # the precision of encoded rows
 
-    def _set_learned(self, learned: model_file.Arrays) -> None:
+    def _set_learned(self, learned: State) -> None:
         super()._set_learned(learned)
         rows, size = learned["rows"], self.chunk_rows
         k = min(self.settings_.n_neighbors, len(rows))

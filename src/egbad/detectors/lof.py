@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
-from egbad import model_file
+from egbad.arrays import State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ class LOF(SklearnDetector[LOFSettings]):
 
     n_neighbors: int = 20
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         if len(x) == 1:  # a single row has no neighbours
             return {"rows": x, "k_distance": np.zeros(1), "density": np.ones(1)}
         k = min(self.settings_.n_neighbors, len(x) - 1)
@@ -121,7 +121,7 @@ class LOF(SklearnDetector[LOFSettings]):
         density = local_reachability_density(distances, k_distance[neighbours])
         return {"rows": x, "k_distance": k_distance, "density": density}
 
-    def _set_learned(self, learned: model_file.Arrays) -> None:
+    def _set_learned(self, learned: State) -> None:
         super()._set_learned(learned)
         k = max(1, min(self.settings_.n_neighbors, len(learned["rows"]) - 1))
         self._index = NearestNeighbors(n_neighbors=k).fit(learned["rows"])

@@ -17,7 +17,7 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import OneClassSVM as ScikitSVM
 
-from egbad import model_file
+from egbad.arrays import State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 # -- settings and recipe -----------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
     max_exact: int = 5000
     n_components: int = 500
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         s = self.settings_
         gamma = 1 / x.shape[1] if s.gamma == "auto" else s.gamma
         if gamma == "scale":

@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
-from egbad import model_file
+from egbad.arrays import State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.explain.explanation import Attribution
 
@@ -90,7 +90,7 @@ class PCA(SklearnDetector[PCASettings]):
     n_components: int | float = 0.9
     score_type: str = "likelihood"
 
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         s = self.settings_
         if len(x) == 1:
             x = np.concatenate([x, x])  # the variance of one row would be 0 / 0

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from egbad import model_file
+from egbad.arrays import State
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample
 from egbad.data.tiles import Position, TileStitcher, cut_tile, tile_positions
@@ -354,12 +355,12 @@ class Tiled(Detector[TiledSettings]):
         n_tiles = None if self.any_size_ else len(self.positions(self.shape_))
         return about | {"health": self.health_, "patches": n_tiles, "part": self.detector_.describe()}
 
-    def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
+    def _state(self) -> tuple[dict[str, Any], State]:
         manifest, arrays = self.detector_.content()
         state = {"part": manifest.model_dump(), "any_size": self.any_size_}
         return state, {f"part.{name}": array for name, array in arrays.items()}
 
-    def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+    def _restore(self, state: dict[str, Any], arrays: State) -> None:
         self.any_size_ = bool(state.get("any_size"))  # absent from files of early releases
         manifest = model_file.Manifest.model_validate(state["part"])
         detector_type = _detector_type(manifest.detector)

@@ -11,8 +11,9 @@ from typing import Any
 
 import torch
 
+from egbad.arrays import State
 from egbad.errors import EgbadError, HealthWarning, InvalidInputError, UnreadableFileError
-from egbad.model_file import Arrays, Manifest, read, with_prefix_removed, write
+from egbad.model_file import Manifest, read, with_prefix_removed, write
 from egbad.training.health import Event
 from egbad.training.history import History
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
@@ -34,7 +35,7 @@ class Checkpoint:
     """
 
     metadata: dict[str, Any]
-    arrays: Arrays
+    arrays: State
 
 
 class Checkpoints:
@@ -147,7 +148,7 @@ class Checkpoints:
         """Return True if this process must save a checkpoint now."""
         return self._process_group.is_first and time.monotonic() - self._last_saved >= self.every
 
-    def save(self, step: int, metadata: Mapping[str, Any], arrays: Arrays) -> None:
+    def save(self, step: int, metadata: Mapping[str, Any], arrays: State) -> None:
         """Write a checkpoint and remove all but the newest two.
 
         Parameters

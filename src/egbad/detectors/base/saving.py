@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
+from egbad.arrays import State
 from egbad.data import Data
 from egbad.data.column_types import labels_from_json, labels_to_json
 from egbad.data.ragged import is_ragged, update_digest
@@ -20,7 +21,7 @@ from egbad.detectors.base.scoring import ScoreMixin
 from egbad.detectors.base.settings import Settings
 from egbad.errors import UnreadableFileError
 from egbad.explain.normal_range import NormalRange
-from egbad.model_file import Arrays, Manifest, with_prefix_removed
+from egbad.model_file import Manifest, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
 
 
@@ -36,11 +37,11 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         """Return the settings that recipe and parameters resolve to, for an encoded shape."""
 
     @abstractmethod
-    def _state(self) -> tuple[dict[str, Any], Arrays]:
+    def _state(self) -> tuple[dict[str, Any], State]:
         """Return what the method learned, as JSON and as arrays."""
 
     @abstractmethod
-    def _restore(self, state: dict[str, Any], arrays: Arrays) -> None:
+    def _restore(self, state: dict[str, Any], arrays: State) -> None:
         """Restore what `_state` returned."""
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -53,7 +54,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         check_is_fitted(self)
         model_file.write(path, *self.content())
 
-    def content(self) -> tuple[Manifest, Arrays]:
+    def content(self) -> tuple[Manifest, State]:
         """Return the content of a model file.
 
         Returns
@@ -89,7 +90,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         return manifest, arrays
 
     @classmethod
-    def from_file(cls, manifest: Manifest, arrays: Arrays) -> Self:
+    def from_file(cls, manifest: Manifest, arrays: State) -> Self:
         """Return the detector that a model file holds, after `egbad.model_file.read` has checked the file.
 
         Raises
@@ -106,7 +107,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             raise UnreadableFileError(f"The model file does not fit {cls.__name__}: {error}. Fit again.") from error
         return detector
 
-    def _restore_common(self, state: dict[str, Any], arrays: Arrays) -> None:
+    def _restore_common(self, state: dict[str, Any], arrays: State) -> None:
         """Restore all but what the method learned."""
         self.kind_, self.shape_ = state["kind"], tuple(state["shape"])
         self.remember_columns(

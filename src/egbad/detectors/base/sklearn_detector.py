@@ -8,7 +8,7 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 
 from egbad import model_file
-from egbad.arrays import Array, Floats
+from egbad.arrays import Array, Floats, State
 from egbad.detectors.base.batching import batch_size, map_batches, pad_chunks
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
@@ -35,14 +35,14 @@ class SklearnDetector(Detector[S]):
     parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
 
     @abstractmethod
-    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> model_file.Arrays:
+    def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         """Return the arrays that scoring needs, learned from x (n, d)."""
 
     @abstractmethod
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         """Return the score terms (n,) of x (n, d)."""
 
-    def _set_learned(self, learned: model_file.Arrays) -> None:
+    def _set_learned(self, learned: State) -> None:
         """Set the learned arrays and prepare for scoring, after a fit or after loading."""
         self.learned_ = learned
 
@@ -64,10 +64,10 @@ class SklearnDetector(Detector[S]):
             return super()._map_batches(function, x)
         return map_batches(function, x, batch_size(len(x), self.chunk_rows), parallel=True)
 
-    def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
+    def _state(self) -> tuple[dict[str, Any], State]:
         return {}, {f"learned.{name}": array for name, array in self.learned_.items()}
 
-    def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+    def _restore(self, state: dict[str, Any], arrays: State) -> None:
         self._set_learned(model_file.with_prefix_removed("learned.", arrays))
 
 

@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
-from egbad.arrays import Array, Floats
+from egbad.arrays import Array, Floats, State
 from egbad.detectors.base.batching import ModelRunner, map_batches
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.ensemble_scores import (
@@ -312,13 +312,13 @@ class TorchDetector(Detector[T]):
             "weights": sum(p.numel() for p in self.model_.parameters()) // len(self.seeds_),
         }
 
-    def _state(self) -> tuple[dict[str, Any], model_file.Arrays]:
+    def _state(self) -> tuple[dict[str, Any], State]:
         """Return seeds and health messages as JSON, weights and loss curves as arrays."""
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
         arrays |= {f"history.{name}": value for name, value in self.history_.items()}
         return {"seeds": list(self.seeds_), "health": list(self.health_)}, arrays
 
-    def _restore(self, state: dict[str, Any], arrays: model_file.Arrays) -> None:
+    def _restore(self, state: dict[str, Any], arrays: State) -> None:
         """Restore what `_state` returned."""
         seeds, self.health_ = tuple(state["seeds"]), list(state["health"])
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
