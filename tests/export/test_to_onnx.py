@@ -141,4 +141,4 @@ def test_the_command_line_exports_a_model_with_the_same_scores(fit_quickly, corr
     pd.testing.assert_frame_equal(*tables)
     capsys.readouterr()
     assert main(["export", str(tmp_path / "m.egbad"), "--out", str(tmp_path / "m.bin")]) == 2
-    assert "ends in .onnx" in capsys.readouterr().err
+    assert "must end in .onnx" in capsys.readouterr().err

@@ -253,4 +253,4 @@ def test_the_command_line_writes_reasons_as_typed_columns(tmp_path, capsys):
     assert all((row["reason_1_share"] is not None) == row["anomaly"] for row in rows), "rows without a reason have null"
     assert main(["export", model, "--out", str(tmp_path / "m.onnx")]) == 0
     assert main(["score", str(tmp_path / "m.onnx"), str(tmp_path / "t.parquet"), "--explain", "1"]) == 2
-    assert "An exported graph gives no reasons" in capsys.readouterr().err
+    assert "An exported model cannot explain its scores" in capsys.readouterr().err
