@@ -38,6 +38,7 @@ def test_a_whole_number_is_a_number_and_a_text_may_look_like_one():
         ("members=1.5", "members must be a whole number, got 1.5."),
         ("training.learning_rate=fast", 'training.learning_rate must be a number or null, got "fast".'),
         ("training.learning_rate_decay=1", "training.learning_rate_decay must be true or false or null, got 1."),
+        ("steps=3", "The detector 'egbad' has no parameter 'steps'. Did you mean 'training.steps'?"),
         ("training.setps=3", "The detector 'egbad' has no parameter 'training.setps'. Did you mean 'training.steps'?"),
         ("steps=3", "has no parameter 'steps'."),
         ("training=3", "has no parameter 'training'."),

@@ -31,4 +31,4 @@ def test_a_missing_value_breaks_a_line():
 
 
 def test_numbers_have_three_significant_digits():
-    assert [format_number(v) for v in (1e-15, 0.12345, 1234.5)] == ["0", "0.123", "1.23e+03"]
+    assert [format_number(v) for v in (1e-15, 0.12345, 1234.5)] == ["0", "0.123", "1,230"]

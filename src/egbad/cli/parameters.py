@@ -112,7 +112,8 @@ def _parameters(detector: Detector[Any], given: Mapping[str, str | _Value]) -> d
     parameters: dict[str, Any] = {}
     for name, value in given.items():
         if name not in types:
-            matches = get_close_matches(name, types, n=1)
+            in_groups = [known for known in types if known.endswith(f".{name}")]  # steps -> training.steps
+            matches = in_groups or get_close_matches(name, types, n=1)
             hint = f"Did you mean '{matches[0]}'?" if matches else f"Parameters are: {', '.join(sorted(types))}."
             raise InvalidInputError(f"The detector '{detector.name}' has no parameter '{name}'. {hint}")
         key = name.replace(".", "__")

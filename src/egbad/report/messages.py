@@ -217,7 +217,7 @@ class Messages:
         Examples
         --------
         >>> Messages("en").terms({"residual": 0.51234, "features": 2.0}, 0.1)
-        'residual 0.512, features 2, standard deviation over members 0.1'
+        'residual 0.512, features 2, standard deviation over members or parts 0.1'
         """
         parts = [f"{name} {value:.3g}" for name, value in terms.items()]
         return ", ".join(parts if spread is None else [*parts, self("spread", spread=f"{spread:.2g}")])

@@ -109,8 +109,16 @@ def format_number(value: float) -> str:
     Returns
     -------
     str
+
+    Examples
+    --------
+    >>> format_number(0.12345), format_number(2500), format_number(1e7)
+    ('0.123', '2,500', '1e+07')
     """
-    return "0" if abs(value) < 1e-12 else f"{value:.3g}"
+    if abs(value) < 1e-12:
+        return "0"
+    rounded = float(f"{value:.3g}")
+    return f"{rounded:,.0f}" if 1000 <= abs(rounded) < 1e6 else f"{value:.3g}"
 
 
 def draw_chart(

@@ -103,6 +103,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             detector._restore_common(manifest.state, arrays)
             detector.settings_for(detector.encoded_shape)  # a file with invalid parameters could not be fitted again
             detector._restore(manifest.state["method"], arrays)
+        except UnreadableFileError:  # of a component: its own message is enough
+            raise
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise UnreadableFileError(f"The model file does not fit {cls.__name__}: {error}. Fit again.") from error
         return detector
