@@ -59,7 +59,54 @@ def test_sixteen_bits_are_kept(tmp_path, save_image):
     save_image("2.png", grey(7, (10, 12)))
     x = read(tmp_path).x
     assert x.dtype == np.uint16
-    assert np.array_equal(x[0], deep) and (x[1] == 7).all()
+    assert np.array_equal(x[0], deep) and (x[1] == 7 * 257).all(), "white has one value for 8 and 16 bits"
+
+
+def test_numbers_of_more_bits_are_kept_and_not_mixed_with_others(tmp_path, save_image):
+    ramp = np.linspace(-1, 1, 120, dtype=np.float32).reshape(10, 12)
+    save_image("1.tif", ramp)
+    assert np.array_equal(read(tmp_path).x[0], ramp)
+    save_image("2.png", grey(7, (10, 12)))
+    with pytest.raises(InvalidInputError, match=r"one type of pixels, got float32 in '.*1.tif' and uint8 in '.*2.png'"):
+        read(tmp_path)
+
+
+def test_hidden_files_and_previews_of_systems_are_left_out(tmp_path, save_image):
+    names = (
+        "a.png",
+        "_DSC01.png",
+        "sub/b.png",
+        ".trash/old.png",
+        ".ipynb_checkpoints/a-checkpoint.png",
+        "__MACOSX/a.png",
+    )
+    for name in names:
+        save_image(name, grey(1))
+    (tmp_path / "._a.png").write_bytes(b"\x00\x05\x16\x07 Mac OS X")
+    assert read(tmp_path).files == ("_DSC01.png", "a.png", "sub/b.png")
+    assert read(tmp_path / "**" / "*.png").files == ("_DSC01.png", "a.png", "sub/b.png")
+    assert read(tmp_path / ".trash" / "*.png").files == ("old.png",), "a hidden folder that is named is read"
+    assert read(tmp_path / ".trash").files == ("old.png",)
+
+
+@pytest.mark.parametrize("name", ["a.heic", "b.dcm", "link.png"])
+def test_images_that_cannot_be_read_are_named(tmp_path, save_image, name):
+    save_image("good.png", grey(1))
+    if name == "link.png":
+        (tmp_path / name).symlink_to(tmp_path / "gone.png")
+    else:
+        (tmp_path / name).write_bytes(b"an image of another kind")
+    with pytest.raises(UnreadableFileError, match=f"{name}' cannot be read as an image"):
+        read(tmp_path)
+    data = read(tmp_path, skip_unreadable=True)
+    assert data.files == ("good.png",) and data.unreadable == (str(tmp_path / name),)
+
+
+def test_large_images_are_shrunk_and_the_stream_says_so(tmp_path, save_image):
+    save_image("a.png", grey(9, (400, 200)))
+    assert stream_images(find_images(tmp_path), ReadOptions()).shrunk == ((400, 200), (128, 64))
+    for options in (ReadOptions(image_size=(64, 64)), ReadOptions(patch_size=16)):
+        assert stream_images(find_images(tmp_path), options).shrunk is None
 
 
 def test_images_of_different_sizes_are_resized_to_the_median(tmp_path, save_image):

@@ -1,5 +1,6 @@
 """The work of `egbad fit`."""
 
+import shlex
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -100,14 +101,27 @@ def fit_here(job: FitJob) -> FitResult | None:
 
 def _training_rows(job: FitJob) -> Data:
     """Read and check the rows to learn from."""
-    rows = sample_normal_rows(
-        job.source.stream(), job.normal, job.max_rows, job.seed, show_progress=bool(job.detector.verbose)
-    )
+    stream = job.source.stream()
+    _note_shrunk_images(job, stream)
+    rows = sample_normal_rows(stream, job.normal, job.max_rows, job.seed, show_progress=bool(job.detector.verbose))
     check_column_names(job.source.column_types, rows.columns)
     if job.source.patch_size is not None and rows.x.ndim == 2:
         raise InvalidInputError("--tile is for images, but DATA holds rows. Omit it.")
     note_skipped(rows.unreadable)
     return rows
+
+
+def _note_shrunk_images(job: FitJob, stream: Stream) -> None:
+    """Name the better command before a long training on large images that are shrunk."""
+    if stream.shrunk is not None:
+        full, shrunk = (f"{height} x {width}" for height, width in stream.shrunk)
+        command = shlex.join(
+            ["egbad", "fit", job.source.given, "--out", str(job.out), "--tile", "64", "--detector", "knn"]
+        )
+        note(
+            f"The images have {full} pixels and are shrunk to {shrunk}, which hides small defects. This finds them in large "
+            f"photographs, and is faster: {command}"
+        )
 
 
 def sample_normal_rows(

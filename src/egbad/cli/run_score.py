@@ -192,6 +192,8 @@ def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, outp
     else:
         summary = _write_parts(scorer, stream, output, folder)
     summary.unreadable = stream.unreadable
+    if not summary.rows:
+        raise InvalidInputError(f"'{source.given}' must hold rows or images that can be read, got none.")
     return summary
 
 

@@ -17,6 +17,7 @@ from egbad.data.column_types import (
     check_column_types,
     encode_column,
 )
+from egbad.data.pixel_scale import WHITES
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.stream import Data
 from egbad.errors import InvalidInputError, InvalidTypeError, unknown
@@ -84,19 +85,28 @@ def _as_image_list(X: Any) -> Array | None:
     images = [image for image in X if isinstance(image, np.ndarray) and image.ndim in (2, 3)]
     if len(images) < len(X) or not images:
         return None
+    types = {image.dtype.newbyteorder("=") for image in images}
+    if len(types) > 1 and types & WHITES.keys():
+        names = " and ".join(sorted(map(str, types)))
+        raise InvalidInputError(f"Images must have one type of pixels, got {names}. Convert them to one type.")
     if len({image.shape for image in images}) == 1:
         return np.stack(images) if isinstance(X, np.ndarray) else None
-    return ragged_array([_channels_first(image[None])[0] for image in images])
+    return _channels_first(ragged_array(images))
 
 
 def _channels_first(x: Array) -> Array:
-    """Return a contiguous array; (n, h, w, c) becomes (n, c, h, w) if the shape is unambiguous.
+    """Return a contiguous array in native byte order; (n, h, w, c) becomes (n, c, h, w) if the shape is unambiguous.
 
-    The array is contiguous because the order of values in memory decides how their sums are rounded.
+    The array is contiguous because the order of values in memory decides how their sums are rounded. Model files take no
+    other byte order, and no floating-point numbers of more than 64 bits.
     """
+    if is_ragged(x):
+        return ragged_array([_channels_first(image[None])[0] for image in x])
     if x.ndim == 4 and x.shape[3] in _CHANNELS and x.shape[1] not in _CHANNELS:
         x = np.moveaxis(x, 3, 1)
-    return np.ascontiguousarray(x) if x.ndim else x
+    if x.dtype.kind == "f" and x.dtype.itemsize > np.dtype(np.float64).itemsize:
+        x = x.astype(np.float64)
+    return np.ascontiguousarray(x, x.dtype.newbyteorder("=")) if x.ndim else x
 
 
 def _object_array_to_numbers(x: Array) -> Array:

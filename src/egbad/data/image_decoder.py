@@ -1,8 +1,11 @@
 """Decoding of image files: headers, a common size, and pixels, in parallel."""
 
+import struct
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -19,10 +22,40 @@ from egbad.errors import UnreadableFileError
 Result = TypeVar("Result")
 
 OPENING_COST = 2**12  # pixels that could be decoded in the time it takes to open a file
-_PIL_ERRORS = (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+# Formats by Pillow's names. Others are not opened, whatever the name of a file: some formats start other programs.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "AVIF", "PPM")
+# Damaged files make Pillow raise any of these.
+_PIL_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 # A JPEG file is decoded at no less than this multiple of the size that it is resized to. Pixels then differ from those of
 # a full decoding by at most two grey levels.
 _DRAFT_SCALE = 4
+_ORIENTATION = 0x112  # EXIF tag
+_TRANSPOSITIONS = {  # that show an image upright, by the value of the tag
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPPING_ORIENTATIONS = (5, 6, 7, 8)  # height and width change places
+_SUBFILE_TYPE, _THUMBNAIL_OR_MASK = 254, 0b101  # TIFF tag, and its bits of pages that are not pictures of their own
+_BITS_PER_SAMPLE, _SAMPLE_FORMAT, _UNSIGNED = 258, 339, 1  # TIFF tags
 
 
 @dataclass(frozen=True)
@@ -32,13 +65,16 @@ class ImageHeader:
     Attributes
     ----------
     height, width : int
-        Size in pixels.
+        Size of the upright image in pixels.
     in_colour : bool
+    pixel_type : str
+        Type of the decoded pixels: "uint8", "uint16", "int32", "uint32" or "float32".
     """
 
     height: int
     width: int
     in_colour: bool
+    pixel_type: str = "uint8"
 
 
 @dataclass(frozen=True)
@@ -54,15 +90,18 @@ class ImageDecoder:
     in_colour : bool
     cost : int
         Mean number of pixels that are decoded per file, including the cost of opening it.
+    pixel_type : str
+        Type of the decoded pixels. 8-bit images are scaled to the range of 16 bits for "uint16".
     """
 
     size: tuple[int, int] | None
     min_side: int
     in_colour: bool
     cost: int
+    pixel_type: str = "uint8"
 
     def decode(self, image: Image.Image) -> Array:
-        """Decode an image.
+        """Decode an image and turn it upright, as its EXIF orientation says.
 
         Parameters
         ----------
@@ -71,19 +110,27 @@ class ImageDecoder:
         Returns
         -------
         ndarray of shape (h, w) or (3, h, w)
-            Pixels of type uint8, or uint16 if the file has 16 bits per channel.
+            Pixels of type `pixel_type`. Transparency is ignored.
         """
-        height, width = self.size or (max(self.min_side, image.height), max(self.min_side, image.width))
-        sixteen_bits = _has_sixteen_bits(image)
-        if image.height > height and image.width > width:
-            image.draft(None, (_DRAFT_SCALE * width, _DRAFT_SCALE * height))  # JPEG only: decodes fewer pixels
-        converted = image.convert("F") if sixteen_bits else image.convert("RGB" if self.in_colour else "L")
-        if (converted.height, converted.width) != (height, width):
-            converted = converted.resize((width, height), Image.Resampling.LANCZOS)
+        if self.size is not None:
+            _decode_at_reduced_size(image, self.size)
+        image.load()
+        if (transposition := _TRANSPOSITIONS.get(_orientation(image))) is not None:
+            image = image.transpose(transposition)
+        size = self.size or (max(self.min_side, image.height), max(self.min_side, image.width))
+        if _pixel_type(image) == "uint8":
+            pixels = self._decode_8_bit(image, size)
+            return pixels if self.pixel_type == "uint8" else pixels.astype(np.uint16) * np.uint16(257)
+        pixels = _resize(_deep_pixels(image), size)
+        return np.repeat(pixels[None], 3, axis=0) if self.in_colour else pixels
+
+    def _decode_8_bit(self, image: Image.Image, size: tuple[int, int]) -> Array:
+        """Decode an image with 8 bits per channel, or with a palette, or in black and white."""
+        image.info.pop("transparency", None)
+        converted = image.convert("RGB" if self.in_colour else "L")
+        if (converted.height, converted.width) != size:
+            converted = converted.resize(size[::-1], Image.Resampling.LANCZOS)
         pixels = np.asarray(converted)
-        if sixteen_bits:
-            pixels = np.clip(np.round(pixels), 0, 65535).astype(np.uint16)
-            return np.repeat(pixels[None], 3, axis=0) if self.in_colour else pixels
         return np.moveaxis(pixels, 2, 0) if self.in_colour else pixels
 
 
@@ -97,9 +144,20 @@ def read_header(image: Image.Image) -> ImageHeader:
     Returns
     -------
     ImageHeader
+
+    Raises
+    ------
+    ValueError
+        If the file holds several images.
     """
-    is_grey = _has_sixteen_bits(image) or image.mode in ("1", "L", "LA", "F")
-    return ImageHeader(image.height, image.width, not is_grey)
+    if _has_several_images(image):
+        raise ValueError("it holds several pages or frames; save each as a file of its own")
+    height, width = image.height, image.width
+    # Before its pixels are read, a PNG file tells its orientation only if it stands in front of them.
+    if (image.format != "PNG" or "exif" in image.info) and _orientation(image) in _SWAPPING_ORIENTATIONS:
+        height, width = width, height
+    pixel_type = _pixel_type(image)
+    return ImageHeader(height, width, pixel_type == "uint8" and image.mode not in ("1", "L", "LA"), pixel_type)
 
 
 def common_size(sizes: Sequence[tuple[int, int]], *, limit: bool) -> tuple[int, int]:
@@ -155,14 +213,84 @@ def map_images(
 def _open_and_apply(function: Callable[[Image.Image], Result], path: Path) -> Result | UnreadableFileError:
     """Return the result of a function of an opened image, or the error if the file cannot be read."""
     try:
-        with Image.open(path) as image:
+        # Pillow maps files into memory that it opens itself, and gets the size of turned TIFF files wrong then.
+        with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
             return function(image)
+    except UnidentifiedImageError:
+        reason = f"it is damaged, or none of {', '.join(_FORMATS)}"
     except _PIL_ERRORS as error:
-        return UnreadableFileError(
-            f"'{path}' cannot be read as an image: {error}. Repair or remove it, or skip such files (--skip-unreadable)."
-        )
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return UnreadableFileError(
+        f"'{path}' cannot be read as an image: {reason}. Repair or remove it, or skip such files (--skip-unreadable)."
+    )
 
 
-def _has_sixteen_bits(image: Image.Image) -> bool:
-    """Return True if an image has 16 bits per channel."""
-    return image.mode.startswith("I;16") or image.mode == "I"
+def _has_several_images(image: Image.Image) -> bool:
+    """Return True for a TIFF file with several pages and for an animation."""
+    if not getattr(image, "is_animated", False) or image.format == "MPO":  # a photograph and its preview
+        return False
+    if image.format != "TIFF":
+        return True
+    try:
+        for page in count(1):
+            image.seek(page)
+            if not image.getexif().get(_SUBFILE_TYPE, 0) & _THUMBNAIL_OR_MASK:
+                return True
+    except EOFError:
+        image.seek(0)
+    return False
+
+
+def _orientation(image: Image.Image) -> int | None:
+    """Return the EXIF orientation of an image that is not upright as it was decoded."""
+    if image.format == "TIFF":  # Pillow turns it
+        return None
+    try:
+        orientation = image.getexif().get(_ORIENTATION)
+    except _PIL_ERRORS:  # other programs ignore damaged metadata, too
+        return None
+    return orientation if isinstance(orientation, int) else None
+
+
+def _pixel_type(image: Image.Image) -> str:
+    """Return the type of the pixels that an image is decoded to."""
+    if image.mode == "F":
+        return "float32"
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format != "TIFF"):
+        return "uint16"
+    if image.mode != "I":
+        return "uint8"
+    tags = image.getexif()
+    return "uint32" if tags.get(_BITS_PER_SAMPLE) in (32, (32,)) and _is_unsigned(tags) else "int32"
+
+
+def _is_unsigned(tags: Image.Exif) -> bool:
+    return tags.get(_SAMPLE_FORMAT, _UNSIGNED) in (_UNSIGNED, (_UNSIGNED,))
+
+
+def _deep_pixels(image: Image.Image) -> Array:
+    """Return the pixels (h, w) of a grey image with more than 8 bits, in the byte order of this machine."""
+    pixels = np.asarray(image)
+    pixel_type = np.dtype(_pixel_type(image))
+    # Pillow reads unsigned 32-bit numbers as signed ones.
+    return pixels.view(np.uint32) if pixel_type == np.uint32 else pixels.astype(pixel_type, copy=False)
+
+
+def _decode_at_reduced_size(image: Image.Image, size: tuple[int, int]) -> None:
+    """Make a JPEG file that is much larger than (height, width) decode fewer pixels. Other files are left as they are."""
+    height, width = size[::-1] if _orientation(image) in _SWAPPING_ORIENTATIONS else size
+    if image.height > height and image.width > width:
+        image.draft(None, (_DRAFT_SCALE * width, _DRAFT_SCALE * height))
+
+
+def _resize(pixels: Array, size: tuple[int, int]) -> Array:
+    """Resize pixels (h, w) and keep their type."""
+    if pixels.shape == size:
+        return pixels
+    resized = np.asarray(
+        Image.fromarray(pixels.astype(np.float32)).resize(size[::-1], Image.Resampling.LANCZOS), dtype=np.float64
+    )
+    if pixels.dtype.kind == "f":
+        return resized.astype(pixels.dtype)
+    limits = np.iinfo(pixels.dtype)
+    return np.clip(np.round(resized), limits.min, limits.max).astype(pixels.dtype)

@@ -6,7 +6,7 @@ Images are greyscale unless at least one of them is in colour.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob
+from glob import glob, has_magic
 from itertools import islice
 from pathlib import Path
 
@@ -19,7 +19,10 @@ from egbad.data.ragged import ragged_array
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data, Partition, Stream
 from egbad.errors import InvalidInputError, UnreadableFileError
 
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif", ".pgm", ".ppm")
+# Images that cannot be read. They are named in an error instead of being ignored like other files.
+_OTHER_IMAGE_SUFFIXES = (".heic", ".heif", ".jp2", ".jxl", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".exr", ".psd")
+_SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # copies and previews that other systems put beside images
 FOLDER_LABELS = "folder"  # label column of images: the name of the folder of each
 
 
@@ -42,6 +45,9 @@ class ImageFiles:
 def find_images(path: Path) -> ImageFiles | None:
     """Find the images at a path.
 
+    Files and folders whose names begin with a dot are ignored, and folders such as `__MACOSX`: they hold copies and previews.
+    Links to files that do not exist are found, so that reading them is an error.
+
     Parameters
     ----------
     path : Path
@@ -54,14 +60,30 @@ def find_images(path: Path) -> ImageFiles | None:
     """
     folder = path
     if path.is_dir():
-        found = [file for file in path.rglob("*") if file.is_file()]
+        found = [file for file in path.rglob("*") if not _is_hidden(file.relative_to(path))]
     elif path.is_file():
         folder, found = path.parent, [path]
     else:
-        found = [Path(name) for name in glob(str(path), recursive=True) if Path(name).is_file()]
-        folder = Path(os.path.commonpath([file.parent for file in found])) if found else path
-    images = tuple(sorted(file for file in found if file.suffix.lower() in IMAGE_SUFFIXES))
-    return ImageFiles(folder, images) if images else None
+        n_fixed = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))
+        matches = (Path(name) for name in glob(str(path), recursive=True))
+        found = [file for file in matches if not _is_hidden(Path(*file.parts[n_fixed:]))]
+    images = tuple(sorted(file for file in found if _is_image(file)))
+    if not any(file.suffix.lower() in IMAGE_SUFFIXES for file in images):
+        return None
+    if folder == path and not path.is_dir():
+        folder = Path(os.path.commonpath([file.parent for file in images]))
+    return ImageFiles(folder, images)
+
+
+def _is_image(file: Path) -> bool:
+    """Return True for an image, or a link to one that does not exist."""
+    is_image = file.suffix.lower() in IMAGE_SUFFIXES + _OTHER_IMAGE_SUFFIXES
+    return is_image and (file.is_file() or (file.is_symlink() and not file.exists()))
+
+
+def _is_hidden(path: Path) -> bool:
+    """Return True if a part of a path is a hidden file or a folder of an operating system."""
+    return any((part[0] == "." and part not in (".", "..")) or part in _SYSTEM_FOLDERS for part in path.parts)
 
 
 def list_images(paths: Sequence[Path]) -> ImageFiles:
@@ -134,7 +156,8 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
     UnreadableFileError
         If a file cannot be read, unless such files are skipped.
     InvalidInputError
-        If no file can be read, or for a label column other than "folder".
+        If no file can be read, pixels of some are whole numbers of 8 or 16 bits and of others not, or for a label column
+        other than "folder".
     """
     if options.label_column not in (None, FOLDER_LABELS):
         raise InvalidInputError(
@@ -153,7 +176,7 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
             raise header
     if not headers:
         raise _no_readable_image(files)
-    decoder = _make_decoder(headers, options)
+    decoder = _make_decoder(paths, headers, options)
     batch_images = _batch_images(decoder, headers, batch_sizes)
     step = batch_sizes.per_partition * batch_sizes.images
     partitions = []
@@ -161,11 +184,15 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
         part = tuple(paths[start : start + step])
         read = _ImagePartitionReader(files.folder, part, decoder, options, batch_images, first_row=start)
         partitions.append(Partition(len(part), read))
-    return Stream(_read_all(files, partitions), len(paths), partitions, unreadable)
+    stream = Stream(_read_all(files, partitions), len(paths), partitions, unreadable)
+    if options.image_size is None and options.patch_size is None:
+        full_size = common_size([(header.height, header.width) for header in headers], limit=False)
+        stream.shrunk = (full_size, decoder.size) if decoder.size not in (None, full_size) else None
+    return stream
 
 
-def _make_decoder(headers: Sequence[ImageHeader], options: ReadOptions) -> ImageDecoder:
-    """Decide the size of the images and if they are in colour."""
+def _make_decoder(paths: Sequence[Path], headers: Sequence[ImageHeader], options: ReadOptions) -> ImageDecoder:
+    """Decide the size of the images, the type of their pixels and if they are in colour."""
     sizes = [(header.height, header.width) for header in headers]
     keep_sizes = options.patch_size is not None and options.image_size is None and len(set(sizes)) > 1
     size = options.image_size or common_size(sizes, limit=options.patch_size is None)
@@ -174,7 +201,22 @@ def _make_decoder(headers: Sequence[ImageHeader], options: ReadOptions) -> Image
         min_side=min(options.patch_size or MIN_IMAGE_SIDE, MAX_IMAGE_SIDE),
         in_colour=any(header.in_colour for header in headers) if options.colour is None else options.colour,
         cost=OPENING_COST + sum(height * width for height, width in sizes) // len(sizes),
+        pixel_type=_common_pixel_type(paths, headers),
     )
+
+
+def _common_pixel_type(paths: Sequence[Path], headers: Sequence[ImageHeader]) -> str:
+    """Return the type of the pixels of all images: 16 bits if some have 8 and some 16 bits."""
+    first = {header.pixel_type: path for path, header in zip(paths, headers, strict=True)}
+    if first.keys() <= {"uint8", "uint16"}:
+        return max(first, key=len)
+    if len(first) > 1:
+        (one, path), (other, other_path) = [*first.items()][:2]
+        raise InvalidInputError(
+            f"Images must have one type of pixels, got {one} in '{path}' and {other} in '{other_path}'. Convert them to one "
+            "type."
+        )
+    return next(iter(first))
 
 
 def _batch_images(decoder: ImageDecoder, headers: Sequence[ImageHeader], batch_sizes: BatchSizes) -> int:
@@ -241,7 +283,5 @@ class _ImagePartitionReader:
             first_row += len(images)
 
     def _stack(self, images: list[Array]) -> Array:
-        """Return images as one array; 8-bit images become 16-bit if any of them is."""
-        if any(image.dtype == np.uint16 for image in images):
-            images = [image.astype(np.uint16) for image in images]
+        """Return images as one array."""
         return ragged_array(images) if self.decoder.size is None or not images else np.stack(images)

@@ -90,6 +90,8 @@ class Stream:
     partitions : tuple of Partition or None
     unreadable : list of str
         Image files that were skipped so far. The list is complete once all batches have been read.
+    shrunk : ((int, int), (int, int)), optional
+        Height and width of large images in their files, and of the images that are read, if nobody asked for this size.
     """
 
     def __init__(
@@ -102,6 +104,7 @@ class Stream:
         self.n_rows = n_rows
         self.partitions = None if partitions is None else tuple(partitions)
         self.unreadable = list(unreadable)
+        self.shrunk: tuple[tuple[int, int], tuple[int, int]] | None = None
         self.batches = self._record(batches)
 
     @classmethod

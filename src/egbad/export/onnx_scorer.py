@@ -13,6 +13,7 @@ import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import labels_from_json
+from egbad.data.pixel_scale import PixelScale
 from egbad.data.worker_pool import available_cores
 from egbad.errors import InvalidInputError, UnreadableFileError, require_extra
 from egbad.scoring.scorer import Scorer
@@ -53,6 +54,8 @@ class OnnxMetadata:
         Version of the metadata.
     category_labels : dict
         Labels of categories, as `egbad.data.column_types.labels_to_json` writes them.
+    pixel_scale : dict, optional
+        Scale of the pixels of images, as `PixelScale.state` writes it.
     """
 
     detector: str
@@ -67,6 +70,7 @@ class OnnxMetadata:
     format: int = FORMAT
     column_types: tuple[str, ...] | None = None
     category_labels: dict[str, Any] = field(default_factory=dict)
+    pixel_scale: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -251,6 +255,7 @@ class OnnxScorer(Scorer):
             raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
         self.metadata_ = metadata
         self.kind_, self.shape_ = metadata.kind, metadata.shape
+        self.pixel_scale_ = PixelScale.from_state(metadata.pixel_scale)
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
         self.category_labels_ = labels_from_json(metadata.category_labels)
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)

@@ -191,6 +191,7 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
         columns=detector.columns_,
         column_types=detector.column_types_,
         category_labels=labels_to_json(detector.used_category_labels()),
+        pixel_scale=None if detector.pixel_scale_ is None else detector.pixel_scale_.state(),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,

@@ -7,6 +7,7 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -120,6 +121,11 @@ class ParquetTableWriter:
         self.path = path
         self._writer: Any = None
 
+    @property
+    def is_empty(self) -> bool:
+        """True until a batch is written."""
+        return self._writer is None
+
     def __enter__(self) -> Self:
         return self
 
@@ -148,6 +154,8 @@ def write_scores(
 ) -> None:
     """Score batches and write them to one Parquet file, atomically.
 
+    Without batches, if no image of a part can be read, the file has the same columns and no rows.
+
     Parameters
     ----------
     path : Path
@@ -166,6 +174,9 @@ def write_scores(
     with atomic_write(path) as draft, ParquetTableWriter(draft) as table:
         for data in batches:
             table.write(score_columns(scorer, data, output, advance))
+        if table.is_empty:
+            blank = Data(np.zeros((1, *scorer.shape_)), files=("",) if scorer.kind_ == "images" else None)
+            table.write({name: values[:0] for name, values in score_columns(scorer, blank, output).items()})
 
 
 def count_rows(path: Path) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
+from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape
 from egbad.errors import InvalidInputError
 from egbad.scoring import calibration
@@ -41,6 +43,8 @@ class Scorer(ABC):
         Scores of held-out normal rows, ascending.
     threshold_ : float
         A score above it is an anomaly.
+    pixel_scale_ : PixelScale, optional
+        Scale of the pixels of images, which others are converted to. None for rows.
     """
 
     kind_: str
@@ -50,6 +54,7 @@ class Scorer(ABC):
     category_labels_: dict[int, CategoryLabels]
     calibration_scores_: Floats
     threshold_: float
+    pixel_scale_: PixelScale | None = None
     max_side: ClassVar[int] = MAX_IMAGE_SIDE  # largest height and width of an image
     any_size: ClassVar[bool] = False  # whether images in one array may have different sizes
 
@@ -215,7 +220,7 @@ class Scorer(ABC):
             self._check_columns(data, name)
         else:
             self._check_shape(data.x, name)
-        return data
+        return data if self.pixel_scale_ is None else replace(data, x=self.pixel_scale_.convert(data.x))
 
     def _check_shape(self, x: Array, name: str) -> None:
         """Raise if images, or rows for a scorer of images, do not have the fitted shape."""

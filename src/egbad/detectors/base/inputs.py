@@ -8,6 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from egbad.arrays import Array
 from egbad.data import Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
+from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import sample_shape
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
@@ -79,6 +80,7 @@ class InputMixin(Scorer):
         check_data(data, self.max_side, any_size=self.any_size)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = sample_shape(data.x)
+        self.pixel_scale_ = PixelScale.of(data.x) if self.kind_ == "images" else None
         self.remember_columns(data.columns, data.column_types, data.category_labels)
         return data
 

@@ -14,6 +14,7 @@ from egbad import model_file
 from egbad.arrays import State
 from egbad.data import Data
 from egbad.data.column_types import labels_from_json, labels_to_json
+from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import is_ragged, update_digest
 from egbad.detectors.base.parameters import ParameterMixin
 from egbad.detectors.base.provenance import versions
@@ -71,6 +72,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         common = {
             "kind": self.kind_,
             "shape": list(self.shape_),
+            "pixel_scale": None if self.pixel_scale_ is None else self.pixel_scale_.state(),
             "columns": list(self.columns_) if self.columns_ is not None else None,
             "kinds": list(self.column_types_) if self.column_types_ is not None else None,
             "texts": labels_to_json(self.used_category_labels()),
@@ -112,6 +114,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
     def _restore_common(self, state: dict[str, Any], arrays: State) -> None:
         """Restore all but what the method learned."""
         self.kind_, self.shape_ = state["kind"], tuple(state["shape"])
+        self.pixel_scale_ = PixelScale.from_state(state.get("pixel_scale"))
         self.remember_columns(
             tuple(state["columns"]) if state["columns"] is not None else None,
             tuple(state["kinds"]) if state.get("kinds") is not None else None,
