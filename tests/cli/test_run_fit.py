@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from egbad import load
 from egbad.cli.inputs import Source
@@ -102,3 +103,16 @@ def test_max_rows_limits_the_sample_and_the_same_seed_draws_the_same(tmp_path, r
     assert load(out).anomaly_score(rows).tolist() == first.anomaly_score(rows).tolist()
     assert "random sample" not in run(*given, 9000).err
     assert load(out).n_train_ == 7200
+
+
+def test_large_photographs_are_announced_before_a_long_training(tmp_path, capsys):
+    (tmp_path / "my photos").mkdir()
+    for i in range(4):
+        Image.fromarray(np.full((240, 320), i, np.uint8)).save(tmp_path / "my photos" / f"{i}.png")
+    photos, out = str(tmp_path / "my photos"), tmp_path / "m.egbad"
+    fit_here(job(Source(photos), out))
+    hint = "have 240 x 320 pixels and are shrunk to 96 x 128, which hides small defects"
+    err = capsys.readouterr().err
+    assert hint in err and f"egbad fit '{photos}' --out {out} --tile 64 --detector knn" in err
+    fit_here(job(Source(photos, image_size="64x64"), out))
+    assert hint not in capsys.readouterr().err

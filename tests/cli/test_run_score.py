@@ -5,9 +5,11 @@ import json
 import numpy as np
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from egbad import load
 from egbad.cli.run_score import ScoreRequest, run_score
+from egbad.detectors.knn import KNN
 from egbad.errors import InvalidInputError
 from egbad.export import to_onnx
 
@@ -81,3 +83,23 @@ def test_a_folder_gets_parts_with_the_same_scores(folder, tmp_path, capsys):
 
 def _scores(path):
     return pyarrow.parquet.read_table(path)["score"].to_numpy()
+
+
+def test_a_part_none_of_whose_images_can_be_read_is_empty(tmp_path, capsys):
+    x = np.random.default_rng(0).integers(0, 256, (40, 8, 8)).astype(np.uint8)
+    model, images, out = tmp_path / "m.egbad", tmp_path / "images", tmp_path / "scores"
+    KNN(alpha=0.3, random_state=0).fit(x).save(model)
+    images.mkdir()
+    for i in range(66):
+        Image.fromarray(x[i % 40]).save(images / f"{i:02}.png")
+        if i < 64:  # the images of the first part
+            (images / f"{i:02}.png").write_bytes((images / f"{i:02}.png").read_bytes()[:50])
+    options = {"model": model, "data": str(images), "label_column": None, "skip_unreadable": True, "batch_size": 1}
+    run_score(request(tmp_path, **options, out=out, terms=True))
+    assert json.loads(capsys.readouterr().out)["rows"] == 2
+    empty, full = (pyarrow.parquet.read_table(out / f"part-0000{i}.parquet") for i in range(2))
+    assert (len(empty), len(full)) == (0, 2) and empty.schema == full.schema
+    for name in ("64.png", "65.png"):
+        (images / name).unlink()
+    with pytest.raises(InvalidInputError, match="must hold rows or images that can be read, got none"):
+        run_score(request(tmp_path, **options, out=tmp_path / "others"))

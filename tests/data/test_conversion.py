@@ -11,6 +11,7 @@ from scipy.sparse import csr_matrix
 
 from egbad.data.column_types import CATEGORY, TIME, category_code
 from egbad.data.conversion import as_data, from_table
+from egbad.data.ragged import ragged_array
 from egbad.data.stream import Data
 from egbad.errors import InvalidInputError, InvalidTypeError
 
@@ -140,3 +141,16 @@ def test_a_list_of_images_may_have_different_sizes():
     objects = np.empty(2, dtype=object)
     objects[:] = [np.zeros((9, 8)), np.ones((9, 8))]
     assert as_data(objects).x.shape == (2, 9, 8), "an array of images of one size becomes an ordinary array"
+
+
+def test_images_are_native_and_contiguous_in_any_container():
+    x = np.random.default_rng(0).integers(0, 999, (3, 9, 8, 3)).astype(">u2")
+    sizes = ragged_array([x[0], x[1, :8]])
+    for images in (as_data(x).x, as_data(Data(x)).x, *as_data(Data(sizes)).x, *as_data([x[0], x[1, :8]]).x):
+        assert images.dtype == np.uint16 and images.dtype.isnative and images.flags.c_contiguous
+
+
+def test_images_in_a_list_must_have_one_type_of_pixels():
+    image = np.zeros((9, 8), np.uint8)
+    with pytest.raises(InvalidInputError, match="one type of pixels, got float64 and uint8"):
+        as_data([image, image / 255])

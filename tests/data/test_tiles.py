@@ -2,7 +2,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from egbad.data.tiles import TileStitcher, cut_tile, tile_positions, tile_starts
+from egbad.data.ragged import ragged_array
+from egbad.data.tiles import TileStitcher, Tiling, cut_tile, tile_positions, tile_starts
 
 
 @given(st.integers(8, 300), st.integers(8, 128), st.floats(0, 0.9))
@@ -33,3 +34,19 @@ def test_overlapping_tiles_are_averaged():
     stitcher = TileStitcher((1, 8, 12))
     stitcher.add(np.stack([np.zeros((8, 8)), np.ones((8, 8))]), [(0, 0), (0, 4)])
     assert stitcher.mean()[0, 0].tolist() == [0] * 4 + [0.5] * 4 + [1] * 4
+
+
+def test_the_terms_of_an_image_are_those_of_its_most_anomalous_tile():
+    x = np.random.default_rng(0).random((3, 20, 30))
+
+    def terms(tiles):
+        return {"sum": tiles.sum((1, 2)), "corner": tiles[:, 0, 0]}
+
+    for batch_tiles in (1, 5, 4096):
+        tiling = Tiling(8, 0.5, batch_tiles)
+        found = tiling.worst_terms(ragged_array([*x, x[0, :8, :9]]), terms)
+        for i, image in enumerate([*x, x[0, :8, :9]]):
+            tiles = tiling.cut(image[None], tiling.positions(image.shape))
+            worst = (tiles.sum((1, 2)) + tiles[:, 0, 0]).argmax()
+            assert (found["sum"][i], found["corner"][i]) == (tiles[worst].sum(), tiles[worst, 0, 0])
+        assert np.array_equal(tiling.worst_terms(x, terms)["sum"], found["sum"][:3])

@@ -34,8 +34,8 @@ def fitted():
 
 def test_tiles_of_all_images_are_cut_image_by_image(fitted):
     x = images(3, 1)
-    positions = fitted.positions(x.shape[1:])
-    tiles = fitted.cut(x, positions)
+    positions = fitted.tiling.positions(x.shape[1:])
+    tiles = fitted.tiling.cut(x, positions)
     assert tiles.shape == (3 * len(positions), 16, 16)
     i, j = positions[4]
     assert np.array_equal(tiles[len(positions) + 4], x[1, i : i + 16, j : j + 16])
@@ -43,7 +43,7 @@ def test_tiles_of_all_images_are_cut_image_by_image(fitted):
 
 def test_score_is_that_of_the_most_anomalous_tile(fitted):
     x = scratched(images(4, 1))
-    by_tile = fitted.detector_.anomaly_score(fitted.cut(x, fitted.positions(x.shape[1:]))).reshape(4, -1)
+    by_tile = fitted.detector_.anomaly_score(fitted.tiling.cut(x, fitted.tiling.positions(x.shape[1:]))).reshape(4, -1)
     assert np.array_equal(fitted.anomaly_score(x), by_tile.max(axis=1))
     assert np.array_equal(fitted.anomaly_score(x[2:3]), by_tile[2:3].max(axis=1))
 

@@ -6,19 +6,18 @@ normal images, too.
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from egbad import model_file
 from egbad.arrays import State
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample
-from egbad.data.tiles import Position, TileStitcher, cut_tile, tile_positions
+from egbad.data.tiles import TileStitcher, Tiling, cut_tile, terms_by_tile, worst_tile
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
@@ -141,74 +140,27 @@ class Tiled(Detector[TiledSettings]):
 
     # -- tiles -------------------------------------------------------------------------------------------------------
 
-    def positions(self, shape: tuple[int, ...]) -> list[Position]:
-        """Return the positions of the tiles of an image; a row is one tile.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Shape of a row (d,) or image (..., h, w).
-
-        Returns
-        -------
-        list of tuple of int
-            Row and column of the upper left pixel of each tile.
-        """
-        if self.kind_ == "rows":
-            return [(0, 0)]
-        return tile_positions(shape[-2], shape[-1], self.settings_.tile_size, self.settings_.overlap)
-
-    def cut(self, x: Array, positions: Sequence[Position]) -> Array:
-        """Cut images of one size into tiles.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n, ..., h, w)
-        positions : sequence of tuple of int
-
-        Returns
-        -------
-        ndarray of shape (n * n_positions, ..., size, size)
-            Tiles, image by image.
-        """
-        tiles = [self._cut_one(x, position) for position in positions]
-        return np.stack(tiles, axis=1).reshape(-1, *tiles[0].shape[1:])
-
-    def _cut_one(self, x: Array, position: Position) -> Array:
-        """Return the tile at a position of one or more images; rows as they are."""
-        return x if self.kind_ == "rows" else cut_tile(x, position, self.settings_.tile_size)
+    @property
+    def tiling(self) -> Tiling:
+        """Tiles of an image."""
+        return Tiling(self.settings_.tile_size, self.settings_.overlap, self.batch_tiles)
 
     def _sample_tiles(self, x: Array, rng: np.random.Generator) -> Array:
         """Return all tiles of images x (n, ...), or `max_tiles` of them drawn at random."""
         n_max = self.settings_.max_tiles
-        positions = {shape: self.positions(shape) for shape in {image.shape for image in x}}
+        if self.kind_ == "rows":
+            return x[np.sort(rng.permutation(len(x))[:n_max])] if len(x) > n_max else x
+        positions = {shape: self.tiling.positions(shape) for shape in {image.shape for image in x}}
         ends = np.cumsum([len(positions[image.shape]) for image in x])  # of each image in the list of all tiles
         n_tiles = int(ends[-1])
         chosen = np.sort(rng.permutation(n_tiles)[:n_max]) if n_tiles > n_max else np.arange(n_tiles)
         image_of = np.searchsorted(ends, chosen, side="right")
         return np.stack(
-            [
-                self._cut_one(x[i], positions[x[i].shape][k - ends[i]])  # negative: from the end of the image's tiles
+            [  # the index of a tile is negative: it counts from the end of the image's tiles
+                cut_tile(x[i], positions[x[i].shape][k - ends[i]], self.settings_.tile_size)
                 for i, k in zip(image_of.tolist(), chosen.tolist(), strict=True)
             ]
         )
-
-    def _image_batches(self, x: Array) -> Iterator[Array]:
-        """Yield images x (n, ...) in order, in stacks of one size with a bounded number of tiles."""
-        start = 0
-        while start < len(x):
-            shape = x[start].shape
-            batch = x[start : start + max(1, self.batch_tiles // len(self.positions(shape)))]
-            if is_ragged(x):
-                n_same = next((i for i, image in enumerate(batch) if image.shape != shape), len(batch))
-                batch = np.stack([*batch[:n_same]])
-            yield batch
-            start += len(batch)
-
-    def _position_batches(self, images: Array) -> Iterator[list[Position]]:
-        """Yield the tile positions of a stack of images, as many at a time as are scored together."""
-        positions, size = self.positions(images.shape[1:]), max(1, self.batch_tiles // len(images))
-        return (positions[start : start + size] for start in range(0, len(positions), size))
 
     def _as_data(self, tiles: Array) -> Data:
         """Return tiles as input of the detector; rows with the types of their columns."""
@@ -287,17 +239,15 @@ class Tiled(Detector[TiledSettings]):
             )
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        batches = []
-        for images in self._image_batches(x):
-            terms = (self.detector_.terms_checked(self.cut(images, p)) for p in self._position_batches(images))
-            by_tile = _terms_by_tile(terms, len(images))
-            worst = _worst_tile(by_tile)
-            batches.append({name: values[worst] for name, values in by_tile.items()})
-        return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+        if self.kind_ == "rows":
+            return self.detector_.terms_checked(x)
+        return self.tiling.worst_terms(x, self.detector_.terms_checked)
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to their pixels."""
-        batches = [self._attribute_batch(images) for images in self._image_batches(x)]
+        if self.kind_ == "rows":
+            return self.detector_.attribute_checked(x)
+        batches = [self._attribute_batch(images) for images in self.tiling.image_batches(x)]
         if is_ragged(x):
             batches = [
                 replace(b, shares=ragged_array([*b.shares]), expected=ragged_array([*b.expected])) for b in batches
@@ -306,17 +256,15 @@ class Tiled(Detector[TiledSettings]):
 
     def _attribute_batch(self, x: Array) -> Attribution:
         """Give each pixel the mean of its shares in the tiles that cover it."""
-        if self.kind_ == "rows":
-            return self.detector_.attribute_checked(x)
         shares, expected = TileStitcher((len(x), *x.shape[-2:])), TileStitcher(x.shape)
         parts = []
-        for positions in self._position_batches(x):
-            part = self.detector_.attribute_checked(self.cut(x, positions))
+        for positions in self.tiling.position_batches(x):
+            part = self.detector_.attribute_checked(self.tiling.cut(x, positions))
             shares.add(part.shares, positions)
             expected.add(part.expected, positions)
             parts.append(replace(part, shares=part.shares[:0], expected=part.expected[:0]))  # frees memory
-        by_tile = _terms_by_tile((part.terms for part in parts), len(x))
-        worst = _worst_tile(by_tile)
+        by_tile = terms_by_tile((part.terms for part in parts), len(x))
+        worst = worst_tile(by_tile)
         spreads = [part.spread.reshape(len(x), -1) for part in parts if part.spread is not None]
         terms = {name: values[worst] for name, values in by_tile.items()}
         mean_shares = shares.mean()
@@ -352,7 +300,7 @@ class Tiled(Detector[TiledSettings]):
         about = super().describe()
         if self.any_size_:
             about["input"] |= {"any_size_from": list(self.shape_)}
-        n_tiles = None if self.any_size_ else len(self.positions(self.shape_))
+        n_tiles = 1 if self.kind_ == "rows" else None if self.any_size_ else len(self.tiling.positions(self.shape_))
         return about | {"health": self.health_, "patches": n_tiles, "part": self.detector_.describe()}
 
     def _state(self) -> tuple[dict[str, Any], State]:
@@ -366,15 +314,3 @@ class Tiled(Detector[TiledSettings]):
         detector_type = _detector_type(manifest.detector)
         self.detector_ = detector_type.from_file(manifest, model_file.with_prefix_removed("part.", arrays))
         self.detector_.exemplars_ = None
-
-
-def _terms_by_tile(batches: Iterable[Mapping[str, Floats]], n: int) -> dict[str, Floats]:
-    """Return the terms (n, n_tiles) of n images' tiles, given in batches of tiles."""
-    by_image = [{name: values.reshape(n, -1) for name, values in batch.items()} for batch in batches]
-    return {name: np.hstack([batch[name] for batch in by_image]) for name in by_image[0]}
-
-
-def _worst_tile(terms: Mapping[str, Floats]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the index of each image's tile with the highest score in arrays (n, n_tiles)."""
-    scores = np.asarray(sum(terms.values()))
-    return np.arange(len(scores)), scores.argmax(axis=1)
