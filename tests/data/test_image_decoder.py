@@ -63,6 +63,7 @@ def test_all_formats_are_read(tmp_path, name, mode):
         (2e5 * RAMP - 1e5).astype(np.int32),
         (4e9 * RAMP).astype(np.uint32),
         (6e4 * RAMP).astype(np.uint16),
+        (6e4 * RAMP).astype(">u2"),
     ],
 )
 def test_grey_tiffs_of_more_than_8_bits_keep_their_values(tmp_path, pixels):
@@ -74,10 +75,16 @@ def test_grey_tiffs_of_more_than_8_bits_keep_their_values(tmp_path, pixels):
     header = open_one(read_header, path)
     assert (header.pixel_type, header.in_colour) == (pixels.dtype.name, False)
     found = open_one(decoder(pixel_type=header.pixel_type).decode, path)
-    assert found.dtype == pixels.dtype and np.array_equal(found, pixels)
+    assert found.dtype == pixels.dtype.newbyteorder("=") and np.array_equal(found, pixels)
     shrunk = open_one(decoder((8, 8), in_colour=True, pixel_type=header.pixel_type).decode, path)
-    assert shrunk.shape == (3, 8, 8) and shrunk.dtype == pixels.dtype
+    assert shrunk.shape == (3, 8, 8) and shrunk.dtype == found.dtype
     assert shrunk.mean() == pytest.approx(pixels.mean(), rel=0.02, abs=0.02 * float(np.ptp(pixels)))
+
+
+def test_pixels_that_are_no_numbers_are_refused(tmp_path):
+    Image.fromarray(np.where(RAMP > 0.5, np.nan, RAMP).astype(np.float32)).save(tmp_path / "a.tif")
+    error = open_one(decoder(pixel_type="float32").decode, tmp_path / "a.tif")
+    assert "a.tif' cannot be read as an image: its pixels must be finite numbers" in str(error)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -111,6 +111,11 @@ class ImageDecoder:
         -------
         ndarray of shape (h, w) or (3, h, w)
             Pixels of type `pixel_type`. Transparency is ignored.
+
+        Raises
+        ------
+        ValueError
+            If a pixel is not a finite number.
         """
         if self.size is not None:
             _decode_at_reduced_size(image, self.size)
@@ -122,6 +127,8 @@ class ImageDecoder:
             pixels = self._decode_8_bit(image, size)
             return pixels if self.pixel_type == "uint8" else pixels.astype(np.uint16) * np.uint16(257)
         pixels = _resize(_deep_pixels(image), size)
+        if not np.isfinite(pixels).all():
+            raise ValueError("its pixels must be finite numbers")
         return np.repeat(pixels[None], 3, axis=0) if self.in_colour else pixels
 
     def _decode_8_bit(self, image: Image.Image, size: tuple[int, int]) -> Array:
