@@ -109,10 +109,10 @@ def test_large_photographs_are_announced_before_a_long_training(tmp_path, capsys
     (tmp_path / "my photos").mkdir()
     for i in range(4):
         Image.fromarray(np.full((240, 320), i, np.uint8)).save(tmp_path / "my photos" / f"{i}.png")
-    photos, out = str(tmp_path / "my photos"), tmp_path / "m.egbad"
-    fit_here(job(Source(photos), out))
+    photos, out, detector = str(tmp_path / "my photos"), tmp_path / "m.egbad", create("knn", alpha=0.5, random_state=0)
+    fit_here(job(Source(photos), out, detector=detector))
     hint = "have 240 x 320 pixels and are shrunk to 96 x 128, which hides small defects"
     err = capsys.readouterr().err
     assert hint in err and f"egbad fit '{photos}' --out {out} --tile 64 --detector knn" in err
-    fit_here(job(Source(photos, image_size="64x64"), out))
+    fit_here(job(Source(photos, image_size="64x64"), out, detector=detector))
     assert hint not in capsys.readouterr().err

@@ -12,11 +12,12 @@ from egbad import datasets, load
 from egbad.benchmark import protocols
 from egbad.cli import main
 from egbad.detectors.registry import all_detectors
+from egbad.detectors.tiled import Tiled
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.export import export
 from egbad.export.onnx_scorer import OnnxScorer
 
-REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca", "tiled"}
+REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca"}
 EXPORTED = sorted(set(all_detectors()) - REFUSED)
 
 
@@ -65,6 +66,26 @@ def test_tied_scores_stay_tied_in_the_graph(levels, fit_quickly, tmp_path):
 @pytest.mark.parametrize("name", ["egbad", "blend", "dsebm"])
 def test_images_have_the_scores_of_the_detector(name, fit_quickly, correlated_table, tmp_path):
     assert_export_agrees(fit_quickly(name, byte_images(80, 0)), tmp_path / "m.onnx", byte_images(20, 1))
+
+
+@pytest.mark.parametrize("sizes", ["one", "any"])
+def test_tiles_of_large_images_have_the_scores_of_the_detector(sizes, tmp_path):
+    rng = np.random.default_rng(0)
+    x = [rng.integers(0, 256, (150 if sizes == "one" else 40 + i, 60)).astype(np.uint8) for i in range(40)]
+    detector = Tiled(detector="knn", tile_size=24, max_tiles=200, alpha=0.3, random_state=0).fit(x)
+    export(detector, tmp_path / "m.onnx")
+    scorer = load(tmp_path / "m.onnx")
+    new = x[:3] if sizes == "one" else [*x[:3], x[0][:24], np.tile(x[1], (3, 4))]
+    assert np.allclose(scorer.anomaly_score(new), detector.anomaly_score(new), rtol=1e-4)
+    assert [*scorer.score_terms(new)] == [*detector.score_terms(new)]
+    assert scorer.anomaly_score(new[1:2])[0] == scorer.anomaly_score(new)[1]
+    assert scorer.min_image_side == detector.min_image_side
+    for wrong in (np.zeros((1, 3, 150, 60)), np.zeros((1, 20, 60)), np.zeros((1, 60))):
+        with pytest.raises(InvalidInputError) as expected:
+            detector.anomaly_score(wrong)
+        with pytest.raises(InvalidInputError) as found:
+            scorer.anomaly_score(wrong)
+        assert str(found.value) == str(expected.value).replace("Tiled", "The exported 'tiled'")
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from egbad.arrays import Array, Floats
 from egbad.data.ragged import is_ragged
 
+MAX_TILED_SIDE = 2**15  # pixels of a side of an image that is cut into tiles
 Position = tuple[int, int]  # row and column of the upper left pixel
 
 

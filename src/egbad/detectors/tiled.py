@@ -16,8 +16,8 @@ from pydantic import Field
 from egbad import model_file
 from egbad.arrays import State
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
-from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample
-from egbad.data.tiles import TileStitcher, Tiling, cut_tile, terms_by_tile, worst_tile
+from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
+from egbad.data.tiles import MAX_TILED_SIDE, TileStitcher, Tiling, cut_tile, terms_by_tile, worst_tile
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
@@ -125,8 +125,6 @@ class Tiled(Detector[TiledSettings]):
     settings_type: ClassVar = TiledSettings
     recipes: ClassVar = {"default": default}
     tunable_on_images: ClassVar = {"tile_size": (16, 24), "overlap": (0.25, 0.75)}
-    max_side: ClassVar[int] = 2**15
-    any_size: ClassVar[bool] = True
     batch_tiles: ClassVar[int] = 4096  # tiles that are scored together: bounds memory
 
     detector: str | None = None
@@ -139,6 +137,16 @@ class Tiled(Detector[TiledSettings]):
         return IdentityEncoder()
 
     # -- tiles -------------------------------------------------------------------------------------------------------
+
+    @property
+    def max_side(self) -> int:
+        """Largest height and width of an image in pixels."""
+        return MAX_TILED_SIDE
+
+    @property
+    def any_size(self) -> bool:
+        """True: images in one list may have different sizes."""
+        return True
 
     @property
     def tiling(self) -> Tiling:
@@ -225,18 +233,6 @@ class Tiled(Detector[TiledSettings]):
     def min_image_side(self) -> int | None:
         """Least side of an image in pixels, if the detector was fitted on images of different sizes."""
         return self.settings_.tile_size if self.any_size_ else None
-
-    def _check_shape(self, x: Array, name: str) -> None:
-        min_side = self.min_image_side
-        if min_side is None:
-            super()._check_shape(x, name)
-            return
-        shape = sample_shape(x)
-        if len(shape) != len(self.shape_) or shape[:-2] != self.shape_[:-2] or min(shape[-2:]) < min_side:
-            channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
-            raise InvalidInputError(
-                f"{name} takes images {channels}, at least {min_side} pixels on each side, got {describe_shape(x)}."
-            )
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         if self.kind_ == "rows":

@@ -17,6 +17,7 @@ from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.base import Detector, Model, TorchDetector
 from egbad.detectors.blend import Blend
 from egbad.detectors.knn import KNN, MIN_NORM
+from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
 from egbad.export.encoder_graph import encoder_graph
 from egbad.preprocessing.range_guard import RangeGuard
@@ -197,6 +198,7 @@ class DetectorGraph(nn.Module):
     Parameters
     ----------
     detector : Detector
+        Of a `Tiled`, the module takes tiles of images, and `OnnxScorer` cuts them.
 
     Attributes
     ----------
@@ -211,10 +213,12 @@ class DetectorGraph(nn.Module):
 
     def __init__(self, detector: Detector[Any]) -> None:
         super().__init__()
+        is_tiled = isinstance(detector, Tiled)
+        detector = detector.detector_ if isinstance(detector, Tiled) else detector
         terms = terms_graph(detector)
         self.terms = GuardedTerms(terms, detector.range_guard_) if detector.range_guard_ else terms
         self.encode = nn.Identity() if isinstance(detector, Blend) else encoder_graph(detector.encoder_)
-        self.reconstructs = self.terms.reconstructs
+        self.reconstructs = self.terms.reconstructs and not is_tiled
 
     def score_terms(self, x: Tensor) -> Terms:
         """Return the terms, each (n,), of raw input (n, ...)."""

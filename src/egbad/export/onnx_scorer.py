@@ -14,6 +14,7 @@ import numpy as np
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import labels_from_json
 from egbad.data.pixel_scale import PixelScale
+from egbad.data.tiles import MAX_TILED_SIDE, Tiling
 from egbad.data.worker_pool import available_cores
 from egbad.errors import InvalidInputError, UnreadableFileError, require_extra
 from egbad.scoring.scorer import Scorer
@@ -56,6 +57,8 @@ class OnnxMetadata:
         Labels of categories, as `egbad.data.column_types.labels_to_json` writes them.
     pixel_scale : dict, optional
         Scale of the pixels of images, as `PixelScale.state` writes it.
+    tiling : dict, optional
+        For a graph of tiles: "size" and "overlap" of tiles, and "any_size", True if images may have any size.
     """
 
     detector: str
@@ -71,6 +74,7 @@ class OnnxMetadata:
     column_types: tuple[str, ...] | None = None
     category_labels: dict[str, Any] = field(default_factory=dict)
     pixel_scale: dict[str, Any] | None = None
+    tiling: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -170,6 +174,9 @@ class OnnxScorer(Scorer):
         self._run_options = onnxruntime.RunOptions()
         self._run_options.only_execute_path_to_fetches = True  # a score alone needs no reconstruction
         self._outputs = [output.name for output in self._session.get_outputs()]
+        tiling = self.metadata_.tiling
+        self.tiling_ = None if tiling is None else Tiling(int(tiling["size"]), float(tiling["overlap"]))
+        self._min_image_side = int(tiling["size"]) if tiling is not None and tiling["any_size"] else None
         self._dtype = np.float64 if self.kind_ == "rows" else np.float32
         self._threads = threads or available_cores()
         self._small_size = self._find_small_size()
@@ -194,7 +201,9 @@ class OnnxScorer(Scorer):
 
     def score_checked(self, x: Array) -> Floats:
         """Compute the anomaly scores (n,) of numbers (n, ...) that are already validated."""
-        return self._run(np.ascontiguousarray(x, dtype=self._dtype), [SCORE])[SCORE]
+        if self.tiling_ is not None:
+            return np.asarray(sum(self._terms(x).values()))
+        return self._run(x, [SCORE])[SCORE]
 
     def score_terms(self, X: Any) -> dict[str, Floats]:
         """Compute the terms of the anomaly score.
@@ -213,8 +222,16 @@ class OnnxScorer(Scorer):
         InvalidInputError
             If X does not match the data that the detector was fitted on.
         """
-        outputs = self._run(self._to_numbers(X), [name for name in self._outputs if name.startswith(TERM_PREFIX)])
-        return {name.removeprefix(TERM_PREFIX): values for name, values in outputs.items()}
+        return self._terms(self._to_numbers(X))
+
+    def _terms(self, x: Array) -> dict[str, Floats]:
+        """Return the terms (n,) of numbers (n, ...): those of its most anomalous tile, for a graph of tiles."""
+        names = [name for name in self._outputs if name.startswith(TERM_PREFIX)]
+
+        def run(numbers: Array) -> dict[str, Floats]:
+            return {name.removeprefix(TERM_PREFIX): values for name, values in self._run(numbers, names).items()}
+
+        return run(x) if self.tiling_ is None else self.tiling_.worst_terms(x, run)
 
     def reconstruct(self, X: Any) -> Array:
         """Reconstruct each row or image, in the units and shape of the input.
@@ -237,6 +254,21 @@ class OnnxScorer(Scorer):
                 f"The exported detector must reconstruct its input, '{self.metadata_.detector}' does not."
             )
         return self._to_user_units(self._run(self._to_numbers(X), [RECONSTRUCTION])[RECONSTRUCTION])
+
+    @property
+    def max_side(self) -> int:
+        """Largest height and width of an image in pixels."""
+        return super().max_side if self.tiling_ is None else MAX_TILED_SIDE
+
+    @property
+    def any_size(self) -> bool:
+        """True if images in one list may have different sizes."""
+        return self.tiling_ is not None
+
+    @property
+    def min_image_side(self) -> int | None:
+        """Least side of an image in pixels, if the detector was fitted on images of different sizes."""
+        return self._min_image_side
 
     def describe(self) -> dict[str, Any]:
         """Return what the exported detector is and how it was trained, as JSON stores it."""
@@ -262,11 +294,11 @@ class OnnxScorer(Scorer):
         self.threshold_, self.alpha, self.fit_seconds_ = metadata.threshold, metadata.alpha, metadata.fit_seconds
 
     def _to_numbers(self, X: Any) -> Array:
-        data = self._validate_input(X, f"The exported '{self.metadata_.detector}'")
-        return np.ascontiguousarray(data.x, dtype=self._dtype)
+        return self._validate_input(X, f"The exported '{self.metadata_.detector}'").x
 
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:
         """Return outputs by name for numbers (n, ...), computed in chunks of one shape."""
+        x = np.ascontiguousarray(x, dtype=self._dtype)
         size = self._small_size if len(x) <= self._small_size else _CHUNK_SIZE[self.kind_]
 
         def run_chunk(start: int) -> list[Array]:
@@ -283,13 +315,18 @@ class OnnxScorer(Scorer):
             chunks = [*pool.map(run_chunk, range(0, len(x), size))]
         return {name: np.concatenate([outputs[i] for outputs in chunks]) for i, name in enumerate(names)}
 
+    @property
+    def _graph_shape(self) -> tuple[int, ...]:
+        """Shape of one row, image or tile."""
+        return self.shape_ if self.tiling_ is None else (*self.shape_[:-2], self.tiling_.size, self.tiling_.size)
+
     def _find_small_size(self) -> int:
         """Return the smallest chunk size in which random rows have the same bits as in a full chunk.
 
         Called once, when the file is loaded, so that every call scores a row with the same chunk sizes.
         """
         full_size = _CHUNK_SIZE[self.kind_]
-        x = np.random.default_rng(0).normal(size=(full_size, *self.shape_)).astype(self._dtype)
+        x = np.random.default_rng(0).normal(size=(full_size, *self._graph_shape)).astype(self._dtype)
         expected = self._session.run(None, {INPUT: x})
         for size in _SMALL_SIZES:
             chunks = [self._session.run(None, {INPUT: x[start : start + size]}) for start in range(0, full_size, size)]

@@ -20,6 +20,7 @@ from egbad.arrays import Array
 from egbad.data.column_types import TIME, labels_to_json
 from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
+from egbad.detectors.tiled import Tiled
 from egbad.errors import EgbadError, require_extra
 from egbad.export.graph import DetectorGraph
 from egbad.export.onnx_scorer import (
@@ -53,7 +54,7 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     Parameters
     ----------
     detector : Detector
-        Fitted: any method with a network except AnoGAN and ADGAN, or KNN, or a Blend of these.
+        Fitted: any method with a network except AnoGAN and ADGAN, or KNN, or a Blend or Tiled of these.
     path : path-like
         Should end in ``.onnx``, so that `egbad.load` recognizes it.
     tolerance : float, default=1e-4
@@ -192,6 +193,7 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
         column_types=detector.column_types_,
         category_labels=labels_to_json(detector.used_category_labels()),
         pixel_scale=None if detector.pixel_scale_ is None else detector.pixel_scale_.state(),
+        tiling=_tiling(detector),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
@@ -200,11 +202,18 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
     )
 
 
+def _tiling(detector: Detector[Any]) -> dict[str, Any] | None:
+    """Return how images are cut into tiles, None for other detectors."""
+    if not isinstance(detector, Tiled) or detector.kind_ == "rows":
+        return None
+    return {"size": detector.tiling.size, "overlap": detector.tiling.overlap, "any_size": detector.any_size_}
+
+
 def _synthetic_input(detector: Detector[Any]) -> Array:
-    """Return random rows or images from the whole range of the training data."""
+    """Return random rows, images or tiles of images from the whole range of the training data."""
     rng = np.random.default_rng(0)
-    while isinstance(detector, Blend):
-        detector = next(iter(detector.parts_.values()))
+    while isinstance(detector, Blend | Tiled):
+        detector = detector.detector_ if isinstance(detector, Tiled) else next(iter(detector.parts_.values()))
     encoder = detector.encoder_
     if isinstance(encoder, ImageEncoder):
         return rng.uniform(encoder.low, encoder.high, size=(_N_CHECKED, *detector.shape_)).astype(np.float32)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,7 @@ from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import describe_shape
+from egbad.data.ragged import describe_shape, sample_shape
 from egbad.errors import InvalidInputError
 from egbad.scoring import calibration
 
@@ -55,8 +55,6 @@ class Scorer(ABC):
     calibration_scores_: Floats
     threshold_: float
     pixel_scale_: PixelScale | None = None
-    max_side: ClassVar[int] = MAX_IMAGE_SIDE  # largest height and width of an image
-    any_size: ClassVar[bool] = False  # whether images in one array may have different sizes
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:
@@ -185,6 +183,16 @@ class Scorer(ABC):
         return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
     @property
+    def max_side(self) -> int:
+        """Largest height and width of an image in pixels."""
+        return MAX_IMAGE_SIDE
+
+    @property
+    def any_size(self) -> bool:
+        """True if images in one array may have different sizes."""
+        return False
+
+    @property
     def min_image_side(self) -> int | None:
         """Smallest side of the images of any size that are scored. None if all images must have the fitted shape."""
         return None
@@ -223,8 +231,16 @@ class Scorer(ABC):
         return data if self.pixel_scale_ is None else replace(data, x=self.pixel_scale_.convert(data.x))
 
     def _check_shape(self, x: Array, name: str) -> None:
-        """Raise if images, or rows for a scorer of images, do not have the fitted shape."""
-        if x.shape[1:] != self.shape_:
+        """Raise if images, or rows for a scorer of images, do not have the fitted shape, or a size that is scored."""
+        min_side = self.min_image_side
+        if min_side is not None:
+            shape = sample_shape(x)
+            if len(shape) != len(self.shape_) or shape[:-2] != self.shape_[:-2] or min(shape[-2:]) < min_side:
+                channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
+                raise InvalidInputError(
+                    f"{name} takes images {channels}, at least {min_side} pixels on each side, got {describe_shape(x)}."
+                )
+        elif x.shape[1:] != self.shape_:
             raise InvalidInputError(
                 f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {describe_shape(x)}. "
                 "Resize them to that shape first (image_size does so for a folder of images)."
