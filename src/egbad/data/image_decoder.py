@@ -248,15 +248,15 @@ def _has_several_images(image: Image.Image) -> bool:
     return False
 
 
-def _orientation(image: Image.Image) -> int | None:
-    """Return the EXIF orientation of an image that is not upright as it was decoded."""
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation of an image as it is decoded, 1 if it is upright."""
     if image.format == "TIFF":  # Pillow turns it
-        return None
+        return 1
     try:
         orientation = image.getexif().get(_ORIENTATION)
     except _PIL_ERRORS:  # other programs ignore damaged metadata, too
-        return None
-    return orientation if isinstance(orientation, int) else None
+        return 1
+    return orientation if isinstance(orientation, int) else 1
 
 
 def _pixel_type(image: Image.Image) -> str:
