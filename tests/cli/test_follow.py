@@ -8,6 +8,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from egbad import load
 from egbad.cli.follow import answer_rows
@@ -33,12 +35,13 @@ def to_lines(frame):
     return [json.dumps({"a": row.a, "city": row.city, "when": row.when.isoformat()}) for row in rows]
 
 
-def answers(monkeypatch, capsys, scorer, lines, *, terms=False):
+def answers(monkeypatch, capsys, scorer, lines, **options):
     """Answers to these lines of stdin, and the note on stderr."""
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
-    answer_rows(scorer, scorer.threshold_, terms=terms)
+    data = b"".join((line if isinstance(line, bytes) else line.encode()) + b"\n" for line in lines)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(data)))
+    answer_rows(scorer, scorer.threshold_, **{"terms": False, **options})
     out, err = capsys.readouterr()
-    return [json.loads(line) for line in out.splitlines()], err
+    return [json.loads(line, parse_constant=pytest.fail) for line in out.splitlines()], err
 
 
 def test_answers_are_the_scores_of_the_rows(model, monkeypatch, capsys):
@@ -54,17 +57,72 @@ def test_answers_are_the_scores_of_the_rows(model, monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("{", "Expecting property name"),
+        ("{", "A line must be one JSON value: Expecting property name"),
         ("[1, 2]", "an object or a list of 3 values, got 2 values"),
         ('{"a": 1, "city": "Oslo"}', "now missing: - when"),
         ('{"a": "x", "city": "Oslo", "when": null}', "Column 'a' must hold a number, got \"x\""),
         ('{"a": 1, "city": "Oslo", "when": "noon"}', "Column 'when' must hold a time"),
+        (f'[{10**400}, "Oslo", null]', "Column 'a' must hold a number, got 1000000000"),
+        (f'[{"9" * 5000}, "Oslo", null]', "got one of thousands"),
+        ('[1e999, "Oslo", null]', "Column 'a' must hold a number, got Infinity"),
+        ('[-Infinity, "Oslo", null]', "Column 'a' must hold a number, got -Infinity"),
+        (b'[1, "\xff", null]', "A line must be UTF-8, got byte 0xff"),
+        ("[" * 100_000, "nested too deeply"),
+        (f'[{"[" * 500}{"]" * 500}, "Oslo", null]', "Column 'a' must hold a number, got [[["),
+        (r'[1, "\ud800", null]', 'must hold a category, got "\\ud800"'),
+        (r'{"\ud800": 1, "a": 1, "city": "Oslo", "when": null}', "unseen at fit time"),
+        ('{"a": 1, "a": 2, "city": "Oslo", "when": null}', 'each key once, got "a" twice'),
+        (f'["{"x" * 2_000_000}", "Oslo", null]', "x... (2,000,002 characters)"),
+        ("[" + "1," * 5_000_000 + "1]", "got 5000001 values"),
+        ('{"id": [1], "a": 1, "city": "Oslo", "when": null}', "The key 'id' must hold a text or a number, got [1]"),
+        ("\x00", "A line must be one JSON value"),
+        ("7", "an object or a list of 3 values, got int"),
     ],
+    ids=lambda value: repr(value)[:30],
 )
 def test_a_line_that_cannot_be_scored_is_answered_by_its_error(line, words, model, monkeypatch, capsys):
-    found, err = answers(monkeypatch, capsys, load(model), [line])
-    assert words in found[0]["error"]
-    assert err == "0 rows, 0 flagged, 1 line that could not be scored.\n"
+    good = '[0, "Oslo", "2024-01-03"]'
+    found, err = answers(monkeypatch, capsys, load(model), [line, good])
+    assert words in found[0]["error"] and len(found[0]["error"]) < 400 and found[0]["line"] == 1
+    assert found[1].keys() == {"score", "p_value", "anomaly"}, "the stream goes on"
+    assert err == "1 row, 0 flagged, 1 line that could not be scored.\n"
+
+
+def test_a_line_that_is_too_long_is_skipped(model, monkeypatch, capsys):
+    lines = ["[1]" + " " * 70, '[0, "Oslo", null]', "[" * 200, '[0, "Rome", null]']
+    found, _ = answers(monkeypatch, capsys, load(model), lines, max_line_bytes=60)
+    assert ["too long" in answer.get("error", "") for answer in found] == [True, False, True, False]
+
+
+def test_an_id_is_repeated_in_the_answer(model, monkeypatch, capsys):
+    rest = '"a": 1, "city": "Oslo", "when": null}'
+    lines = [f'{{"id": "x\\ud800", {rest}', f'{{"id": 12, {rest}', '{"id": 13, "a": 1}', '["id"]', f"{{{rest}"]
+    found, _ = answers(monkeypatch, capsys, load(model), lines)
+    assert [answer.get("id") for answer in found] == ["x\ud800", 12, 13, None, None]
+    assert ["error" in answer for answer in found] == [False, False, True, True, False]
+    assert found[1]["score"] == found[4]["score"]
+
+
+def test_an_id_that_is_a_column_is_scored_too(monkeypatch, capsys):
+    frame = pd.DataFrame({"id": [0.0, 1.0, 2.0, 3.0] * 10, "b": range(40)})
+    detector = create("knn", alpha=0.3).fit(frame)
+    found, _ = answers(monkeypatch, capsys, detector, ['{"id": 2, "b": 6}', '{"b": 6}'])
+    assert found[0]["id"] == 2 and found[0]["score"] == detector.anomaly_score(frame[6:7])[0]
+    assert "now missing" in found[1]["error"]
+
+
+def test_blank_lines_and_a_byte_order_mark_are_skipped(model, monkeypatch, capsys):
+    found, _ = answers(monkeypatch, capsys, load(model), [b'\xef\xbb\xbf[0, "Oslo", null]', "", "  \t", "7"])
+    assert [answer.get("line") for answer in found] == [None, 4]
+
+
+@given(st.binary(max_size=6), st.integers(0, 60), st.integers(0, 60))
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_line_gets_one_answer(model, monkeypatch, capsys, inserted, start, stop):
+    line = b'{"a": 1.5, "city": "Oslo", "when": "2024-01-03T10:00:00"}'
+    damaged = (line[:start] + inserted + line[stop:]).replace(b"\n", b"")
+    found, _ = answers(monkeypatch, capsys, load(model), [damaged, line])
+    assert len(found) == 1 + bool(damaged.strip()) and "score" in found[-1]
 
 
 def test_lists_missing_values_and_unseen_levels_are_scored(model, monkeypatch, capsys):

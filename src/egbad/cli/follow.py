@@ -1,10 +1,11 @@
 """Scores for rows that arrive on stdin, one JSON value per line (`egbad score --follow`)."""
 
 import json
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
@@ -16,13 +17,17 @@ from egbad.errors import EgbadError, InvalidInputError
 from egbad.scoring import calibration
 from egbad.scoring.scorer import Scorer
 
+ID = "id"  # key whose value is repeated in the answer
+MAX_LINE_BYTES = 2**24  # a longer line is answered by an error: memory stays bounded
+_MAX_SHOWN = 80  # characters of a value in a message
+_MAX_MESSAGE = 300  # characters of a message
 _EPOCH = datetime(1970, 1, 1)
 
 
-def answer_rows(scorer: Scorer, threshold: float, *, terms: bool) -> None:
-    """Answer every line of stdin with one line of JSON on stdout, at once.
+def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+    """Answer every line of stdin with one line of JSON on stdout, at once. Blank lines are skipped.
 
-    A line that cannot be scored is answered by an object with the key "error".
+    A line that cannot be scored is answered by an object with the keys "error" and "line", its number.
 
     Parameters
     ----------
@@ -31,6 +36,8 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool) -> None:
         Scores above it are anomalies.
     terms : bool
         Include the terms of each score.
+    max_line_bytes : int, default=2**24
+        Longer lines are not read.
 
     Raises
     ------
@@ -41,23 +48,86 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool) -> None:
         raise InvalidInputError("--follow reads rows, but this model scores images. Name a folder of images as DATA.")
     n_scored = n_failed = n_flagged = 0
     with json_lines() as print_line:
-        for line in sys.stdin:
-            if not line.strip():
+        for number, line in enumerate(_read_lines(sys.stdin.buffer, max_line_bytes), 1):
+            if line is not None and not line.strip():
                 continue
-            try:
-                answer = _score_row(scorer, json.loads(line), threshold, terms)
-                n_scored, n_flagged = n_scored + 1, n_flagged + answer["anomaly"]
-            except (EgbadError, ValueError) as error:
-                answer = {"error": " ".join(str(error).split())}
+            answer = _answer_line(scorer, line, threshold, terms)
+            if "error" in answer:
+                answer["line"] = number
                 n_failed += 1
+            else:
+                n_scored, n_flagged = n_scored + 1, n_flagged + answer["anomaly"]
             print_line(answer)
     note(f"{count_of(n_scored, 'row')}, {n_flagged:,} flagged, {count_of(n_failed, 'line')} that could not be scored.")
+
+
+def _read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[bytes | None]:
+    """Yield the lines of a stream as they arrive, None for one that is too long."""
+    while line := stream.readline(max_bytes + 1):
+        if len(line) <= max_bytes:
+            yield line
+            continue
+        while line and not line.endswith(b"\n"):
+            line = stream.readline(max_bytes)
+        yield None
+
+
+def _answer_line(scorer: Scorer, line: bytes | None, threshold: float, terms: bool) -> dict[str, Any]:
+    """Return the answer to a line, or an object with an error."""
+    answer: dict[str, Any] = {}
+    try:
+        values = _parse_line(line)
+        if isinstance(values, dict) and ID in values:
+            answer[ID] = _check_id(values[ID])
+            if ID not in (scorer.columns_ or ()):
+                del values[ID]
+        return answer | _score_row(scorer, values, threshold, terms)
+    except EgbadError as error:
+        message = " ".join(str(error).split())
+    except RecursionError:
+        message = "A row must be an object or a list of values, got values nested too deeply."
+    return answer | {"error": _shorten(message, _MAX_MESSAGE)}
+
+
+def _parse_line(line: bytes | None) -> Any:
+    """Parse one line of JSON, and raise an `InvalidInputError` where that is not possible."""
+    if line is None:
+        raise InvalidInputError("The line is too long. Send one row per line.")
+    try:
+        return json.loads(line.decode("utf-8-sig"), object_pairs_hook=_unique_keys)
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"A line must be UTF-8, got byte 0x{line[error.start]:02x}.") from error
+    except json.JSONDecodeError as error:
+        raise InvalidInputError(f"A line must be one JSON value: {error}.") from error
+    except InvalidInputError:
+        raise
+    except ValueError as error:  # an integer of more than 4,300 digits
+        raise InvalidInputError("A row must hold numbers of a few digits, got one of thousands.") from error
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object as a dictionary, and refuse a key that occurs twice."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        keys = [key for key, _ in pairs]
+        repeated = next(key for key in keys if keys.count(key) > 1)
+        raise InvalidInputError(f"A row must have each key once, got {_show(repeated)} twice.")
+    return values
+
+
+def _check_id(value: Any) -> Any:
+    """Return an id that JSON can hold."""
+    if isinstance(value, dict | list) or (isinstance(value, float) and not math.isfinite(value)):
+        raise InvalidInputError(f"The key '{ID}' must hold a text or a number, got {_show(value)}.")
+    return value
 
 
 def _score_row(scorer: Scorer, values: Any, threshold: float, terms: bool) -> dict[str, Any]:
     data = Data(_parse_row(scorer, values)[None], scorer.columns_, column_types=scorer.column_types_)
     score_terms = {name: float(term[0]) for name, term in scorer.score_terms(data).items()}
     score = sum(score_terms.values())
+    if not math.isfinite(score):
+        raise InvalidInputError(f"The score must be finite, got {score}. Check the values of the row.")
     p_value = float(calibration.p_values(scorer.calibration_scores_, np.array([score]))[0])
     answer = {"score": score, "p_value": p_value, "anomaly": bool(score > threshold)}
     return answer | (score_terms if terms else {})
@@ -66,10 +136,10 @@ def _score_row(scorer: Scorer, values: Any, threshold: float, terms: bool) -> di
 def _parse_row(scorer: Scorer, values: Any) -> Array:
     """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,)."""
     n_features, columns = scorer.n_features_in_, scorer.columns_
-    if isinstance(values, Mapping):
+    if isinstance(values, dict):
         if columns is None:
             raise InvalidInputError("The model has no column names. Give each row as a list of values.")
-        if set(values) != set(columns):
+        if values.keys() != set(columns):
             unseen = [name for name in values if name not in columns]
             missing = [name for name in columns if name not in values]
             raise InvalidInputError(column_names_message(unseen, missing))
@@ -86,13 +156,22 @@ def _parse_value(column: str, value: Any, column_type: str) -> float:
     """Convert a JSON value to the number that stands for it in a column of some type."""
     if value is None:
         return float("nan")
-    if column_type == CATEGORY and isinstance(value, str | int | float):
-        return category_code(category_text(value))
-    if column_type in (NUMBER, BOOLEAN) and isinstance(value, int | float):
-        return float(value)
-    if column_type == TIME and isinstance(value, str):
-        try:
+    try:
+        if column_type == CATEGORY and isinstance(value, str | int | float):
+            return category_code(category_text(value))
+        if column_type in (NUMBER, BOOLEAN) and isinstance(value, int | float) and not math.isinf(value):
+            return float(value)
+        if column_type == TIME and isinstance(value, str):
             return (datetime.fromisoformat(value).replace(tzinfo=None) - _EPOCH).total_seconds()
-        except ValueError:
-            pass
-    raise InvalidInputError(f"Column '{column}' must hold a {column_type}, got {json.dumps(value)}.")
+    except (ValueError, OverflowError):  # no time, half of a surrogate pair, or an integer beyond the largest double
+        pass
+    raise InvalidInputError(f"Column '{_shorten(column)}' must hold a {column_type}, got {_show(value)}.")
+
+
+def _show(value: Any) -> str:
+    """Return a JSON value as text of bounded length."""
+    return _shorten(json.dumps(value))
+
+
+def _shorten(text: str, n: int = _MAX_SHOWN) -> str:
+    return text if len(text) <= n else f"{text[:n]}... ({len(text):,} characters)"

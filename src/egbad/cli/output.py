@@ -89,7 +89,7 @@ def stdout() -> Iterator[IO[str]]:
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     with stdout() as out:
-        out.write(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        out.write(_to_json(value, out, indent=2) + "\n")
 
 
 @contextmanager
@@ -98,10 +98,20 @@ def json_lines() -> Iterator[Callable[[Any], None]]:
     with stdout() as out:
 
         def print_line(value: Any) -> None:
-            out.write(json.dumps(value, ensure_ascii=False) + "\n")
+            out.write(_to_json(value, out) + "\n")
             out.flush()
 
         yield print_line
+
+
+def _to_json(value: Any, out: IO[str], indent: int | None = None) -> str:
+    """Return a value as strict JSON, with escapes for characters that the output cannot encode."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
+    try:
+        text.encode(out.encoding or "utf-8")
+    except UnicodeEncodeError:  # half of a surrogate pair, or an output that is not UTF-8
+        return json.dumps(value, indent=indent, allow_nan=False)
+    return text
 
 
 # -- files -------------------------------------------------------------------------------------------------------------
