@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from egbad.progress import progress
+from egbad.progress import Estimate, progress
 
 
 class Clock:
@@ -35,10 +35,55 @@ def test_without_a_terminal_a_line_appears_after_two_seconds_and_then_every_ten(
             advance(2)
     lines = capsys.readouterr().err.splitlines()
     assert lines == [
-        "Scoring: 4 of 100 rows, 2 rows/s, 48 s left",
+        "Scoring: 4 of 100 rows, 2 rows/s",
         "Scoring: 24 of 100 rows, 2 rows/s, 38 s left",
         "Scoring: 44 of 100 rows, 2 rows/s, 28 s left",
     ]
+
+
+def test_long_work_is_told_in_minutes_and_hours(clock, capsys):
+    with progress("Scoring", 10_000, unit="rows", clock=clock) as advance:
+        for _ in range(4):
+            clock.now += 60
+            advance(100)
+    assert [line.split(", ")[-1] for line in capsys.readouterr().err.splitlines()] == [
+        "2 rows/s",  # three steps are needed for an estimate
+        "2 rows/s",
+        "97 min left",
+        "96 min left",
+    ]
+
+
+def test_the_estimate_follows_the_speed_of_the_last_minute(clock, capsys):
+    with progress("Runs", 200, unit="runs", clock=clock) as advance:
+        for seconds in [0.1] * 100 + [10.0] * 30:
+            clock.now += seconds
+            advance()
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0].endswith("18 s left") and lines[-1].endswith("12 min left")
+
+
+def test_work_of_an_earlier_run_does_not_count_for_the_speed(clock, capsys):
+    with progress("Training", 1000, unit="steps", clock=clock) as advance:
+        advance(900, earlier=True)
+        for _ in range(12):
+            clock.now += 1
+            advance(2)
+    assert capsys.readouterr().err.splitlines()[1] == "Training: 924 of 1,000 steps, 2 steps/s, 38 s left"
+
+
+def test_waiting_for_the_last_step_is_not_a_second(clock):
+    estimate = Estimate(100, clock())
+    for _ in range(99):
+        clock.now += 0.1
+        estimate.advance(1, clock(), earlier=False)
+    waits = []
+    for _ in range(6):
+        waits.append(estimate.remaining(clock()))
+        clock.now += 100
+    assert waits == sorted(waits) and waits[0] == pytest.approx(0.1) and waits[-1] == 500
+    estimate.advance(1, clock(), earlier=False)
+    assert estimate.remaining(clock()) is None, "nothing is left"
 
 
 def test_an_unknown_total_shows_no_remaining_time(clock, capsys):

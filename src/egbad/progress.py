@@ -2,11 +2,15 @@
 
 import sys
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 QUIET_SECONDS = 2.0  # nothing is shown before
 LINE_SECONDS = 10.0  # between two lines where stderr is not a terminal
+_WINDOW_SECONDS = 60.0  # that the remaining time is estimated from
+_MIN_STEPS = 3  # calls of `advance` before there is an estimate
+_MIN_FRACTION = 0.02  # share of the work that must be done before there is an estimate
 
 Advance = Callable[..., None]
 Clock = Callable[[], float]
@@ -24,7 +28,8 @@ def progress(
     """Show the progress of the work inside the block.
 
     Nothing is shown in the first two seconds. After that a terminal shows a bar with speed and remaining time. Other
-    outputs get a line, and another one about every ten seconds.
+    outputs get a line, and another one about every ten seconds. The remaining time is estimated from the last minute, once
+    some of the work is done.
 
     Parameters
     ----------
@@ -42,7 +47,8 @@ def progress(
     Yields
     ------
     callable
-        Takes the amount of work done since the last call, 1 by default.
+        Takes the amount of work done since the last call, 1 by default. With `earlier=True` it was done before the block,
+        by a run that was interrupted, and does not count for the speed.
 
     Examples
     --------
@@ -51,11 +57,67 @@ def progress(
     ...         advance()
     """
     if not enabled:
-        yield lambda n=1: None
+        yield lambda n=1, *, earlier=False: None
     elif sys.stderr.isatty():
         yield from _bar(description, total, unit, clock)
     else:
         yield _lines(description, total, unit, clock)
+
+
+class Estimate:
+    """Estimate of speed and remaining time.
+
+    Parameters
+    ----------
+    total : float or None
+        Amount of work.
+    now : float
+        Current time in seconds.
+    """
+
+    def __init__(self, total: float | None, now: float) -> None:
+        self.total, self.started, self.n_steps = total, now, 0
+        self.done = self.earlier = 0.0  # all work that is done, and the part of it that takes no time now
+        self._marks = deque([(now, 0.0)])  # of the last minute: time, and the work done since the start
+
+    def advance(self, n: float, now: float, *, earlier: bool) -> None:
+        """Record work that was done since the last call, or earlier."""
+        self.done += n
+        if earlier:
+            self.earlier += n
+            return
+        self.n_steps += 1
+        self._marks.append((now, self.done - self.earlier))
+        while now - self._marks[1][0] > _WINDOW_SECONDS and len(self._marks) > 2:
+            self._marks.popleft()
+
+    def speed(self, now: float) -> float:
+        """Return the work per second since the start."""
+        return (self.done - self.earlier) / max(now - self.started, 1e-9)
+
+    def remaining(self, now: float) -> float | None:
+        """Return the remaining seconds, or None where they cannot be told.
+
+        It is at least the time since the last progress: a step that takes a minute does not seem to be a second away from
+        its end.
+        """
+        if not self.total or self.n_steps < _MIN_STEPS or self.done >= self.total:
+            return None
+        worked, (since, before) = self.done - self.earlier, self._marks[0]
+        if worked < _MIN_FRACTION * (self.total - self.earlier) or worked <= before:
+            return None
+        return max((self.total - self.done) * (now - since) / (worked - before), now - self._marks[-1][0])
+
+
+def _format_remaining(seconds: float) -> str:
+    """Return a duration as text, coarser the longer it is.
+
+    >>> [_format_remaining(seconds) for seconds in (4.2, 87, 600, 9000)]
+    ['4 s left', '87 s left', '10 min left', '2.5 h left']
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left" if seconds < 6000 else f"{seconds / 3600:.1f} h left"
 
 
 def _format_speed(per_second: float, unit: str) -> str:
@@ -70,21 +132,32 @@ def _format_speed(per_second: float, unit: str) -> str:
 def _bar(description: str, total: float | None, unit: str, clock: Clock) -> Iterator[Advance]:
     """Yield the function that advances a progress bar on the terminal."""
     from rich.console import Console  # takes long to import and is needed on a terminal only
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"), TimeRemainingColumn())
+    estimate = Estimate(total, clock())
+
+    class RemainingColumn(ProgressColumn):
+        """Remaining time, which the bar asks for several times a second."""
+
+        def render(self, task: Task) -> Text:
+            """Return the remaining time, nothing where it is unknown."""
+            seconds = estimate.remaining(clock())
+            return Text("" if seconds is None else _format_remaining(seconds))
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"), RemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)
     task = bar.add_task(description, total=total, speed="")
-    started, done, shown = clock(), 0.0, False
+    shown = False
 
-    def advance(n: float = 1) -> None:
-        nonlocal done, shown
-        done += n
-        seconds = clock() - started
-        if not shown and seconds >= QUIET_SECONDS:
+    def advance(n: float = 1, *, earlier: bool = False) -> None:
+        nonlocal shown
+        now = clock()
+        estimate.advance(n, now, earlier=earlier)
+        if not shown and now - estimate.started >= QUIET_SECONDS:
             bar.start()
             shown = True
-        bar.update(task, completed=done, speed=_format_speed(done / max(seconds, 1e-9), unit))
+        bar.update(task, completed=estimate.done, speed=_format_speed(estimate.speed(now), unit))
 
     try:
         yield advance
@@ -94,19 +167,17 @@ def _bar(description: str, total: float | None, unit: str, clock: Clock) -> Iter
 
 def _lines(description: str, total: float | None, unit: str, clock: Clock) -> Advance:
     """Return the function that writes a line every few seconds."""
-    started, done, next_line = clock(), 0.0, QUIET_SECONDS
+    estimate, next_line = Estimate(total, clock()), QUIET_SECONDS
 
-    def advance(n: float = 1) -> None:
-        nonlocal done, next_line
-        done += n
-        seconds = clock() - started
-        if seconds < next_line:
+    def advance(n: float = 1, *, earlier: bool = False) -> None:
+        nonlocal next_line
+        now = clock()
+        estimate.advance(n, now, earlier=earlier)
+        if now - estimate.started < next_line:
             return
-        next_line = seconds + LINE_SECONDS
-        speed = done / seconds
-        line = f"{description}: {done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}, {_format_speed(speed, unit)}"
-        if total:
-            line += f", {max(0.0, total - done) / speed:.0f} s left"
-        sys.stderr.write(line + "\n")
+        next_line = now - estimate.started + LINE_SECONDS
+        speed, remaining = _format_speed(estimate.speed(now), unit), estimate.remaining(now)
+        line = f"{description}: {estimate.done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}, {speed}"
+        sys.stderr.write(line + ("\n" if remaining is None else f", {_format_remaining(remaining)}\n"))
 
     return advance

@@ -207,7 +207,7 @@ def _write_parts(scorer: Scorer, stream: Stream, output: OutputColumns, folder: 
                 write_scores(path, scorer, batches, output, advance)
             counts = count_rows(path)
             if exists:
-                advance(counts[0])
+                advance(counts[0], earlier=True)
             summary.add(*counts)
     return summary
 
@@ -220,7 +220,7 @@ def _write_parts_on_ray(request: ScoreRequest, stream: Stream, output: OutputCol
     paths = [folder.path(number) for number in range(len(stream.partitions))]
     missing = [(path, partition) for path, partition in zip(paths, stream.partitions, strict=True) if not path.exists()]
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
-        advance((stream.n_rows or 0) - sum(partition.n_rows for _, partition in missing))
+        advance((stream.n_rows or 0) - sum(partition.n_rows for _, partition in missing), earlier=True)
         for n_rows, unreadable in score_partitions(request.model, missing, output, request.workers):
             stream.unreadable += unreadable
             advance(n_rows)

@@ -245,7 +245,7 @@ class EnsembleTrainer(Generic[M]):
         remaining = [*zip(model.stages(), self.schedules, strict=True)][len(completed) :]
         shown = self.show_progress and self.process_group.is_first
         with progress("Training", total=n_total, unit="steps", enabled=shown) as advance:
-            advance(n_before)
+            advance(n_before, earlier=True)
             for players, schedule in remaining:
                 is_last = len(completed) + 1 == len(self.schedules)
                 history = train(
