@@ -11,13 +11,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import KDTree, NearestNeighbors
 
 from egbad.arrays import State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.explain.explanation import Attribution, concatenate
 
 MIN_NORM = 1e-6  # a centred row that is shorter has no direction
+_COMPARED_NEIGHBOURS = 64  # of each row that decides on the size of chunks
+_MAX_TREE_VALUES = 15  # rows of more values are compared with all training rows sooner than with those of a tree
 _EUCLIDEAN_METRICS = ("euclidean", "correlation")
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -155,7 +157,11 @@ class KNN(SklearnDetector[KNNSettings]):
         precision = np.float32 if self.kind_ == "images" else np.float64
         starts = range(0, len(rows), size)
         self.index_rows_ = np.concatenate([self._to_index(rows[i : i + size]).astype(precision) for i in starts])
-        self._index = NearestNeighbors(n_neighbors=k, metric=metric).fit(self.index_rows_)
+        self._k, n_values = k, self.index_rows_.shape[1]
+        if metric != "cosine" and n_values <= _MAX_TREE_VALUES and k < len(rows) // 2:
+            self._index: KDTree | NearestNeighbors = KDTree(self.index_rows_, metric=metric)
+        else:
+            self._index = NearestNeighbors(metric=metric, algorithm="brute").fit(self.index_rows_)
 
     def _to_index(self, x: Array) -> Array:
         """Transform rows (n, d) to the form in which the metric compares them."""
@@ -164,15 +170,28 @@ class KNN(SklearnDetector[KNNSettings]):
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         x = self._to_index(x)
         if self.settings_.metric not in _EUCLIDEAN_METRICS:
-            return {"distance": self._index.kneighbors(x.astype(self.index_rows_.dtype))[0].mean(1, dtype=np.float64)}
+            return {"distance": self._query(x, self._k)[0].mean(1, dtype=np.float64)}
         # The index finds neighbours by products, whose rounding hides small distances. Differences are exact: the
         # distance of a training row to itself is 0.
         return {"distance": np.linalg.norm(self._differences(x, self._find_neighbours(x)), axis=2).mean(1)}
 
+    def _compared_values(self, x: Floats) -> list[Array]:
+        """Return the distances (n, k) of many neighbours: their rounding decides between neighbours at equal distances."""
+        k = min(_COMPARED_NEIGHBOURS, len(self.index_rows_))
+        return [*super()._compared_values(x), *self._query(self._to_index(x), k)]
+
     def _find_neighbours(self, x: Array) -> NDArray[np.intp]:
         """Return the positions of the neighbours (n, k) of transformed rows x (n, d)."""
-        positions: NDArray[np.intp] = self._index.kneighbors(x.astype(self.index_rows_.dtype), return_distance=False)
-        return positions
+        return self._query(x, self._k)[1]
+
+    def _query(self, x: Array, k: int) -> tuple[Array, NDArray[np.intp]]:
+        """Return distances and positions (n, k) of the k neighbours of transformed rows x (n, d), nearest first."""
+        rows = x.astype(self.index_rows_.dtype)
+        if isinstance(self._index, KDTree):  # the estimator checks its input for longer than the tree takes for a row
+            distances, positions = self._index.query(rows, k)
+        else:
+            distances, positions = self._index.kneighbors(rows, k)
+        return distances, positions
 
     def _differences(self, x: Array, neighbours: NDArray[np.intp]) -> Floats:
         """Return transformed rows x (n, d) minus their neighbours, (n, k, d)."""

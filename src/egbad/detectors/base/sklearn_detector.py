@@ -17,6 +17,8 @@ from egbad.detectors.base.threads import blas_threads
 
 R = TypeVar("R")
 
+_COMPARED_ROWS = 32  # rows that decide whether another size of chunks gives the same bits
+
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class SklearnDetector(Detector[S]):
@@ -32,6 +34,7 @@ class SklearnDetector(Detector[S]):
     """
 
     chunk_rows: ClassVar[int] = 256
+    small_chunk_rows: ClassVar[tuple[int, ...]] = (1, 16)  # for a few rows, where they give the same bits
     parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
 
     @abstractmethod
@@ -42,9 +45,14 @@ class SklearnDetector(Detector[S]):
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         """Return the score terms (n,) of x (n, d)."""
 
+    def _compared_values(self, x: Floats) -> list[Array]:
+        """Return values of rows x (n, d) whose bits show whether another size of chunks gives the same scores."""
+        return [*self._score_rows(x).values()]
+
     def _set_learned(self, learned: State) -> None:
         """Set the learned arrays and prepare for scoring, after a fit or after loading."""
         self.learned_ = learned
+        self._same_bits: dict[int, bool] = {}
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         random_state = np.random.RandomState(int(rng.integers(2**31)))  # scikit-learn takes no Generator
@@ -54,9 +62,28 @@ class SklearnDetector(Detector[S]):
         with blas_threads.single_thread():  # the bits of a product may depend on the number of threads that share it
             parts = [
                 {name: values[:n] for name, values in self._score_rows(chunk).items()}
-                for chunk, n in pad_chunks(flatten_rows(x), self.chunk_rows)
+                for chunk, n in pad_chunks(flatten_rows(x), self._chunk_size(x))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _chunk_size(self, x: Encoded) -> int:
+        """Return the size of the chunks that x (n, ...) is scored in: the smallest that holds all rows, or the standard."""
+        small = (size for size in self.small_chunk_rows if len(x) <= size)
+        return next((size for size in small if self._has_same_bits(size, x[0].size)), self.chunk_rows)
+
+    def _has_same_bits(self, size: int, n_values: int) -> bool:
+        """Return True if random rows have the same bits in chunks of a size as in standard chunks, on this machine.
+
+        Products round by the shape of their factors. The answer is decided once, when the size is first needed.
+        """
+        if size not in self._same_bits:
+            x = np.random.default_rng(0).normal(size=(_COMPARED_ROWS, n_values))
+            padded, _ = next(pad_chunks(x, self.chunk_rows))
+            chunks = [self._compared_values(x[start : start + size]) for start in range(0, len(x), size)]
+            small = [np.concatenate(values) for values in zip(*chunks, strict=True)]
+            standard = [values[: len(x)] for values in self._compared_values(padded)]
+            self._same_bits[size] = all(map(np.array_equal, small, standard))
+        return self._same_bits[size]
 
     def _map_batches(self, function: Callable[[Array], R], x: Array) -> list[R]:
         """Apply a function to batches of rows or images x (n, ...), on several threads if the method allows it."""
