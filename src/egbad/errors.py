@@ -92,6 +92,24 @@ def require_extra(feature: str, extra: str, *packages: str) -> None:
         raise MissingExtraError(feature, extra, missing)
 
 
+def require_package(feature: str, package: str) -> None:
+    """Raise unless a package that no extra of egbad installs is there.
+
+    Parameters
+    ----------
+    feature : str
+        What needs the package, as the subject of a sentence.
+    package : str
+
+    Raises
+    ------
+    EgbadError
+        If it is not installed.
+    """
+    if find_spec(package) is None:
+        raise EgbadError(f"{feature} needs {package}, which is not installed. Install it with: pip install {package}")
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInputError:
     """Return the error for a name that does not exist, with the most similar name that does.
 

@@ -41,6 +41,24 @@ def test_typical_values_are_medians_and_modes():
     assert (group.names, group.observed, group.expected) == (("a",), (5.0,), (None,))
 
 
+def test_values_that_differ_are_not_typical():
+    shares = np.ones((6, 1))
+    names = np.array([[f"N{i}"] for i in range(6)], dtype=object)
+    (group,) = group_explanations(explanation(shares, names, np.full((6, 1), "N9", dtype=object)))
+    assert (group.observed, group.expected, group.is_typical) == ((None,), (None,), (False,))
+    both_sides = np.array([[1.0], [2.0], [3.0], [7.0], [8.0], [9.0]])
+    (group,) = group_explanations(explanation(shares, both_sides, np.full((6, 1), 5.0)))
+    assert group.is_typical == (False,)
+    (group,) = group_explanations(explanation(shares, both_sides, np.full((6, 1), 0.5)))
+    assert (group.observed, group.expected, group.is_typical) == ((7.0,), (0.5,), (True,))
+
+
+def test_a_value_that_is_expected_is_not_typical():
+    values = np.full((4, 1), "tcp", dtype=object)
+    (group,) = group_explanations(explanation(np.ones((4, 1)), values, values))
+    assert group.is_typical == (False,)
+
+
 def test_a_group_of_images_is_named_by_its_region():
     heat = np.zeros((3, 12, 15))
     heat[:, 9:, 11:] = 1

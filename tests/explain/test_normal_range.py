@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egbad.explain.normal_range import COVERAGE, NormalRange
+from egbad.explain.normal_range import COVERAGE, NormalRange, decimal_places, round_to
 
 DISTANCES = np.random.default_rng(0).exponential(size=(500, 2))
 
@@ -32,4 +32,21 @@ def test_a_restored_range_is_the_same():
     normal = NormalRange.fit(DISTANCES)
     restored = NormalRange.from_state(normal.state())
     assert restored.n_rows == 500 and np.array_equal(restored.radius(), normal.radius())
-    assert np.array_equal(restored.ranks, normal.ranks)
+    assert np.array_equal(restored.ranks, normal.ranks) and restored.decimals is None
+    exact = NormalRange.fit(DISTANCES, DISTANCES.round(2))
+    assert NormalRange.from_state(exact.state()).decimals.tolist() == [2, 2]
+
+
+def test_decimal_places_are_those_of_the_values_or_of_the_range():
+    rng = np.random.default_rng(0)
+    cents, whole = rng.normal(50, 20, 300).round(2), rng.integers(0, 9, 300)
+    columns = [cents, whole, rng.normal(size=300) * 10, np.full(300, np.nan), rng.normal(size=300) * 1e-9, cents * 1e9]
+    rows = np.stack(columns, axis=1)
+    rows[::7, 0] = np.nan
+    assert decimal_places(rows).tolist() == [2, 0, 4, 0, 14, 0]
+
+
+def test_extreme_values_are_rounded_without_a_warning():
+    rows = np.array([[1e308, 1e-300], [-1e308, 0.0]])
+    assert np.array_equal(round_to(rows, decimal_places(rows)), [[1e308, 1e-300], [-1e308, 0.0]])
+    assert round_to(np.array([1.5e308, np.nan, np.inf]), 5).tolist()[::2] == [1.5e308, np.inf]

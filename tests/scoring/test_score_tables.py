@@ -1,126 +1,75 @@
-"""Scores in parts that survive being killed, in real processes."""
-
-import math
-import signal
-import subprocess
-import sys
-import time
-from pathlib import Path
+"""Tables of scores: columns, and reasons that are reasons."""
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from egbad import load
-from egbad.cli import main
+from egbad.data import as_data
 from egbad.detectors.registry import create
-
-N = 8000
-EGBAD = [str(Path(sys.executable).with_name("egbad"))]
-SMALL_PARTS = ["--batch-size", "8"]  # a part has 64 batches
+from egbad.scoring.score_tables import OutputColumns, compute_terms, score_columns
 
 
-def table(n=N, seed=0):
+def bookings(n, seed):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame(
-        {
-            "a": rng.normal(size=n),
-            "city": rng.choice(["Oslo", "Rome"], n),
-            "when": pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 86_400 * 30, n), "s"),
-        }
-    )
+    nights = rng.poisson(2, n) + 1.0
+    frame = pd.DataFrame({"nights": nights, "price": (nights * 80 + rng.normal(0, 8, n)).round(2)})
+    frame["city"] = rng.choice(["Oslo", "Rome", "Turin"], n)
+    frame["when"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(rng.integers(0, 86_400 * 30, n), unit="s")
+    frame["guests"] = np.where(rng.random(n) < 0.1, np.nan, rng.integers(1, 5, n))
+    return frame
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("jobs")
-    create("egbad", training__steps=50, members=20, random_state=0, alpha=0.05).fit(table(500)).save(folder / "m.egbad")
-    for i in range(4):
-        table(N // 4, i).to_parquet(folder / f"{i}.parquet")
-    return folder
+def detector():
+    return create("blend", alpha=0.1, random_state=0).fit(bookings(600, 0))
 
 
-def content(path):
-    return {part.name: part.read_bytes() for part in sorted(path.glob("part-*"))}
+@pytest.fixture(scope="module")
+def reasons(detector):
+    """Score columns of 200 rows, 40 of which have a fault."""
+    new = bookings(200, 1)
+    new.loc[:9, "price"] *= 5
+    new.loc[10:19, "city"] = "Bergen"
+    new.loc[20:29, "nights"] = np.nan
+    new.loc[30:39, "guests"] = 40.0
+    data = as_data(new, detector.required_column_types)
+    return pd.DataFrame(score_columns(detector, data, OutputColumns(detector.threshold_, False, 3)))
 
 
-# -- parts -------------------------------------------------------------------------------------------------------------
+def test_a_table_has_the_scores_of_its_rows(detector):
+    new = as_data(bookings(50, 2), detector.required_column_types)
+    columns = score_columns(detector, new, OutputColumns(1.5, True, None))
+    assert [*columns] == ["row", "score", "p_value", "anomaly", *compute_terms(detector, new)]
+    assert np.array_equal(columns["score"], detector.anomaly_score(new))
+    assert np.array_equal(columns["anomaly"], columns["score"] > 1.5)
 
 
-def test_a_killed_job_goes_on_at_the_first_missing_part(folder, tmp_path):
-    given = ["score", str(folder / "m.egbad"), str(folder / "*.parquet"), *SMALL_PARTS]
-    subprocess.run([*EGBAD, *given, "--out", str(tmp_path / "whole")], check=True, capture_output=True)
-    whole = content(tmp_path / "whole")
-    assert len(whole) == math.ceil(N / (8 * 64))
-    killed = 0
-    command = [*EGBAD, *given, "--out", str(tmp_path / "parts")]
-    for wanted in (1, 4, 9):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and len(content(tmp_path / "parts")) < wanted:
-            time.sleep(0.002)
-        process.kill()
-        killed += process.wait() == -signal.SIGKILL
-    assert killed, "at least one was killed on its way"
-    before = {name: (tmp_path / "parts" / name).stat().st_mtime_ns for name in content(tmp_path / "parts")}
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    assert content(tmp_path / "parts") == whole, "the same bytes"
-    assert all((tmp_path / "parts" / name).stat().st_mtime_ns == then for name, then in before.items())
-    assert "8,000 rows" in done.stderr
+def test_only_anomalies_have_reasons(reasons):
+    named = reasons["reason_1"].notna()
+    assert named.sum() > 35 and (named == reasons["anomaly"]).all()
+    assert reasons.loc[~named, [name for name in reasons if name.startswith("reason")]].isna().all(axis=None)
 
 
-def test_parts_have_the_scores_of_all_rows_in_order(folder, tmp_path):
-    given = [
-        "score",
-        str(folder / "m.egbad"),
-        str(folder / "*.parquet"),
-        "--out",
-        str(tmp_path / "parts"),
-        *SMALL_PARTS,
-    ]
-    subprocess.run([*EGBAD, *given], check=True, capture_output=True)
-    found = pd.concat([pq.read_table(path).to_pandas() for path in sorted((tmp_path / "parts").glob("part-*"))])
-    scorer = load(folder / "m.egbad")
-    expected = np.concatenate([scorer.anomaly_score(table(N // 4, i)) for i in range(4)])
-    assert np.array_equal(found["score"], expected)
-    assert found["file"].tolist() == [str(folder / f"{i}.parquet") for i in range(4) for _ in range(N // 4)]
-    assert found["row"].tolist() == [*range(N // 4)] * 4
+def test_no_reason_has_the_expected_value(reasons):
+    for i in (1, 2, 3):
+        found = reasons[reasons[f"reason_{i}"].notna()]
+        both = found[[f"reason_{i}_observed", f"reason_{i}_expected"]].dropna()
+        assert (both.iloc[:, 0] != both.iloc[:, 1]).all()
+        assert (found[f"reason_{i}_share"] > 0).all()
 
 
-def test_a_folder_of_other_scores_is_refused(folder, tmp_path, capsys):
-    model, data, out = str(folder / "m.egbad"), str(folder / "0.parquet"), tmp_path / "parts"
-    assert main(["score", model, data, "--out", str(out)]) == 0
-    for other in ([str(folder / "1.parquet")], [data, "--terms"], [data, "--alpha", "0.2"]):
-        assert main(["score", model, *other, "--out", str(out)]) == 2
-        assert "contains scores of another model, of other data or with other options" in capsys.readouterr().err
-    (out / "part-00000.parquet").write_bytes(b"PAR1 and no more")
-    assert main(["score", model, data, "--out", str(out)]) == 2
-    assert "part-00000.parquet' cannot be read" in capsys.readouterr().err
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("x")
-    assert main(["score", model, data, "--out", str(tmp_path / "full")]) == 2
-    assert "must be empty or contain files of the same scores" in capsys.readouterr().err
-    assert main(["score", model, data, "--out", str(out), "--fdr", "0.1"]) == 2
-    assert "--fdr needs all scores at once" in capsys.readouterr().err
+def test_numbers_have_the_precision_of_their_column(reasons):
+    for i in (1, 2, 3):
+        for column, places in (("nights", 0), ("guests", 0), ("price", 2)):
+            rows = reasons[reasons[f"reason_{i}"] == column]
+            numbers = rows[[f"reason_{i}_low", f"reason_{i}_high"]].to_numpy().ravel()
+            assert np.array_equal(numbers, np.round(numbers, places)) and not np.signbit(numbers[numbers == 0]).any()
+            expected = rows[f"reason_{i}_expected"].dropna()
+            assert (expected.str.partition(".")[2].str.len() <= places).all()
 
 
-def test_parts_of_data_that_changed_are_refused(folder, tmp_path, capsys):
-    data, out = tmp_path / "data", str(tmp_path / "parts")
-    data.mkdir()
-    table(300, 1).to_parquet(data / "b.parquet")
-    given = ["score", str(folder / "m.egbad"), str(data), "--out", out]
-    assert main(given) == 0 and main(given) == 0
-    table(300, 2).to_parquet(data / "a.parquet")  # its rows would come first
-    capsys.readouterr()
-    assert main(given) == 2
-    assert "of other data" in capsys.readouterr().err
-
-
-def test_scores_do_not_go_into_what_is_scored(folder, tmp_path, capsys):
-    data = tmp_path / "data"
-    data.mkdir()
-    table(300, 1).to_parquet(data / "b.parquet")
-    for out in (data / "scores", data):
-        assert main(["score", str(folder / "m.egbad"), str(data), "--out", str(out)]) == 2
-        assert "must be outside of the data" in capsys.readouterr().err
-    assert [path.name for path in data.iterdir()] == ["b.parquet"]
+def test_the_injected_faults_are_the_reasons(reasons):
+    for rows, column in ((range(10), "price"), (range(10, 20), "city"), (range(20, 30), "nights")):
+        assert (reasons.loc[rows, "reason_1"] == column).all()
+    assert (reasons.loc[10:19, "reason_1_observed"] == "Bergen").all()
+    assert reasons.loc[20:29, "reason_1_observed"].isna().all()

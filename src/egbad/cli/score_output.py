@@ -68,15 +68,19 @@ def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWrit
 
 
 def _write_csv(file: IO[str], columns: Mapping[str, Array], *, header: bool) -> None:
-    """Write columns as CSV: floats with all digits, booleans as true and false."""
+    """Write columns as CSV: floats with all digits, booleans as true and false, missing values as empty cells."""
     writer = csv.writer(file, lineterminator="\n")
     if header:
         writer.writerow(columns)
-    cells = (
-        [str(value).lower() for value in column.tolist()] if column.dtype.kind == "b" else column.tolist()
-        for column in columns.values()
-    )
-    writer.writerows(zip(*cells, strict=True))
+    writer.writerows(zip(*map(_csv_cells, columns.values()), strict=True))
+
+
+def _csv_cells(column: Array) -> list[Any]:
+    """Return the cells of a column (n_samples,) in CSV."""
+    values = column.tolist()
+    if column.dtype.kind == "b":
+        return [str(value).lower() for value in values]
+    return [None if value != value else value for value in values]
 
 
 def to_records(columns: Mapping[str, Array]) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,7 @@ from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidInputError, unknown
+from egbad.explain.comparison import ChosenComparison, choose
 from egbad.explain.explanation import Attribution
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
@@ -279,19 +280,29 @@ class Blend(Detector[BlendSettings]):
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked rows or images x (n, ...).
 
-        The shares of each part are scaled to the term that it contributes. The expected values are the first part's.
+        The shares of each part are scaled to the term that it contributes. The expected value of a column is that of the
+        part with the largest share in it. An expected image is the first part's.
         """
         by_part = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
         scores = {name: part.base + part.shares.reshape(len(x), -1).sum(axis=1) for name, part in by_part.items()}
         terms = self._to_terms(scores, self._tails)
         first = next(iter(by_part.values()))
-        shares, base = np.zeros_like(first.shares), np.zeros(len(x))
+        shares, base = list[Floats](), np.zeros(len(x))
         for name, part in by_part.items():
             factor = np.divide(terms[name], scores[name], out=np.ones(len(x)), where=scores[name] != 0)
-            shares += part.shares * factor.reshape(-1, *[1] * (shares.ndim - 1))
+            shares.append(part.shares * factor.reshape(-1, *[1] * (part.shares.ndim - 1)))
             base += np.where(scores[name] != 0, part.base * factor, terms[name])
+        if self.kind_ == "rows":
+            first = _with_largest_shares([*by_part.values()], np.stack(shares))
         methods = ", ".join(dict.fromkeys(part.method for part in by_part.values()))
-        return replace(first, shares=shares, base=base, method=methods, terms=terms, spread=_spread(terms))
+        return replace(
+            first,
+            shares=sum(shares[1:], start=shares[0]),
+            base=base,
+            method=methods,
+            terms=terms,
+            spread=_spread(terms),
+        )
 
     @property
     def table_encoder(self) -> TableEncoder | None:
@@ -334,6 +345,17 @@ class Blend(Detector[BlendSettings]):
             self.parts_[name] = METHODS[manifest.detector].from_file(manifest, part_arrays)
             self.parts_[name].exemplars_ = self.exemplars_
         self._set_tails()
+
+
+def _with_largest_shares(parts: Sequence[Attribution], shares: Floats) -> Attribution:
+    """Return expected values and comparisons of the parts that have the largest of the shares (parts, n, d)."""
+    choice = shares.argmax(axis=0)
+    comparisons = [part.comparison for part in parts if part.comparison is not None]
+    return replace(
+        parts[0],
+        expected=choose(np.stack([part.expected for part in parts]), choice),
+        comparison=ChosenComparison(tuple(comparisons), choice) if len(comparisons) == len(parts) else None,
+    )
 
 
 def _spread(terms: Mapping[str, Floats]) -> Floats:

@@ -1,7 +1,7 @@
 """Explanations of scores: the share of every column or pixel, and the value expected there."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats
+from egbad.data.column_types import BOOLEAN, NUMBER
+from egbad.errors import require_package
+from egbad.explain.comparison import Comparison
+from egbad.explain.normal_range import round_to
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class Explanation:
         Standard deviation of the score over ensemble members, or over the parts of a blend.
     column_types : tuple of str, optional
         Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
-    comparison : LazyComparison, optional
+    comparison : Comparison, optional
         Comparison with normal rows, evaluated when `p_value`, `low` or `high` is read first. Tables only.
 
     Examples
@@ -110,7 +114,7 @@ class Explanation:
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
     column_types: tuple[str, ...] | None = None
-    comparison: "LazyComparison | None" = None
+    comparison: Comparison | None = None
 
     @cached_property
     def _compared(self) -> tuple[Floats, Floats, Floats] | tuple[None, None, None]:
@@ -152,27 +156,87 @@ class Explanation:
     def top(self, k: int = 3) -> list[list[Reason]]:
         """Return the columns with the largest shares of every row. Tables only.
 
+        A column with the expected value is no reason, and neither is one that lowers the score. The expected values are
+        rounded to the precision of their columns.
+
         Parameters
         ----------
         k : int, default=3
-            Number of columns per row.
+            Largest number of columns per row.
 
         Returns
         -------
         list of list of Reason
-            One list per row, largest share first.
+            One list per row, largest share first. If no column differs, the one with the largest share, without an
+            expected value.
 
         Examples
         --------
         >>> import numpy as np
         >>> shares = np.array([[0.5, 3.0]])
-        >>> zeros = np.zeros((1, 2))
-        >>> explanation = Explanation(np.array([3.5]), np.zeros(1), shares, zeros, zeros, ("a", "b"), "exact")
+        >>> observed, expected = np.ones((1, 2)), np.zeros((1, 2))
+        >>> explanation = Explanation(np.array([3.5]), np.zeros(1), shares, observed, expected, ("a", "b"), "exact")
         >>> [reason.column for reason in explanation.top(2)[0]]
         ['b', 'a']
         """
-        order = np.argsort(-self.shares, axis=1, kind="stable")[:, :k]
-        return [[self._reason(i, j) for j in columns] for i, columns in enumerate(order.tolist())]
+        order = np.argsort(-self.shares, axis=1, kind="stable")
+        return [self._reasons(i, order[i], k) for i in range(len(order))]
+
+    def rounded(self, values: Array, j: int) -> Array:
+        """Round values of a numeric column to the precision that the column is known to.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n,)
+            Values of another column are returned as they are.
+        j : int
+            Position of the column.
+
+        Returns
+        -------
+        ndarray of shape (n,)
+        """
+        decimals = None if self.comparison is None else self.comparison.decimals
+        if decimals is None or not self.is_numeric(j):
+            return values
+        return round_to(values.astype(np.float64), decimals[j])
+
+    def to_frame(self, k: int | None = None) -> Any:
+        """Return the reasons of all rows as a pandas frame. Tables only.
+
+        Parameters
+        ----------
+        k : int, optional
+            Largest number of columns per row, as in `top`. By default all columns of all rows, in their order.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One line for each row and column: ``row``, the position in the batch; ``score`` of the row; and the attributes
+            of `Reason`.
+
+        Raises
+        ------
+        EgbadError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> observed, expected = np.ones((1, 2)), np.zeros((1, 2))
+        >>> shares = np.array([[0.5, 3.0]])
+        >>> explanation = Explanation(np.array([3.5]), np.zeros(1), shares, observed, expected, ("a", "b"), "exact")
+        >>> explanation.to_frame()[["row", "column", "share"]].values.tolist()
+        [[0, 'a', 0.5], [0, 'b', 3.0]]
+        """
+        require_package("Explanation.to_frame", "pandas")
+        import pandas as pd
+
+        every = range(len(self.columns))
+        rows = self.top(k) if k is not None else [[self._reason(i, j) for j in every] for i in range(len(self.score))]
+        names = ("row", "score", *(field.name for field in fields(Reason)))
+        lines = [(i, self.score[i], *vars(reason).values()) for i, reasons in enumerate(rows) for reason in reasons]
+        return pd.DataFrame(lines, columns=names)
 
     def select(self, rows: NDArray[np.intp]) -> "Explanation":
         """Return the explanation of some of the rows or images.
@@ -192,38 +256,35 @@ class Explanation:
         terms = {name: values[rows] for name, values in self.terms.items()}
         return replace(self, **arrays, terms=terms, comparison=self.comparison and self.comparison.select(rows))
 
+    def _reasons(self, i: int, order: NDArray[np.intp], k: int) -> list[Reason]:
+        """Return at most k reasons for row i, from columns in the order of their shares."""
+        reasons: list[Reason] = []
+        for j in order.tolist():
+            if len(reasons) == k or self.shares[i, j] <= 0:
+                break
+            reason = self._reason(i, j)
+            if self._differs(reason, j):
+                reasons.append(reason)
+        return reasons or [replace(self._reason(i, int(order[0])), expected=None)]
+
+    def _differs(self, reason: Reason, j: int) -> bool:
+        """Return True if the observed value of column j is not the expected one."""
+        observed, expected = reason.observed, reason.expected
+        if observed is None or expected is None:  # a level or a time that cannot be decoded is unknown, not missing
+            return observed is not None or expected is not None or not self.is_numeric(j)
+        return bool(self.rounded(np.array([observed]), j)[0] != expected)
+
+    def is_numeric(self, j: int) -> bool:
+        """Return True if column j holds numbers or booleans, whose expected values can be told."""
+        return self.column_types is None or self.column_types[j] in (NUMBER, BOOLEAN)
+
     def _reason(self, i: int, j: int) -> Reason:
-        compared = (None if values is None else _scalar(values[i, j]) for values in (self.low, self.high, self.p_value))
-        observed, expected = _scalar(self.observed[i, j]), _scalar(self.expected[i, j])
+        compared = (
+            None if values is None else plain_value(values[i, j]) for values in (self.low, self.high, self.p_value)
+        )
+        observed = plain_value(self.observed[i, j])
+        expected = plain_value(self.rounded(self.expected[i : i + 1, j], j)[0])
         return Reason(self.columns[j], float(self.shares[i, j]), observed, expected, *compared)
-
-
-@dataclass(frozen=True)
-class LazyComparison:
-    """Comparison of rows with their expected values, computed when it is called.
-
-    Attributes
-    ----------
-    encoded : ndarray of shape (n_samples, n_encoded)
-        Encoded rows.
-    expected : ndarray of shape (n_samples, n_encoded)
-        Their expected values.
-    compare : callable
-        Takes both arrays and returns p-values, lower and upper ends of the normal range, each an ndarray of shape
-        (n_samples, n_features).
-    """
-
-    encoded: Array
-    expected: Array
-    compare: Callable[[Array, Array], tuple[Floats, Floats, Floats]]
-
-    def __call__(self) -> tuple[Floats, Floats, Floats]:
-        """Return p-values, lower and upper ends of the normal range, each of shape (n_samples, n_features)."""
-        return self.compare(self.encoded, self.expected)
-
-    def select(self, rows: NDArray[np.intp]) -> "LazyComparison":
-        """Return the comparison of the rows at these positions."""
-        return LazyComparison(self.encoded[rows], self.expected[rows], self.compare)
 
 
 @dataclass(frozen=True)
@@ -250,7 +311,7 @@ class Attribution:
     method: str
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
-    comparison: LazyComparison | None = None
+    comparison: Comparison | None = None
 
 
 def distribute(weights: Floats, total: Floats) -> Floats:
@@ -294,15 +355,20 @@ def concatenate(batches: Sequence[Attribution]) -> Attribution:
     arrays = {name: joined(name) for name in ("shares", "base", "expected", "spread")}
     terms = {name: np.concatenate([batch.terms[name] for batch in batches]) for name in batches[0].terms}
     comparisons = [batch.comparison for batch in batches if batch.comparison is not None]
-    comparison = None
-    if comparisons:
-        encoded = np.concatenate([one.encoded for one in comparisons])
-        expected = np.concatenate([one.expected for one in comparisons])
-        comparison = replace(comparisons[0], encoded=encoded, expected=expected)
+    comparison = comparisons[0].concatenate(comparisons) if comparisons else None
     return Attribution(method=batches[0].method, terms=terms, comparison=comparison, **arrays)
 
 
-def _scalar(value: Any) -> Any:
-    """Return a plain Python value, None for NaN."""
+def plain_value(value: Any) -> Any:
+    """Return a plain Python value, None for NaN.
+
+    Parameters
+    ----------
+    value : object
+
+    Returns
+    -------
+    object
+    """
     value = value.item() if isinstance(value, np.generic) else value
     return None if isinstance(value, float) and np.isnan(value) else value

@@ -1,5 +1,6 @@
 """Groups of explanations: a few sets of columns or image regions that account for many anomalies."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -34,8 +35,11 @@ class ExplanationGroup:
     rows : ndarray of int of shape (n_rows,)
         Positions of the rows in the explanation, ascending.
     observed, expected : tuple
-        Typical observed and expected value of each named column: the median of numbers, the mode of other values, None
-        if most are missing. Empty for images.
+        Typical observed and expected value of each named column: the median of numbers, a value of at least half of the
+        rows otherwise. None if most are missing, or if there is no typical value. Empty for images.
+    is_typical : tuple of bool
+        True for columns whose observed value is typical: half of the rows have it, or the middle half of the numbers lies
+        on one side of what is expected. Empty for images.
     """
 
     names: tuple[str, ...]
@@ -43,6 +47,7 @@ class ExplanationGroup:
     rows: NDArray[np.intp]
     observed: tuple[Any, ...] = ()
     expected: tuple[Any, ...] = ()
+    is_typical: tuple[bool, ...] = ()
 
 
 def group_explanations(explanation: Explanation, max_groups: int = 5) -> list[ExplanationGroup]:
@@ -152,21 +157,36 @@ def _described_group(
     group_names, weights = tuple(names[j] for j in named), tuple(float(mean[j]) for j in named)
     if explanation.shares.ndim != 2:
         return ExplanationGroup(group_names, weights, rows)
-    observed, expected = (
-        tuple(_typical_value(values[rows, j]) for j in named) for values in (explanation.observed, explanation.expected)
-    )
-    return ExplanationGroup(group_names, weights, rows, observed, expected)
+    observed, expected, is_typical = zip(*(_typical_values(explanation, rows, j) for j in named), strict=True)
+    return ExplanationGroup(group_names, weights, rows, observed, expected, is_typical)
 
 
-def _typical_value(values: Array) -> Any:
-    """Return the median of numbers or the mode of other values (n,), None if most are missing."""
+def _typical_values(explanation: Explanation, rows: NDArray[np.intp], j: int) -> tuple[Any, Any, bool]:
+    """Return the typical observed and expected value of column j, and whether the observed one is typical."""
+    values = explanation.observed[rows, j]
+    usual, _ = _typical_value(explanation.rounded(explanation.expected[rows, j], j))
+    typical, is_typical = _typical_value(values)
+    if is_typical and isinstance(typical, float):
+        low, high = np.nanquantile(values.astype(np.float64), (0.25, 0.75), method="nearest")
+        if usual is None:  # times have no expected value
+            is_typical = bool(low == high) or explanation.is_numeric(j)
+        else:
+            is_typical = not low <= usual <= high
+    elif typical is not None and typical == usual:
+        is_typical = False
+    return (typical, usual, True) if is_typical else (None, None, False)
+
+
+def _typical_value(values: Array) -> tuple[Any, bool]:
+    """Return the median of numbers or the mode of other values (n,), None if most are missing or differ."""
     all_values = values.tolist()
     known = [v for v in all_values if v is not None and v == v]  # NaN is not equal to itself
     if 2 * len(known) < len(all_values):
-        return None
+        return None, True
     if all(isinstance(v, int | float) for v in known):
-        return float(np.sort(np.array(known, dtype=np.float64))[len(known) // 2])
-    return max(sorted(set(known), key=str), key=known.count)
+        return float(np.sort(np.array(known, dtype=np.float64))[len(known) // 2]), True
+    value, count = Counter(known).most_common(1)[0]
+    return (value, True) if 2 * count >= len(all_values) else (None, False)
 
 
 def _cosine_similarity(a: Floats, b: Floats) -> float:

@@ -141,7 +141,7 @@ class ParquetTableWriter:
         columns : dict of str to ndarray of shape (n_rows,)
             With the same names in every call.
         """
-        batch = pa.table(dict(columns))
+        batch = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})  # NaN is null
         if self._writer is None:
             # A column that is empty in the first batch may contain text in a later one.
             fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]

@@ -13,9 +13,10 @@ from egbad.data.ragged import sum_per_sample
 from egbad.detectors.base.batching import map_batches
 from egbad.detectors.base.inputs import Encoded, InputMixin
 from egbad.errors import InvalidInputError
+from egbad.explain.comparison import LazyComparison
 from egbad.explain.exemplars import nearest_image_attribution, nearest_images
-from egbad.explain.explanation import Attribution, Explanation, LazyComparison, concatenate
-from egbad.explain.normal_range import MAX_ROWS, NormalRange
+from egbad.explain.explanation import Attribution, Explanation, concatenate
+from egbad.explain.normal_range import MAX_ROWS, NormalRange, round_to
 from egbad.explain.occlusion import farthest_groups, occlusion
 from egbad.preprocessing.range_guard import RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
@@ -120,8 +121,7 @@ class ExplainMixin(InputMixin):
             shares = shares.sum(axis=1)
         else:
             shares = self._by_column(shares)
-            lazy = None if self.normal_range_ is None else LazyComparison(encoded, parts.expected, self._compare)
-            parts = replace(parts, comparison=lazy)
+            parts = replace(parts, comparison=self._comparison(encoded, parts.expected))
         return replace(parts, shares=shares, terms=terms, expected=self.encoder_.decode(parts.expected))
 
     def _attribute(self, x: Encoded) -> Attribution:
@@ -162,7 +162,12 @@ class ExplainMixin(InputMixin):
             return None
         some = x[np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(np.intp)]
         encoded = self.encoder_.encode(some)
-        return NormalRange.fit(self._distances(encoded, self._expected(self._clip(encoded))))
+        return NormalRange.fit(self._distances(encoded, self._expected(self._clip(encoded))), some)
+
+    def _comparison(self, encoded: Array, expected: Array) -> LazyComparison | None:
+        """Return the comparison of encoded rows (n, width) with expected ones, where normal rows are known."""
+        normal = self.normal_range_
+        return None if normal is None else LazyComparison(encoded, expected, self._compare, normal.decimals)
 
     def _distances(self, encoded: Array, expected: Array) -> Floats:
         """Return the distances (n, d) of encoded rows (n, width) from expected ones, by the user's columns."""
@@ -189,4 +194,6 @@ class ExplainMixin(InputMixin):
         for j, column_type in enumerate(self.column_types_ or ()):
             if column_type != NUMBER:
                 low[:, j] = high[:, j] = np.nan
+        if normal.decimals is not None:
+            low, high = (round_to(ends, normal.decimals) for ends in (low, high))
         return normal.p_values(self._distances(encoded, expected)), low, high
