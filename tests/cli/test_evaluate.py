@@ -2,6 +2,13 @@
 
 import json
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from egbad import load
+from egbad.cli import main
+
 
 def test_metrics_are_a_table_or_json(folder, run):
     given = ("evaluate", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y")
@@ -30,6 +37,59 @@ def test_labels_that_do_not_fit_are_refused(folder, refuse):
     assert "Did you mean 'y'?" in refuse("evaluate", model, *mixed, "yy")
     assert "need --normal, the label of normal rows. Labels found: bad, good" in refuse("evaluate", model, *mixed, "y")
     assert "Did you mean 'good'?" in refuse("evaluate", model, *mixed, "y", "--normal", "goood")
+
+
+@pytest.fixture(scope="module")
+def labelled_fit(folder, tmp_path_factory):
+    """A model of the rows labelled "good"."""
+    path = tmp_path_factory.mktemp("labelled") / "m.egbad"
+    options = ("--label-column", "y", "--normal", "good", "--detector", "knn", "--alpha", "0.1", "--quiet")
+    assert main(["fit", str(folder / "mixed.parquet"), "--out", str(path), *options]) == 0
+    return path
+
+
+def test_the_normal_label_of_the_fit_is_remembered(labelled_fit, folder, run, tmp_path):
+    given = (folder / "mixed.parquet", "--label-column", "y", "--json")
+    code, out, err = run("evaluate", labelled_fit, *given)
+    assert (code, err) == (0, "")
+    assert json.loads(out)["normal_label"] == "good" and json.loads(out)["auroc"] > 0.9
+    assert json.loads(run("info", labelled_fit, "--json").out)["normal_label"] == "good"
+    assert run("export", labelled_fit, "--out", tmp_path / "m.onnx").code == 0
+    assert json.loads(run("evaluate", tmp_path / "m.onnx", *given).out)["auroc"] > 0.9
+
+
+def test_another_normal_label_than_that_of_the_fit_is_noted(labelled_fit, folder, run):
+    code, _, err = run("evaluate", labelled_fit, folder / "mixed.parquet", "--label-column", "y", "--normal", "bad")
+    assert code == 0
+    assert "fitted with --normal good. This evaluation takes 'bad' for normal instead." in err
+    assert "is below 0.5: anomalies have lower scores" in err
+
+
+def test_a_threshold_is_chosen_on_one_half_and_measured_on_the_other(folder, run, tmp_path):
+    given = ("evaluate", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y", "--json")
+    model = load(folder / "m.egbad")
+    for criterion in ("f1", "recall=1", "cost=20", "flags=1/4"):
+        values = json.loads(run(*given, "--choose", criterion).out)
+        assert values["chosen_by"] == criterion and values["rows"] + values["rows_to_choose"] == 60
+        assert values["threshold"] != model.threshold_ and values["anomalies"] in (7, 8)
+    page, path = tmp_path / "page.html", tmp_path / "new.egbad"
+    code, out, err = run(*given, "--choose", "recall=1", "--save-threshold", path, "--report", page)
+    assert code == 0 and "A model with the threshold" in err
+    saved = load(path)
+    assert saved.threshold_ == json.loads(out)["threshold"] and load(folder / "m.egbad").threshold_ == model.threshold_
+    frame = pd.read_csv(folder / "mixed.csv")[["a", "b", "c"]]
+    assert np.array_equal(saved.predict(frame) == -1, model.anomaly_score(frame) > saved.threshold_)
+    assert f"of {json.loads(out)['anomalies']}" in page.read_text(encoding="utf-8")
+
+
+def test_criteria_that_do_not_fit_are_refused(folder, refuse, tmp_path):
+    given = ("evaluate", folder / "m.egbad", folder / "mixed.csv", "--label-column", "y")
+    assert "Did you mean 'recall'?" in refuse(*given, "--choose", "recal=0.9")
+    assert "must be a number such as 0.95 or 10/20000, got 'high'" in refuse(*given, "--choose", "recall=high")
+    assert "in (0, 1], got 2.0" in refuse(*given, "--choose", "flags=2")
+    assert "what --choose chooses" in refuse(*given, "--save-threshold", tmp_path / "n.egbad")
+    old = ("--choose", "f1", "--save-threshold", folder / "m.egbad")
+    assert "to a new model file" in refuse(*given, *old)
 
 
 def test_a_report_in_a_missing_folder_is_refused_first(folder, refuse, tmp_path):

@@ -53,8 +53,12 @@ def test_locations_name_the_file_and_the_row():
 
 def test_groups_name_their_columns_or_regions():
     english = Messages("en")
-    columns = ExplanationGroup(("a", "b"), (0.5, 0.3), [0], (1.0, None), (2.0, None))
-    assert english.group(columns, {}) == "a (typical value 1, expected 2), b (typical value missing)"
+    columns = ExplanationGroup(
+        ("a", "b", "c"), (0.5, 0.3, 0.1), [0], (1.0, None, None), (2.0, None, None), (True, True, False)
+    )
+    assert (
+        english.group(columns, {}) == "a (typical value 1, expected 2), b (typical value missing), c (no typical value)"
+    )
     assert english.group(ExplanationGroup(("lower right",), (0.5,), [0]), {}) == "lower right (50%)"
     assert english.group(ExplanationGroup((), (), [0]), {}) == "other explanations"
 

@@ -8,9 +8,22 @@ import typer
 from egbad.cli.command_line import command_line
 from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, NormalLabel
 from egbad.cli.output import check_writable
+from egbad.errors import InvalidInputError
 
 app = typer.Typer()
 
+Choose = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CRITERION",
+        help="Choose a threshold on a random half of the rows, and measure it on the other half: f1 (the highest), "
+        "precision=0.9 or recall=0.95 (at least), cost=20 (of a miss, in false alarms), flags=10/20000 (of the rows).",
+    ),
+]
+SaveThreshold = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="Write a new model file with the threshold that --choose chose."),
+]
 HtmlReport = Annotated[Path | None, typer.Option(metavar="FILE", help="Write an HTML page with curves and histograms.")]
 
 
@@ -21,6 +34,8 @@ def evaluate(
     data: DataSource,
     label_column: LabelColumn = None,
     normal: NormalLabel = None,
+    choose: Choose = None,
+    save_threshold: SaveThreshold = None,
     report: HtmlReport = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
@@ -28,14 +43,22 @@ def evaluate(
 ) -> None:
     """Measure how well a model separates anomalies from normal rows in labelled data.
 
-    If labels are numbers, 0 is normal and everything else is an anomaly. Text labels need --normal.
+    Normal is the label that 'egbad fit' was given as --normal, otherwise 0. Text labels need one of the two.
     """
-    if report is not None:
-        check_writable(report)
+    for path in filter(None, (report, save_threshold)):
+        check_writable(path)
+    if save_threshold is not None and (choose is None or save_threshold.exists()):
+        raise InvalidInputError(
+            "--save-threshold writes what --choose chooses to a new model file. Name one that does not "
+            "exist, and a criterion."
+        )
     from egbad.cli import inputs, run_evaluate
 
+    criterion = None if choose is None else run_evaluate.ThresholdCriterion.parse(choose)
     source = inputs.Source(data, label_column, image_size, data_dir)
-    evaluation = run_evaluate.evaluate(model, source, normal)
+    evaluation = run_evaluate.evaluate(model, source, normal, criterion)
     if report is not None:
         run_evaluate.write_report(evaluation, report, command_line(context))
     run_evaluate.print_evaluation(evaluation, report, as_json=as_json)
+    if save_threshold is not None:
+        run_evaluate.save_with_threshold(evaluation, save_threshold)

@@ -94,6 +94,7 @@ def fit_here(job: FitJob) -> FitResult | None:
         _fit(job.detector, rows, checkpoints, init_from, group)
         if not group.is_first:
             return None
+        job.detector.normal_label_ = job.normal
         job.detector.save(job.out)
         checkpoints.clear()
         return FitResult(job.detector, len(rows.x))

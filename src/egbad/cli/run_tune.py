@@ -57,6 +57,7 @@ def tune_and_save(request: TuneRequest, out: Path) -> TuningResult:
         random_state=request.seed,
         verbose=request.show_progress,
     )
+    result.detector.normal_label_ = request.normal
     result.detector.save(out)
     return result
 

@@ -59,6 +59,8 @@ class OnnxMetadata:
         Scale of the pixels of images, as `PixelScale.state` writes it.
     tiling : dict, optional
         For a graph of tiles: "size" and "overlap" of tiles, and "any_size", True if images may have any size.
+    normal_label : str, optional
+        See `Scorer`.
     """
 
     detector: str
@@ -75,6 +77,7 @@ class OnnxMetadata:
     category_labels: dict[str, Any] = field(default_factory=dict)
     pixel_scale: dict[str, Any] | None = None
     tiling: dict[str, Any] | None = None
+    normal_label: str | None = None
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -290,6 +293,7 @@ class OnnxScorer(Scorer):
         self.pixel_scale_ = PixelScale.from_state(metadata.pixel_scale)
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
         self.category_labels_ = labels_from_json(metadata.category_labels)
+        self.normal_label_ = metadata.normal_label
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
         self.threshold_, self.alpha, self.fit_seconds_ = metadata.threshold, metadata.alpha, metadata.fit_seconds
 

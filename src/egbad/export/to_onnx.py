@@ -199,6 +199,7 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
         fit_seconds=detector.fit_seconds_,
         calibration=encode_scores(detector.calibration_scores_),
         description=detector.describe(),
+        normal_label=detector.normal_label_,
     )
 
 

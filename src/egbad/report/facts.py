@@ -72,7 +72,7 @@ def fact_rows(data: Mapping[str, Any], description: Mapping[str, Any]) -> list[t
     """
     rows: list[tuple[str, str]] = []
     for name, value in {**data, **description}.items():
-        if name == "health":
+        if name == "health" or value is None:
             continue
         if isinstance(value, dict):
             rows += [(f"{name}: {inner}", _format(v)) for inner, v in value.items() if v is not None]

@@ -10,16 +10,17 @@ from scipy.special import betaincinv
 
 from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
-from egbad.explain.explanation import Explanation, Reason
+from egbad.explain.explanation import Explanation, Reason, plain_value
 from egbad.explain.grouping import ExplanationGroup, group_explanations, region_shares
 from egbad.report.curves import Histogram, Losses, loss_curves, score_histogram
 from egbad.report.serialization import dump_json, to_jsonable
-from egbad.scoring.calibration import p_values
+from egbad.scoring.calibration import alpha_quantile, false_alarm_rate, p_values
 
 FORMAT = 1
 CONFIDENCE = 0.95
-_MIN_RELATIVE_SHARE = 0.05  # further reasons need at least this part of the first reason's share
-_MAX_P_VALUE = 0.05  # further reasons need a value that is rarer than this among normal rows
+_MIN_RELATIVE_SHARE = 0.05  # reasons need at least this part of the largest share
+_MAX_VALUES = 100  # columns of a row that is shown
+_MAX_P_VALUE = 0.05  # reasons need a value that is rarer than this among normal rows, if any is
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,9 @@ class Finding:
         Standard deviation of the score over the members or parts of the detector.
     reasons : tuple of Reason
         The columns with the largest shares. For an image, the region with the largest share.
+    values : mapping of str to object
+        The row itself: its values by column, in the order of the columns. Of a hundred columns at most, those with the
+        largest shares. Empty for an image.
     """
 
     location: RowLocation
@@ -62,6 +66,7 @@ class Finding:
     terms: Mapping[str, float]
     spread: float | None
     reasons: tuple[Reason, ...]
+    values: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +101,13 @@ class FindingsReport:
     n_samples, n_flagged : int
         Number of rows or images that were scored, and of those that are flagged.
     threshold, alpha : float
-        Rows with a score above the threshold are flagged. `alpha` is the false-alarm rate of the threshold.
+        Rows with a score above the threshold are flagged. `alpha` is the false-alarm rate that was asked for.
+    false_alarm_rate : float
+        Share of normal rows that the threshold is expected to flag, by the calibration rows.
+    calibration_rows : int
+        Number of normal rows that the threshold comes from.
+    has_own_threshold : bool
+        True if the threshold does not come from `alpha`.
     interval : tuple of float
         95 % confidence interval of the flagged share.
     histogram : Histogram
@@ -128,6 +139,9 @@ class FindingsReport:
     n_flagged: int
     threshold: float
     alpha: float
+    false_alarm_rate: float
+    calibration_rows: int
+    has_own_threshold: bool
     interval: tuple[float, float]
     histogram: Histogram
     findings: tuple[Finding, ...]
@@ -205,6 +219,9 @@ def findings_report(
         n_flagged=int(flagged.sum()),
         threshold=float(detector.threshold_),
         alpha=float(detector.alpha),
+        false_alarm_rate=false_alarm_rate(detector.calibration_scores_, detector.threshold_),
+        calibration_rows=len(detector.calibration_scores_),
+        has_own_threshold=detector.threshold_ != alpha_quantile(detector.calibration_scores_, detector.alpha),
         interval=binomial_interval(int(flagged.sum()), len(scores)),
         histogram=score_histogram(scores, flagged),
         findings=tuple(_findings(detector, explanation, locations, listed, n_reasons)),
@@ -267,14 +284,21 @@ def _findings(
             terms={name: float(values[i]) for name, values in explanation.terms.items()},
             spread=None if explanation.spread is None else float(explanation.spread[i]),
             reasons=reasons[i],
+            values=_values(explanation, i) if detector.kind_ == "rows" else {},
         )
+
+
+def _values(explanation: Explanation, i: int) -> dict[str, Any]:
+    """Return the values of row i by column, of many columns those with the largest shares."""
+    shown = np.sort(np.argsort(-explanation.shares[i], kind="stable")[:_MAX_VALUES])
+    return {explanation.columns[j]: plain_value(explanation.observed[i, j]) for j in shown.tolist()}
 
 
 def _reasons(explanation: Explanation, n_reasons: int) -> list[tuple[Reason, ...]]:
     """Return the most important columns of each row, or the most important region of each image."""
     if explanation.shares.ndim == 2:
         return [
-            tuple(reason for reason in reasons if reason is reasons[0] or _is_worth_listing(reason, reasons[0]))
+            tuple(reason for reason in reasons if _is_worth_listing(reason, reasons[0])) or tuple(reasons[:1])
             for reasons in explanation.top(n_reasons)
         ]
     names, weights = region_shares(explanation.shares)
@@ -283,7 +307,7 @@ def _reasons(explanation: Explanation, n_reasons: int) -> list[tuple[Reason, ...
 
 
 def _is_worth_listing(reason: Reason, first: Reason) -> bool:
-    """Return True if a further column adds to the score and its value is rare among normal rows."""
+    """Return True if a column adds to the score and its value is rare among normal rows."""
     return reason.share >= _MIN_RELATIVE_SHARE * first.share and (
         reason.p_value is None or reason.p_value <= _MAX_P_VALUE
     )

@@ -2,6 +2,7 @@
 
 from egbad.report.findings import Finding, FindingsReport
 from egbad.report.messages import Messages, percent
+from egbad.scoring.calibration import required_rows
 
 
 class FindingsText:
@@ -49,13 +50,19 @@ class FindingsText:
         return messages(key, flagged=flagged, total=total) + share
 
     def _expected(self) -> str:
-        """Say how many rows would be flagged in normal data."""
+        """Say how many rows would be flagged in normal data, and if there are too few calibration rows for alpha."""
         report, messages = self.report, self.messages
-        expected = report.alpha * report.n_samples
+        expected = report.false_alarm_rate * report.n_samples
         key = "expected_below_one" if expected < 1 else "expected"
         number = messages(f"number_{report.kind}", n=f"{max(expected, 1):,.0f}")
         total = messages.counted(report.n_samples, report.kind)
-        return messages(key, total=total, expected=number, alpha=f"{report.alpha:g}")
+        basis, alpha = "basis_alpha", f"{report.alpha:g}"
+        if report.has_own_threshold:
+            basis = "basis_threshold"
+        elif report.calibration_rows < required_rows(report.alpha):
+            basis = "basis_few"
+        calibration = messages.counted(report.calibration_rows, report.kind)
+        return messages(key, total=total, expected=number, basis=messages(basis, alpha=alpha, calibration=calibration))
 
     @property
     def groups_note(self) -> str:
@@ -86,6 +93,21 @@ class FindingsText:
         """Explanation of the p-value and of row numbers."""
         note = self.messages("top_note")
         return note if self.report.kind == "images" else self._join(note, self.messages("row_note"))
+
+    def values(self, finding: Finding) -> list[tuple[str, str]]:
+        """Return the name and the value of each column of a finding.
+
+        Parameters
+        ----------
+        finding : Finding
+
+        Returns
+        -------
+        list of (str, str)
+            Empty for an image.
+        """
+        types = self.report.column_types
+        return [(name, self.messages.value(types.get(name, "number"), v)) for name, v in finding.values.items()]
 
     def reasons(self, finding: Finding) -> list[str]:
         """Return a sentence for each reason of a finding.

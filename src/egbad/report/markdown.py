@@ -6,6 +6,9 @@ from egbad.report.evaluation import EvaluationReport
 from egbad.report.facts import fact_rows, health_messages, metric_rows
 from egbad.report.findings import FindingsReport
 from egbad.report.findings_text import FindingsText
+from egbad.report.messages import Messages
+
+_MAX_VALUES = 20  # columns of a row that a cell shows
 
 
 def evaluation_to_markdown(report: EvaluationReport) -> str:
@@ -65,7 +68,9 @@ def findings_to_markdown(report: FindingsReport, language: str = "en") -> str:
 def _findings_table(report: FindingsReport, text: FindingsText) -> list[str]:
     """Return the table of findings."""
     messages = text.messages
-    header = [messages(key) for key in ("location", "score", "p_value", "terms", "reasons")]
+    header = [messages(key) for key in ("location", "score", "p_value", "terms", "reasons", "values")]
+    if report.kind == "images":
+        header.pop()
     rows = [
         (
             messages.location(finding.location),
@@ -73,10 +78,19 @@ def _findings_table(report: FindingsReport, text: FindingsText) -> list[str]:
             f"{finding.p_value:.4g}",
             messages.terms(finding.terms, finding.spread),
             "; ".join(text.reasons(finding)),
-        )
+            _row_values(text.values(finding), messages),
+        )[: len(header)]
         for finding in report.findings
     ]
     return markdown_table(header, rows)
+
+
+def _row_values(values: Sequence[tuple[str, str]], messages: Messages) -> str:
+    """Return the values of a row in one cell, the first ones of many."""
+    cells = [f"{name} {value}" for name, value in values[:_MAX_VALUES]]
+    if len(values) > _MAX_VALUES:
+        cells.append(messages("more_values", n=len(values) - _MAX_VALUES))
+    return messages("list_separator").join(cells)
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

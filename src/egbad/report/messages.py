@@ -154,9 +154,12 @@ class Messages:
                 self("weighted", name=self.region(name), weight=percent(weight))
                 for name, weight in zip(group.names, group.weights, strict=True)
             )
+        columns = zip(group.names, group.observed, group.expected, group.is_typical, strict=True)
         return self("list_separator").join(
             self._typical(name, column_types.get(name, "number"), observed, expected)
-            for name, observed, expected in zip(group.names, group.observed, group.expected, strict=True)
+            if is_typical
+            else self("not_typical", name=name)
+            for name, observed, expected, is_typical in columns
         )
 
     def _typical(self, name: str, column_type: str, observed: object, expected: object) -> str:

@@ -73,15 +73,56 @@ def threshold(calibration: Floats, alpha: float) -> float:
     95.0
     """
     m = len(calibration)
-    rank = floor(alpha * (m + 1) + _ROUNDING)
-    if rank == 0:
+    if m < required_rows(alpha):
         warnings.warn(
-            f"alpha={alpha:g} needs at least {int(np.ceil(1 / alpha - 1 - _ROUNDING))} calibration rows, got {m}. "
+            f"alpha={alpha:g} needs at least {required_rows(alpha)} calibration rows, got {m}. "
             f"About {1 / (m + 1):.2g} of normal rows will be flagged. Fit on more rows or increase alpha.",
             CalibrationWarning,
             stacklevel=2,
         )
-    return float(calibration[m - max(rank, 1)])
+    return alpha_quantile(calibration, alpha)
+
+
+def alpha_quantile(calibration: Floats, alpha: float) -> float:
+    """Return what `threshold` returns, without a warning."""
+    m = len(calibration)
+    return float(calibration[m - max(1, floor(alpha * (m + 1) + _ROUNDING))])
+
+
+def required_rows(alpha: float) -> int:
+    """Return the number of calibration rows from which on a p-value can reach `alpha`.
+
+    Examples
+    --------
+    >>> required_rows(0.01)
+    99
+    """
+    return ceil(1 / alpha - 1 - _ROUNDING)
+
+
+def false_alarm_rate(calibration: Floats, threshold: float) -> float:
+    """Return the expected share of normal rows with a score above a threshold.
+
+    With m calibration scores c, ``(1 + #{i : c_i > threshold}) / (m + 1)``.
+
+    Parameters
+    ----------
+    calibration : ndarray of shape (n_calibration,)
+        Scores of held-out normal rows.
+    threshold : float
+
+    Returns
+    -------
+    float
+        In (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> false_alarm_rate(np.arange(1.0, 100.0), 95.0), false_alarm_rate(np.arange(1.0, 10.0), 9.0)
+    (0.05, 0.1)
+    """
+    return (1 + int((calibration > threshold).sum())) / (len(calibration) + 1)
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:

@@ -1,7 +1,7 @@
 """Metrics of anomaly scores against labels.
 
 A higher score is more anomalous. `anomalous` is True for an anomaly. Labels meet scores here and in
-`egbad.scoring.localization`, and nowhere else.
+`egbad.scoring.localization` and `egbad.scoring.thresholds`, and nowhere else.
 """
 
 import math
@@ -84,6 +84,11 @@ class FlagCounts:
     def precision(self) -> float | None:
         """Flagged anomalies / flagged rows, in [0, 1]. None if no row is flagged."""
         return self.detected / self.flagged if self.flagged else None
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall, in [0, 1]. 0 if no flagged row is an anomaly."""
+        return 2 * self.detected / (self.flagged + self.anomalies)
 
 
 def auroc(scores: ArrayLike, anomalous: ArrayLike) -> float:

@@ -45,6 +45,8 @@ class Scorer(ABC):
         A score above it is an anomaly.
     pixel_scale_ : PixelScale, optional
         Scale of the pixels of images, which others are converted to. None for rows.
+    normal_label_ : str, optional
+        Label of the normal rows that `egbad fit` was given.
     """
 
     kind_: str
@@ -55,6 +57,7 @@ class Scorer(ABC):
     calibration_scores_: Floats
     threshold_: float
     pixel_scale_: PixelScale | None = None
+    normal_label_: str | None = None
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:

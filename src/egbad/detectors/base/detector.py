@@ -309,6 +309,8 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
             "training_rows": self.n_train_,
             "calibration_rows": self.n_calibration_,
             "threshold": self.threshold_,
+            "false_alarm_rate": calibration.false_alarm_rate(self.calibration_scores_, self.threshold_),
+            "normal_label": self.normal_label_,
             "seed": self.seed_,
             "fit_seconds": self.fit_seconds_,
             "versions": self.fit_versions_,

@@ -80,6 +80,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "seed": self.seed_,
             "n_train": self.n_train_,
             "threshold": self.threshold_,
+            "normal_label": self.normal_label_,
             "fit_seconds": self.fit_seconds_,
             "versions": self.fit_versions_,
         }
@@ -130,6 +131,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         self.n_train_, self.n_calibration_ = state["n_train"], len(arrays["calibration"])
         self.seed_, self.threshold_ = state["seed"], state["threshold"]
         self.fit_seconds_, self.fit_versions_ = state["fit_seconds"], state["versions"]
+        self.normal_label_ = state.get("normal_label")
 
     def digest(self) -> str:
         """Return the SHA-256 digest of everything that was learned, as hexadecimal digits."""
