@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, TextIO
 
 import typer
 
@@ -73,7 +73,7 @@ def _with_full_stop(text: str) -> str:
 
 
 @contextmanager
-def stdout() -> Iterator[IO[str]]:
+def stdout() -> Iterator[TextIO]:
     """Yield stdout; end the command without an error if its reader has gone away, as with `| head`."""
     try:
         try:
@@ -104,7 +104,7 @@ def json_lines() -> Iterator[Callable[[Any], None]]:
         yield print_line
 
 
-def _to_json(value: Any, out: IO[str], indent: int | None = None) -> str:
+def _to_json(value: Any, out: TextIO, indent: int | None = None) -> str:
     """Return a value as strict JSON, with escapes for characters that the output cannot encode."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     try:

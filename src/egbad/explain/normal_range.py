@@ -138,7 +138,8 @@ def decimal_places(rows: Array) -> NDArray[np.int64]:
     half_span, size = present.max(axis=0) / 2 - present.min(axis=0) / 2, np.abs(present).max(axis=0)
     magnitude = np.floor(np.log10(np.where(half_span > 0, half_span, np.where(size > 0, size, 1.0))))
     most = np.clip(_RESOLVED_DIGITS - magnitude, 0, _MAX_DECIMALS).astype(np.int64)
-    decimals, open_columns = most.copy(), np.arange(rows.shape[1])
+    decimals: NDArray[np.int64] = most.copy()
+    open_columns = np.arange(rows.shape[1])
     for n in range(_WRITTEN_DECIMALS):
         open_columns = open_columns[most[open_columns] > n]
         scaled = present[:, open_columns] * 10.0**n
