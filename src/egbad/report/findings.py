@@ -217,11 +217,7 @@ def findings_report(
         kind=detector.kind_,
         n_samples=len(scores),
         n_flagged=int(flagged.sum()),
-        threshold=float(detector.threshold_),
-        alpha=float(detector.alpha),
-        false_alarm_rate=false_alarm_rate(detector.calibration_scores_, detector.threshold_),
-        calibration_rows=len(detector.calibration_scores_),
-        has_own_threshold=detector.threshold_ != alpha_quantile(detector.calibration_scores_, detector.alpha),
+        **_threshold_facts(detector),
         interval=binomial_interval(int(flagged.sum()), len(scores)),
         histogram=score_histogram(scores, flagged),
         findings=tuple(_findings(detector, explanation, locations, listed, n_reasons)),
@@ -236,6 +232,18 @@ def findings_report(
         command=command,
         images=_images(detector, explanation, listed) if detector.kind_ == "images" else None,
     )
+
+
+def _threshold_facts(detector: Any) -> dict[str, Any]:
+    """Return the fields of a report that describe the threshold of a detector."""
+    scores, threshold = detector.calibration_scores_, float(detector.threshold_)
+    return {
+        "threshold": threshold,
+        "alpha": float(detector.alpha),
+        "false_alarm_rate": false_alarm_rate(scores, threshold),
+        "calibration_rows": len(scores),
+        "has_own_threshold": threshold != alpha_quantile(scores, detector.alpha),
+    }
 
 
 def binomial_interval(count: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
