@@ -17,6 +17,7 @@ LEVELS = {
     "errors": "exceptions and warnings that users see",
     "progress": "progress bars and lines",
     "arrays": "array types, distinct rows",
+    "output_files": "files written as a whole or not at all, locks",
     "model_file": "safetensors files with a JSON manifest",
     "nn": "layers, networks and random generators of ensembles",
     "data": "files and objects -> checked rows or images",

@@ -13,7 +13,7 @@ from safetensors.numpy import load, save
 from egbad import EGBAD
 from egbad import load as load_model
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
-from egbad.model_file import FORMAT, Manifest, atomic_write, read, write
+from egbad.model_file import FORMAT, Manifest, read, write
 from egbad.training import TrainingConfig
 
 ARRAYS = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([1, 2], dtype=np.int64)}
@@ -138,29 +138,6 @@ def test_a_full_disk_keeps_the_old_file(model, monkeypatch):
         write(model, manifest(), ARRAYS | {"a": np.zeros(3)})
     assert model.read_bytes() == before
     assert [p.name for p in model.parent.iterdir()] == [model.name]
-
-
-def test_an_interrupt_keeps_the_old_file(model):
-    before = model.read_bytes()
-
-    def interrupted():
-        with atomic_write(model) as draft:
-            draft.write_bytes(b"half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        interrupted()
-    assert model.read_bytes() == before
-    assert [p.name for p in model.parent.iterdir()] == [model.name]
-
-
-def test_a_new_file_has_the_permissions_of_the_umask(tmp_path):
-    umask = os.umask(0o027)
-    try:
-        write(tmp_path / "model.egbad", manifest(), ARRAYS)
-    finally:
-        os.umask(umask)
-    assert (tmp_path / "model.egbad").stat().st_mode & 0o777 == 0o640
 
 
 def test_a_missing_folder_is_reported(tmp_path):

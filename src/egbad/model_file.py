@@ -3,9 +3,6 @@
 import hashlib
 import json
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +12,12 @@ from safetensors.numpy import load as parse_safetensors
 from safetensors.numpy import save as to_safetensors
 
 from egbad.arrays import State
-from egbad.errors import EgbadError, UnreadableFileError
+from egbad.errors import UnreadableFileError
+from egbad.output_files import atomic_write
 
 FORMAT = 1  # version of the file format
 _METADATA_KEY = "egbad"  # entry of the safetensors metadata that contains the manifest
 _LENGTH_BYTES = 8  # safetensors begins with the length of its header
-_MODE = 0o666  # permissions of a new file, before the umask
 
 
 class Manifest(BaseModel):
@@ -53,40 +50,6 @@ class Manifest(BaseModel):
     state: dict[str, Any]
     shapes: dict[str, list[int]] = {}
     digest: str = ""
-
-
-@contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Replace a file atomically: it has its old or its new content, never a part of the new one.
-
-    Parameters
-    ----------
-    path : path-like
-
-    Yields
-    ------
-    Path
-        Temporary file in the same folder. It replaces `path` when the block ends, and is deleted when the block raises.
-
-    Raises
-    ------
-    EgbadError
-        If the file cannot be written. A file at `path` is unchanged.
-    """
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, _MODE))  # os.open applies the umask
-        try:
-            yield draft
-            with draft.open("rb") as written:
-                os.fsync(written.fileno())
-            draft.replace(target)
-        finally:
-            draft.unlink(missing_ok=True)
-    except OSError as error:
-        unchanged = " The existing file is unchanged." if target.exists() else ""
-        raise EgbadError(f"{target} cannot be written: {error.strerror or error}.{unchanged}") from error
 
 
 def write(path: str | os.PathLike[str], manifest: Manifest, arrays: State) -> None:

@@ -1,5 +1,6 @@
 """The work of `egbad fit`."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,11 @@ from PIL import Image
 
 from egbad import load
 from egbad.cli.inputs import Source
-from egbad.cli.run_fit import FitJob, fit_here, sample_normal_rows
+from egbad.cli.run_fit import FitJob, fit_here, fit_on_ray, sample_normal_rows
 from egbad.data import Data, as_stream
 from egbad.detectors.registry import create
-from egbad.errors import InvalidInputError, StoppedError
+from egbad.errors import EgbadError, InvalidInputError, StoppedError
+from egbad.training.checkpoints import Checkpoints
 
 
 def job(source, out, **options):
@@ -116,3 +118,30 @@ def test_large_photographs_are_announced_before_a_long_training(tmp_path, capsys
     assert hint in err and f"egbad fit '{photos}' --out {out} --tile 64 --detector knn" in err
     fit_here(job(Source(photos, image_size="64x64"), out, detector=detector))
     assert hint not in capsys.readouterr().err
+
+
+def test_a_second_fit_of_the_same_file_is_refused_before_it_reads(tmp_path):
+    out = tmp_path / "m.egbad"
+    with Checkpoints(f"{out}.checkpoints").lock(), pytest.raises(EgbadError, match=r"Another fit is using '.*m\.egbad"):
+        fit_here(job(Source("nowhere.csv"), out))
+
+
+def test_a_model_is_written_to_a_device_without_checkpoints(folder):
+    detector = create("vae", training__steps=2, alpha=0.1, random_state=0)
+    assert fit_here(job(Source(str(folder / "normal.npz")), Path(os.devnull), detector=detector)).n_rows == 300
+    assert not Path(f"{os.devnull}.checkpoints").exists()
+    with pytest.raises(InvalidInputError, match="is a device. Name a file as --out"):
+        fit_on_ray(job(Source("normal.csv"), Path(os.devnull)), 1)
+
+
+def test_a_model_that_cannot_be_saved_can_be_resumed(folder, tmp_path, monkeypatch):
+    def full(*_):
+        raise EgbadError("m.egbad cannot be written: No space left on device.")
+
+    detector = create("vae", training__steps=2, alpha=0.1, random_state=0)
+    monkeypatch.setattr(detector, "save", full, raising=False)
+    with pytest.raises(
+        EgbadError, match=r"No space left on device\. Run the same command with --resume to continue from"
+    ):
+        fit_here(job(Source(str(folder / "normal.npz")), tmp_path / "m.egbad", detector=detector))
+    assert Checkpoints(tmp_path / "m.egbad.checkpoints").exist()

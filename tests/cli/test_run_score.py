@@ -1,6 +1,8 @@
 """The work of `egbad score`."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet
@@ -10,8 +12,9 @@ from PIL import Image
 from egbad import load
 from egbad.cli.run_score import ScoreRequest, run_score
 from egbad.detectors.knn import KNN
-from egbad.errors import InvalidInputError
+from egbad.errors import EgbadError, InvalidInputError
 from egbad.export import to_onnx
+from egbad.output_files import locked_folder
 
 DEFAULTS = {
     "data": None, "out": None, "terms": False, "n_reasons": None, "alpha": None, "fdr": None, "follow": False,
@@ -103,3 +106,53 @@ def test_a_part_none_of_whose_images_can_be_read_is_empty(tmp_path, capsys):
         (images / name).unlink()
     with pytest.raises(InvalidInputError, match="must hold rows or images that can be read, got none"):
         run_score(request(tmp_path, **options, out=tmp_path / "others"))
+
+
+def test_a_job_that_was_killed_at_its_first_moment_is_repeated(folder, tmp_path, capsys):
+    out = tmp_path / "parts"
+    out.mkdir()
+    (out / "._about.json.0123456789abcdef").write_text("half")
+    run_score(request(folder, out=out))
+    assert json.loads(capsys.readouterr().out)["rows"] == 60
+    assert sorted(path.name for path in out.iterdir()) == ["_about.json", "part-00000.parquet"]
+
+
+def test_a_second_job_with_the_same_folder_is_refused(folder, tmp_path):
+    message = r"Another job is writing scores to '.*parts'\. Wait until it ends, or choose another folder"
+    with locked_folder(tmp_path / "parts", ""), pytest.raises(EgbadError, match=message):
+        run_score(request(folder, out=tmp_path / "parts"))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such device")
+def test_scores_are_written_to_devices_as_csv(folder, capfd):
+    run_score(request(folder, out=Path("/dev/stdout"), as_json=False))
+    out, err = capfd.readouterr()
+    assert out.startswith("row,score,p_value,anomaly\n") and len(out.splitlines()) == 61
+    assert err.endswith("written to /dev/stdout.\n")
+
+
+@pytest.mark.parametrize("out", ["s.csv", "s.jsonl", "s.parquet", "parts", None])
+def test_names_of_files_may_hold_bytes_that_are_no_utf_8(tmp_path, run, out):
+    name = b"\xe9.png"
+    try:
+        (tmp_path / os.fsdecode(b"p\xe9")).mkdir()
+    except OSError:
+        pytest.skip("this file system allows UTF-8 only")
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 8, 8)).astype(np.uint8)
+    for i in range(20):
+        Image.fromarray(pixels[i]).save(tmp_path / os.fsdecode(b"p\xe9") / os.fsdecode(b"%02d" % i + name))
+    data, model = tmp_path / os.fsdecode(b"p\xe9"), tmp_path / os.fsdecode(b"m\xe9.egbad")
+    assert run("fit", data, "--out", model, "--detector", "knn", "--alpha", "0.5").code == 0
+    target = () if out is None else ("--out", tmp_path / os.fsdecode(b"\xe9" + out.encode()))
+    code, printed, err = run("score", model, data, *target)
+    assert code == 0, err
+    if out is None:
+        files = [line.split(",")[0] for line in printed.splitlines()[1:]]
+    elif out in ("s.parquet", "parts"):
+        files = pyarrow.parquet.read_table(target[1])["file"].to_pylist()
+    else:
+        files = [line.split(",")[0] for line in target[1].read_text().splitlines() if "xe9" in line]
+    assert len(files) == 20 and all("\\xe9.png" in file for file in files)
+    for report in ("r.html", "r.md", "r.json"):
+        assert run("report", model, data, "--out", tmp_path / report, "--json").code == 0
+        assert "\\xe9.png" in (tmp_path / report).read_text()

@@ -89,13 +89,10 @@ def test_hidden_files_and_previews_of_systems_are_left_out(tmp_path, save_image)
     assert read(tmp_path / ".trash").files == ("old.png",)
 
 
-@pytest.mark.parametrize("name", ["a.heic", "b.dcm", "link.png"])
+@pytest.mark.parametrize("name", ["a.heic", "b.dcm"])
 def test_images_that_cannot_be_read_are_named(tmp_path, save_image, name):
     save_image("good.png", grey(1))
-    if name == "link.png":
-        (tmp_path / name).symlink_to(tmp_path / "gone.png")
-    else:
-        (tmp_path / name).write_bytes(b"an image of another kind")
+    (tmp_path / name).write_bytes(b"an image of another kind")
     with pytest.raises(UnreadableFileError, match=f"{name}' cannot be read as an image"):
         read(tmp_path)
     data = read(tmp_path, skip_unreadable=True)

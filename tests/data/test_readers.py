@@ -1,5 +1,7 @@
 """Reading of paths of every format."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -127,3 +129,25 @@ def test_the_files_of_a_path_are_listed(tmp_path, save_image):
     assert list_files(tmp_path / "*.csv") == [tmp_path / "t.csv"] and list_files(tmp_path / "t.npy") == [
         tmp_path / "t.npy"
     ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".npy"])
+def test_names_of_tables_may_hold_bytes_that_are_no_utf_8(tmp_path, suffix):
+    folder = tmp_path / os.fsdecode(b"day=\xe9")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system allows UTF-8 only")
+    table, names = pa.table({"a": [1.0, 2.0]}), (os.fsdecode(b"1\xe9"), os.fsdecode(b"2\xe9"))
+    for name in names:
+        with (folder / f"{name}{suffix}").open("wb") as file:
+            if suffix == ".npy":
+                np.save(file, np.ones((2, 1)))
+            else:
+                (pa.csv.write_csv if suffix == ".csv" else pq.write_table)(table, file)
+    path = folder / f"{names[0]}{suffix}"
+    assert len(read(path).x) == sum(len(batch.x) for batch in open_stream(path).batches) == 2
+    if suffix != ".npy":
+        assert read(folder).category_labels[1].popitem()[1] == "\\xe9"
+        sources = {batch.source for batch in open_stream(folder).batches}
+        assert sources == {os.path.join(str(tmp_path), "day=\\xe9", f"{i}\\xe9{suffix}") for i in (1, 2)}

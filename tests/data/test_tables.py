@@ -1,5 +1,8 @@
 """Tables in one or many files."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -92,3 +95,17 @@ def test_an_invalid_row_of_a_later_batch_is_named_by_its_place_in_the_file(tmp_p
     stream = stream_tables([tmp_path / "t.parquet"], ReadOptions(batch_sizes=BatchSizes(rows=100)))
     with pytest.raises(InvalidInputError, match="infinity in row 870, column 'b'"):
         [check_data(batch) for batch in stream.batches]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files cannot be counted")
+def test_files_are_opened_one_at_a_time(tmp_path):
+    resource = pytest.importorskip("resource")
+    for i in range(60):
+        (tmp_path / f"{i:03}.csv").write_text(f"x\n{i}\n")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 30, limits[1]))
+    try:
+        n_rows = sum(len(batch.x) for batch in stream_tables(find_tables(tmp_path), ReadOptions()).batches)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert n_rows == 60

@@ -1,5 +1,6 @@
 """An interrupted fit resumes and ends with the same bits; a folder holds two checkpoints of one fit."""
 
+import errno
 import os
 import random
 import signal
@@ -215,6 +216,45 @@ def test_a_stage_restores_its_state_and_the_stages_before_it(tmp_path):
     assert StageCheckpoints(resumed, 7, 5, completed).load() == {"n_steps": torch.tensor(3)}
     assert StageCheckpoints(resumed, 7, 0, []).load() is None, "the state belongs to the second stage"
     assert completed_stages(None) == []
+
+
+def test_a_second_fit_with_the_same_folder_is_refused_until_the_first_one_ends(tmp_path):
+    first, second = Checkpoints(tmp_path / "fit", every=0), Checkpoints(tmp_path / "fit", every=0, resume=True)
+    with first.lock():
+        first.save(1, {"seed": 0}, {})
+        for act in (lambda: EGBAD(alpha=0.1).fit(table(), checkpoints=second), second.clear):
+            with pytest.raises(EgbadError, match=r"Another fit is using '.*fit'\. Wait until it ends"):
+                act()
+        with second.lock(ProcessGroup(1, 2)), first.lock():
+            first.open({})
+    assert not first.folder.exists(), "the fit started over, and an empty folder is removed"
+    with second.lock():
+        second.save(1, {"seed": 0}, {})
+    assert second.exist()
+
+
+def test_drafts_of_a_killed_fit_are_removed_when_it_resumes(tmp_path):
+    draft = tmp_path / ".step-000000000030.checkpoint.abcd"
+    draft.write_bytes(b"half")
+    Checkpoints(tmp_path, resume=True).open({}, ProcessGroup(1, 2))
+    assert draft.exists(), "the first process removes it"
+    Checkpoints(tmp_path, resume=True).open({})
+    assert not draft.exists()
+
+
+@pytest.mark.filterwarnings("ignore:A checkpoint cannot be written:egbad.errors.HealthWarning")
+def test_a_fit_goes_on_without_checkpoints_on_a_full_disk(tmp_path, monkeypatch):
+    options = {"training__steps": 5, "random_state": 0, "alpha": 0.05}
+    whole = EGBAD().set_params(**options).fit(table())
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.warns(HealthWarning, match=r"No space left on device\. The fit goes on without it\. Check free space"):
+        detector = EGBAD().set_params(**options).fit(table(), checkpoints=Checkpoints(tmp_path / "fit", every=0))
+    assert_same(whole, detector)
+    assert not (tmp_path / "fit").exists()
 
 
 # -- real kills --------------------------------------------------------------------------------------------------------

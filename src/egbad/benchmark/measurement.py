@@ -14,7 +14,7 @@ from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.protocols import Split, duplicates_of_training_rows
 from egbad.data import Data
 from egbad.detectors.registry import create
-from egbad.model_file import atomic_write
+from egbad.output_files import atomic_write
 from egbad.report.curves import chart_data
 from egbad.report.image_grid import ImageGrid, render_grid, sample_by_score
 from egbad.scoring import calibration, metrics

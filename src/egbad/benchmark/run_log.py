@@ -1,5 +1,6 @@
 """The file `runs.jsonl`: one JSON line for each finished run."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -8,7 +9,7 @@ from pathlib import Path
 
 from egbad.benchmark.jobs import Job, RunRecord
 from egbad.errors import EgbadError, UnreadableFileError
-from egbad.model_file import atomic_write
+from egbad.output_files import atomic_write
 from egbad.report.serialization import to_jsonable
 
 try:
@@ -76,6 +77,11 @@ class RunLog:
         -------
         dict
             The record with the key and the names of the job, as written.
+
+        Raises
+        ------
+        EgbadError
+            If the record cannot be written. The records before it are unchanged.
         """
         complete: RunRecord = to_jsonable(
             {
@@ -91,10 +97,22 @@ class RunLog:
                 **record,
             }
         )
-        with self.path.open("ab") as file:
-            file.write(json.dumps(complete, allow_nan=False).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
+        line = json.dumps(complete, allow_nan=False).encode() + b"\n"
+        try:
+            with self.path.open("ab", buffering=0) as file:
+                size = os.fstat(file.fileno()).st_size
+                try:
+                    if file.write(line) < len(line):
+                        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    os.fsync(file.fileno())
+                except OSError:
+                    os.ftruncate(file.fileno(), size)  # half a line would make the file unreadable
+                    raise
+        except OSError as error:
+            raise EgbadError(
+                f"The result of a run cannot be written to '{self.path}': {error.strerror}. Runs before it are saved; the "
+                "same command continues from there."
+            ) from error
         self.records[job.key] = complete
         return complete
 

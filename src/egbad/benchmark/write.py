@@ -8,7 +8,7 @@ from egbad.benchmark.columns import PageHeader, most_anomalous_rows
 from egbad.benchmark.html import to_html
 from egbad.benchmark.markdown import to_markdown
 from egbad.benchmark.summary import BenchmarkSummary
-from egbad.model_file import atomic_write
+from egbad.output_files import write_text
 from egbad.report.serialization import to_jsonable
 
 
@@ -69,7 +69,6 @@ def write_results(folder: Path, header: PageHeader, summary: BenchmarkSummary) -
     paths = []
     for suffix, to_text in writers.items():
         path = folder / f"results.{suffix}"
-        with atomic_write(path) as draft:
-            draft.write_text(to_text(header, summary), encoding="utf-8")
+        write_text(path, to_text(header, summary))
         paths.append(path)
     return paths

@@ -16,6 +16,7 @@ from egbad.cli.options import (
     TimeLimit,
     split_names,
 )
+from egbad.cli.output_check import RESULT_FILES, check_output_folder
 
 app = typer.Typer()
 
@@ -59,8 +60,10 @@ def benchmark(
 
     Every finished run is saved in FOLDER/runs.jsonl. The same command continues an interrupted benchmark.
     """
+    from egbad import datasets
     from egbad.cli import run_benchmark
 
+    check_output_folder("--out", out, RESULT_FILES, {known: known for known in datasets.names()}, data_dir)
     run_benchmark.benchmark(
         name,
         protocol,

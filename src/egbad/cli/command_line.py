@@ -4,6 +4,8 @@ import shlex
 
 import typer
 
+from egbad.output_files import printable
+
 
 def command_line(context: typer.Context) -> str:
     """Return the command line that gives a parsed command, ready for a shell.
@@ -34,4 +36,4 @@ def command_line(context: typer.Context) -> str:
         else:
             values = value if isinstance(value, list | tuple) else [value]
             words += [word for item in values for word in (parameter.opts[0], str(item))]
-    return shlex.join(words)
+    return printable(shlex.join(words))

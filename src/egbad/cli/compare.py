@@ -18,6 +18,7 @@ from egbad.cli.options import (
     TimeLimit,
     split_names,
 )
+from egbad.cli.output_check import RESULT_FILES, check_output_folder
 
 app = typer.Typer()
 
@@ -44,6 +45,7 @@ def compare(
 
     Without labels, they learn from a random half, and the report compares how they rank the other half.
     """
+    check_output_folder("--out", out, RESULT_FILES, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_benchmark
 
     run_benchmark.compare(

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from egbad.cli.options import AsJson, Seed
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 from egbad.errors import InvalidInputError
 
 app = typer.Typer()
@@ -25,7 +25,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Learn one handwritten digit, detect another, and write a report, in about a minute."""
-    check_writable(out)
+    check_outputs({"--out": out}, {"the data set": "mnist5k"})
     if normal == anomaly:
         raise InvalidInputError(f"The two digits must differ, got {normal} twice. Choose another --anomaly.")
     from egbad.cli import run_demo

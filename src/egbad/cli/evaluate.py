@@ -7,7 +7,7 @@ import typer
 
 from egbad.cli.command_line import command_line
 from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, NormalLabel
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 from egbad.errors import InvalidInputError
 
 app = typer.Typer()
@@ -45,8 +45,8 @@ def evaluate(
 
     Normal is the label that 'egbad fit' was given as --normal, otherwise 0. Text labels need one of the two.
     """
-    for path in filter(None, (report, save_threshold)):
-        check_writable(path)
+    outputs = {"--report": report, "--save-threshold": save_threshold}
+    check_outputs(outputs, {"MODEL": model, "DATA": data}, data_dir)
     if save_threshold is not None and (choose is None or save_threshold.exists()):
         raise InvalidInputError(
             "--save-threshold writes what --choose chooses to a new model file. Name one that does not "

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from egbad.cli.options import AsJson, ModelFile, check_suffix
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
 
@@ -20,7 +20,7 @@ def export(model: ModelFile, out: OnnxOutput, as_json: AsJson = False) -> None:
     'egbad score' accepts the file and needs no torch for it.
     """
     check_suffix(out, (".onnx",), "an exported model")
-    check_writable(out)
+    check_outputs({"--out": out}, {"MODEL": model})
     from egbad.cli import tables
     from egbad.detectors import registry
     from egbad.export import to_onnx

@@ -21,7 +21,7 @@ from egbad.cli.options import (
     SkipUnreadable,
     Workers,
 )
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
 
@@ -88,7 +88,7 @@ def fit(
 
     Processes that torchrun starts with this command train one model together.
     """
-    check_writable(out)
+    check_outputs({"--out": out}, {"DATA": data, "--columns": columns, "--init-from": init_from}, data_dir)
     from egbad.cli import inputs, parameters, run_fit
 
     options = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}

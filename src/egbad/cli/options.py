@@ -80,7 +80,7 @@ ImageSize = Annotated[
     ),
 ]
 SkipUnreadable = Annotated[
-    bool, typer.Option("--skip-unreadable", help="Skip images that cannot be read, and list them.")
+    bool, typer.Option("--skip-unreadable", help="Skip images and folders that cannot be read, and list them.")
 ]
 DataDir = Annotated[
     Path | None,

@@ -5,12 +5,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
 import typer
 
 from egbad.errors import EgbadError
+from egbad.output_files import is_device, printable
 
 _MAX_LISTED = 8  # files that a message names
 
@@ -20,7 +22,7 @@ _MAX_LISTED = 8  # files that a message names
 
 def note(text: str) -> None:
     """Write a line to stderr."""
-    sys.stderr.write(text + "\n")
+    sys.stderr.write(printable(text) + "\n")
     sys.stderr.flush()
 
 
@@ -74,16 +76,34 @@ def _with_full_stop(text: str) -> str:
 
 @contextmanager
 def stdout() -> Iterator[TextIO]:
-    """Yield stdout; end the command without an error if its reader has gone away, as with `| head`."""
+    """Yield stdout; end the command without an error if its reader has gone away, as with `| head`.
+
+    Characters that its encoding lacks are escaped, such as bytes in file names that are no UTF-8.
+    """
     try:
-        try:
-            yield sys.stdout
-        finally:
-            sys.stdout.flush()
+        with _escaping(sys.stdout) as out:
+            yield out
     except BrokenPipeError:
         # Python flushes stdout once more at exit. The null device accepts that.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(0) from None
+
+
+@contextmanager
+def _escaping(out: TextIO) -> Iterator[TextIO]:
+    """Make a stream escape the characters that it cannot encode in a `with` block, and flush it at the end."""
+    if not isinstance(out, TextIOWrapper):
+        try:
+            yield out
+        finally:
+            out.flush()
+        return
+    errors = out.errors
+    out.reconfigure(errors="backslashreplace")
+    try:
+        yield out
+    finally:
+        out.reconfigure(errors=errors)  # flushes
 
 
 def print_json(value: Any) -> None:
@@ -123,11 +143,16 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     EgbadError
-        If `path` is a folder, or its folder does not exist or is not writable.
+        If `path` is a folder or a file that is not writable, or its folder does not exist or is not writable.
     """
     if path.is_dir():
         raise EgbadError(f"The output must be a file, but '{path}' is a folder. Name a file in it.")
-    if not path.parent.is_dir():
-        raise EgbadError(f"There is no folder '{path.parent}' to write '{path.name}' to. Create it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise EgbadError(f"The folder '{path.parent}' is not writable. Choose another or change its permissions.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise EgbadError(f"The file '{path}' is not writable. Choose another or change its permissions.")
+    if is_device(path):
+        return
+    folder = Path(os.path.realpath(path)).parent if path.is_symlink() else path.parent
+    if not folder.is_dir():
+        raise EgbadError(f"There is no folder '{folder}' to write '{path.name}' to. Create it first.")
+    if not os.access(folder, os.W_OK):
+        raise EgbadError(f"The folder '{folder}' is not writable. Choose another or change its permissions.")

@@ -16,7 +16,7 @@ from egbad.cli.options import (
     SkipUnreadable,
     check_suffix,
 )
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
 
@@ -49,7 +49,7 @@ def report(
     The highest scores are explained, at most a thousand of them. Data may be larger than memory.
     """
     check_suffix(out, REPORT_FORMATS, "a report")
-    check_writable(out)
+    check_outputs({"--out": out}, {"MODEL": model, "DATA": data}, data_dir)
     from egbad.cli import inputs, run_report
 
     source = inputs.Source(data, label_column, image_size, data_dir, skip_unreadable=skip_unreadable)

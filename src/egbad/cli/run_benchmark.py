@@ -1,6 +1,5 @@
 """The work of `egbad benchmark` and `egbad compare`."""
 
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from egbad.cli.inputs import Source, normal_mask
 from egbad.cli.output import note, print_json
 from egbad.cli.tables import print_table
 from egbad.errors import EgbadError, InvalidInputError, StoppedError
+from egbad.output_files import printable, scratch_folder
 from egbad.progress import progress
 
 # Columns of the reports that also appear on the screen.
@@ -116,10 +116,10 @@ def compare(
         note("The labels of the data are not used. Use --normal LABEL or --label-column to measure against them.")
     variants = suites.select_variants(detectors, images=data.x.ndim > 2)
     _make_folder(options.out)
-    name = Path(source.given).name
+    name = printable(Path(source.given).name)
     header = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], command, row_names=data.files)
-    with tempfile.TemporaryDirectory(dir=options.out, prefix=".data-") as store:
-        task = suites.user_task(name, data, anomalous, Path(store) / "data.npz")
+    with scratch_folder(options.out, ".data-") as store:
+        task = suites.user_task(name, data, anomalous, store / "data.npz")
         jobs = make_jobs([task], variants, seeds)
         scores_dir = options.out / "scores" if anomalous is None else None
         records = _run(jobs, options, scores_dir)

@@ -12,7 +12,7 @@ from egbad.arrays import Array, Floats
 from egbad.benchmark.protocols import one_against_one
 from egbad.cli.tables import print_values
 from egbad.detectors.egbad import EGBAD
-from egbad.model_file import atomic_write
+from egbad.output_files import write_text
 from egbad.report import evaluation_report, evaluation_to_html, sample_by_score
 from egbad.scoring import metrics
 from egbad.training import TrainingConfig
@@ -78,8 +78,7 @@ def run_demo(
         command=f"egbad demo --normal {normal} --anomaly {anomaly} --seed {seed}",
         reconstructions=sample_by_score(detector.reconstruct, split.x_test, scores, split.anomalous, n_shown),
     )
-    with atomic_write(out) as draft:
-        draft.write_text(evaluation_to_html(report), encoding="utf-8")
+    write_text(out, evaluation_to_html(report))
     return result | {"report": str(out)}
 
 

@@ -18,7 +18,7 @@ from egbad.data.ragged import update_digest
 from egbad.detectors.base import Detector
 from egbad.errors import InvalidInputError
 from egbad.loading import load
-from egbad.model_file import atomic_write
+from egbad.output_files import printable, write_text
 from egbad.progress import progress
 from egbad.report import evaluation_report, evaluation_to_html
 from egbad.scoring import metrics
@@ -192,11 +192,11 @@ def write_report(evaluation: Evaluation, path: Path, command: str) -> None:
     command : str
         Command line that repeats the report.
     """
-    values, data_name = evaluation.metrics, Path(evaluation.data_name).name
+    values, data_name = evaluation.metrics, printable(Path(evaluation.data_name).name)
     digest = hashlib.sha256()
     update_digest(digest, evaluation.data.x)
     report = evaluation_report(
-        title=f"{evaluation.model_path.stem} on {data_name}",
+        title=f"{printable(evaluation.model_path.stem)} on {data_name}",
         summary=f"The model flags {values['flagged_anomalies']:.1%} of {values['anomalies']:,} anomalies and "
         f"{values['flagged_normals']:.1%} of {values['rows'] - values['anomalies']:,} normal {evaluation.scorer.kind_}. "
         f"AUROC {values['auroc']:.3f}.",
@@ -210,8 +210,7 @@ def write_report(evaluation: Evaluation, path: Path, command: str) -> None:
         data={"name": data_name, "rows": values["rows"], "digest": digest.hexdigest()},
         command=command,
     )
-    with atomic_write(path) as draft:
-        draft.write_text(evaluation_to_html(report), encoding="utf-8")
+    write_text(path, evaluation_to_html(report))
 
 
 def print_evaluation(evaluation: Evaluation, report: Path | None, *, as_json: bool) -> None:

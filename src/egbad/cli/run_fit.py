@@ -17,7 +17,8 @@ from egbad.data import Data, Stream, sample
 from egbad.detectors import registry
 from egbad.detectors.base import Detector
 from egbad.distributed import process_group, run_on_ray
-from egbad.errors import InvalidInputError, StoppedError, unknown
+from egbad.errors import EgbadError, InvalidInputError, StoppedError, unknown
+from egbad.output_files import is_device
 from egbad.progress import progress
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import ProcessGroup
@@ -70,6 +71,8 @@ class FitResult:
 
 def fit_on_ray(job: FitJob, workers: int | None) -> FitResult:
     """Fit on workers of Ray Train, and load the model that they wrote."""
+    if is_device(job.out):
+        raise InvalidInputError(f"--engine ray writes a model file, but '{job.out}' is a device. Name a file as --out.")
     run_on_ray(partial(fit_here, job), workers)
     detector = registry.load(job.out)
     return FitResult(detector, detector.n_train_ + detector.n_calibration_)
@@ -89,15 +92,33 @@ def fit_here(job: FitJob) -> FitResult | None:
     """
     init_from = None if job.init_from is None else registry.load(job.init_from)
     with process_group() as group, nullcontext() if group.is_first else silenced():
-        rows = _training_rows(job)
+        if is_device(job.out):
+            rows = _training_rows(job)
+            job.detector.fit(rows, init_from=init_from, process_group=group)
+            return _save(job, len(rows.x)) if group.is_first else None
         checkpoints = Checkpoints(f"{job.out}.checkpoints", every=job.checkpoint_seconds, resume=job.resume)
-        _fit(job.detector, rows, checkpoints, init_from, group)
-        if not group.is_first:
-            return None
-        job.detector.normal_label_ = job.normal
+        with checkpoints.lock(group):
+            rows = _training_rows(job)
+            _fit(job.detector, rows, checkpoints, init_from, group)
+            if not group.is_first:
+                return None
+            result = _save(job, len(rows.x), checkpoints)
+            checkpoints.clear()
+            return result
+
+
+def _save(job: FitJob, n_rows: int, checkpoints: Checkpoints | None = None) -> FitResult:
+    """Write the model file."""
+    job.detector.normal_label_ = job.normal
+    try:
         job.detector.save(job.out)
-        checkpoints.clear()
-        return FitResult(job.detector, len(rows.x))
+    except EgbadError as error:
+        if checkpoints is None or not checkpoints.exist():
+            raise
+        raise EgbadError(
+            f"{error} Run the same command with --resume to continue from '{checkpoints.folder}'."
+        ) from error
+    return FitResult(job.detector, n_rows)
 
 
 def _training_rows(job: FitJob) -> Data:

@@ -13,7 +13,7 @@ from egbad.data import Data, Stream
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
-from egbad.model_file import atomic_write
+from egbad.output_files import printable, write_text
 from egbad.progress import progress
 from egbad.report import (
     FindingsReport,
@@ -73,8 +73,8 @@ def report(
         scores,
         scorer.explain(highest.rows()),
         highest.locations,
-        model_name=model.stem,
-        data_name=Path(source.given).name,
+        model_name=printable(model.stem),
+        data_name=printable(Path(source.given).name),
         command=command,
         n_top=n_top,
         n_reasons=n_reasons,
@@ -159,8 +159,7 @@ def write_findings(findings: FindingsReport, path: Path, language: str) -> None:
         text = findings_to_markdown(findings, language)
     else:
         text = findings_to_json(findings)
-    with atomic_write(path) as draft:
-        draft.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _summarize(findings: FindingsReport) -> dict[str, Any]:

@@ -12,14 +12,16 @@ from egbad.arrays import Array
 from egbad.cli.follow import answer_rows
 from egbad.cli.inputs import Source
 from egbad.cli.output import count_of, note, note_skipped, print_json
+from egbad.cli.output_check import check_output_folder, check_outputs
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
 from egbad.data import Stream
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
+from egbad.output_files import locked_folder
 from egbad.progress import progress
 from egbad.scoring import calibration
-from egbad.scoring.score_files import ScoreFolder, count_rows, write_scores
+from egbad.scoring.score_files import FIRST_PART, ScoreFolder, count_rows, write_scores
 from egbad.scoring.score_tables import OutputColumns, score_columns
 from egbad.scoring.scorer import Scorer
 
@@ -123,6 +125,11 @@ def _check(request: ScoreRequest) -> None:
         raise InvalidInputError("--engine ray writes a folder of parts. Name a folder as --out.")
     if request.out is not None:
         check_score_target(request.out)
+    inputs = {"MODEL": request.model, "DATA": request.data}
+    if request.out is not None and request.to_folder:
+        check_output_folder("--out", request.out, [FIRST_PART], inputs, request.data_dir)
+    else:
+        check_outputs({"--out": request.out}, inputs, request.data_dir)
 
 
 # -- one table ---------------------------------------------------------------------------------------------------------
@@ -185,12 +192,13 @@ def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, outp
         "image_size": request.image_size,
         "batch_size": request.batch_size,
     }
-    data_folder = Path(source.given) if Path(source.given).is_dir() else None
-    folder = ScoreFolder(request.out, request.model, inputs | asdict(output), data_folder)
-    if request.engine == "ray":
-        summary = _write_parts_on_ray(request, stream, output, folder)
-    else:
-        summary = _write_parts(scorer, stream, output, folder)
+    busy = f"Another job is writing scores to '{request.out}'. Wait until it ends, or choose another folder."
+    with locked_folder(request.out, busy):
+        folder = ScoreFolder(request.out, request.model, inputs | asdict(output))
+        if request.engine == "ray":
+            summary = _write_parts_on_ray(request, stream, output, folder)
+        else:
+            summary = _write_parts(scorer, stream, output, folder)
     summary.unreadable = stream.unreadable
     if not summary.rows:
         raise InvalidInputError(f"'{source.given}' must hold rows or images that can be read, got none.")

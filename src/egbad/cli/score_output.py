@@ -9,24 +9,22 @@ from typing import IO, Any
 
 from egbad.arrays import Array
 from egbad.cli.options import check_suffix
-from egbad.cli.output import check_writable, stdout
-from egbad.model_file import atomic_write
+from egbad.cli.output import stdout
+from egbad.output_files import atomic_write, is_device
 from egbad.scoring.score_files import ParquetTableWriter
 
 SCORE_FORMATS = (".csv", ".parquet", ".jsonl")
 
 
 def check_score_target(path: Path) -> None:
-    """Raise if scores cannot be written to a file, or if its format is not known; folders check themselves."""
-    if is_folder_target(path):
-        return
-    check_suffix(path, SCORE_FORMATS, "scores")
-    check_writable(path)
+    """Raise if the format of a file of scores is not known. Devices and pipes receive CSV."""
+    if not is_folder_target(path) and not is_device(path):
+        check_suffix(path, SCORE_FORMATS, "scores")
 
 
 def is_folder_target(path: Path) -> bool:
     """Return True if scores for `path` are written as a folder of parts."""
-    return path.is_dir() or not path.suffix
+    return path.is_dir() or not (path.suffix or is_device(path))
 
 
 class TextTable:
@@ -63,7 +61,7 @@ def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWrit
             with ParquetTableWriter(draft) as table:
                 yield table
         else:
-            with draft.open("w", encoding="utf-8", newline="") as file:
+            with draft.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 yield TextTable(file, suffix)
 
 

@@ -15,7 +15,7 @@ from egbad.cli.options import (
     NormalLabel,
     Seed,
 )
-from egbad.cli.output import check_writable
+from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
 
@@ -54,7 +54,7 @@ def tune(
 
     Needs the extra 'tune': pip install 'egbad[tune]'.
     """
-    check_writable(out)
+    check_outputs({"--out": out}, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_tune
 
     request = run_tune.TuneRequest(

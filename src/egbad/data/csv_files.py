@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.csv
 
 from egbad.data.column_types import CATEGORY
-from egbad.data.file_errors import arrow_errors, require_rows
+from egbad.data.file_errors import arrow_errors, arrow_source, require_rows
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Stream
 from egbad.data.table_columns import convert_batches, convert_table
@@ -33,7 +33,7 @@ def read_csv(path: Path, options: ReadOptions) -> Data:
         If it has no rows, or a column does not hold what its type says.
     """
     with arrow_errors(path):
-        table = pa.csv.read_csv(path, convert_options=_convert_options(options, {}))
+        table = pa.csv.read_csv(arrow_source(path), convert_options=_convert_options(options, {}))
     return require_rows(path, convert_table(path, table, options))
 
 
@@ -70,7 +70,7 @@ def stream_csv(path: Path, options: ReadOptions) -> Stream:
 def _open(path: Path, options: ReadOptions, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
     """Open a CSV file whose columns have the given types."""
     read_options = pa.csv.ReadOptions(block_size=options.batch_sizes.csv_bytes)
-    return pa.csv.open_csv(path, read_options, convert_options=_convert_options(options, types))
+    return pa.csv.open_csv(arrow_source(path), read_options, convert_options=_convert_options(options, types))
 
 
 def _convert_options(options: ReadOptions, types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 
 from egbad.data.stream import Data
 from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.output_files import printable
 
 
 def unreadable_file_error(path: Path, error: Exception) -> UnreadableFileError:
@@ -27,6 +29,20 @@ def unreadable_file_error(path: Path, error: Exception) -> UnreadableFileError:
     return UnreadableFileError(
         f"'{path}' cannot be read as {path.suffix.lower()}: {reason.rstrip('.')}. Check the file."
     )
+
+
+def arrow_source(path: Path) -> Path | IO[bytes]:
+    """Return a path as Arrow opens it: an open file if the name is no UTF-8, which Arrow requires.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Path or binary file
+    """
+    return path if str(path) == printable(path) else path.open("rb")
 
 
 @contextmanager

@@ -6,23 +6,24 @@ Images are greyscale unless at least one of them is in colour.
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from glob import glob, has_magic
+from glob import has_magic
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from egbad.arrays import Array
+from egbad.data.file_search import find_files, is_hidden
 from egbad.data.image_decoder import OPENING_COST, ImageDecoder, ImageHeader, common_size, map_images, read_header
 from egbad.data.options import BatchSizes, ReadOptions
 from egbad.data.ragged import ragged_array
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data, Partition, Stream
 from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.output_files import printable
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".jfif", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".avif", ".pgm", ".ppm")
 # Images that cannot be read. They are named in an error instead of being ignored like other files.
 _OTHER_IMAGE_SUFFIXES = (".heic", ".heif", ".jp2", ".jxl", ".dcm", ".dng", ".cr2", ".nef", ".arw", ".exr", ".psd")
-_SYSTEM_FOLDERS = ("__MACOSX", "@eaDir", "$RECYCLE.BIN")  # copies and previews that other systems put beside images
 FOLDER_LABELS = "folder"  # label column of images: the name of the folder of each
 
 
@@ -46,7 +47,6 @@ def find_images(path: Path) -> ImageFiles | None:
     """Find the images at a path.
 
     Files and folders whose names begin with a dot are ignored, and folders such as `__MACOSX`: they hold copies and previews.
-    Links to files that do not exist are found, so that reading them is an error.
 
     Parameters
     ----------
@@ -58,32 +58,16 @@ def find_images(path: Path) -> ImageFiles | None:
     ImageFiles or None
         None if there are no images.
     """
-    folder = path
+    found = find_files(path).files
     if path.is_dir():
-        found = [file for file in path.rglob("*") if not _is_hidden(file.relative_to(path))]
-    elif path.is_file():
-        folder, found = path.parent, [path]
-    else:
+        found = tuple(file for file in found if not is_hidden(file.relative_to(path)))
+    elif not path.is_file():
         n_fixed = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))
-        matches = (Path(name) for name in glob(str(path), recursive=True))
-        found = [file for file in matches if not _is_hidden(Path(*file.parts[n_fixed:]))]
-    images = tuple(sorted(file for file in found if _is_image(file)))
+        found = tuple(file for file in found if not is_hidden(Path(*file.parts[n_fixed:])))
+    images = tuple(file for file in found if file.suffix.lower() in IMAGE_SUFFIXES + _OTHER_IMAGE_SUFFIXES)
     if not any(file.suffix.lower() in IMAGE_SUFFIXES for file in images):
         return None
-    if folder == path and not path.is_dir():
-        folder = Path(os.path.commonpath([file.parent for file in images]))
-    return ImageFiles(folder, images)
-
-
-def _is_image(file: Path) -> bool:
-    """Return True for an image, or a link to one that does not exist."""
-    is_image = file.suffix.lower() in IMAGE_SUFFIXES + _OTHER_IMAGE_SUFFIXES
-    return is_image and (file.is_file() or (file.is_symlink() and not file.exists()))
-
-
-def _is_hidden(path: Path) -> bool:
-    """Return True if a part of a path is a hidden file or a folder of an operating system."""
-    return any((part[0] == "." and part not in (".", "..")) or part in _SYSTEM_FOLDERS for part in path.parts)
+    return ImageFiles(path if path.is_dir() else Path(os.path.commonpath([file.parent for file in images])), images)
 
 
 def list_images(paths: Sequence[Path]) -> ImageFiles:
@@ -171,7 +155,7 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
             paths.append(path)
             headers.append(header)
         elif options.skip_unreadable:
-            unreadable.append(str(path))
+            unreadable.append(printable(path))
         else:
             raise header
     if not headers:
@@ -275,10 +259,10 @@ class _ImagePartitionReader:
                     raise image
             yield Data(
                 self._stack(images),
-                files=tuple(os.path.relpath(path, self.folder) for path in paths),
-                labels=np.array([path.parent.name for path in paths]) if self.options.label_column else None,
+                files=tuple(printable(os.path.relpath(path, self.folder)) for path in paths),
+                labels=np.array([printable(path.parent.name) for path in paths]) if self.options.label_column else None,
                 first_row=first_row,
-                unreadable=tuple(map(str, unreadable)),
+                unreadable=tuple(map(printable, unreadable)),
             )
             first_row += len(images)
 

@@ -8,10 +8,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from egbad.data.file_errors import arrow_errors, no_rows_error, require_rows
+from egbad.data.file_errors import arrow_errors, arrow_source, no_rows_error, require_rows
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Partition
 from egbad.data.table_columns import convert_batches, convert_table, match_columns
+from egbad.output_files import printable
 
 
 def read_parquet(path: Path, options: ReadOptions) -> Data:
@@ -34,7 +35,7 @@ def read_parquet(path: Path, options: ReadOptions) -> Data:
         If it has no rows, or a column does not hold what its type says.
     """
     with arrow_errors(path):
-        table = pa.parquet.read_table(path)
+        table = pa.parquet.read_table(arrow_source(path))
     return require_rows(path, convert_table(path, table, options))
 
 
@@ -114,7 +115,7 @@ class _ParquetPartitionReader:
                 if first is None and span.path != self.first_path:
                     first = next(self._read(_RowSpan(self.first_path, 0, self.options.batch_sizes.rows)))
                 first = first or data
-                yield replace(match_columns(self.first_path, first, span.path, data), source=str(span.path))
+                yield replace(match_columns(self.first_path, first, span.path, data), source=printable(span.path))
 
     def _read(self, span: _RowSpan) -> Iterator[Data]:
         batches = _read_batches(span, self.options.batch_sizes.rows)
@@ -123,7 +124,7 @@ class _ParquetPartitionReader:
 
 def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield batches of equal length, counted from the start of the span, whatever the row groups of the file are."""
-    file = pa.parquet.ParquetFile(span.path, pre_buffer=False)
+    file = pa.parquet.ParquetFile(arrow_source(span.path), pre_buffer=False)
     ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
     starts = np.r_[0, ends[:-1]]
     groups = [int(i) for i in np.flatnonzero((ends > span.start) & (starts < span.stop))]
@@ -145,7 +146,7 @@ def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
 def _count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file from its metadata."""
     with arrow_errors(path):
-        n_rows = int(pa.parquet.ParquetFile(path, pre_buffer=False).metadata.num_rows)
+        n_rows = int(pa.parquet.ParquetFile(arrow_source(path), pre_buffer=False).metadata.num_rows)
     if n_rows == 0:
         raise no_rows_error(path)
     return n_rows

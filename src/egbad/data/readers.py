@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from egbad.data.column_types import ColumnTypes
+from egbad.data.file_search import UnreadablePath, find_files, is_hidden
 from egbad.data.images import IMAGE_SUFFIXES, ImageFiles, find_images, list_images, read_images, stream_images
 from egbad.data.numpy_files import read_npy, read_npz
 from egbad.data.options import DEFAULT_BATCH_SIZES, BatchSizes, ReadOptions
 from egbad.data.stream import Data, Stream, as_stream
 from egbad.data.tables import TABLE_SUFFIXES, find_tables, read_tables, stream_tables
 from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.output_files import printable
 
 PathLike = str | os.PathLike[str]
 
@@ -51,7 +54,7 @@ def read(
         Side of the patches in pixels for a detector that scores patches. Images then keep their sizes, but each side
         has at least this length.
     skip_unreadable : bool
-        True to skip images that cannot be read; the result lists them in `unreadable`.
+        True to skip images, folders and broken links that cannot be read; the result lists them in `unreadable`.
     batch_sizes : BatchSizes
         Sizes of the batches that files are read in.
 
@@ -62,7 +65,7 @@ def read(
     Raises
     ------
     UnreadableFileError
-        If a file is missing, damaged or of an unknown format.
+        If a file is missing, damaged or of an unknown format, or a folder in the folder cannot be read.
     InvalidInputError
         If there are no rows, no such label column, or a column does not hold what its type says.
 
@@ -78,11 +81,12 @@ def read(
     (('size', 'colour'), ('number', 'category'), [0, 1])
     """
     options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
-    files = _find_files(path)
+    unreadable, files = _unreadable(path, options), _find_files(path)
     if isinstance(files, ImageFiles):
-        return read_images(files, options)
+        data = read_images(files, options)
+        return replace(data, unreadable=(*unreadable, *data.unreadable))
     if isinstance(files, tuple):
-        return read_tables(files, options)
+        return replace(read_tables(files, options), unreadable=unreadable)
     reader = _ARRAY_READERS.get(files.suffix.lower())
     if reader is None:
         known = ", ".join([*_ARRAY_READERS, *TABLE_SUFFIXES])
@@ -122,11 +126,11 @@ def open_stream(
         See `read`.
     """
     options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
-    files = _find_files(path)
-    if isinstance(files, ImageFiles):
-        return stream_images(files, options)
-    if isinstance(files, tuple):
-        return stream_tables(files, options)
+    unreadable, files = _unreadable(path, options), _find_files(path)
+    if isinstance(files, ImageFiles | tuple):
+        stream = stream_images(files, options) if isinstance(files, ImageFiles) else stream_tables(files, options)
+        stream.unreadable[:0] = unreadable
+        return stream
     return as_stream(read(files, label_column=label_column), batch_sizes.rows)
 
 
@@ -145,11 +149,30 @@ def list_files(path: PathLike) -> list[Path]:
     """
     path = Path(path)
     if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file())
+        return [*find_files(path).files]
     files = _find_files(path)
     if isinstance(files, ImageFiles):
         return [*files.paths]
     return [*files] if isinstance(files, tuple) else [files]
+
+
+def _unreadable(given: PathLike | Sequence[PathLike], options: ReadOptions) -> tuple[str, ...]:
+    """Return the paths that hold data, perhaps, and cannot be read. Raise unless they are skipped."""
+    if not isinstance(given, str | os.PathLike):
+        return ()
+    path = Path(given)
+    found = [entry for entry in find_files(path).unreadable if _may_hold_data(entry, path)]
+    if found and not options.skip_unreadable:
+        raise UnreadableFileError(found[0].error)
+    return tuple(printable(entry.path) for entry in found)
+
+
+def _may_hold_data(entry: UnreadablePath, folder: Path) -> bool:
+    """Return True for folders, tables, images and links without a suffix that are not hidden."""
+    path = entry.path
+    inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
+    is_data = entry.is_folder or path.suffix.lower() in ("", *TABLE_SUFFIXES, *IMAGE_SUFFIXES)
+    return is_data and not is_hidden(inner)
 
 
 def _find_files(given: PathLike | Sequence[PathLike]) -> ImageFiles | tuple[Path, ...] | Path:

@@ -37,7 +37,7 @@ class Data:
         For a sample: rows with levels, missing values or extremes that the sample lacks. They are used for training,
         but not for calibration.
     unreadable : tuple of str
-        Image files that were skipped while this batch was read.
+        Images, folders and broken links that were skipped while this batch was read.
     """
 
     x: Array
@@ -89,7 +89,7 @@ class Stream:
     n_rows : int or None
     partitions : tuple of Partition or None
     unreadable : list of str
-        Image files that were skipped so far. The list is complete once all batches have been read.
+        Images, folders and broken links that were skipped so far. The list is complete once all batches have been read.
     shrunk : ((int, int), (int, int)), optional
         Height and width of large images in their files, and of the images that are read, if nobody asked for this size.
     """

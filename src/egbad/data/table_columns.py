@@ -13,6 +13,7 @@ from egbad.data.file_errors import arrow_errors, no_rows_error
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data
 from egbad.errors import InvalidInputError
+from egbad.output_files import printable
 
 
 def convert_batches(
@@ -84,7 +85,7 @@ def add_folder_columns(path: Path, data: Data) -> Data:
     -------
     Data
     """
-    pairs = [part.partition("=") for part in path.parts[:-1]]
+    pairs = [printable(part).partition("=") for part in path.parts[:-1]]
     added = [(name, value) for name, equals, value in pairs if equals and name and name not in (data.columns or ())]
     if not added or data.columns is None:
         return data

@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from glob import glob
 from pathlib import Path
 
 import numpy as np
 
 from egbad.data.csv_files import read_csv, stream_csv
+from egbad.data.file_search import find_files
 from egbad.data.options import ReadOptions
 from egbad.data.parquet_files import partition_parquet, read_parquet
 from egbad.data.stream import Data, Stream
 from egbad.data.table_columns import match_columns
+from egbad.output_files import printable
 
 TABLE_SUFFIXES = (".csv", ".parquet")
 
@@ -32,13 +33,10 @@ def find_tables(path: Path) -> tuple[Path, ...] | None:
     tuple of Path or None
         Paths in ascending order, None if there are no tables.
     """
-    if path.is_file():
-        return (path,) if path.suffix.lower() in TABLE_SUFFIXES else None
+    found = [file for file in find_files(path).files if file.suffix.lower() in TABLE_SUFFIXES]
     if path.is_dir():
-        found = [p for p in path.rglob("*") if not any(part[0] in "._" for part in p.relative_to(path).parts)]
-    else:
-        found = [Path(name) for name in glob(str(path), recursive=True)]
-    return tuple(sorted(p for p in found if p.suffix.lower() in TABLE_SUFFIXES and p.is_file())) or None
+        found = [file for file in found if not any(part[0] in "._" for part in file.relative_to(path).parts)]
+    return tuple(found) or None
 
 
 def read_tables(paths: Sequence[Path], options: ReadOptions) -> Data:
@@ -101,19 +99,17 @@ def stream_tables(paths: Sequence[Path], options: ReadOptions) -> Stream:
     """
     if all(path.suffix.lower() == ".parquet" for path in paths):
         return Stream.from_partitions(partition_parquet(paths, options))
-    streams = [_stream_table(path, options) for path in paths]
     if len(paths) == 1:
-        return streams[0]
+        return _stream_table(paths[0], options)
 
     def batches() -> Iterator[Data]:
         first: Data | None = None
-        for path, stream in zip(paths, streams, strict=True):
-            for data in stream.batches:
+        for path in paths:  # opened one at a time: a process may have about a thousand files open
+            for data in _stream_table(path, options).batches:
                 first = first or data
-                yield replace(match_columns(paths[0], first, path, data), source=str(path))
+                yield replace(match_columns(paths[0], first, path, data), source=printable(path))
 
-    counts = [stream.n_rows for stream in streams if stream.n_rows is not None]
-    return Stream(batches(), sum(counts) if len(counts) == len(streams) else None)
+    return Stream(batches())
 
 
 def _read_table(path: Path, options: ReadOptions) -> Data:

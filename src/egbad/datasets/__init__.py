@@ -7,6 +7,7 @@ names : names of all data sets.
 describe : size, shape and terms of all data sets.
 load : load a data set.
 fetch : download the files of a data set.
+local_files : list the files of a data set that are on this machine.
 Dataset : rows or images with labels.
 DatasetSource : facts about a data set and its files.
 """
@@ -19,9 +20,10 @@ from pathlib import Path
 
 from egbad.datasets import adbench, arrhythmia, cifar10, digits, fashion_mnist, kdd99, magnetic_tile, mnist, mnist5k
 from egbad.datasets.dataset import Dataset, DatasetSource
+from egbad.datasets.files import find_file
 from egbad.errors import unknown
 
-__all__ = ["Dataset", "DatasetSource", "Listing", "describe", "fetch", "load", "names"]
+__all__ = ["Dataset", "DatasetSource", "Listing", "describe", "fetch", "load", "local_files", "names"]
 
 _MODULES = (kdd99, mnist, fashion_mnist, mnist5k, cifar10, digits, arrhythmia, magnetic_tile)
 _SOURCES: dict[str, DatasetSource] = {module.SOURCE.name: module.SOURCE for module in _MODULES} | adbench.SOURCES
@@ -169,6 +171,36 @@ def fetch(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Pat
     """
     _check_name(name)
     return _SOURCES[name].obtain(data_dir)
+
+
+def local_files(name: str, data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
+    """List the files of a data set that are on this machine.
+
+    Parameters
+    ----------
+    name : str
+        One of `names`.
+    data_dir : path, optional
+        Local copy of the public data sets. By default the environment variable EGBAD_DATA, then the cache.
+
+    Returns
+    -------
+    list of Path
+
+    Raises
+    ------
+    InvalidInputError
+        For an unknown name, with the nearest known one.
+    UnreadableFileError
+        If the local copy does not exist.
+
+    Examples
+    --------
+    >>> local_files("digits")
+    []
+    """
+    _check_name(name)
+    return [path for file in _SOURCES[name].files if (path := find_file(file, data_dir))]
 
 
 def _check_name(name: str) -> None:

@@ -33,8 +33,8 @@ from egbad.export.onnx_scorer import (
     OnnxScorer,
     encode_scores,
 )
-from egbad.model_file import atomic_write
 from egbad.nn.ops import VECTOR_SIZE
+from egbad.output_files import atomic_write
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import RowEncoder
 

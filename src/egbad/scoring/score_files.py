@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 
 from egbad.data import Data, Stream
 from egbad.data.file_errors import arrow_errors
-from egbad.errors import EgbadError, InvalidInputError
-from egbad.model_file import atomic_write
+from egbad.errors import InvalidInputError
+from egbad.output_files import atomic_write, write_text
 from egbad.scoring.score_tables import Advance, Columns, OutputColumns, score_columns
 
 BATCHES_PER_FILE = 64  # batches in one file if the source is not partitioned
+_PART = "part-{:05}.parquet"
+FIRST_PART = _PART.format(0)
 _MANIFEST = "_about.json"  # readers of tables ignore files that begin with an underscore
 
 
@@ -31,35 +33,21 @@ class ScoreFolder:
     Parameters
     ----------
     folder : Path
-        Created if it does not exist.
+        Existing folder.
     model : Path
         Model file that computes the scores.
     options : dict
         Everything else that the scores depend on, as JSON stores it.
-    source : Path, optional
-        The scored data, if it is a folder.
 
     Raises
     ------
     InvalidInputError
-        If the folder contains other files or scores with other options, or lies inside the scored data.
-    EgbadError
-        If the folder cannot be created.
+        If the folder contains other files or scores with other options.
     """
 
-    def __init__(self, folder: Path, model: Path, options: dict[str, Any], source: Path | None = None) -> None:
+    def __init__(self, folder: Path, model: Path, options: dict[str, Any]) -> None:
         self.folder = folder
-        if source is not None and source.resolve() in (folder.resolve(), *folder.resolve().parents):
-            raise InvalidInputError(
-                f"The folder for the scores must be outside of the data '{source}', got '{folder}'. Pass another folder."
-            )
         manifest = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **options}
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EgbadError(
-                f"The folder '{folder}' cannot be created: {error.strerror}. Pass another folder."
-            ) from error
         file = folder / _MANIFEST
         if file.exists():
             if file.read_text(encoding="utf-8") != json.dumps(manifest):
@@ -67,17 +55,16 @@ class ScoreFolder:
                     f"The folder '{folder}' contains scores of another model, of other data or with other options. "
                     "Pass another folder."
                 )
-        elif any(folder.iterdir()):
+        elif any(not path.name.startswith(f".{_MANIFEST}.") for path in folder.iterdir()):  # a killed job's draft
             raise InvalidInputError(
                 f"The folder '{folder}' must be empty or contain files of the same scores. Pass another folder."
             )
         else:
-            with atomic_write(file) as draft:
-                draft.write_text(json.dumps(manifest), encoding="utf-8")
+            write_text(file, json.dumps(manifest))
 
     def path(self, number: int) -> Path:
         """Return the path of a file by its number, counted from 0."""
-        return self.folder / f"part-{number:05}.parquet"
+        return self.folder / _PART.format(number)
 
     def files(self, stream: Stream, batches_per_file: int = BATCHES_PER_FILE) -> Iterator[tuple[Path, Iterator[Data]]]:
         """Iterate over the files of a stream and the batches that belong into each.
@@ -120,6 +107,7 @@ class ParquetTableWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._writer: Any = None
+        self._file: Any = None
 
     @property
     def is_empty(self) -> bool:
@@ -131,7 +119,8 @@ class ParquetTableWriter:
 
     def __exit__(self, *error: object) -> None:
         if self._writer is not None:
-            self._writer.close()
+            with self._file:
+                self._writer.close()
 
     def write(self, columns: Columns) -> None:
         """Append rows.
@@ -145,7 +134,8 @@ class ParquetTableWriter:
         if self._writer is None:
             # A column that is empty in the first batch may contain text in a later one.
             fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]
-            self._writer = pq.ParquetWriter(self.path, pa.schema(fields))
+            self._file = self.path.open("wb")  # Arrow itself opens no path that is not UTF-8
+            self._writer = pq.ParquetWriter(self._file, pa.schema(fields))
         self._writer.write_table(batch.cast(self._writer.schema))
 
 

@@ -3,7 +3,8 @@
 import os
 import time
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -14,12 +15,14 @@ import torch
 from egbad.arrays import State
 from egbad.errors import EgbadError, HealthWarning, InvalidInputError, UnreadableFileError
 from egbad.model_file import Manifest, read, with_prefix_removed, write
+from egbad.output_files import locked_folder
 from egbad.training.health import Event
 from egbad.training.history import History
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 from egbad.training.state import StateDict
 
 _PATTERN = "step-*.checkpoint"
+_DRAFTS = f".{_PATTERN}.*"  # of processes that were killed while they wrote
 _N_KEPT = 2
 
 
@@ -80,7 +83,35 @@ class Checkpoints:
         self.elapsed_seconds = 0.0
         self._fingerprint: dict[str, Any] = {}
         self._process_group = SINGLE_PROCESS
+        self._is_locked = False
         self._opened = self._last_saved = time.monotonic()
+
+    @contextmanager
+    def lock(self, process_group: ProcessGroup = SINGLE_PROCESS) -> Iterator[None]:
+        """Keep other fits from using the folder in a `with` block. The lock ends with the process, even if it is killed.
+
+        Parameters
+        ----------
+        process_group : ProcessGroup
+            Processes that train together. Only the first one locks the folder.
+
+        Raises
+        ------
+        EgbadError
+            If another fit uses the folder, or it cannot be created.
+        """
+        if self._is_locked or not process_group.is_first:
+            yield
+            return
+        message = f"Another fit is using '{self.folder}'. Wait until it ends, or write to another file or folder."
+        with locked_folder(self.folder, message):
+            self._is_locked = True
+            try:
+                yield
+            finally:
+                self._is_locked = False
+                with suppress(OSError):  # it holds checkpoints
+                    self.folder.rmdir()
 
     def open(self, fingerprint: Mapping[str, Any], process_group: ProcessGroup = SINGLE_PROCESS) -> None:
         """Start the clock, and find the checkpoint to resume from or remove old ones.
@@ -101,6 +132,8 @@ class Checkpoints:
         self._opened = self._last_saved = time.monotonic()
         if not self.resume:
             self.clear()
+        elif process_group.is_first:
+            _remove(self.folder.glob(_DRAFTS))
         self.newest = self._find_newest() if self.resume else None
         self.elapsed_seconds = self.newest.metadata["seconds"] if self.newest else 0.0
 
@@ -149,7 +182,7 @@ class Checkpoints:
         return self._process_group.is_first and time.monotonic() - self._last_saved >= self.every
 
     def save(self, step: int, metadata: Mapping[str, Any], arrays: State) -> None:
-        """Write a checkpoint and remove all but the newest two.
+        """Write a checkpoint and remove all but the newest two. Warn if it cannot be written, as the fit can go on.
 
         Parameters
         ----------
@@ -157,37 +190,52 @@ class Checkpoints:
             Number of steps so far.
         metadata : mapping of str to JSON value
         arrays : dict of str to ndarray
+        """
+        if not self._process_group.is_first:
+            return
+        seconds = self.elapsed_seconds + time.monotonic() - self._opened
+        state = {"fingerprint": self._fingerprint, "metadata": {**metadata, "seconds": seconds}}
+        manifest = Manifest(library=version("egbad"), detector="checkpoint", parameters={}, state=state)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write(self.folder / f"step-{step:012d}.checkpoint", manifest, arrays)
+            _remove(self.paths()[:-_N_KEPT])
+        except (EgbadError, OSError) as error:
+            reason = error.__cause__ if isinstance(error.__cause__, OSError) else error
+            warnings.warn(
+                f"A checkpoint cannot be written to '{self.folder}': {getattr(reason, 'strerror', None) or reason}. The fit "
+                "goes on without it. Check free space and permissions.",
+                HealthWarning,
+                stacklevel=2,
+            )
+        self._last_saved = time.monotonic()
+
+    def clear(self) -> None:
+        """Remove all checkpoints, partly written ones too, and the folders that are empty then.
 
         Raises
         ------
         EgbadError
-            If the folder or the file cannot be written.
+            If another fit uses the folder.
         """
-        if not self._process_group.is_first:
+        if not self._process_group.is_first or not self.folder.is_dir():
             return
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise EgbadError(
-                f"Cannot create the checkpoint folder '{self.folder}': {error.strerror}. Choose another folder."
-            ) from error
-        seconds = self.elapsed_seconds + time.monotonic() - self._opened
-        state = {"fingerprint": self._fingerprint, "metadata": {**metadata, "seconds": seconds}}
-        manifest = Manifest(library=version("egbad"), detector="checkpoint", parameters={}, state=state)
-        write(self.folder / f"step-{step:012d}.checkpoint", manifest, arrays)
-        for old in self.paths()[:-_N_KEPT]:
-            old.unlink()
-        self._last_saved = time.monotonic()
+        with self.lock():  # removes the folder if it is empty
+            try:
+                _remove([*self.folder.rglob(_PATTERN), *self.folder.rglob(_DRAFTS)])
+            except OSError as error:
+                message = (
+                    f"The checkpoints in '{self.folder}' cannot be removed: {error.strerror or error}. Remove them."
+                )
+                warnings.warn(message, HealthWarning, stacklevel=2)
+            for folder in [path for path in self.folder.glob("*") if path.is_dir()]:
+                with suppress(OSError):  # it holds other files
+                    folder.rmdir()
 
-    def clear(self) -> None:
-        """Remove all checkpoints, partly written ones too, and the folders that are empty then."""
-        if not self._process_group.is_first:
-            return
-        for path in [*self.folder.rglob(_PATTERN), *self.folder.rglob(f".{_PATTERN}.*")]:
-            path.unlink()
-        for folder in [*(path for path in self.folder.glob("*") if path.is_dir()), self.folder]:
-            if folder.is_dir() and not any(folder.iterdir()):
-                folder.rmdir()
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 class StageCheckpoints:

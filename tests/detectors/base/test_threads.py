@@ -11,8 +11,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from egbad.detectors.base.threads import BlasThreadLimit, map_threads, one_thread
+from egbad.detectors.base.threads import BlasThreadLimit, call_after_fork, map_threads, one_thread
 from egbad.detectors.pca import PCA
+from egbad.detectors.registry import create
 
 forks = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
@@ -168,3 +169,35 @@ def test_a_child_forked_while_another_thread_sets_the_limit_does_not_hang(mark):
                 return blas_thread_numbers() == {1}
 
         assert exit_code_of_child(enter) == 0
+
+
+# -- call_after_fork ---------------------------------------------------------------------------------------------------
+
+
+def test_without_a_fork_a_function_runs_on_the_calling_thread():
+    assert call_after_fork(threading.get_ident) == threading.get_ident()
+
+
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+def test_after_a_fork_a_function_runs_on_a_new_thread_with_the_same_limits(mark):
+    def work():
+        with threadpool_limits(1):
+            ident, numbers = call_after_fork(lambda: (threading.get_ident(), blas_thread_numbers()))
+        try:
+            call_after_fork(lambda: 1 / 0)
+        except ZeroDivisionError:
+            return ident != threading.get_ident() and numbers == {1}
+
+    assert exit_code_of_child(work) == 0
+
+
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+@pytest.mark.parametrize(("name", "options"), [("egbad", {"training__steps": 3}), ("knn", {}), ("blend", {})])
+def test_a_forked_child_fits_as_its_parent_does(name, options, threads, mark):
+    x = np.random.default_rng(0).normal(size=(300, 4))
+
+    def fit():
+        return create(name, random_state=0, alpha=0.1, **options).fit(x).anomaly_score(x)
+
+    expected = fit()
+    assert exit_code_of_child(lambda: np.array_equal(fit(), expected)) == 0

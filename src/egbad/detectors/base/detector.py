@@ -3,6 +3,7 @@
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self
 
@@ -17,6 +18,7 @@ from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.provenance import seed_of, versions
 from egbad.detectors.base.saving import SaveMixin
 from egbad.detectors.base.settings import PreprocessingSettings, Recipe, S, recipe_values, resolve_settings, validated
+from egbad.detectors.base.threads import call_after_fork
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import sample_exemplars
 from egbad.preprocessing.config import Preprocessing
@@ -39,6 +41,10 @@ class FitContext:
     checkpoints: Checkpoints | None = None
     init_from: "Detector[Any] | None" = None  # the only option that changes the result
     process_group: ProcessGroup = SINGLE_PROCESS
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keep other fits from using the same checkpoints in a `with` block."""
+        return nullcontext() if self.checkpoints is None else self.checkpoints.lock(self.process_group)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -154,7 +160,8 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
             raise InvalidInputError(f"n_exemplars must be at least 0, got {self.n_exemplars}.")
         self._check_init_from(init_from)
         context = FitContext(callback, callback_interval, checkpoints, init_from, process_group)
-        return self._fit(self.check_input(X, fitting=True), context, started)
+        with context.lock():
+            return call_after_fork(lambda: self._fit(self.check_input(X, fitting=True), context, started))
 
     def _fit(self, data: Data, context: FitContext, started: float, encoder: Encoder | None = None) -> Self:
         """Hold out calibration rows of checked data, learn from the others and set the threshold."""

@@ -2,17 +2,52 @@
 
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from contextvars import copy_context
 from itertools import chain, islice
-from threading import Event, Lock
+from threading import Event, Lock, Thread
 from typing import Any, TypeVar
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 A = TypeVar("A")
 B = TypeVar("B")
+
+_PROCESS_ID = os.getpid()  # a forked child has another
+
+
+def call_after_fork(function: Callable[[], A]) -> A:
+    """Call a function; in a forked child on a new thread.
+
+    OpenMP's threads end in a fork, but the thread that survives still waits for them. A new thread starts its own, as many
+    as the calling thread may use.
+
+    Parameters
+    ----------
+    function : callable
+        Takes no arguments.
+
+    Returns
+    -------
+    object
+        The result of the function.
+    """
+    if os.getpid() == _PROCESS_ID:
+        return function()
+    result, context = Future[A](), copy_context()
+    limits = {library["prefix"]: library["num_threads"] for library in threadpool_info()}
+
+    def work() -> None:
+        try:
+            with threadpool_limits(limits):
+                result.set_result(context.run(function))
+        except BaseException as error:  # noqa: BLE001 - raised again by `result`
+            result.set_exception(error)
+
+    Thread(target=work, name="egbad", daemon=True).start()
+    return result.result()
 
 
 def map_threads(function: Callable[[A], B], items: Iterable[A], max_threads: int | None = None) -> list[B]:

@@ -27,7 +27,7 @@ from egbad.detectors.base.ensemble_scores import (
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import Model
 from egbad.detectors.base.settings import T
-from egbad.detectors.base.threads import one_thread
+from egbad.detectors.base.threads import call_after_fork, one_thread
 from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
 from egbad.nn.generators import MemberGenerators, ZeroGenerators
@@ -156,7 +156,8 @@ class TorchDetector(Detector[T]):
             return self.fit(X, checkpoints=checkpoints, process_group=process_group)
         started = time.perf_counter()
         context = FitContext(checkpoints=checkpoints, init_from=self, process_group=process_group)
-        return self._fit(self.check_input(X), context, started, self.encoder_)
+        with context.lock():
+            return call_after_fork(lambda: self._fit(self.check_input(X), context, started, self.encoder_))
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         """Raise an error unless `init_from` is None or a fitted detector of the same class."""
