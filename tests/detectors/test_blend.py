@@ -36,6 +36,21 @@ def test_weights_are_relative(monkeypatch):
     assert blend.anomaly_score(new) == pytest.approx(0.75 * tails["heavy"] + 0.25 * tails["pca"])
 
 
+def test_an_expected_value_is_that_of_the_part_with_the_largest_share():
+    x, new = rows(400, 0).round(1), rows(60, 1).round(1) * 2
+    blend = Blend(alpha=0.1, random_state=0).fit(x)
+    explanation = blend.explain(new)
+    parts = [part.explain(new) for part in blend.parts_.values()]
+    for values in ("expected", "low", "p_value"):
+        of_parts = np.stack([getattr(part, values) for part in parts])
+        assert (getattr(explanation, values) == of_parts).any(axis=0).all()
+    assert not np.array_equal(explanation.expected, parts[0].expected)
+    for i, reasons in enumerate(explanation.top(5)):
+        assert reasons and all(reason.observed != reason.expected and reason.share > 0 for reason in reasons), i
+    half = blend.explain(new[30:])
+    assert np.array_equal(half.expected, explanation.expected[30:]) and np.array_equal(half.low, explanation.low[30:])
+
+
 def test_parts_are_detectors_fitted_on_the_training_rows():
     x = rows(200, 0)
     blend = Blend(parts=("knn", "pca"), alpha=0.1, calibration_fraction=0.25, random_state=0).fit(x)

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
-from egbad.report import findings_report, findings_to_json
+from egbad.report import RowLocation, findings_report, findings_to_json
 from egbad.report.findings import binomial_interval
 
 
@@ -16,6 +17,31 @@ def test_groups_and_reasons_are_the_injected_faults(rows_report):
     first = rows_report.findings[0]
     assert first.flagged and first.score == pytest.approx(sum(first.terms.values()))
     assert {finding.location.row for finding in rows_report.findings[:14]} <= set(range(16))
+
+
+def test_a_report_describes_its_threshold():
+    rng = np.random.default_rng(0)
+    detector = create("knn", alpha=0.2, random_state=0).fit(rng.normal(size=(150, 3)))
+    explanation = detector.explain(rng.normal(size=(2, 3)))
+
+    def report():
+        options = {"model_name": "m", "data_name": "d", "command": "c"}
+        return findings_report(
+            detector, explanation.score, explanation, [RowLocation(row=i) for i in range(2)], **options
+        )
+
+    plain = report()
+    assert (plain.calibration_rows, plain.false_alarm_rate, plain.has_own_threshold) == (15, 3 / 16, False)
+    detector.threshold_ = detector.calibration_scores_[-1]
+    assert (report().false_alarm_rate, report().has_own_threshold) == (1 / 16, True)
+    detector.alpha = 0.01
+    assert (report().false_alarm_rate, report().has_own_threshold) == (1 / 16, False), "the best for this alpha"
+
+
+def test_a_common_value_is_no_reason_where_others_are_rare(rows_report):
+    for finding in rows_report.findings:
+        rare = [reason for reason in finding.reasons if reason.p_value <= 0.05]
+        assert rare in ([*finding.reasons], []) and (rare or len(finding.reasons) == 1)
 
 
 def test_images_have_regions_and_neighbours(images_report):

@@ -26,6 +26,26 @@ def test_one_flagged_row_and_none_have_sentences_of_their_own(rows_report, image
     assert FindingsText(few, "ja").summary.startswith("画像 5 枚のうち、異常と判定された画像はありません。")
 
 
+def test_too_few_calibration_rows_and_chosen_thresholds_are_mentioned(rows_report):
+    few = replace(rows_report, n_flagged=12, calibration_rows=49, false_alarm_rate=0.02)
+    assert FindingsText(few, "en").summary.endswith(
+        "If all 300 rows were normal, about 6 would be flagged: the threshold comes from 49 rows, too few for alpha = 0.01."
+    )
+    assert "しきい値の元になった49 行は alpha = 0.01 には少なすぎるため、約 6 行が" in FindingsText(few, "ja").summary
+    chosen = replace(rows_report, has_own_threshold=True, false_alarm_rate=0.1)
+    assert FindingsText(chosen, "en").summary.endswith("about 30 would be flagged at this threshold.")
+    assert "このしきい値では約 30 行が" in FindingsText(chosen, "ja").summary
+
+
+def test_a_row_is_shown_with_its_values(rows_report):
+    (finding,) = [finding for finding in rows_report.findings if finding.location.row == 0]
+    values = dict(FindingsText(rows_report, "en").values(finding))
+    assert [*values] == ["bytes", "protocol", "encrypted", "when"]
+    assert (
+        values["protocol"] == "'sctp'" and values["encrypted"] in ("true", "false") and "2026-03-02" in values["when"]
+    )
+
+
 def test_a_partial_grouping_is_mentioned(rows_report):
     text = FindingsText(replace(rows_report, n_explained=5), "en")
     assert "Only the 5 rows with the highest scores are grouped." in text.groups_note

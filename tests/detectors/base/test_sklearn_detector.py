@@ -42,6 +42,27 @@ def test_rows_are_scored_in_chunks_of_one_shape(monkeypatch, parallel, rows):
     assert np.array_equal(detector.anomaly_score(rows[299:300]), scores[299:])
 
 
+def test_a_few_rows_are_scored_without_padding(rows):
+    detector = DistanceToMean(alpha=0.1, random_state=0).fit(rows)
+    scores = detector.anomaly_score(rows[:20])
+    detector.anomaly_score(rows[:1]), detector.anomaly_score(rows[:9])  # decide on the sizes
+    detector.chunk_shapes_.clear()
+    assert np.array_equal(detector.anomaly_score(rows[:1]), scores[:1])
+    assert np.array_equal(detector.anomaly_score(rows[:9]), scores[:9])
+    assert detector.chunk_shapes_ == [(1, 5), (16, 5)]
+
+
+def test_a_size_that_rounds_otherwise_is_not_used(rows, monkeypatch):
+    detector = DistanceToMean(alpha=0.1, random_state=0).fit(rows)
+    score_rows = detector._score_rows
+    rounded = {1: np.float32, 16: np.float64, 256: np.float64}
+    monkeypatch.setattr(detector, "_score_rows", lambda x: score_rows(x.astype(rounded[len(x)])))
+    detector.anomaly_score(rows[:1])
+    detector.chunk_shapes_.clear()
+    assert np.array_equal(detector.anomaly_score(rows[:1]), detector.anomaly_score(rows[:300])[:1])
+    assert detector.chunk_shapes_[0] == (16, 5)
+
+
 def test_learned_arrays_are_the_state_of_the_model_file(rows):
     detector = DistanceToMean(alpha=0.1, random_state=0).fit(rows)
     again = DistanceToMean.from_file(*detector.content())
