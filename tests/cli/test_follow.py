@@ -73,7 +73,7 @@ def test_answers_are_the_scores_of_the_rows(model, monkeypatch, capsys):
         (r'{"\ud800": 1, "a": 1, "city": "Oslo", "when": null}', "unseen at fit time"),
         ('{"a": 1, "a": 2, "city": "Oslo", "when": null}', 'each key once, got "a" twice'),
         (f'["{"x" * 2_000_000}", "Oslo", null]', "x... (2,000,002 characters)"),
-        ("[" + "1," * 5_000_000 + "1]", "got 5000001 values"),
+        ("[" + "1," * 500_000 + "1]", "got 500001 values"),
         ('{"id": [1], "a": 1, "city": "Oslo", "when": null}', "The key 'id' must hold a text or a number, got [1]"),
         ("\x00", "A line must be one JSON value"),
         ("7", "an object or a list of 3 values, got int"),
@@ -117,7 +117,7 @@ def test_blank_lines_and_a_byte_order_mark_are_skipped(model, monkeypatch, capsy
 
 
 @given(st.binary(max_size=6), st.integers(0, 60), st.integers(0, 60))
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_line_gets_one_answer(model, monkeypatch, capsys, inserted, start, stop):
     line = b'{"a": 1.5, "city": "Oslo", "when": "2024-01-03T10:00:00"}'
     damaged = (line[:start] + inserted + line[stop:]).replace(b"\n", b"")

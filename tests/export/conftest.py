@@ -46,5 +46,6 @@ def named_table():
 def exported(tmp_path_factory, named_table):
     """Return an EGBAD of a table with column names, and the ONNX file that it was exported to."""
     detector, file = _fit_quickly("egbad", named_table(300, 0)), tmp_path_factory.mktemp("export") / "m.onnx"
+    detector.normal_label_ = "ok"
     export(detector, file)
     return detector, file

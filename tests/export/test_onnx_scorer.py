@@ -21,7 +21,7 @@ def test_every_answer_is_that_of_the_detector(exported, named_table):
     assert (scorer.calibration_scores_ == detector.calibration_scores_).all()
     assert scorer.decision_function(x) == pytest.approx(detector.decision_function(x), rel=1e-4, abs=1e-4)
     assert scorer.discoveries(x, 0.5).shape == (60,)
-    assert (scorer.threshold_, scorer.alpha) == (detector.threshold_, 0.2)
+    assert (scorer.threshold_, scorer.alpha, scorer.normal_label_) == (detector.threshold_, 0.2, "ok")
     assert scorer.describe() == json.loads(json.dumps(detector.describe())) | {"runtime": "onnx"}
 
 
