@@ -24,7 +24,7 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     -------
     Detector or OnnxScorer
         The detector with the same scores, threshold and explanations as the one that was saved. An ONNX file is loaded as
-        an `OnnxScorer`, which scores without torch and has no `fit` and no `explain`.
+        an `OnnxScorer`, which scores without torch, has no `fit`, and explains only images that it reconstructs.
 
     Raises
     ------

@@ -77,6 +77,18 @@ def test_scores_of_images_are_explained_by_regions(report_folder, tmp_path, run)
     assert "reason_1_observed" not in found
 
 
+def test_an_exported_model_that_reconstructs_images_reports_them(report_folder, tmp_path, run):
+    quick = ("--detector", "vae", "--set", "training.steps=20", "--alpha", "0.2", "--quiet")
+    assert run("fit", report_folder / "pictures", "--out", tmp_path / "v.egbad", *quick).code == 0
+    assert run("export", tmp_path / "v.egbad", "--out", tmp_path / "v.onnx").code == 0
+    for out in (tmp_path / "r.html", tmp_path / "r.json"):
+        assert run("report", tmp_path / "v.onnx", report_folder / "others", "--out", out).code == 0
+    report = json.loads((tmp_path / "r.json").read_text())
+    assert report["attribution_method"] == "differences"
+    assert [finding["reasons"][0]["column"] for finding in report["findings"][:3]] == ["lower right"] * 3
+    assert "data:image/png" in (tmp_path / "r.html").read_text()
+
+
 def test_what_cannot_be_reported_is_refused(report_folder, tmp_path, run, refuse):
     report = ("report", report_folder / "m.egbad", report_folder / "new", "--out")
     assert ".html, .md, .json" in refuse(*report, tmp_path / "r.pdf")

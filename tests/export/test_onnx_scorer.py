@@ -10,6 +10,7 @@ import pytest
 
 from egbad import load
 from egbad.errors import InvalidInputError, MissingExtraError, UnreadableFileError
+from egbad.export import export
 from egbad.export.onnx_scorer import METADATA_KEY, OnnxScorer, decode_scores, encode_scores
 
 
@@ -123,3 +124,20 @@ def test_the_chunk_size_for_few_rows_is_decided_when_the_file_is_loaded(exported
     scores = first.anomaly_score(x)
     assert all((first.anomaly_score(x) == scores).all() for _ in range(3))
     assert (second.anomaly_score(x) == scores).all()
+
+
+def test_images_are_explained_by_their_reconstruction(fit_quickly, tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (60, 8, 8)).astype(np.uint8)
+    detector = fit_quickly("vae", x)
+    export(detector, tmp_path / "m.onnx")
+    scorer = load(tmp_path / "m.onnx")
+    explanation = scorer.explain(x[:4])
+    assert np.allclose(explanation.shares.sum((1, 2)), scorer.anomaly_score(x[:4]))
+    assert np.allclose(explanation.expected, detector.reconstruct(x[:4]), atol=0.1)
+    difference = (x[:4] - explanation.expected) ** 2
+    assert np.array_equal(explanation.shares.reshape(4, -1).argmax(1), difference.reshape(4, -1).argmax(1))
+
+
+def test_rows_are_not_explained(exported, named_table):
+    with pytest.raises(InvalidInputError, match="cannot explain its scores unless it reconstructs images"):
+        load(exported[1]).explain(named_table(3, 0))

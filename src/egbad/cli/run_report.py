@@ -62,9 +62,7 @@ def report(
     Messages(language)  # refuses an unknown language before the work is done
     scorer = load(model)
     if isinstance(scorer, OnnxScorer):
-        raise InvalidInputError(
-            "An exported model cannot explain its scores. Report with the model that it was exported from."
-        )
+        scorer.check_explains()
     stream = replace(source, scorer=scorer).stream()
     scores, highest = _score(scorer, stream, max_explained)
     note_skipped(stream.unreadable)

@@ -86,9 +86,7 @@ def run_score(request: ScoreRequest) -> None:
     _check(request)
     scorer = load(request.model)
     if request.n_reasons is not None and isinstance(scorer, OnnxScorer):
-        raise InvalidInputError(
-            "An exported model cannot explain its scores. Score with the original, or omit --explain."
-        )
+        scorer.check_explains()
     threshold = scorer.threshold_
     if request.alpha is not None:
         threshold = calibration.threshold(scorer.calibration_scores_, request.alpha)

@@ -17,6 +17,7 @@ from egbad.data.pixel_scale import PixelScale
 from egbad.data.tiles import MAX_TILED_SIDE, Tiling
 from egbad.data.worker_pool import available_cores
 from egbad.errors import InvalidInputError, UnreadableFileError, require_extra
+from egbad.explain.explanation import Explanation, distribute
 from egbad.scoring.scorer import Scorer
 
 SUFFIX = ".onnx"
@@ -116,7 +117,9 @@ def decode_scores(text: str) -> Floats:
 
 
 class OnnxScorer(Scorer):
-    """Scorer of an exported ONNX file. It has the answers of the exported detector, except `fit` and `explain`.
+    """Scorer of an exported ONNX file. It has the answers of the exported detector, except `fit`.
+
+    It explains images that the detector reconstructs, and no others.
 
     Parameters
     ----------
@@ -257,6 +260,53 @@ class OnnxScorer(Scorer):
                 f"The exported detector must reconstruct its input, '{self.metadata_.detector}' does not."
             )
         return self._to_user_units(self._run(self._to_numbers(X), [RECONSTRUCTION])[RECONSTRUCTION])
+
+    def explain(self, X: Any) -> Explanation:
+        """Explain the score of each image by its difference from the reconstruction.
+
+        Parameters
+        ----------
+        X : images of shape (n_samples, ..., height, width)
+
+        Returns
+        -------
+        Explanation
+
+        Raises
+        ------
+        InvalidInputError
+            If the exported detector does not reconstruct images, or X does not match the data that it was fitted on.
+        """
+        self.check_explains()
+        x = self._to_numbers(X)
+        terms = self._terms(x)
+        score, expected = np.asarray(sum(terms.values())), self._run(x, [RECONSTRUCTION])[RECONSTRUCTION]
+        difference = (x.astype(np.float64) - expected) ** 2
+        by_pixel = difference if difference.ndim == 3 else difference.sum(axis=1)
+        return Explanation(
+            score=score,
+            base=np.zeros(len(x)),
+            shares=distribute(by_pixel, score),
+            observed=x,
+            expected=expected,
+            columns=(),
+            method="differences",
+            terms=terms,
+        )
+
+    def check_explains(self) -> None:
+        """Check that scores can be explained.
+
+        Raises
+        ------
+        InvalidInputError
+            If the exported detector does not reconstruct images.
+        """
+        if self.kind_ != "images" or RECONSTRUCTION not in self._outputs:
+            raise InvalidInputError(
+                "An exported model cannot explain its scores unless it reconstructs images. Use the model that it was "
+                "exported from."
+            )
 
     @property
     def max_side(self) -> int:

@@ -324,7 +324,7 @@ def _is_worth_listing(reason: Reason, first: Reason) -> bool:
 def _images(detector: Any, explanation: Explanation, listed: NDArray[np.intp]) -> FindingImages:
     """Collect the listed images, what was expected, their anomaly maps and similar normal images."""
     part = explanation.select(listed)
-    has_exemplars = detector.exemplars_ is not None
+    has_exemplars = getattr(detector, "exemplars_", None) is not None  # an exported detector keeps none
     nearest = detector.nearest_exemplars(part.observed) if has_exemplars else part.observed[:, None][:, :0]
     return FindingImages(part.observed, part.expected, part.shares, nearest)
 
