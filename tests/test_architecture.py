@@ -27,6 +27,7 @@ LEVELS = {
     "training": "the training loop, health checks, checkpoints, process groups",
     "datasets": "public data sets",
     "detectors": "one method, one file",
+    "detection": "anomalies among the rows of one data set, out of fold",
     "report": "evaluation and findings as HTML, Markdown and JSON",
     "export": "ONNX graphs and the scorer that runs them",
     "loading": "a model file of either kind -> a scorer",

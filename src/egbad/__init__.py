@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from egbad.detection import detect
     from egbad.detectors.blend import Blend
     from egbad.detectors.egbad import EGBAD
     from egbad.loading import load
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-__all__ = ["EGBAD", "Blend", "EarlyStopping", "Preprocessing", "TrainingConfig", "__version__", "load"]
+__all__ = ["EGBAD", "Blend", "EarlyStopping", "Preprocessing", "TrainingConfig", "__version__", "detect", "load"]
 
 _MODULE_OF = {
     "Blend": "egbad.detectors.blend",
@@ -25,6 +26,7 @@ _MODULE_OF = {
     "EarlyStopping": "egbad.training.config",
     "Preprocessing": "egbad.preprocessing.config",
     "TrainingConfig": "egbad.training.config",
+    "detect": "egbad.detection",
     "load": "egbad.loading",
 }
 

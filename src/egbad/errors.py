@@ -66,6 +66,10 @@ class CalibrationWarning(UserWarning):
     """Too few calibration rows for the requested false alarm rate."""
 
 
+class LearnedRowsWarning(UserWarning):
+    """Rows to score that the detector was trained on."""
+
+
 class HealthWarning(UserWarning):
     """A problem of training that leaves usable but poor weights."""
 

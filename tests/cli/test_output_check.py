@@ -19,6 +19,7 @@ COMMANDS = {
         "fit normal.csv --columns types.json --init-from m.egbad --out OUT",
         ("normal.csv", "types.json", "m.egbad"),
     ),
+    "detect": ("detect normal.csv --columns types.json --out OUT", ("normal.csv", "types.json")),
     "score": ("score m.egbad normal.csv --out OUT", ("normal.csv",)),
     "report": ("report m.egbad page.html --out OUT", ("page.html",)),
     "evaluate": ("evaluate m.egbad mixed.csv --label-column y --report OUT", ("m.egbad", "mixed.csv")),

@@ -4,6 +4,7 @@ import torch
 from torch.nn.utils.parametrize import is_parametrized
 
 from egbad.detectors.alad import ALAD, ALADModel, ALADSettings, default, pair, paper
+from egbad.detectors.registry import create
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
@@ -99,3 +100,9 @@ def test_paper_recipe_builds_the_released_networks_for_kdd99():
         ROWS[0].repeat(40, 1).numpy()
     )
     assert np.isfinite(detector.anomaly_score(ROWS[0].numpy())).all()
+
+
+def test_it_trains_without_the_discriminator_of_latents():
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    detector = create("alad", latent_cycle=False, training__steps=20, alpha=0.1, random_state=0).fit(x)
+    assert np.isfinite(detector.anomaly_score(x)).all()

@@ -42,6 +42,13 @@ def test_the_representation_is_the_output_of_the_encoders(bigan):
     assert np.allclose(bigan.transform(x), torch.cat([z[0], z[1]], dim=1).numpy(), atol=1e-5)
 
 
+def test_egbad_has_a_latent_space_too():
+    detector = create("egbad", training__steps=5, random_state=0, alpha=0.1, members=2).fit(scene(200, 0))
+    z = detector.transform(scene(5, 1))
+    assert z.shape == (5, 4) and detector.get_feature_names_out()[-1] == "egbad3"
+    assert detector.inverse_transform(z) == pytest.approx(detector.reconstruct(scene(5, 1)), abs=1e-3)
+
+
 def test_samples_look_like_the_data(bigan):
     samples = bigan.sample(2000)
     assert samples.shape == (2000, 4)

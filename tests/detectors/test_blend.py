@@ -1,10 +1,12 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from egbad import Blend, load
 from egbad.detectors.blend import PARTS, Part
 from egbad.detectors.knn import KNN
 from egbad.detectors.pca import PCA
+from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError, StoppedError
 from egbad.preprocessing import Preprocessing
 from egbad.scoring.calibration import NegativeLogTail
@@ -164,3 +166,22 @@ def test_default_parts_depend_on_the_kind_of_input():
         ("contrastive", "nearest"),
         ("contrastive", "nearest-correlation", "nearest-colour"),
     ]
+
+
+def test_a_range_guard_is_one_of_each_part():
+    x = np.random.default_rng(0).normal(size=(300, 3))
+    frame = pd.DataFrame(x, columns=[*"abc"]).assign(d=np.where(x[:, 0] > 0, "up", None))
+    detector = create("blend", preprocessing__range_guard=True, alpha=0.1, random_state=0)
+    for table in (x, frame):
+        detector.fit(table)
+        assert detector.range_guard_ is None
+        assert all(part.range_guard_ is not None for part in detector.parts_.values())
+        assert np.isfinite(detector.anomaly_score(table)).all()
+
+
+def test_it_reconstructs_where_a_part_does():
+    x = np.random.default_rng(0).normal(size=(200, 3))
+    options = {"training__steps": 20, "alpha": 0.1, "random_state": 0}
+    detector = create("blend", parts=("knn", "vae"), **options).fit(x)
+    assert np.array_equal(detector.reconstruct(x), detector.parts_["vae"].reconstruct(x))
+    assert not hasattr(create("blend", parts=("knn",), **options).fit(x), "reconstruct")

@@ -1,7 +1,9 @@
+import numpy as np
 import pytest
 import torch
 
 from egbad.detectors.dsebm import DSEBMModel, DSEBMSettings, default
+from egbad.detectors.registry import create
 from egbad.nn.generators import MemberGenerators
 
 ROWS = torch.randn(2, 6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -63,3 +65,13 @@ def test_without_experts_every_row_is_reconstructed_as_the_centre():
 def test_every_image_has_an_energy(shape):
     m = DSEBMModel(shape, DSEBMSettings.model_validate(default(shape)), MemberGenerators([0]))
     assert sum(m.score_terms(torch.zeros(1, 4, *shape)).values()).shape == (1, 4)
+
+
+def test_the_reconstruction_error_is_explained():
+    x = np.random.default_rng(0).normal(size=(300, 4)) * [1, 2, 3, 4]
+    detector = create("dsebm", score_type="reconstruction", training__steps=200, alpha=0.1, random_state=0).fit(x)
+    new = np.zeros((2, 4))
+    new[0, 1], new[1, 3] = 20.0, -40.0
+    explanation = detector.explain(new)
+    assert explanation.shares.argmax(axis=1).tolist() == [1, 3]
+    assert explanation.score == pytest.approx(detector.anomaly_score(new))

@@ -6,8 +6,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.stats import false_discovery_control
 
-from egbad.errors import CalibrationWarning
-from egbad.scoring.calibration import NegativeLogTail, benjamini_hochberg, p_values, threshold
+from egbad.errors import CalibrationWarning, InvalidInputError
+from egbad.scoring.calibration import (
+    NegativeLogTail,
+    benjamini_hochberg,
+    cross_conformal_p_values,
+    p_values,
+    threshold,
+    threshold_of_share,
+    warn_if_too_few,
+)
 
 finite = st.floats(-1e6, 1e6)
 
@@ -36,8 +44,26 @@ def test_normal_rows_are_flagged_at_rate_alpha(alpha):
 
 def test_too_few_calibration_rows_warn_and_fall_back_to_the_largest_score():
     with pytest.warns(CalibrationWarning, match="alpha=0.01 needs at least 99 calibration rows, got 50"):
-        assert threshold(np.arange(50.0), 0.01) == 49
+        warn_if_too_few(50, 0.01)
+    warn_if_too_few(99, 0.01)
+    assert threshold(np.arange(50.0), 0.01) == 49
     assert threshold(np.arange(99.0), 0.01) == 98
+
+
+@pytest.mark.parametrize("alpha", [0, 1, 2, -0.1, float("nan"), None, "0.1"])
+def test_an_alpha_outside_of_0_to_1_is_refused(alpha):
+    with pytest.raises(InvalidInputError, match=rf"alpha must be in \(0, 1\), got {alpha}."):
+        threshold(np.arange(99.0), alpha)
+
+
+@given(st.lists(finite, min_size=2, max_size=60), st.floats(0.01, 0.9))
+def test_scores_above_the_threshold_of_a_share_are_those_whose_p_value_is_at_most_the_share(scores, share):
+    scores = np.array(scores)
+    p = cross_conformal_p_values(scores)
+    assert p == pytest.approx([np.mean(scores >= score) for score in scores])
+    flagged = scores > threshold_of_share(scores, share)
+    assert np.array_equal(flagged, p <= share + 1e-12)
+    assert flagged.mean() <= share
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.01, 0.5))

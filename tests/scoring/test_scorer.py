@@ -14,7 +14,7 @@ class SumScorer(Scorer):
     def __init__(self, columns=None, column_types=None, labels=None, shape=(2,), kind="rows"):
         self.kind_, self.shape_, self.columns_, self.column_types_ = kind, shape, columns, column_types
         self.category_labels_ = labels or {}
-        self.calibration_scores_, self.threshold_ = np.arange(1.0, 10.0), 5.0
+        self.calibration_scores_, self.alpha = np.arange(1.0, 10.0), 0.5
 
     def score_terms(self, X):
         return {"sum": self._validate_input(X, "SumScorer").x.sum(axis=1)}

@@ -130,14 +130,21 @@ def test_only_the_steps_run_in_the_compute_context(trainer):
 
 
 def test_validation_rows_are_disjoint_from_the_training_rows_and_in_order():
-    x = np.arange(100)
-    train, validation = split_validation(x, 0.2, np.random.default_rng(0))
-    assert sorted([*train, *validation]) == [*x] and len(validation) == 20
+    train, validation = split_validation(100, 0.2, np.random.default_rng(0))
+    assert sorted([*train, *validation]) == [*range(100)] and len(validation) == 20
     assert [*train] == sorted(train) and [*validation] == sorted(validation)
 
 
 def test_at_most_4096_rows_and_at_least_one_are_held_out():
     rng = np.random.default_rng(0)
-    assert len(split_validation(np.arange(50_000), 0.5, rng)[1]) == 4096
-    assert [len(part) for part in split_validation(np.arange(3), 0.01, rng)] == [2, 1]
-    assert [len(part) for part in split_validation(np.arange(1), 0.5, rng)] == [1, 1]
+    assert len(split_validation(50_000, 0.5, rng)[1]) == 4096
+    assert [len(part) for part in split_validation(3, 0.01, rng)] == [2, 1]
+    assert [len(part) for part in split_validation(1, 0.5, rng)] == [1, 1]
+
+
+@pytest.mark.parametrize(("n_candidates", "n_validation"), [(30, 20), (7, 7), (0, 20)])
+def test_validation_rows_are_candidates_if_there_are_any(n_candidates, n_validation):
+    candidates = np.arange(100) < n_candidates
+    train, validation = split_validation(100, 0.2, np.random.default_rng(0), candidates)
+    assert sorted([*train, *validation]) == [*range(100)] and len(validation) == n_validation
+    assert candidates[validation].all() or not n_candidates

@@ -19,27 +19,27 @@ from egbad.cli.options import (
     Seed,
     Settings,
     SkipUnreadable,
+    TileSize,
     Workers,
+    check_fraction,
 )
 from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
 
 Members = Annotated[int | None, typer.Option(min=1, help="Number of networks that train together and are averaged.")]
-Alpha = Annotated[float | None, typer.Option(help="False-alarm rate: the fraction of normal rows that may be flagged.")]
+Alpha = Annotated[
+    float | None,
+    typer.Option(
+        metavar="RATE",
+        callback=check_fraction,
+        help="False-alarm rate: the fraction of normal rows that may be flagged.",
+    ),
+]
 MaxRows = Annotated[
     int | None,
     typer.Option(
         min=2, help="Learn from a random sample of at most this many rows or images. Default: 128 MiB of them."
-    ),
-]
-TileSize = Annotated[
-    int | None,
-    typer.Option(
-        "--tile",
-        metavar="PIXELS",
-        help="Learn images at their full size by overlapping tiles of this height and width. The score of an image is that "
-        "of its most anomalous tile.",
     ),
 ]
 InitFrom = Annotated[

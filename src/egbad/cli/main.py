@@ -11,14 +11,14 @@ from typing import Any
 
 import typer
 
-from egbad.cli import benchmark, compare, data, demo, evaluate, export, fit, info, report, score, tune
+from egbad.cli import benchmark, compare, data, demo, detect, evaluate, export, fit, info, report, score, tune
 from egbad.cli.app import app
 from egbad.cli.output import note, one_line
-from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, StoppedError
+from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, LearnedRowsWarning, StoppedError
 
 OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
-for command in (fit, score, report, evaluate, tune, compare, benchmark, info, export):
+for command in (fit, score, detect, report, evaluate, tune, compare, benchmark, info, export):
     app.add_typer(command.app)
 app.add_typer(data.app, name="data")
 app.add_typer(demo.app)
@@ -129,6 +129,7 @@ def _warnings_on_stderr() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("always", HealthWarning)
         warnings.simplefilter("always", CalibrationWarning)
+        warnings.simplefilter("always", LearnedRowsWarning)
         warnings.filterwarnings("always", category=UserWarning, module=r"egbad\.")
         warnings.showwarning = show
         yield

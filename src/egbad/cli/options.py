@@ -104,6 +104,16 @@ Settings = Annotated[
 ]
 Seed = Annotated[int, typer.Option(min=0, help="Random seed. The same seed gives the same scores.")]
 
+TileSize = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="PIXELS",
+        help="Learn images at their full size by overlapping tiles of this height and width. The score of an image is that "
+        "of its most anomalous tile.",
+    ),
+]
+
 # -- execution and output ----------------------------------------------------------------------------------------------
 
 ModelOutput = Annotated[Path, typer.Option(metavar="FILE", help="Model file to write.", show_default=False)]
@@ -116,6 +126,20 @@ Engine = Annotated[
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Number of Ray workers. Default: one per core, or per GPU where 'fit' uses them."),
+]
+ScoreOutput = Annotated[
+    Path | None,
+    typer.Option(metavar="PATH", help="A .csv, .parquet or .jsonl file, or a folder of parts. Default: CSV on stdout."),
+]
+Terms = Annotated[bool, typer.Option("--terms", help="Add the terms that each score is the sum of.")]
+Explain = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K",
+        min=1,
+        help="For each flagged row add the K columns, or regions of an image, with the largest shares of the score, and "
+        "the values expected there.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

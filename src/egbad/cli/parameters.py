@@ -61,8 +61,17 @@ def create_detector(
     Raises
     ------
     InvalidInputError
-        For a detector or a parameter that does not exist, or a value of the wrong type.
+        For a detector or a parameter that does not exist, or a value of the wrong type or out of its range.
     """
+    detector = _create_detector(name, settings, options, tile_size)
+    detector.check_parameters()
+    return detector
+
+
+def _create_detector(
+    name: str, settings: Sequence[str] | None, options: Mapping[str, Any] | None, tile_size: int | None
+) -> Detector[Any]:
+    """Create a detector whose parameters exist and have the right types."""
     detector = registry.create(name)
     given: dict[str, Any] = {**parse_settings(settings or ())}
     given |= {option: _Value(value) for option, value in (options or {}).items() if value is not None}

@@ -90,6 +90,7 @@ def run_score(request: ScoreRequest) -> None:
     threshold = scorer.threshold_
     if request.alpha is not None:
         threshold = calibration.threshold(scorer.calibration_scores_, request.alpha)
+        calibration.warn_if_too_few(len(scorer.calibration_scores_), request.alpha)
     output = OutputColumns(float(threshold), request.terms, request.n_reasons)
     if request.data is None:
         answer_rows(scorer, output.threshold, terms=request.terms)

@@ -1,6 +1,5 @@
 """The command `egbad score`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,10 +8,13 @@ from egbad.cli.options import (
     AsJson,
     DataDir,
     Engine,
+    Explain,
     ImageSize,
     LabelColumn,
     ModelFile,
+    ScoreOutput,
     SkipUnreadable,
+    Terms,
     Workers,
     check_fraction,
 )
@@ -25,20 +27,6 @@ OptionalData = Annotated[
         metavar="DATA",
         help="As for 'egbad fit': a file, a folder of tables or images, a pattern, or the name of a public data set.",
         show_default=False,
-    ),
-]
-ScoreOutput = Annotated[
-    Path | None,
-    typer.Option(metavar="PATH", help="A .csv, .parquet or .jsonl file, or a folder of parts. Default: CSV on stdout."),
-]
-Terms = Annotated[bool, typer.Option("--terms", help="Add the terms that each score is the sum of.")]
-Explain = Annotated[
-    int | None,
-    typer.Option(
-        metavar="K",
-        min=1,
-        help="For each flagged row add the K columns, or regions of an image, with the largest shares of the score, and "
-        "the values expected there.",
     ),
 ]
 Alpha = Annotated[

@@ -7,6 +7,7 @@ Departures: the starting points are the same for every row, so that a score is r
 search are as remembered from the paper; there is no released code to confirm them.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass
 from math import gcd
 from typing import ClassVar
@@ -30,7 +31,6 @@ class ADGANModel(GANModel["ADGANSettings"]):
     """A GAN, and the search for z and for weights of G."""
 
     attribution_method = "differences"
-    scores_sequentially = True  # `functional_call` puts other weights into G
     gpu_chunks = 1  # every row has its own copies of G
     other_chunk_rows = other_chunk_images = ()  # testing other sizes would take as long as scoring
     z_start: Tensor
@@ -51,6 +51,7 @@ class ADGANModel(GANModel["ADGANSettings"]):
             """Repeat weights (K, ...) for each row and start, stacked along the dimension of the members."""
             return t[:, None, None].expand(*lead, *t.shape[1:]).flatten(0, 2).clone().requires_grad_()
 
+        g = deepcopy(self.G)  # `functional_call` puts other weights into it; other threads search at the same time
         theta = {name: copies(p.detach()) for name, p in self.G.named_parameters()}
         z = self.z_start[:, None].expand(*lead, -1).flatten(0, 2).unsqueeze(1).clone().requires_grad_()
         target = x.unsqueeze(2).expand(*lead, *x.shape[2:]).flatten(0, 2).unsqueeze(1)  # (K B S, 1, ...)
@@ -64,12 +65,12 @@ class ADGANModel(GANModel["ADGANSettings"]):
         )
         for _ in range(s.search_steps):
             with torch.enable_grad():
-                loss = mean_squared_error(functional_call(self.G, theta, z), target).sum()
+                loss = mean_squared_error(functional_call(g, theta, z), target).sum()
                 gradients = torch.autograd.grad(loss, parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
             optimizer.step()
-        x_hat: Tensor = functional_call(self.G, theta, z)
+        x_hat: Tensor = functional_call(g, theta, z)
         return x_hat.detach().reshape(*lead, *x.shape[2:])
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:

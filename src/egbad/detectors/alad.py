@@ -94,8 +94,9 @@ class ALADModel(AdversarialModel["ALADSettings"]):
                 spectral_norm(network, generators)
 
     def players(self) -> tuple[Player, ...]:
-        """Return the three discriminators as one player, and E and G as another."""
-        d = [p for D in (self.D_xz, self.D_xx, self.D_zz) for p in D.parameters()]
+        """Return the discriminators as one player, and E and G as another."""
+        discriminators = (self.D_xz, self.D_xx, *((self.D_zz,) if self.settings.latent_cycle else ()))
+        d = [p for D in discriminators for p in D.parameters()]
         eg = [*self.E.parameters(), *self.G.parameters()]
         return Player("D", d, self.loss_d, self.settings.discriminator_lr_scale), Player("EG", eg, self.loss_eg)
 

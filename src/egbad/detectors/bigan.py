@@ -10,19 +10,12 @@ consistency |x - G(E(x))| to their loss, like EGBAD's. `recipe="paper"` has the 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 
-from egbad.detectors.base import Floats
-from egbad.detectors.base.batching import pad_chunks
-from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.detector import LatentDetector
 from egbad.detectors.gan.losses import norm_distance
 from egbad.detectors.gan.models import BiGANModel, BiGANSettings
 from egbad.detectors.gan.recipes import bigan_default, released_recipe
-from egbad.errors import InvalidInputError
-from egbad.nn.generators import MemberGenerators
 
 # -- the model ---------------------------------------------------------------------------------------------------------
 
@@ -47,7 +40,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGANSettings]):  # type: ignore[misc]
+class BiGAN(LatentDetector[BiGANSettings]):
     """Bidirectional GAN: a scikit-learn transformer x -> E(x) with an inverse z -> G(z), and a detector.
 
     Parameters
@@ -137,93 +130,3 @@ class BiGAN(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[BiGAN
     adversarial_weight: float | None = None
     cycle_weight: float | None = None
     degree: float | None = None
-
-    def transform(self, X: Any) -> Floats:
-        """Return the representation E(x) of rows or images.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, members * n_latent)
-            The latents of all members, side by side.
-
-        Raises
-        ------
-        InvalidInputError
-            If X does not match the fitted detector.
-        """
-        encoded = self.encoder_.encode(self.check_input(X).x)
-        model = self._representation()
-        parts = self._runner.map(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
-        z = torch.cat(parts, dim=1)  # (K, n, k)
-        return z.transpose(0, 1).flatten(1).double().cpu().numpy()
-
-    def inverse_transform(self, Z: Any) -> Floats:
-        """Return the rows or images G(z) of representations, averaged over members.
-
-        Parameters
-        ----------
-        Z : array-like of shape (n_samples, members * n_latent)
-            Representations as `transform` returns them.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, ...)
-            In the units and shape of the training data.
-
-        Raises
-        ------
-        InvalidInputError
-            If Z has another number of columns.
-        """
-        model = self._representation()
-        z = np.asarray(Z, dtype=np.float32)
-        if z.ndim != 2 or z.shape[1] != self._n_features_out:
-            raise InvalidInputError(f"Z must have {self._n_features_out} columns, got an array of shape {z.shape}.")
-        with torch.no_grad():
-            parts = [
-                model.G(self._by_member(chunk))[:, :n].mean(0).cpu().numpy()
-                for chunk, n in pad_chunks(z, model.chunk_rows)
-            ]
-        return self._to_user_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
-
-    def sample(self, n: int, random_state: int = 0) -> Floats:
-        """Generate new rows or images G(z) with z ~ p(z), an equal number by each member.
-
-        Parameters
-        ----------
-        n : int
-            Number of samples.
-        random_state : int, default=0
-            Seed of z.
-
-        Returns
-        -------
-        ndarray of shape (n, ...)
-            In the units and shape of the training data.
-        """
-        model = self._representation()
-        generators = MemberGenerators([random_state + member for member in range(self.members)], self.device_)
-        with torch.no_grad():
-            x_gen = model.G(model.sample_latent(-(-n // self.members), generators))  # (K, n / K, ...)
-        decoded = self.encoder_.decode(x_gen.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
-        return self._to_user_units(np.asarray(decoded))
-
-    @property
-    def _n_features_out(self) -> int:
-        """Number of columns of a representation, for `get_feature_names_out`."""
-        return self.members * self.settings_.n_latent
-
-    def _representation(self) -> BiGANRepresentation:
-        """Return the fitted model."""
-        model = self.model_
-        assert isinstance(model, BiGANRepresentation)
-        return model
-
-    def _by_member(self, z: Floats) -> Tensor:
-        """Split representations (n, K k) into the latents (K, n, k) of the members."""
-        by_member = torch.from_numpy(z).to(self.device_).reshape(len(z), self.members, -1)
-        return by_member.transpose(0, 1).contiguous()

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import field_validator
+from sklearn.utils.metaestimators import available_if
 
 from egbad import model_file
 from egbad.arrays import State
@@ -99,6 +100,11 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     if min(shape[1:]) < _SMALL_SIDE:
         return {"parts": ("contrastive", "nearest")}
     return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
+
+
+def _reconstructs(blend: "Blend") -> bool:
+    """Return True if a part of a fitted blend has reconstructions; without them the blend has no `reconstruct`."""
+    return any(hasattr(part, "reconstruct") for part in blend.parts_.values())
 
 
 # -- the detector ------------------------------------------------------------------------------------------------------
@@ -260,6 +266,27 @@ class Blend(Detector[BlendSettings]):
     def _terms(self, x: Encoded) -> dict[str, Floats]:
         return self._to_terms({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
 
+    @available_if(_reconstructs)  # type: ignore[untyped-decorator]
+    def reconstruct(self, X: Any) -> Floats:
+        """Return the reconstruction of each row or image by the first part that has one.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of the shape of X
+            In the units of X.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the fitted detector.
+        """
+        first = next(part for part in self.parts_.values() if hasattr(part, "reconstruct"))
+        return np.asarray(first.reconstruct(X))
+
     def score_spread(self, X: Any) -> Floats:
         """Return the standard deviation of the terms that the parts contribute to each score.
 
@@ -332,9 +359,10 @@ class Blend(Detector[BlendSettings]):
         manifests, arrays = {}, State()
         for name, part in self.parts_.items():
             manifest, part_arrays = part.content()
-            part_arrays.pop("examples", None)  # the blend stores the exemplars once for all parts
             manifests[name] = manifest.model_dump()
-            arrays |= {f"part.{name}.{key}": array for key, array in part_arrays.items()}
+            # The blend stores exemplars and digests of the training rows once for all parts.
+            own = {key: a for key, a in part_arrays.items() if key != "examples" and not key.startswith("rows.")}
+            arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
         return {"parts": manifests, "weights": self.weights_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
@@ -343,7 +371,7 @@ class Blend(Detector[BlendSettings]):
             manifest = model_file.Manifest.model_validate(fields)
             part_arrays = model_file.with_prefix_removed(f"part.{name}.", arrays)
             self.parts_[name] = METHODS[manifest.detector].from_file(manifest, part_arrays)
-            self.parts_[name].exemplars_ = self.exemplars_
+            self.parts_[name].exemplars_, self.parts_[name].learned_rows_ = self.exemplars_, self.learned_rows_
         self._set_tails()
 
 

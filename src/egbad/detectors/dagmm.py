@@ -181,8 +181,11 @@ class DAGMMModel(Model["DAGMMSettings"]):
         self.estimate = nn.Sequential(
             Linear(generators, d, 10), nn.Tanh(), Dropout(generators, s.dropout), Linear(generators, 10, m)
         )
-        phi, cov = torch.ones(len(generators), m).double() / m, torch.eye(d).double().expand(len(generators), m, d, d)
-        self.register_buffer("mu", torch.zeros(len(generators), m, d).double())
+        phi, cov = (
+            torch.ones(len(generators), m, dtype=torch.float64) / m,
+            torch.eye(d, dtype=torch.float64).expand(len(generators), m, d, d),
+        )
+        self.register_buffer("mu", torch.zeros(len(generators), m, d, dtype=torch.float64))
         for name, value in zip(("inverse", "constant"), whitening(phi, cov), strict=True):
             self.register_buffer(name, value.clone())
 

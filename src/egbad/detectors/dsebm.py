@@ -26,7 +26,7 @@ class DSEBMModel(Model["DSEBMSettings"]):
     def __init__(self, shape: tuple[int, ...], settings: "DSEBMSettings", generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
         self.experts = encoder(generators, shape, settings.width, settings.n_experts, nn.Softplus)
-        self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape))  # the paper's b'
+        self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape, dtype=torch.float32))  # the paper's b'
 
     def energy_terms(self, x: Tensor) -> dict[str, Tensor]:
         """Return the two terms (K, B) of E(x), x (K, B, ...), equation 3 of the paper."""
@@ -34,9 +34,9 @@ class DSEBMModel(Model["DSEBMSettings"]):
         return {"bowl": bowl, "experts": -softplus(self.experts(self.preprocess(x))).sum(2)}
 
     def gradient(self, x: Tensor, *, create_graph: bool = False) -> Tensor:
-        """Return grad E(x) (K, B, ...), x (K, B, ...); training needs its graph."""
+        """Return grad E(x) (K, B, ...), x (K, B, ...); training and explanations need its graph."""
         with torch.enable_grad():
-            x = x.detach().requires_grad_()
+            x = x if x.requires_grad else x.detach().requires_grad_()
             energy = sum(self.energy_terms(x).values())
             (gradient,) = torch.autograd.grad(energy.sum(), [x], create_graph=create_graph)  # type: ignore[union-attr]
         return gradient
@@ -56,7 +56,8 @@ class DSEBMModel(Model["DSEBMSettings"]):
         """Return the terms of E(x), or |x - r(x)|^2 = |grad E(x)|^2, (K, B), x (K, B, ...)."""
         if self.settings.score_type == "energy":
             return self.energy_terms(x)
-        return {"reconstruction": (self.gradient(x) ** 2).flatten(2).sum(2)}
+        gradient = self.gradient(x, create_graph=x.requires_grad)
+        return {"reconstruction": (gradient**2).flatten(2).sum(2)}
 
     def criterion(self, x: Tensor) -> Tensor:
         """Return |x - r(x)|^2 (K, B), x (K, B, ...)."""

@@ -28,7 +28,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from egbad.detectors.base import Encoded, Model, ModelAttribution, merge_settings, total
-from egbad.detectors.gan.detector import GANDetector
+from egbad.detectors.gan.detector import LatentDetector
 from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
 from egbad.detectors.gan.models import BiGANModel, BiGANSettings
 from egbad.detectors.gan.recipes import bigan_default, released_recipe
@@ -107,8 +107,8 @@ class EGBADModel(BiGANModel["EGBADSettings"]):
     def __init__(self, shape: tuple[int, ...], settings: "EGBADSettings", generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
         # Typical distances of x and of its features from those of G(E(x)); `finalize` learns them.
-        self.register_buffer("residual_scale", torch.ones(len(generators), 1, *shape))
-        self.register_buffer("feature_scale", torch.ones(len(generators), 1, self.D.n_features))
+        self.register_buffer("residual_scale", torch.ones(len(generators), 1, *shape, dtype=torch.float32))
+        self.register_buffer("feature_scale", torch.ones(len(generators), 1, self.D.n_features, dtype=torch.float32))
         # Set by `EGBAD` for tables with categories or times, whose encoded columns count as one.
         self.register_buffer("column_weights", None)
         self.register_buffer("column_groups", None)
@@ -275,7 +275,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class EGBAD(GANDetector[EGBADSettings]):
+class EGBAD(LatentDetector[EGBADSettings]):
     """Anomaly detection with a bidirectional GAN.
 
     Learns from normal rows (n, d) or images (n, h, w), (n, c, h, w) of 8 x 8 to 128 x 128 pixels. Scores new ones in one

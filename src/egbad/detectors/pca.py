@@ -15,6 +15,7 @@ from sklearn.decomposition import PCA as ScikitPCA
 
 from egbad.arrays import State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
+from egbad.detectors.base.batching import map_chunks
 from egbad.explain.explanation import Attribution
 
 _NOISE_FLOOR = 1e-3  # as a fraction of the mean variance of the components
@@ -124,12 +125,12 @@ class PCA(SklearnDetector[PCASettings]):
         base = np.zeros(len(x))
         shares = (rows - flatten_rows(expected)) ** 2
         if self.settings_.score_type == "likelihood":
-            centred = rows - a["mean"]
-            shares = 0.5 * (centred @ a["precision"]) * centred
+            shares = map_chunks(lambda x: 0.5 * (x @ a["precision"]) * x, rows - a["mean"], self.chunk_rows)
             base += 0.5 * (rows.shape[1] * np.log(2 * np.pi) + a["log_det"].item())
         return Attribution(shares.reshape(x.shape), base, expected, "exact")
 
     def _expected(self, x: Encoded) -> Array:
         a = self.learned_
-        reconstruction = a["mean"] + (flatten_rows(x) - a["mean"]) @ a["components"].T @ a["components"]
-        return np.asarray(reconstruction).reshape(x.shape)
+        centred = flatten_rows(x) - a["mean"]
+        projected = map_chunks(lambda x: x @ a["components"].T @ a["components"], centred, self.chunk_rows)
+        return np.asarray(a["mean"] + projected).reshape(x.shape)

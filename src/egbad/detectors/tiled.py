@@ -5,7 +5,6 @@ a large image is not averaged away. The threshold comes from whole normal images
 normal images, too.
 """
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -21,7 +20,7 @@ from egbad.data.tiles import MAX_TILED_SIDE, TileStitcher, Tiling, cut_tile, ter
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
-from egbad.errors import CalibrationWarning, InvalidInputError, unknown
+from egbad.errors import InvalidInputError, unknown
 from egbad.explain.explanation import Attribution, concatenate
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
@@ -217,15 +216,10 @@ class Tiled(Detector[TiledSettings]):
         scores, is_even = np.empty(len(x)), np.arange(len(x)) % 2 == 0
         for half in (is_even, ~is_even) if len(x) > 1 else (is_even,):
             others = ~half if len(x) > 1 else half
-            self._calibrate_detector(self._sample_tiles(x[others], rng))
+            self.detector_.calibrate(self._sample_tiles(x[others], rng))
             scores[half] = self.score_checked(x[half])
-        self._calibrate_detector(self._sample_tiles(x, rng))
+        self.detector_.calibrate(self._sample_tiles(x, rng))
         return scores
-
-    def _calibrate_detector(self, tiles: Array) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", CalibrationWarning)  # the threshold of single tiles is not used
-            self.detector_.calibrate(tiles)
 
     # -- scoring -----------------------------------------------------------------------------------------------------
 

@@ -345,7 +345,8 @@ class OnnxScorer(Scorer):
         self.category_labels_ = labels_from_json(metadata.category_labels)
         self.normal_label_ = metadata.normal_label
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
-        self.threshold_, self.alpha, self.fit_seconds_ = metadata.threshold, metadata.alpha, metadata.fit_seconds
+        self.alpha, self.fit_seconds_ = metadata.alpha, metadata.fit_seconds
+        self.threshold_ = metadata.threshold
 
     def _to_numbers(self, X: Any) -> Array:
         return self._validate_input(X, f"The exported '{self.metadata_.detector}'").x

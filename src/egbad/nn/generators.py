@@ -170,8 +170,10 @@ class MemberGenerators:
 
     def _draw_whole(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
         if self.device_generator is not None:
-            return draw((len(self), *shape), generator=self.device_generator, device=self.device)
-        return torch.stack([draw(shape, generator=generator) for generator in self._per_member]).to(self.device)
+            return draw((len(self), *shape), generator=self.device_generator, device=self.device, dtype=torch.float32)
+        return torch.stack(
+            [draw(shape, generator=generator, dtype=torch.float32) for generator in self._per_member]
+        ).to(self.device)
 
 
 class ZeroGenerators(MemberGenerators):
@@ -185,4 +187,4 @@ class ZeroGenerators(MemberGenerators):
         return torch.zeros(len(self), n, dtype=torch.int64)
 
     def _draw_whole(self, draw: Callable[..., Tensor], shape: tuple[int, ...]) -> Tensor:
-        return torch.zeros(len(self), *shape, device=self.device)
+        return torch.zeros(len(self), *shape, device=self.device, dtype=torch.float32)

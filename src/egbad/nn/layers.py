@@ -70,7 +70,7 @@ class Linear(nn.Module):
     def __init__(self, generators: MemberGenerators, a: int, b: int, init: Any = xavier) -> None:
         super().__init__()
         self.weight = nn.Parameter(init(generators, (a, b), a, b))  # (K, a, b)
-        self.bias = nn.Parameter(torch.zeros(len(generators), 1, b))
+        self.bias = nn.Parameter(torch.zeros(len(generators), 1, b, dtype=torch.float32))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map x (K, B, a) to (K, B, b), in the precision of x."""
@@ -106,7 +106,7 @@ class Conv(nn.Module):
         super().__init__()
         shape = (a, b, kernel, kernel) if transposed else (b, a, kernel, kernel)
         self.weight = nn.Parameter(init(generators, shape, a * kernel**2, b * kernel**2))
-        self.bias = nn.Parameter(torch.zeros(len(generators), b))
+        self.bias = nn.Parameter(torch.zeros(len(generators), b, dtype=torch.float32))
         self.transposed, self.stride, self.padding = transposed, stride, padding
 
     def forward(self, x: Tensor) -> Tensor:
@@ -131,10 +131,10 @@ class BatchNorm(nn.Module):
     def __init__(self, generators: MemberGenerators, channels: int, *, momentum: float = 0.01) -> None:
         super().__init__()
         self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(len(generators), channels))
-        self.bias = nn.Parameter(torch.zeros(len(generators), channels))
-        self.register_buffer("running_mean", torch.zeros(len(generators), channels))
-        self.register_buffer("running_var", torch.ones(len(generators), channels))
+        self.weight = nn.Parameter(torch.ones(len(generators), channels, dtype=torch.float32))
+        self.bias = nn.Parameter(torch.zeros(len(generators), channels, dtype=torch.float32))
+        self.register_buffer("running_mean", torch.zeros(len(generators), channels, dtype=torch.float32))
+        self.register_buffer("running_var", torch.ones(len(generators), channels, dtype=torch.float32))
         self.tracking = True
 
     def forward(self, x: Tensor) -> Tensor:

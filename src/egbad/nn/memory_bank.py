@@ -86,7 +86,7 @@ class MemoryBank(nn.Module):
     def __init__(self, generators: MemberGenerators, size: int, m: int) -> None:
         super().__init__()
         self.seeds = generators.seeds
-        self.register_buffer("remembered", torch.zeros(len(generators), size, m))
+        self.register_buffer("remembered", torch.zeros(len(generators), size, m, dtype=torch.float32))
 
     def learn(self, f: Tensor) -> None:
         """Remember the centres of normal features f (K, n, m)."""

@@ -160,7 +160,7 @@ def convolution_matches_product(n_inputs: int) -> bool:
     generator = torch.Generator().manual_seed(0)
     for n_outputs in (VECTOR_SIZE, 8 * VECTOR_SIZE):
         shapes = ((1, n_outputs), (_MIN_CONVOLUTION_ROWS, n_inputs), (n_inputs, n_outputs))
-        bias, x, weight = (torch.randn(shape, generator=generator) for shape in shapes)
+        bias, x, weight = (torch.randn(shape, generator=generator, dtype=torch.float32) for shape in shapes)
         if not torch.equal(affine_by_convolution(bias, x, weight), torch.baddbmm(bias[None], x[None], weight[None])[0]):
             return False
     return True

@@ -146,7 +146,7 @@ class RowEncoder:
             return self._fill_missing(np.asarray(np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT), dtype=np.float32))
         # torch is faster here than NumPy and gives the same bits.
         centre, unit = (torch.tensor(values) for values in self._centre_and_unit())
-        encoded = torch.empty(x.shape)
+        encoded = torch.empty(x.shape, dtype=torch.float32)
         step_numbers = _STEP_NUMBERS_ONE_THREAD if torch.get_num_threads() == 1 else _STEP_NUMBERS
         step = max(1, step_numbers // self.width)
         for start in range(0, len(x), step):

@@ -14,7 +14,8 @@ from egbad.explain.explanation import Explanation, Reason, plain_value
 from egbad.explain.grouping import ExplanationGroup, group_explanations, region_shares
 from egbad.report.curves import Histogram, Losses, loss_curves, score_histogram
 from egbad.report.serialization import dump_json, to_jsonable
-from egbad.scoring.calibration import alpha_quantile, false_alarm_rate, p_values
+from egbad.scoring.calibration import false_alarm_rate, p_values
+from egbad.scoring.calibration import threshold as threshold_for
 
 FORMAT = 1
 CONFIDENCE = 0.95
@@ -242,7 +243,7 @@ def _threshold_facts(detector: Any) -> dict[str, Any]:
         "alpha": float(detector.alpha),
         "false_alarm_rate": false_alarm_rate(scores, threshold),
         "calibration_rows": len(scores),
-        "has_own_threshold": threshold != alpha_quantile(scores, detector.alpha),
+        "has_own_threshold": threshold != threshold_for(scores, detector.alpha),
     }
 
 

@@ -7,12 +7,14 @@ most `alpha` with probability at most `alpha`, whatever the detector.
 
 import warnings
 from math import ceil, floor, log
+from numbers import Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Floats
-from egbad.errors import CalibrationWarning
+from egbad.errors import CalibrationWarning, InvalidInputError
 
 _ROUNDING = 1e-9  # absorbs the rounding of products such as 0.29 * 100
 
@@ -48,7 +50,7 @@ def threshold(calibration: Floats, alpha: float) -> float:
 
     This is the calibration score of rank ``floor(alpha * (m + 1))``, counted from the largest. If m is too small for
     `alpha` (``m < 1 / alpha - 1``), no p-value can reach `alpha`. Then the largest calibration score is returned, and
-    the false alarm rate is about ``1 / (m + 1)``.
+    the false alarm rate is about ``1 / (m + 1)``; `warn_if_too_few` says so.
 
     Parameters
     ----------
@@ -61,10 +63,10 @@ def threshold(calibration: Floats, alpha: float) -> float:
     -------
     float
 
-    Warns
-    -----
-    CalibrationWarning
-        If there are too few calibration scores for `alpha`.
+    Raises
+    ------
+    InvalidInputError
+        If `alpha` is not in (0, 1).
 
     Examples
     --------
@@ -73,20 +75,39 @@ def threshold(calibration: Floats, alpha: float) -> float:
     95.0
     """
     m = len(calibration)
+    check_rate("alpha", alpha)
+    return float(calibration[m - max(1, floor(alpha * (m + 1) + _ROUNDING))])
+
+
+def warn_if_too_few(m: int, alpha: float, stacklevel: int = 2) -> None:
+    """Warn if m calibration scores are too few for `alpha`.
+
+    Parameters
+    ----------
+    m : int
+        Number of calibration scores.
+    alpha : float
+        False alarm rate, in (0, 1).
+    stacklevel : int
+        As in `warnings.warn`.
+
+    Warns
+    -----
+    CalibrationWarning
+
+    Raises
+    ------
+    InvalidInputError
+        If `alpha` is not in (0, 1).
+    """
+    check_rate("alpha", alpha)
     if m < required_rows(alpha):
         warnings.warn(
             f"alpha={alpha:g} needs at least {required_rows(alpha)} calibration rows, got {m}. "
             f"About {1 / (m + 1):.2g} of normal rows will be flagged. Fit on more rows or increase alpha.",
             CalibrationWarning,
-            stacklevel=2,
+            stacklevel=stacklevel + 1,
         )
-    return alpha_quantile(calibration, alpha)
-
-
-def alpha_quantile(calibration: Floats, alpha: float) -> float:
-    """Return what `threshold` returns, without a warning."""
-    m = len(calibration)
-    return float(calibration[m - max(1, floor(alpha * (m + 1) + _ROUNDING))])
 
 
 def required_rows(alpha: float) -> int:
@@ -98,6 +119,17 @@ def required_rows(alpha: float) -> int:
     99
     """
     return ceil(1 / alpha - 1 - _ROUNDING)
+
+
+def check_rate(name: str, value: Any) -> None:
+    """Raise unless a parameter is a number in (0, 1).
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    if not isinstance(value, Real) or not 0 < float(value) < 1:
+        raise InvalidInputError(f"{name} must be in (0, 1), got {value}.")
 
 
 def false_alarm_rate(calibration: Floats, threshold: float) -> float:
@@ -123,6 +155,51 @@ def false_alarm_rate(calibration: Floats, threshold: float) -> float:
     (0.05, 0.1)
     """
     return (1 + int((calibration > threshold).sum())) / (len(calibration) + 1)
+
+
+def cross_conformal_p_values(scores: Floats) -> Floats:
+    """Compute p-values of rows from their out-of-fold scores: the share of all n rows with a score at least as high.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        In (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cross_conformal_p_values(np.array([3.0, 1.0, 7.0, 2.0]))
+    array([0.5 , 1.  , 0.25, 0.75])
+    """
+    n_at_least = len(scores) - np.searchsorted(np.sort(scores), scores, side="left")
+    return np.asarray(n_at_least / len(scores), dtype=np.float64)
+
+
+def threshold_of_share(scores: Floats, share: float) -> float:
+    """Return the score above which at most a share of the scores lies.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+    share : float
+        In (0, 1).
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> threshold_of_share(np.arange(100.0), 0.05)
+    94.0
+    """
+    n = len(scores)
+    return float(np.sort(scores)[n - 1 - floor(share * n + _ROUNDING)])
 
 
 def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:

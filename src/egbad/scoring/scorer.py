@@ -41,8 +41,8 @@ class Scorer(ABC):
         For each categorical column, by position: the label of each code.
     calibration_scores_ : ndarray of shape (n_calibration,)
         Scores of held-out normal rows, ascending.
-    threshold_ : float
-        A score above it is an anomaly.
+    alpha : float
+        False-alarm rate of `predict`, in (0, 1).
     pixel_scale_ : PixelScale, optional
         Scale of the pixels of images, which others are converted to. None for rows.
     normal_label_ : str, optional
@@ -55,7 +55,8 @@ class Scorer(ABC):
     column_types_: tuple[str, ...] | None
     category_labels_: dict[int, CategoryLabels]
     calibration_scores_: Floats
-    threshold_: float
+    alpha: float
+    _own_threshold: float | None = None
     pixel_scale_: PixelScale | None = None
     normal_label_: str | None = None
 
@@ -96,6 +97,17 @@ class Scorer(ABC):
         InvalidInputError
             If X does not match the data that the scorer was fitted on.
         """
+
+    @property
+    def threshold_(self) -> float:
+        """Score above which a row is an anomaly. It follows `alpha` unless it is set."""
+        if self._own_threshold is not None:
+            return self._own_threshold
+        return calibration.threshold(self.calibration_scores_, self.alpha)
+
+    @threshold_.setter
+    def threshold_(self, value: float) -> None:
+        self._own_threshold = None if value == calibration.threshold(self.calibration_scores_, self.alpha) else value
 
     @property
     def offset_(self) -> float:

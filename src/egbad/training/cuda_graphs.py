@@ -26,7 +26,7 @@ class CudaGraphStep:
         self.update, self.generator = update, generator
         self.n_calls = 0
         self.graph: torch.cuda.CUDAGraph | None = None
-        self.batch = torch.empty(0)
+        self.batch = torch.empty(0, dtype=torch.float32)
 
     def __call__(self, batch: Tensor) -> None:
         """Update on a batch.

@@ -8,9 +8,9 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from egbad.arrays import Array
 from egbad.errors import InvalidInputError, TrainingError
 from egbad.nn.generators import MemberGenerators
 from egbad.progress import progress
@@ -297,33 +297,41 @@ class EnsembleTrainer(Generic[M]):
         return StageCheckpoints(self.checkpoints, self.seed, n_before, [*completed])
 
 
-def split_validation(x: Array, fraction: float, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Hold validation rows out of the training rows.
+def split_validation(
+    n: int, fraction: float, rng: np.random.Generator, candidates: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Hold validation rows out of n training rows.
 
     Parameters
     ----------
-    x : ndarray of shape (n, ...)
+    n : int
     fraction : float
         Fraction of the rows to hold out, in (0, 1), but at least one and at most 4,096 rows.
     rng : numpy.random.Generator
+    candidates : ndarray of bool of shape (n,), optional
+        Rows that may be held out, by default all. If there are none, all may be.
 
     Returns
     -------
-    train : ndarray of shape (n_train, ...)
-    validation : ndarray of shape (n_validation, ...)
+    train : ndarray of shape (n_train,)
+        Positions in ascending order.
+    validation : ndarray of shape (n_validation,)
         A single row is used for both.
 
     Examples
     --------
-    >>> train, validation = split_validation(np.arange(10), 0.2, np.random.default_rng(0))
+    >>> train, validation = split_validation(10, 0.2, np.random.default_rng(0))
     >>> len(train), len(validation)
     (8, 2)
     """
-    if len(x) == 1:
-        return x, x
-    order = rng.permutation(len(x))
-    n_validation = max(1, min(_MAX_VALIDATION_ROWS, len(x) - 1, round(fraction * len(x))))
-    return x[np.sort(order[n_validation:])], x[np.sort(order[:n_validation])]
+    if n == 1:
+        return np.zeros(1, np.intp), np.zeros(1, np.intp)
+    order = rng.permutation(n)
+    n_validation = max(1, min(_MAX_VALIDATION_ROWS, n - 1, round(fraction * n)))
+    if candidates is not None and candidates.any():
+        order = np.concatenate([order[candidates[order]], order[~candidates[order]]])
+        n_validation = min(n_validation, int(candidates.sum()))
+    return np.sort(order[n_validation:]), np.sort(order[:n_validation])
 
 
 def _check_same_shapes(model: EnsembleModel, weights: Mapping[str, Tensor]) -> None:

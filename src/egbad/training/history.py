@@ -164,7 +164,7 @@ def combine_histories(parts: Sequence[tuple[Sequence[int], Sequence[History]]], 
     combined = []
     for same_stage in zip(*(stages for _, stages in parts), strict=True):
         longest = max(same_stage, key=lambda stage: len(stage.steps))
-        missing = [torch.full((len(longest.players), n_members), torch.nan) for _ in longest.steps]
+        missing = [torch.full((len(longest.players), n_members), torch.nan, dtype=torch.float32) for _ in longest.steps]
         combined.append(History(longest.players, longest.steps, missing))
     for members, stages in parts:
         replace_members(combined, stages, members)

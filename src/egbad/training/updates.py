@@ -52,8 +52,8 @@ class PlayerOptimizer:
         process_group: ProcessGroup,
     ) -> None:
         self.player, self.batches = player, batches
-        self.loss_sums = torch.zeros(len(generators), device=batches.x.device)
-        self.member_lr_scale = torch.ones(len(generators), device=batches.x.device)
+        self.loss_sums = torch.zeros(len(generators), device=batches.x.device, dtype=torch.float32)
+        self.member_lr_scale = torch.ones(len(generators), device=batches.x.device, dtype=torch.float32)
         self._model, self._generators, self._process_group = model, generators, process_group
         self._adam = _make_adam(player, schedule)
         self._gradients = process_group.gradient_function(player.loss, player.params)
@@ -161,7 +161,7 @@ def _make_adam(player: Player, schedule: Schedule) -> torch.optim.Adam:
     betas, device = (schedule.beta1, schedule.beta2), player.params[0].device
     if device.type == "cpu":
         return torch.optim.Adam(player.params, lr=schedule.learning_rate, betas=betas, foreach=True)
-    learning_rate = torch.tensor(schedule.learning_rate, device=device)
+    learning_rate = torch.tensor(schedule.learning_rate, device=device, dtype=torch.float32)
     return torch.optim.Adam(player.params, lr=learning_rate, betas=betas, fused=True, capturable=True)
 
 

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
+from egbad import load
 from egbad.detectors.registry import all_detectors, create
 from egbad.errors import InvalidInputError
+from egbad.scoring.learned_rows import row_digests
 from egbad.training.checkpoints import Checkpoints
 
 TRAINED = [name for name, kind in all_detectors().items() if hasattr(kind, "partial_fit")]
@@ -109,3 +111,65 @@ def test_a_blend_passes_initial_weights_to_its_parts():
     first = create("blend", training__steps=30, **options).fit(x)
     again = create("blend", training__steps=0, **options).fit(x, init_from=first)
     assert again.anomaly_score(x[:20]) == pytest.approx(first.anomaly_score(x[:20]), rel=1e-4)
+
+
+@pytest.mark.parametrize("name", ["egbad", "vae", "blend", "tiled"])
+def test_rows_that_the_earlier_model_was_trained_on_are_not_held_out(name):
+    old, new = circle(200, 0), circle(100, 1)
+    options = {"detector": "vae", "detector_params": {"training__steps": 5}} if name == "tiled" else {}
+    first = quick(name, **options).fit(old)
+    for x, n_new in ((np.concatenate([old, new]), 120), (old, 20), (new, 100)):
+        later = quick(name, **options, random_state=1).fit(x, init_from=first)
+        held_out = np.isin(row_digests(x), row_digests(x[~later.known_rows().contains(row_digests(x))]))
+        assert held_out.sum() == later.n_calibration_ == min(n_new, round(0.1 * len(x)))
+        assert not first.known_rows().contains(row_digests(x[held_out])).any()
+        assert later.known_rows().contains(row_digests(old)).sum() >= 180  # the rows of both fits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["grown", "same", "new", "twice"])
+@pytest.mark.parametrize("name", ["egbad", "vae"])
+def test_normal_rows_are_flagged_at_about_alpha_after_more_training(name, way):
+    """The earlier model is trained on few rows for long, so rows that it was trained on have far lower scores."""
+    shares = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        old, new, test = (rng.normal(size=(n, 6)) for n in (300, 300, 2000))
+        options = {"training__steps": 1000, "early_stopping__criterion": "none", "calibration_fraction": 0.3}
+        given = {**options, "alpha": 0.1, "device": "cpu"}
+        model = create(name, **given, random_state=seed).fit(old)
+        x = {"grown": np.concatenate([old, new]), "same": old, "new": new, "twice": old}[way]
+        for again in range(2 if way == "twice" else 1):
+            model = create(name, **given, random_state=seed + 10 * (again + 1)).fit(x, init_from=model)
+        assert model.n_calibration_ >= 90
+        shares.append(np.mean(model.predict(test) == -1))
+    # Three standard deviations of the mean of five shares with thresholds from 90 rows.
+    assert np.mean(shares) == pytest.approx(0.1, abs=3 * np.sqrt(0.1 * 0.9 / 90 / 5))
+
+
+def test_partial_fit_holds_out_no_row_that_was_trained_on():
+    x = circle(300, 0)
+    detector = quick("vae", early_stopping__criterion="validation").fit(x)
+    held_out = detector.calibration_scores_
+    validation = set(detector.validation_rows_.tolist())
+    detector.partial_fit(x)
+    assert len(detector.calibration_scores_) == len(held_out)
+    assert set(detector.validation_rows_.tolist()) <= validation
+
+
+def test_a_model_that_was_trained_on_all_rows_is_refused():
+    x = circle(100, 0)
+    first = quick("vae").fit(x)
+    learned = x[first.known_rows().contains(row_digests(x))]
+    with pytest.raises(InvalidInputError, match="The earlier model was trained on all rows of X"):
+        quick("vae").fit(learned, init_from=first)
+
+
+def test_a_model_of_an_early_release_is_refused(tmp_path):
+    first = quick("vae").fit(circle(100, 0))
+    first.learned_rows_ = None
+    first.save(tmp_path / "old.egbad")
+    old = load(tmp_path / "old.egbad")
+    old.predict(circle(100, 0))
+    with pytest.raises(InvalidInputError, match="its file does not tell which rows it was trained on"):
+        quick("vae").fit(circle(100, 1), init_from=old)

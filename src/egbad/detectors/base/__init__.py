@@ -4,6 +4,7 @@ from egbad.arrays import Array, Floats
 from egbad.detectors.base.detector import Callback, Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import NETWORK_INPUT_LIMIT, Model, ModelAttribution, total
+from egbad.detectors.base.out_of_fold import Detection
 from egbad.detectors.base.provenance import versions
 from egbad.detectors.base.settings import Recipe, Settings, TorchSettings, merge_settings
 from egbad.detectors.base.sklearn_detector import SklearnDetector, flatten_rows
@@ -13,6 +14,7 @@ __all__ = [
     "NETWORK_INPUT_LIMIT",
     "Array",
     "Callback",
+    "Detection",
     "Detector",
     "Encoded",
     "FitContext",

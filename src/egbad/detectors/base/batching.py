@@ -17,7 +17,7 @@ from torch import Tensor
 
 from egbad.arrays import Array
 from egbad.detectors.base.model import Model
-from egbad.detectors.base.threads import map_threads, one_thread
+from egbad.detectors.base.threads import blas_threads, map_threads, one_thread
 from egbad.nn.precision import Precision, matmul_precision
 
 C = TypeVar("C")
@@ -99,6 +99,24 @@ def pad_chunks(x: Array, size: int) -> Iterator[tuple[Array, int]]:
         yield chunk, n
 
 
+def map_chunks(function: Callable[[Array], Array], x: Array, size: int) -> Array:
+    """Apply a function with products of matrices to rows in chunks of one size, on one thread, so that its bits are the same.
+
+    Parameters
+    ----------
+    function : callable
+        Takes rows of shape (size, ...) and returns as many.
+    x : ndarray of shape (n, ...)
+    size : int
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+    """
+    with blas_threads.single_thread():
+        return np.concatenate([function(chunk)[:n] for chunk, n in pad_chunks(x, size)])
+
+
 class ModelRunner:
     """Runs a trained model on any number of encoded rows or images.
 
@@ -116,7 +134,8 @@ class ModelRunner:
         self.model, self.device, self.precision = model, device, precision
         self.members = len(model.generators)
         self._members: list[Model[Any]] = []  # each member as a model of its own, once they are needed
-        self._same_bits: dict[int, bool] = {}  # chunk size -> whether it gives the bits of the standard size
+        # (chunk size, of attributions or of scores) -> whether it gives the bits of the standard size
+        self._same_bits: dict[tuple[int, bool], bool] = {}
 
     def __reduce__(self) -> tuple[type["ModelRunner"], tuple[Any, ...]]:
         """Copy the arguments only: another machine decides about its own chunk sizes."""
@@ -124,10 +143,10 @@ class ModelRunner:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def map(self, function: Callable[[Tensor, int], C], x: Array) -> list[C]:
+    def map(self, function: Callable[[Tensor, int], C], x: Array, *, attributes: bool = False) -> list[C]:
         """Apply a function to chunks of encoded rows, on several threads.
 
-        On a GPU, and where the model scores sequentially, it is one thread.
+        On a GPU it is one thread.
 
         Parameters
         ----------
@@ -135,6 +154,8 @@ class ModelRunner:
             Takes a chunk of shape (K, C, ...) and the number of its rows that are not padding.
         x : ndarray of shape (n, ...)
             Encoded rows or images.
+        attributes : bool, default=False
+            Whether the function attributes scores; chunk sizes must then give attributions with the same bits.
 
         Returns
         -------
@@ -142,17 +163,20 @@ class ModelRunner:
             The results, in the order of the chunks.
         """
         if not self._one_thread_each:
-            return self.map_serial(function, x)
+            return self.map_serial(function, x, attributes=attributes)
         batches = map_batches(
-            lambda batch: self.map_serial(function, batch), x, self.batch_size(len(x), x.shape[1:]), parallel=True
+            lambda batch: self.map_serial(function, batch, attributes=attributes),
+            x,
+            self.batch_size(len(x), x.shape[1:]),
+            parallel=True,
         )
         return [*chain.from_iterable(batches)]
 
-    def map_serial(self, function: Callable[[Tensor, int], C], x: Array) -> list[C]:
+    def map_serial(self, function: Callable[[Tensor, int], C], x: Array, *, attributes: bool = False) -> list[C]:
         """Apply a function to chunks of encoded rows on the calling thread; parameters and result are those of `map`."""
         threads = one_thread() if self._one_thread_each else nullcontext()
         with threads, torch.no_grad(), matmul_precision(self.precision, self.device):
-            return [function(chunk, n) for chunk, n in self.chunks(x, self._choose_chunk_size(x))]
+            return [function(chunk, n) for chunk, n in self.chunks(x, self._choose_chunk_size(x, attributes))]
 
     def terms(self, x: Array) -> list[dict[str, Tensor]]:
         """Return the score terms of each chunk, on the calling thread.
@@ -192,7 +216,7 @@ class ModelRunner:
     @property
     def _one_thread_each(self) -> bool:
         """True if a chunk is computed on one thread and chunks may be computed at the same time."""
-        return self.device == "cpu" and not self.model.scores_sequentially
+        return self.device == "cpu"
 
     # -- sizes -------------------------------------------------------------------------------------------------------
 
@@ -210,7 +234,7 @@ class ModelRunner:
             largest = min(largest, _MAX_GPU_CHUNK_PIXELS // prod(shape))
         return max(size, 1 << (max(1, largest).bit_length() - 1))
 
-    def _choose_chunk_size(self, x: Array) -> int:
+    def _choose_chunk_size(self, x: Array, attributes: bool) -> int:
         """Return the size of chunks for x (n, ...): the smallest that holds all rows, or the largest with little padding."""
         shape = x.shape[1:]
         standard = self.chunk_size(shape)
@@ -220,8 +244,9 @@ class ModelRunner:
         smaller = sorted(size for size in others if len(x) <= size < standard)
         most = _MAX_PADDING * standard * ceil(len(x) / standard)
         fitting = [size for size in others if standard < size <= len(x) and size * ceil(len(x) / size) <= most]
-        candidates = (*smaller, *sorted(fitting, reverse=True))
-        return next((size for size in candidates if self.has_same_bits(size, shape)), standard)
+        candidates = smaller if attributes else (*smaller, *sorted(fitting, reverse=True))
+        same_bits = self.has_same_attribution_bits if attributes else self.has_same_bits
+        return next((size for size in candidates if same_bits(size, shape)), standard)
 
     def _other_chunk_sizes(self, shape: tuple[int, ...]) -> Sequence[int]:
         """Return the chunk sizes that may replace the standard one."""
@@ -246,12 +271,24 @@ class ModelRunner:
         -------
         bool
         """
-        if size not in self._same_bits:
+        return self._compare_bits(size, shape, self._stacked_terms)
+
+    def has_same_attribution_bits(self, size: int, shape: tuple[int, ...]) -> bool:
+        """Return whether attributions in chunks of a size have the bits of attributions in standard chunks.
+
+        Parameters and result are those of `has_same_bits`.
+        """
+        return self._compare_bits(size, shape, self._stacked_shares)
+
+    def _compare_bits(self, size: int, shape: tuple[int, ...], compute: Callable[[Array, int], Tensor]) -> bool:
+        """Compare results for random rows in chunks of a size and in standard chunks, once for each size."""
+        key = (size, compute == self._stacked_shares)
+        if key not in self._same_bits:
             n = max(size, _COMPARED_ROWS if len(shape) == 1 else _COMPARED_IMAGES)
             x = np.random.default_rng(0).normal(size=(n, *shape)).astype(np.float32)
-            one, other = (self._stacked_terms(x, number) for number in (size, self.chunk_size(shape)))
-            self._same_bits[size] = torch.equal(one, other)
-        return self._same_bits[size]
+            one, other = (compute(x, number) for number in (size, self.chunk_size(shape)))
+            self._same_bits[key] = torch.equal(one, other)
+        return self._same_bits[key]
 
     # -- terms -------------------------------------------------------------------------------------------------------
 
@@ -260,6 +297,12 @@ class ModelRunner:
         with torch.no_grad(), matmul_precision(self.precision, self.device):
             parts = [torch.stack([*self._chunk_terms(*chunk).values()]) for chunk in self.chunks(x, size)]
         return torch.cat(parts, dim=2)
+
+    def _stacked_shares(self, x: Array, size: int) -> Tensor:
+        """Return the attributions and expected values of each member (K, n, ...), computed in chunks of a size."""
+        with torch.no_grad(), matmul_precision(self.precision, self.device):
+            found = [(self.model.attribute(chunk), n) for chunk, n in self.chunks(x, size)]
+        return torch.cat([torch.cat([part.shares, part.expected], dim=2)[:, :n].detach() for part, n in found], dim=1)
 
     def _chunk_terms(self, chunk: Tensor, n: int) -> dict[str, Tensor]:
         """Return the terms (K, n) of the first n rows of a chunk (K, C, ...)."""

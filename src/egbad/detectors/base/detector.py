@@ -8,24 +8,26 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
-from sklearn.base import OutlierMixin
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from egbad.arrays import Array, Floats, distinct_rows, map_unique_rows
 from egbad.data import Data
 from egbad.data.ragged import is_ragged
 from egbad.detectors.base.inputs import Encoded
+from egbad.detectors.base.out_of_fold import OutOfFoldMixin
 from egbad.detectors.base.provenance import seed_of, versions
 from egbad.detectors.base.saving import SaveMixin
-from egbad.detectors.base.settings import PreprocessingSettings, Recipe, S, recipe_values, resolve_settings, validated
+from egbad.detectors.base.settings import Recipe, S
 from egbad.detectors.base.threads import call_after_fork
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import sample_exemplars
 from egbad.preprocessing.config import Preprocessing
 from egbad.preprocessing.range_guard import RangeGuard
-from egbad.preprocessing.row_encoder import Encoder
+from egbad.preprocessing.row_encoder import Encoder, RowEncoder
 from egbad.preprocessing.trimming import trim
 from egbad.scoring import calibration
+from egbad.scoring.learned_rows import Digests, LearnedRows, row_digests
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
@@ -41,6 +43,7 @@ class FitContext:
     checkpoints: Checkpoints | None = None
     init_from: "Detector[Any] | None" = None  # the only option that changes the result
     process_group: ProcessGroup = SINGLE_PROCESS
+    digests: Digests | None = None  # of the rows that are learned
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other fits from using the same checkpoints in a `with` block."""
@@ -48,7 +51,7 @@ class FitContext:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
+class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
     """Base class of all detectors.
 
     A method declares its parameters as fields, the `Settings` that they resolve to, and how it learns (`_learn`), scores
@@ -152,12 +155,7 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
             If training ends without usable weights.
         """
         started = time.perf_counter()
-        if not 0 < self.alpha < 1:
-            raise InvalidInputError(f"alpha must be in (0, 1), got {self.alpha}.")
-        if not 0 < self.calibration_fraction < 1:
-            raise InvalidInputError(f"calibration_fraction must be in (0, 1), got {self.calibration_fraction}.")
-        if self.n_exemplars < 0:
-            raise InvalidInputError(f"n_exemplars must be at least 0, got {self.n_exemplars}.")
+        self.check_parameters()
         self._check_init_from(init_from)
         context = FitContext(callback, callback_interval, checkpoints, init_from, process_group)
         with context.lock():
@@ -171,18 +169,37 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
         rng = self._begin(data, context)
-        order = rng.permutation(n)
-        held_out = max(1, min(n - 1, round(self.calibration_fraction * n)))
-        x = data.x[np.sort(order[held_out:])]
+        held_out, remaining = self._split_calibration(data.x, rng, context.init_from)
+        x = data.x[remaining]
         if data.coverage_rows is not None:
             x = np.concatenate([x, data.coverage_rows])
-        x = trim(x, self._preprocessing_settings().trim_fraction, self.seed_, self.column_types_)
+        x = trim(x, self.preprocessing_settings_for(self.raw_shape).trim_fraction, self.seed_, self.column_types_)
         keep = self.kind_ == "images" and self.n_exemplars and not is_ragged(x)
         self.exemplars_ = sample_exemplars(x, self.n_exemplars, self.seed_) if keep else None
         self._learn_from(x, rng, context, encoder)
-        self.calibrate(data.x[np.sort(order[:held_out])])
+        self.calibrate(data.x[held_out])
+        calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=5)
         self._end(started, context.checkpoints)
         return self
+
+    def _split_calibration(
+        self, x: Array, rng: np.random.Generator, init_from: "Detector[Any] | None"
+    ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return the positions of the calibration rows of x (n, ...) and those of the others, in ascending order.
+
+        Rows that the weights of `init_from` were trained on are not held out.
+        """
+        order = rng.permutation(len(x))
+        n_held_out = max(1, min(len(x) - 1, round(self.calibration_fraction * len(x))))
+        if init_from is not None:
+            new = init_from.known_rows().new_rows(row_digests(x), rng)[order]
+            order = np.concatenate([order[new], order[~new]])
+            n_held_out = min(n_held_out, int(new.sum()))
+            if n_held_out == 0:
+                raise InvalidInputError(
+                    "The earlier model was trained on all rows of X, so none is left to set the threshold. Add new rows."
+                )
+        return np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
 
     def _check_init_from(self, init_from: "Detector[Any] | None") -> None:
         """Refuse a detector to start from; methods with weights override this."""
@@ -224,9 +241,12 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         self, x: Array, rng: np.random.Generator, context: FitContext, encoder: Encoder | None = None
     ) -> None:
         """Learn from checked normal rows or images x (n, ...), by a fitted encoder or a new one."""
-        preprocessing = self._preprocessing_settings()
+        preprocessing = self.preprocessing_settings_for(self.raw_shape)
+        digests = row_digests(x)
+        earlier = None if context.init_from is None else context.init_from.known_rows()
         if preprocessing.drop_duplicates and self.kind_ == "rows":
-            x = x[distinct_rows(x)]
+            first = distinct_rows(x)
+            x, digests = x[first], digests[first]
         self.encoder_, self.n_train_ = encoder or self._new_encoder(preprocessing).fit(x), len(x)
         self.settings_: S = self.settings_for(self.encoded_shape)
         encoded = self.encoder_.encode(x)
@@ -236,12 +256,15 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
             if context.callback is not None:
                 context.callback(step)
 
-        self._learn(encoded, rng, replace(context, callback=guard_and_call if context.callback else None))
+        self._learn(
+            encoded, rng, replace(context, callback=guard_and_call if context.callback else None, digests=digests)
+        )
         self._learn_range_guard(encoded)
+        self.learned_rows_ = LearnedRows.from_digests(digests, earlier)
 
     def _learn_range_guard(self, x: Encoded) -> None:
-        """Learn the range of encoded training rows, where the settings ask for a range guard."""
-        wanted = self.settings_.preprocessing.range_guard and self.kind_ == "rows"
+        """Learn the range of encoded training rows, where the settings ask for a range guard; parts have their own."""
+        wanted = self.settings_.preprocessing.range_guard and isinstance(self.encoder_, RowEncoder)
         self.range_guard_ = RangeGuard.from_training(x, self._score, self.seed_) if wanted else None
 
     def calibrate(self, x: Array) -> Floats:
@@ -259,44 +282,13 @@ class Detector(OutlierMixin, SaveMixin, Generic[S]):  # type: ignore[misc]
         """
         scores = self._calibration_scores(x)
         self.calibration_scores_ = np.sort(scores)
-        self.n_calibration_ = len(scores)
-        self.threshold_ = calibration.threshold(self.calibration_scores_, self.alpha)
+        self.n_calibration_, self._own_threshold = len(scores), None
+        self.learned_rows_ = self.known_rows().with_held_out(x)
         self.normal_range_ = self._learn_normal_range(x)
         return scores
 
     def _calibration_scores(self, x: Array) -> Floats:
         return map_unique_rows(self.score_checked, x)[0]
-
-    # -- settings ----------------------------------------------------------------------------------------------------
-
-    def settings_for(self, shape: tuple[int, ...]) -> S:
-        """Return the settings that recipe and parameters resolve to.
-
-        Parameters
-        ----------
-        shape : tuple of int
-            Shape of an encoded row (d,) or image (c, h, w).
-
-        Returns
-        -------
-        Settings
-
-        Raises
-        ------
-        InvalidInputError
-            If a parameter is out of its range.
-        """
-        values = recipe_values(self.recipes, self.recipe, shape)
-        settings: S = resolve_settings(
-            self.settings_type, values, self.given_parameters(self.settings_type.model_fields)
-        )
-        return settings
-
-    def _preprocessing_settings(self) -> PreprocessingSettings:
-        """Return the settings that the encoder needs; they depend on the kind of input only."""
-        values = recipe_values(self.recipes, self.recipe, self.raw_shape).get("preprocessing", {})
-        given = self.given_parameters({"preprocessing": None}).get("preprocessing", {})
-        return validated(PreprocessingSettings, {**values, **given})
 
     # -- description -------------------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ def mean_attribution(runner: ModelRunner, x: Encoded) -> Attribution:
         shares, expected = (v[:, :n].detach().double().mean(0).cpu().numpy() for v in (found.shares, found.expected))
         return shares, expected, {name: v.detach().double()[:, :n] for name, v in found.terms.items()}
 
-    batches = runner.map(attribute, x)
+    batches = runner.map(attribute, x, attributes=True)
     shares, expected = (np.concatenate([batch[i] for batch in batches]) for i in (0, 1))
     member_terms = [batch[2] for batch in batches]
     terms = {

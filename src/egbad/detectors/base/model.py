@@ -64,9 +64,6 @@ class Model(nn.Module, Generic[T]):
     """
 
     attribution_method: str = "gradients"  # see `egbad.explain.explanation.Explanation.method`
-    scores_sequentially: ClassVar[bool] = (
-        False  # True if scoring changes the networks, so only one chunk at a time may run
-    )
     chunk_rows: int = 256  # rows per chunk; the bits of a row do not depend on its place in a chunk of fixed shape
     chunk_images: int = 32
     gpu_chunks: ClassVar[int] = 128  # chunks that a GPU scores together, divided by the members: bounds its memory

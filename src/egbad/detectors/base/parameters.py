@@ -1,4 +1,4 @@
-"""Parameters of a detector, with groups such as `TrainingConfig` nested as scikit-learn nests estimators."""
+"""Parameters of a detector, with groups such as `TrainingConfig` nested as scikit-learn nests estimators, and settings."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -6,16 +6,27 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import BaseEstimator, clone
 
+from egbad.detectors.base.settings import PreprocessingSettings, Recipe, recipe_values, resolve_settings, validated
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.config import Preprocessing
+from egbad.scoring.calibration import check_rate
+
+_SOME_SHAPE = (8,)  # of an encoded row; limits of parameters do not depend on the shape
 
 
 class ParameterMixin(BaseEstimator):  # type: ignore[misc]
-    """`get_params` and `set_params` with nested groups, and parameters as JSON.
+    """`get_params` and `set_params` with nested groups, parameters as JSON, and the settings that they resolve to.
 
     A group may be None; its parameters are None then, and setting one of them creates the group.
     """
 
+    recipe: str
+    alpha: float
+    calibration_fraction: float
+    n_exemplars: int
+    _own_threshold: float | None
+    recipes: ClassVar[Mapping[str, Recipe]]
+    settings_type: ClassVar[type[Any]]
     parameter_groups: ClassVar[Mapping[str, type[Any]]] = {"preprocessing": Preprocessing}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
@@ -41,6 +52,8 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
     def set_params(self, **params: Any) -> Self:
         """Set parameters by name; ``training__steps=100`` sets one parameter of a group.
 
+        `alpha` moves the threshold of a fitted detector, all others wait for the next `fit`.
+
         Returns
         -------
         self
@@ -55,6 +68,8 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
                 group = getattr(self, name)
                 setattr(self, name, kind() if group is None else clone(group))  # others may hold the same object
         super().set_params(**params)
+        if "alpha" in params:
+            self._own_threshold = None
         return self
 
     def given_parameters(self, names: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,6 +91,48 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
             if value is not None:
                 given[name] = value
         return given
+
+    def settings_for(self, shape: tuple[int, ...]) -> Any:
+        """Return the settings that recipe and parameters resolve to.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Shape of an encoded row (d,) or image (c, h, w).
+
+        Returns
+        -------
+        Settings
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter is out of its range.
+        """
+        values = recipe_values(self.recipes, self.recipe, shape)
+        return resolve_settings(self.settings_type, values, self.given_parameters(self.settings_type.model_fields))
+
+    def check_parameters(self) -> None:
+        """Check the parameters as far as that is possible without data.
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter is out of its range.
+        """
+        check_rate("alpha", self.alpha)
+        check_rate("calibration_fraction", self.calibration_fraction)
+        if self.n_exemplars < 0:
+            raise InvalidInputError(f"n_exemplars must be at least 0, got {self.n_exemplars}.")
+        if getattr(self, "members", 1) < 1:
+            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
+        self.settings_for(_SOME_SHAPE)
+
+    def preprocessing_settings_for(self, shape: tuple[int, ...]) -> PreprocessingSettings:
+        """Return the settings that the encoder needs for rows or images of a shape; their size does not matter."""
+        values = recipe_values(self.recipes, self.recipe, shape).get("preprocessing", {})
+        given = self.given_parameters({"preprocessing": None}).get("preprocessing", {})
+        return validated(PreprocessingSettings, {**values, **given})
 
     def json_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON stores them."""

@@ -24,18 +24,14 @@ from egbad.errors import UnreadableFileError
 from egbad.explain.normal_range import NormalRange
 from egbad.model_file import Manifest, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
+from egbad.scoring.learned_rows import LearnedRows
 
 
 class SaveMixin(ScoreMixin, ParameterMixin):
     """Writes a fitted detector to a model file and reads it back."""
 
     name: ClassVar[str]
-    settings_type: ClassVar[type[Any]]
     settings_: Settings
-
-    @abstractmethod
-    def settings_for(self, shape: tuple[int, ...]) -> Any:
-        """Return the settings that recipe and parameters resolve to, for an encoded shape."""
 
     @abstractmethod
     def _state(self) -> tuple[dict[str, Any], State]:
@@ -68,6 +64,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         arrays |= {f"guard.{name}": a for name, a in (self.range_guard_.state() if self.range_guard_ else {}).items()}
         arrays |= {} if self.exemplars_ is None else {"examples": self.exemplars_}
         arrays |= {f"usual.{name}": a for name, a in (self.normal_range_.state() if self.normal_range_ else {}).items()}
+        arrays |= {f"rows.{name}": a for name, a in (self.learned_rows_.state() if self.learned_rows_ else {}).items()}
         arrays["calibration"] = self.calibration_scores_
         common = {
             "kind": self.kind_,
@@ -123,9 +120,10 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         )
         self.settings_ = self.settings_type.model_validate(state["settings"])
         self.encoder_ = self._new_encoder(self.settings_.preprocessing).restore(with_prefix_removed("encoder.", arrays))
-        guard, normal = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual."))
+        guard, normal, rows = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual.", "rows."))
         self.range_guard_ = RangeGuard.from_state(guard) if guard else None
         self.normal_range_ = NormalRange.from_state(normal) if normal else None
+        self.learned_rows_ = LearnedRows.from_state(rows) if rows else None
         self.exemplars_ = arrays.get("examples")
         self.calibration_scores_ = arrays["calibration"]
         self.n_train_, self.n_calibration_ = state["n_train"], len(arrays["calibration"])

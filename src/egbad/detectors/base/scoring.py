@@ -1,5 +1,6 @@
 """Scores of a detector: anomaly scores and their terms."""
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -7,11 +8,23 @@ import numpy as np
 from egbad.arrays import Array, Floats
 from egbad.detectors.base.explaining import ExplainMixin
 from egbad.detectors.base.inputs import Encoded
+from egbad.errors import InvalidInputError, LearnedRowsWarning
 from egbad.preprocessing.range_guard import excess
+from egbad.scoring.learned_rows import LearnedRows, row_digests
+
+_CHECKED_ROWS = 512  # rows of X, at least, that are compared with the training rows
 
 
 class ScoreMixin(ExplainMixin):
-    """Encodes rows or images in batches and scores them."""
+    """Encodes rows or images in batches and scores them.
+
+    Attributes
+    ----------
+    learned_rows_ : LearnedRows or None
+        Digests of the training rows; None in files of early releases.
+    """
+
+    learned_rows_: LearnedRows | None
 
     def anomaly_score(self, X: Any) -> Floats:
         """Return the anomaly score of each row or image; higher is more anomalous.
@@ -28,8 +41,13 @@ class ScoreMixin(ExplainMixin):
         ------
         InvalidInputError
             If X does not match the fitted detector.
+
+        Warns
+        -----
+        LearnedRowsWarning
+            If the detector was trained on rows of X. `fit_predict` and `egbad.detect` score training rows.
         """
-        return self.score_checked(self.check_input(X).x)
+        return self.score_checked(self._check_new(X))
 
     def score_terms(self, X: Any) -> dict[str, Floats]:
         """Return the terms of the anomaly score; their sum is `anomaly_score`.
@@ -42,7 +60,40 @@ class ScoreMixin(ExplainMixin):
         -------
         dict of str to ndarray of shape (n_samples,)
         """
-        return self.terms_checked(self.check_input(X).x)
+        return self.terms_checked(self._check_new(X))
+
+    def _check_new(self, X: Any) -> Array:
+        """Return checked rows or images (n, ...), and warn if the detector was trained on some of them."""
+        x = self.check_input(X).x
+        learned: LearnedRows | None = getattr(self, "learned_rows_", None)  # missing while a callback of `fit` scores
+        some = x[:: max(1, len(x) // _CHECKED_ROWS)]  # enough to notice, and large tables take no longer
+        if learned is not None and learned.include(row_digests(some)):
+            warnings.warn(
+                "The detector was trained on some of these rows: their scores are too low and their p-values do not hold. "
+                "To score training rows, use fit_predict, egbad.detect or the command 'egbad detect'.",
+                LearnedRowsWarning,
+                stacklevel=3,
+            )
+        return x
+
+    def known_rows(self) -> LearnedRows:
+        """Return the digests of the training rows.
+
+        Returns
+        -------
+        LearnedRows
+
+        Raises
+        ------
+        InvalidInputError
+            If the model file holds none.
+        """
+        if self.learned_rows_ is None:
+            raise InvalidInputError(
+                "Training cannot go on from this model: its file does not tell which rows it was trained on, because an early "
+                "release of egbad wrote it. Fit without it."
+            )
+        return self.learned_rows_
 
     def score_checked(self, x: Array) -> Floats:
         """Return the scores (n,) of checked rows or images x (n, ...)."""

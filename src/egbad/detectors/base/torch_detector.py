@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -32,6 +33,7 @@ from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
 from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
+from egbad.scoring.learned_rows import Digests
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig
 from egbad.training.ensemble import EnsembleTrainer, split_validation
@@ -54,6 +56,14 @@ def _training_threads(model: Model[Any], batch_rows: int) -> AbstractContextMana
     if len(model.shape) == 3:
         return nullcontext()
     return one_thread() if batch_rows * model.shape[0] < _SMALL_BATCH_COLUMNS * model.chunk_rows else nullcontext()
+
+
+def _validation_candidates(digests: Digests, earlier: Detector[Any] | None, seed: int) -> NDArray[np.bool_] | None:
+    """Return which rows with these digests (n,) the weights of an earlier detector were not trained on; None for all."""
+    if not isinstance(earlier, TorchDetector):
+        return None
+    new = earlier.known_rows().new_rows(digests, np.random.default_rng(seed))
+    return new | np.isin(digests, earlier.validation_rows_)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -85,6 +95,8 @@ class TorchDetector(Detector[T]):
         The trained networks.
     seeds_ : tuple of int
         Seed of each member.
+    validation_rows_ : ndarray of uint64
+        Digests of the rows that early stopping held out.
     """
 
     model_type: ClassVar[type[Model[Any]]]
@@ -168,13 +180,15 @@ class TorchDetector(Detector[T]):
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         """Train an ensemble on encoded normal rows or images."""
-        if self.members < 1:
-            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
         self.device_ = resolve_device(self.device)
         first_seed = rng.integers(2**31, size=1)
         validation: Encoded | None = None
-        if self.settings_.early_stopping.criterion == "validation":
-            x, validation = split_validation(x, self.settings_.early_stopping.fraction, rng)
+        held_out_digests: Digests = np.empty(0, np.uint64)
+        if self.settings_.early_stopping.criterion == "validation" and context.digests is not None:
+            candidates = _validation_candidates(context.digests, context.init_from, self.seed_)
+            train, held_out = split_validation(len(x), self.settings_.early_stopping.fraction, rng, candidates)
+            x, validation, held_out_digests = x[train], x[held_out], context.digests[held_out]
+        self.validation_rows_ = held_out_digests
         # The seeds of the other members are drawn last, so that the first member does not depend on their number.
         seeds = [int(seed) for seed in (*first_seed, *rng.integers(2**31, size=self.members - 1))]
         weights = None
@@ -282,8 +296,6 @@ class TorchDetector(Detector[T]):
 
         While a GPU scores one batch, other threads encode the next ones.
         """
-        if self.model_.scores_sequentially:
-            return super()._map_batches(work, x)
         return map_batches(work, x, self._runner.batch_size(len(x), self.encoded_shape), parallel=True)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
@@ -317,6 +329,7 @@ class TorchDetector(Detector[T]):
         """Return seeds and health messages as JSON, weights and loss curves as arrays."""
         arrays = {f"model.{name}": value.cpu().numpy() for name, value in self.model_.state_dict().items()}
         arrays |= {f"history.{name}": value for name, value in self.history_.items()}
+        arrays["validation_rows"] = self.validation_rows_
         return {"seeds": list(self.seeds_), "health": list(self.health_)}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
@@ -333,3 +346,4 @@ class TorchDetector(Detector[T]):
         model.load_state_dict(weights)
         self._set_model(model.to(self.device_).eval(), seeds)
         self.history_ = model_file.with_prefix_removed("history.", arrays)
+        self.validation_rows_ = arrays.get("validation_rows", np.empty(0, np.uint64))

@@ -1,9 +1,18 @@
-"""`GANDetector`: parameters of the methods with a generator."""
+"""`GANDetector`: parameters of the methods with a generator; `LatentDetector`: the latent space of those with an encoder."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from egbad.detectors.base import TorchDetector
-from egbad.detectors.gan.models import P
+import numpy as np
+import torch
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from torch import Tensor
+
+from egbad.detectors.base import Floats, TorchDetector
+from egbad.detectors.base.batching import pad_chunks
+from egbad.detectors.gan.models import B, BiGANModel, P
+from egbad.errors import InvalidInputError
+from egbad.nn.generators import MemberGenerators
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -32,3 +41,98 @@ class GANDetector(TorchDetector[P]):
     prior: str | None = None
     input_noise: float | None = None
     discriminator_lr_scale: float | None = None
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class LatentDetector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[B]):  # type: ignore[misc]
+    """Detector that is also a scikit-learn transformer x -> E(x) with an inverse z -> G(z)."""
+
+    def transform(self, X: Any) -> Floats:
+        """Return the representation E(x) of rows or images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, members * n_latent)
+            The latents of all members, side by side.
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the fitted detector.
+        """
+        encoded = self.encoder_.encode(self.check_input(X).x)
+        model = self._representation()
+        parts = self._runner.map(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)
+        z = torch.cat(parts, dim=1)  # (K, n, k)
+        return z.transpose(0, 1).flatten(1).double().cpu().numpy()
+
+    def inverse_transform(self, Z: Any) -> Floats:
+        """Return the rows or images G(z) of representations, averaged over members.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n_samples, members * n_latent)
+            Representations as `transform` returns them.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, ...)
+            In the units and shape of the training data.
+
+        Raises
+        ------
+        InvalidInputError
+            If Z has another number of columns.
+        """
+        model = self._representation()
+        z = np.asarray(Z, dtype=np.float32)
+        if z.ndim != 2 or z.shape[1] != self._n_features_out:
+            raise InvalidInputError(f"Z must have {self._n_features_out} columns, got an array of shape {z.shape}.")
+        with torch.no_grad():
+            parts = [
+                model.G(self._by_member(chunk))[:, :n].mean(0).cpu().numpy()
+                for chunk, n in pad_chunks(z, model.chunk_rows)
+            ]
+        return self._to_user_units(np.asarray(self.encoder_.decode(np.concatenate(parts))))
+
+    def sample(self, n: int, random_state: int = 0) -> Floats:
+        """Generate new rows or images G(z) with z ~ p(z), an equal number by each member.
+
+        Parameters
+        ----------
+        n : int
+            Number of samples.
+        random_state : int, default=0
+            Seed of z.
+
+        Returns
+        -------
+        ndarray of shape (n, ...)
+            In the units and shape of the training data.
+        """
+        model = self._representation()
+        generators = MemberGenerators([random_state + member for member in range(self.members)], self.device_)
+        with torch.no_grad():
+            x_gen = model.G(model.sample_latent(-(-n // self.members), generators))  # (K, n / K, ...)
+        decoded = self.encoder_.decode(x_gen.transpose(0, 1).flatten(0, 1)[:n].cpu().numpy())
+        return self._to_user_units(np.asarray(decoded))
+
+    @property
+    def _n_features_out(self) -> int:
+        """Number of columns of a representation, for `get_feature_names_out`."""
+        return self.members * self.settings_.n_latent
+
+    def _representation(self) -> BiGANModel[Any]:
+        """Return the fitted model."""
+        model = self.model_
+        assert isinstance(model, BiGANModel)
+        return model
+
+    def _by_member(self, z: Floats) -> Tensor:
+        """Split representations (n, K k) into the latents (K, n, k) of the members."""
+        by_member = torch.from_numpy(z).to(self.device_).reshape(len(z), self.members, -1)
+        return by_member.transpose(0, 1).contiguous()

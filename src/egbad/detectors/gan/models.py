@@ -218,7 +218,7 @@ class BiGANModel(AdversarialModel[B]):
         """Return the joint loss (K,) of E and G on x (K, B, ...): adversarial and cycle consistency."""
         s, x = self.settings, self.preprocess(x)
         z_hat = self.E(x)
-        loss = torch.zeros(len(x), device=x.device)
+        loss = torch.zeros(len(x), device=x.device, dtype=x.dtype)
         if s.cycle_weight:
             loss = loss + s.cycle_weight * norm_distance(x, self.G(z_hat), s.degree).mean(1)
         if s.adversarial_weight:
