@@ -1,11 +1,20 @@
 """Error types and the sentences that they have in common."""
 
 import importlib.util
+import pickle
 
 import pytest
 
 from egbad import errors
-from egbad.errors import EgbadError, InvalidInputError, MissingExtraError, require_extra, unknown
+from egbad.errors import (
+    EgbadError,
+    InvalidInputError,
+    MissingExtraError,
+    escape_controls,
+    require_extra,
+    shorten,
+    unknown,
+)
 
 
 def test_every_error_is_an_egbad_error_and_a_standard_one():
@@ -35,3 +44,19 @@ def test_an_unknown_name_suggests_the_nearest_whatever_its_case():
 
 def test_an_unknown_name_like_no_other_has_no_suggestion():
     assert str(unknown("detector", "zzz", ["egbad", "knn"])) == "There is no detector 'zzz'. Known: egbad, knn."
+
+
+def test_control_characters_are_escaped():
+    assert escape_controls("a\x1b[31mb\x07\x9b\u202e\u2028ü漢") == r"a\u001b[31mb\u0007\u009b\u202e\u2028ü漢"
+
+
+def test_long_values_and_messages_lose_their_middle():
+    assert shorten("a" * 80) == "a" * 80
+    assert len(shorten("a" * 2_000_000)) == 80 and "(2,000,000 characters)" in shorten("a" * 2_000_000)
+    message = str(InvalidInputError(f"X must be short, got '{'a' * 2_000_000}'. Shorten it.\nSecond\x1b line."))
+    assert len(message) < 1300 and message.endswith("aa'. Shorten it.\nSecond\\u001b line.")
+
+
+def test_errors_survive_pickling():
+    error = pickle.loads(pickle.dumps(InvalidInputError("a\nb")))
+    assert type(error) is InvalidInputError and str(error) == "a\nb"

@@ -4,13 +4,80 @@ Every message says what must hold, what was found and what to do. The command li
 exits with status 2.
 """
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 
+_MAX_VALUE, _MAX_LINE = 80, 1200  # characters of a value, and of a line of a message
+# Control characters, separators of lines, and marks that reverse the direction of text. They come with data and file
+# names, and could change what a terminal shows.
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+
+def escape_controls(text: str) -> str:
+    r"""Replace characters that could control a terminal by the escape sequences of JSON.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> escape_controls("\x1b[2Jname\n")
+    '\\u001b[2Jname\\u000a'
+    """
+    return _UNPRINTABLE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def shorten(text: str, length: int = _MAX_VALUE) -> str:
+    """Leave out the middle of a long text.
+
+    Parameters
+    ----------
+    text : str
+    length : int
+        Characters of the result.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> shorten("a" * 1000, 40)
+    'aaaaaaaaaa ... (1,000 characters) ... aa'
+    """
+    if len(text) <= length:
+        return text
+    middle = f" ... ({len(text):,} characters) ... "
+    start = max(1, (length - len(middle)) * 5 // 6)
+    return text[:start] + middle + text[len(text) - max(1, length - len(middle) - start) :]
+
+
+def tidy_message(text: str) -> str:
+    """Make a message safe to print: shorten long lines and escape control characters other than line breaks.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    return "\n".join(shorten(escape_controls(line), _MAX_LINE) for line in text.split("\n"))
+
 
 class EgbadError(Exception):
     """Base class of errors that the user can fix. The message is one or two sentences."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(tidy_message(message))
 
 
 class InvalidInputError(EgbadError, ValueError):
@@ -23,6 +90,10 @@ class InvalidTypeError(EgbadError, TypeError):
 
 class UnreadableFileError(InvalidInputError):
     """A file that is missing, damaged or of another format."""
+
+
+class EmptyFileError(InvalidInputError):
+    """A table without rows."""
 
 
 class DownloadError(EgbadError, OSError):

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from egbad.cli.output import check_writable, json_lines, note, note_skipped, one_line, silenced
+from egbad.cli.output import check_writable, json_lines, note, note_skipped, one_line, print_json, silenced
 from egbad.errors import EgbadError
 
 
@@ -57,3 +57,12 @@ def test_a_reader_that_leaves_early_is_no_error(folder, tmp_path, write_csv):
     with process.stderr as err:
         assert "Traceback" not in err.read()
     assert process.wait(timeout=60) == 0
+
+
+def test_control_characters_are_escaped_as_in_json(capsys):
+    with json_lines() as print_line:
+        print_line({"a": "\x9b2J\x7fü"})
+    print_json({"a": "\u202e"})
+    note("name\x1b[31m\r")
+    out, err = capsys.readouterr()
+    assert out == '{"a": "\\u009b2J\\u007fü"}\n{\n  "a": "\\u202e"\n}\n' and err == "name\\u001b[31m\\u000d\n"

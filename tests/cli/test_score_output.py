@@ -1,5 +1,6 @@
 """Files of scores."""
 
+import csv
 import json
 import os
 from dataclasses import replace
@@ -71,3 +72,14 @@ def test_other_formats_are_refused(tmp_path):
     with pytest.raises(InvalidInputError, match=".csv, .parquet, .jsonl, got 's.xlsx'"):
         check_score_target(tmp_path / "s.xlsx")
     check_score_target(Path(os.devnull))
+
+
+def test_text_that_begins_like_a_formula_is_no_formula(tmp_path):
+    path = tmp_path / "s.csv"
+    cells = np.array(["=1+1", "+x", "-x", "@x", "\tx", "-3.5", "tcp", None], dtype=object)
+    with open_score_table(path) as table:
+        table.write({"=name": cells, "score": np.arange(-4.0, 4.0)})
+    with path.open(newline="") as file:
+        read = list(csv.reader(file))
+    assert [row[0] for row in read] == ["'=name", "'=1+1", "'+x", "'-x", "'@x", "'\tx", "-3.5", "tcp", ""]
+    assert read[1][1] == "-4.0"

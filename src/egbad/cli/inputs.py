@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
@@ -13,8 +14,10 @@ from numpy.typing import NDArray
 
 from egbad import data
 from egbad.arrays import Array
+from egbad.cli.output import note_all
 from egbad.data import BatchSizes, ColumnTypes, Data, Stream
 from egbad.data.column_types import check_column_types
+from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.readers import list_files
 from egbad.errors import InvalidInputError, UnreadableFileError, unknown
 from egbad.scoring.scorer import Scorer
@@ -46,6 +49,8 @@ class Source:
         Side of the patches to learn from, in pixels, as `egbad.data` takes it.
     batch_size : int, optional
         Rows or images of a batch.
+    csv : CsvOptions
+        Dialect of CSV files, as far as it is given.
     """
 
     given: str
@@ -57,6 +62,7 @@ class Source:
     skip_unreadable: bool = False
     patch_size: int | None = None
     batch_size: int | None = None
+    csv: CsvOptions = DEFAULT_CSV_OPTIONS
 
     def read(self) -> Data:
         """Read all rows or images.
@@ -66,12 +72,18 @@ class Source:
         InvalidInputError
             If there is no such file or data set, or its content cannot be used.
         """
-        return data.read(self.given, **self._options()) if self._is_path() else self._public_data()
+        if not self._is_path():
+            return self._public_data()
+        found = data.read(self.given, **self._options())
+        note_all(found.notes)
+        return found
 
     def stream(self) -> Stream:
         """Return the rows or images in batches that are read when they are asked for."""
         if self._is_path():
-            return data.open_stream(self.given, **self._options())
+            stream = data.open_stream(self.given, **self._options())
+            note_all(stream.notes)
+            return stream
         return data.as_stream(self._public_data(), self._batch_sizes().rows)
 
     def file_stamps(self) -> list[tuple[str, int, int]]:
@@ -88,8 +100,10 @@ class Source:
 
     def _options(self) -> dict[str, Any]:
         size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
+        csv = self.csv
         if self.scorer is not None:
             column_types = self.scorer.required_column_types
+            csv = replace(csv, like=self.scorer.csv_dialect_, infer_types=column_types is None)
             if self.scorer.kind_ == "images":
                 *channels, height, width = self.scorer.shape_
                 patch, colour = self.scorer.min_image_side, bool(channels)
@@ -102,6 +116,7 @@ class Source:
             "patch_size": patch,
             "batch_sizes": self._batch_sizes(),
             "column_types": column_types,
+            "csv": csv,
         }
 
     def _public_data(self) -> Data:
@@ -144,6 +159,24 @@ def training_source(
         skip_unreadable=skip_unreadable,
         patch_size=tile_size,
     )
+
+
+def csv_options(
+    delimiter: str | None,
+    decimal: str | None,
+    header: bool | None,
+    comment: str | None,
+    encoding: str | None,
+    missing: Sequence[str] | None,
+) -> CsvOptions:
+    """Return the dialect of CSV files that options of the command line give.
+
+    Raises
+    ------
+    InvalidInputError
+        If an option has an invalid value.
+    """
+    return CsvOptions(delimiter, decimal, header, comment, encoding, tuple(missing or ())).check()
 
 
 def read_column_types(path: Path | None) -> dict[str, str] | None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.csv_options import spool_stdin
 from egbad.errors import InvalidInputError, unknown
 
 ENGINES = ("local", "ray")
@@ -50,9 +51,10 @@ DataSource = Annotated[
     str,
     typer.Argument(
         metavar="DATA",
-        help="A .csv, .parquet, .npz or .npy file, a folder of tables or images, a pattern such as 'days/*.parquet', or "
-        "the name of a public data set ('egbad data list').",
+        help="A .csv, .tsv, .parquet, .npz or .npy file, a folder of tables or images, a pattern such as 'days/*.parquet', or "
+        "the name of a public data set ('egbad data list'); '-' reads standard input.",
         show_default=False,
+        callback=spool_stdin,
     ),
 ]
 LabelColumn = Annotated[

@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from io import TextIOWrapper
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Any, TextIO
 
 import typer
 
-from egbad.errors import EgbadError
+from egbad.errors import EgbadError, escape_controls, tidy_message
 from egbad.output_files import is_device, printable
 
 _MAX_LISTED = 8  # files that a message names
@@ -22,8 +22,14 @@ _MAX_LISTED = 8  # files that a message names
 
 def note(text: str) -> None:
     """Write a line to stderr."""
-    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.write(tidy_message(printable(text)) + "\n")
     sys.stderr.flush()
+
+
+def note_all(texts: Iterable[str]) -> None:
+    """Write lines to stderr."""
+    for text in texts:
+        note(text)
 
 
 def note_skipped(files: Sequence[str]) -> None:
@@ -106,6 +112,20 @@ def _escaping(out: TextIO) -> Iterator[TextIO]:
         out.reconfigure(errors=errors)  # flushes
 
 
+class EscapingFile:
+    """A text file that escapes control characters other than line breaks, so that data cannot control a terminal.
+
+    The escape sequences are those of JSON.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self.file = file
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        return self.file.write("\n".join(map(escape_controls, text.split("\n"))))
+
+
 def print_json(value: Any) -> None:
     """Print one JSON document."""
     with stdout() as out:
@@ -125,13 +145,13 @@ def json_lines() -> Iterator[Callable[[Any], None]]:
 
 
 def _to_json(value: Any, out: TextIO, indent: int | None = None) -> str:
-    """Return a value as strict JSON, with escapes for characters that the output cannot encode."""
+    """Return a value as strict JSON, with escapes for control characters and for what the output cannot encode."""
     text = json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False)
     try:
         text.encode(out.encoding or "utf-8")
     except UnicodeEncodeError:  # half of a surrogate pair, or an output that is not UTF-8
-        return json.dumps(value, indent=indent, allow_nan=False)
-    return text
+        text = json.dumps(value, indent=indent, allow_nan=False)
+    return "\n".join(map(escape_controls, text.split("\n")))
 
 
 # -- files -------------------------------------------------------------------------------------------------------------

@@ -124,7 +124,8 @@ class HighestScores:
         if self.data is None:
             self.data, self.scores, self.locations = rows, scores[best], locations
             return
-        labels = {j: {**known, **rows.category_labels.get(j, {})} for j, known in self.data.category_labels.items()}
+        known = self.data.category_labels
+        labels = {j: known.get(j, {}) | rows.category_labels.get(j, {}) for j in {**known, **rows.category_labels}}
         merged = np.concatenate([self.scores, scores[best]])
         order = np.argsort(-merged, kind="stable")[: self.max_rows]
         self.data = replace(self.data, x=np.concatenate([self.data.x, rows.x])[order], category_labels=labels)

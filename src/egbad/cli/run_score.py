@@ -15,6 +15,7 @@ from egbad.cli.output import count_of, note, note_skipped, print_json
 from egbad.cli.output_check import check_output_folder, check_outputs
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
 from egbad.data import Stream
+from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
@@ -47,6 +48,7 @@ class ScoreRequest:
     workers: int | None
     data_dir: Path | None
     batch_size: int | None
+    csv: CsvOptions
     as_json: bool
 
     @property
@@ -103,6 +105,7 @@ def run_score(request: ScoreRequest) -> None:
         scorer=scorer,
         skip_unreadable=request.skip_unreadable,
         batch_size=request.batch_size,
+        csv=request.csv,
     )
     score = _score_to_folder if request.to_folder else _score_to_table
     summary = score(request, scorer, source, output)
@@ -185,12 +188,14 @@ def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, outp
     stream = source.stream()
     if request.engine == "ray" and stream.partitions is None:
         raise InvalidInputError("--engine ray reads Parquet files and images. Score other files with --engine local.")
-    inputs = {
+    inputs: dict[str, Any] = {
         "files": source.file_stamps(),
         "label_column": request.label_column,
         "image_size": request.image_size,
         "batch_size": request.batch_size,
     }
+    if request.csv != DEFAULT_CSV_OPTIONS:
+        inputs["csv"] = asdict(request.csv)
     busy = f"Another job is writing scores to '{request.out}'. Wait until it ends, or choose another folder."
     with locked_folder(request.out, busy):
         folder = ScoreFolder(request.out, request.model, inputs | asdict(output))

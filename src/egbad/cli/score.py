@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing, spool_stdin
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -27,6 +28,7 @@ OptionalData = Annotated[
         metavar="DATA",
         help="As for 'egbad fit': a file, a folder of tables or images, a pattern, or the name of a public data set.",
         show_default=False,
+        callback=spool_stdin,
     ),
 ]
 Alpha = Annotated[
@@ -72,6 +74,12 @@ def score(
     workers: Workers = None,
     data_dir: DataDir = None,
     batch_size: BatchSize = None,
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    header: Header = None,
+    comment: Comment = None,
+    encoding: Encoding = None,
+    missing: Missing = None,
     as_json: AsJson = False,
 ) -> None:
     """Score rows or images and flag anomalies: a higher score is more anomalous.
@@ -82,7 +90,7 @@ def score(
 
     The same command continues an interrupted job at the first missing part.
     """
-    from egbad.cli import run_score
+    from egbad.cli import inputs, run_score
 
     request = run_score.ScoreRequest(
         model=model,
@@ -100,6 +108,7 @@ def score(
         workers=workers,
         data_dir=data_dir,
         batch_size=batch_size,
+        csv=inputs.csv_options(delimiter, decimal, header, comment, encoding, missing),
         as_json=as_json,
     )
     run_score.run_score(request)

@@ -9,11 +9,12 @@ from typing import IO, Any
 
 from egbad.arrays import Array
 from egbad.cli.options import check_suffix
-from egbad.cli.output import stdout
+from egbad.cli.output import EscapingFile, stdout
 from egbad.output_files import atomic_write, is_device
 from egbad.scoring.score_files import ParquetTableWriter
 
 SCORE_FORMATS = (".csv", ".parquet", ".jsonl")
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def check_score_target(path: Path) -> None:
@@ -30,13 +31,14 @@ def is_folder_target(path: Path) -> bool:
 class TextTable:
     """A table that is written batch by batch to an open text file, as CSV or as JSON lines."""
 
-    def __init__(self, file: IO[str], suffix: str) -> None:
+    def __init__(self, file: IO[str] | EscapingFile, suffix: str) -> None:
         self.file, self.suffix, self.has_header = file, suffix, False
 
     def write(self, columns: Mapping[str, Array]) -> None:
         """Append rows, given as columns of shape (n_samples,)."""
         if self.suffix == ".jsonl":
-            self.file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in to_records(columns))
+            for row in to_records(columns):
+                self.file.write(json.dumps(row, ensure_ascii=False) + "\n")
         else:
             _write_csv(self.file, columns, header=not self.has_header)
         self.has_header = True
@@ -53,7 +55,7 @@ def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWrit
     """
     if path is None:
         with stdout() as out:
-            yield TextTable(out, ".csv")
+            yield TextTable(EscapingFile(out) if out.isatty() else out, ".csv")
         return
     suffix = path.suffix.lower()
     with atomic_write(path) as draft:
@@ -65,11 +67,11 @@ def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWrit
                 yield TextTable(file, suffix)
 
 
-def _write_csv(file: IO[str], columns: Mapping[str, Array], *, header: bool) -> None:
+def _write_csv(file: IO[str] | EscapingFile, columns: Mapping[str, Array], *, header: bool) -> None:
     """Write columns as CSV: floats with all digits, booleans as true and false, missing values as empty cells."""
     writer = csv.writer(file, lineterminator="\n")
     if header:
-        writer.writerow(columns)
+        writer.writerow(map(safe_cell, columns))
     writer.writerows(zip(*map(_csv_cells, columns.values()), strict=True))
 
 
@@ -78,10 +80,25 @@ def _csv_cells(column: Array) -> list[Any]:
     values = column.tolist()
     if column.dtype.kind == "b":
         return [str(value).lower() for value in values]
-    return [None if value != value else value for value in values]
+    return [None if value != value else safe_cell(value) for value in values]
 
 
 def to_records(columns: Mapping[str, Array]) -> Iterator[dict[str, Any]]:
     """Yield the rows of columns of shape (n_samples,) as dictionaries of Python values, with None for NaN."""
     for values in zip(*(column.tolist() for column in columns.values()), strict=True):
         yield {name: None if value != value else value for name, value in zip(columns, values, strict=True)}
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a cell of CSV that no spreadsheet takes for a formula: text that begins like one gets an apostrophe.
+
+    >>> safe_cell("=1+1"), safe_cell("-3.5"), safe_cell(-3.5), safe_cell("tcp")
+    ("'=1+1", '-3.5', -3.5, 'tcp')
+    """
+    if not isinstance(value, str) or not value.startswith(_FORMULA_SIGNS):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from egbad.cli.output import print_json, stdout
+from egbad.errors import escape_controls
 
 _MAX_LISTED = 8  # entries of a list that a cell shows
 
@@ -61,10 +62,10 @@ def print_values(title: str, values: Mapping[str, Any], *, as_json: bool) -> Non
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *, header: bool = True) -> None:
     """Print a table of text cells."""
-    table = Table(title=Text(title), show_header=header, title_justify="left")
+    table = Table(title=Text(escape_controls(title)), show_header=header, title_justify="left")
     for name in columns:
-        table.add_column(name, overflow="fold")
+        table.add_column(Text(escape_controls(name)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a user's names are not markup
+        table.add_row(*(Text(escape_controls(cell)) for cell in row))  # Text: brackets in a user's names are no markup
     with stdout() as out:
         Console(file=out).print(table)

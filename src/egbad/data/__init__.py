@@ -15,6 +15,7 @@ Containers
     Stream : batches of data that are read when they are asked for.
     Partition : part of a stream that a worker can read independently.
     ColumnTypes : types of columns, by name or in order.
+    CsvOptions, CsvDialect : delimiter, decimal mark, header and encoding of CSV files.
 
 Conversion and selection
     as_data : convert an object in memory.
@@ -31,6 +32,7 @@ Checks
 
 from egbad.data.column_types import ColumnTypes
 from egbad.data.conversion import as_data
+from egbad.data.csv_options import CsvDialect, CsvOptions
 from egbad.data.options import BatchSizes
 from egbad.data.readers import list_files, open_stream, read
 from egbad.data.sampling import SampleLimits, sample
@@ -42,6 +44,8 @@ __all__ = [
     "MIN_IMAGE_SIDE",
     "BatchSizes",
     "ColumnTypes",
+    "CsvDialect",
+    "CsvOptions",
     "Data",
     "Partition",
     "SampleLimits",

@@ -1,20 +1,48 @@
-"""CSV files, as a whole or in batches."""
+"""CSV files in batches."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.csv
+import pyarrow.compute as pc
 
 from egbad.data.column_types import CATEGORY
-from egbad.data.file_errors import arrow_errors, arrow_source, require_rows
+from egbad.data.csv_cells import read_cells
+from egbad.data.csv_layout import CsvLayout, find_layout
+from egbad.data.csv_types import FoundTypes, convert_cells, find_types
 from egbad.data.options import ReadOptions
-from egbad.data.stream import Data, Stream
-from egbad.data.table_columns import convert_batches, convert_table
+from egbad.data.stream import Data
+from egbad.data.table_columns import convert_table
+from egbad.errors import UnreadableFileError
+
+CSV_SUFFIXES = (".csv", ".tsv")
+_COMPRESSED = ("", ".gz", ".bz2", ".zst", ".lz4")
+_ENDINGS = tuple(suffix + compression for suffix in CSV_SUFFIXES for compression in _COMPRESSED)
+_FALLBACK_ENCODING = "cp1252"
 
 
-def read_csv(path: Path, options: ReadOptions) -> Data:
-    """Read a CSV file.
+def is_csv(path: Path) -> bool:
+    """Return True if the name of a file is that of a CSV file.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> is_csv(Path("a.csv")), is_csv(Path("a.TSV.gz")), is_csv(Path("a.parquet"))
+    (True, True, False)
+    """
+    return path.name.lower().endswith(_ENDINGS)
+
+
+def open_layout(path: Path, options: ReadOptions) -> CsvLayout:
+    """Find out the layout of a CSV file; columns with known types are names of a header.
 
     Parameters
     ----------
@@ -23,62 +51,102 @@ def read_csv(path: Path, options: ReadOptions) -> Data:
 
     Returns
     -------
+    CsvLayout
+
+    Raises
+    ------
+    InvalidInputError, UnreadableFileError
+        See `egbad.data.csv_layout.find_layout`.
+    """
+    known = {*options.column_types} if isinstance(options.column_types, Mapping) else set()
+    return find_layout(path, options.csv, known | ({options.label_column} if options.label_column else set()))
+
+
+def find_csv_types(path: Path, options: ReadOptions) -> tuple[CsvLayout, FoundTypes]:
+    """Find out the types of the columns of a CSV file from all rows, where they are not given.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+
+    Returns
+    -------
+    layout : CsvLayout
+    types : FoundTypes
+
+    Raises
+    ------
+    InvalidInputError
+        If a column has a few values of another type.
+    UnreadableFileError
+        If the file is damaged.
+    """
+    layout = open_layout(path, options)
+    types = _wanted_types(layout, options)
+    labels = [j for j, name in enumerate(layout.names) if name == options.label_column]
+    positions = [j for j, column_type in enumerate(types) if column_type is None or j in labels]
+    if not options.csv.infer_types:
+        positions = labels
+    try:
+        found = find_types(layout, positions, options.batch_sizes.csv_bytes, labels)
+    except UnreadableFileError:
+        if options.csv.encoding is not None or layout.dialect.encoding != "utf-8":
+            raise
+        # The first lines were ASCII. If the others are not UTF-8, this is the most frequent encoding left.
+        layout = replace(layout, dialect=replace(layout.dialect, encoding=_FALLBACK_ENCODING))
+        found = find_types(layout, positions, options.batch_sizes.csv_bytes, labels)
+    default = None if options.csv.infer_types else CATEGORY
+    return layout, replace(found, types={j: found.types.get(j, types[j] or default) for j in range(len(types))})
+
+
+def stream_csv(path: Path, options: ReadOptions) -> Iterator[Data]:
+    """Read a CSV file in batches.
+
+    Parameters
+    ----------
+    path : Path
+    options : ReadOptions
+        With the types of all columns that have values; those without are read as missing values.
+
+    Yields
+    ------
     Data
+        Nothing if the file has no rows.
 
     Raises
     ------
     UnreadableFileError
         If the file is damaged.
     InvalidInputError
-        If it has no rows, or a column does not hold what its type says.
+        If a column does not hold what its type says.
     """
-    with arrow_errors(path):
-        table = pa.csv.read_csv(arrow_source(path), convert_options=_convert_options(options, {}))
-    return require_rows(path, convert_table(path, table, options))
+    layout, row = open_layout(path, options), 0
+    types = _wanted_types(layout, options)
+    for table in read_cells(layout, options.batch_sizes.csv_bytes):
+        columns = convert_cells(layout, table, types, row)
+        if options.label_column in layout.names:
+            j = layout.names.index(options.label_column)
+            columns[j] = _whole_numbers(columns[j])
+        data = convert_table(path, pa.Table.from_arrays(columns, names=[*layout.names]), options)
+        yield replace(data, first_row=row, dialect=layout.dialect)
+        row += table.num_rows
 
 
-def stream_csv(path: Path, options: ReadOptions) -> Stream:
-    """Open a CSV file as a stream of batches.
-
-    Parameters
-    ----------
-    path : Path
-    options : ReadOptions
-
-    Returns
-    -------
-    Stream
-        The number of rows is unknown.
-
-    Raises
-    ------
-    UnreadableFileError, InvalidInputError
-        See `read_csv`.
-    """
-    with arrow_errors(path), _open(path, options, {}) as reader:
-        # Arrow infers types from the first batch: integers there, or nothing, may be fractions further down.
-        inferred = [
-            field.name for field in reader.schema if pa.types.is_integer(field.type) or pa.types.is_null(field.type)
-        ]
-        names = reader.schema.names
-    types = {name: pa.float64() for name in inferred if name != options.label_column and names.count(name) == 1}
-    with arrow_errors(path):
-        reader = _open(path, options, types)
-    return Stream(convert_batches(path, reader, options))
+def _wanted_types(layout: CsvLayout, options: ReadOptions) -> list[str | None]:
+    """Return the type of each column; None for columns without values."""
+    given = options.column_types or {}
+    if isinstance(given, Mapping):
+        return [given.get(name) for name in layout.names]
+    types = iter(given)
+    return [None if name == options.label_column else next(types, None) for name in layout.names]
 
 
-def _open(path: Path, options: ReadOptions, types: Mapping[str, pa.DataType]) -> pa.csv.CSVStreamingReader:
-    """Open a CSV file whose columns have the given types."""
-    read_options = pa.csv.ReadOptions(block_size=options.batch_sizes.csv_bytes)
-    return pa.csv.open_csv(arrow_source(path), read_options, convert_options=_convert_options(options, types))
-
-
-def _convert_options(options: ReadOptions, types: Mapping[str, pa.DataType]) -> pa.csv.ConvertOptions:
-    """Return options that read categories as the text in the file and empty fields as missing values."""
-    column_types = options.column_types if isinstance(options.column_types, Mapping) else {}
-    categories = [name for name, column_type in column_types.items() if column_type == CATEGORY]
-    return pa.csv.ConvertOptions(
-        column_types={**types, **dict.fromkeys(categories, pa.string())},
-        strings_can_be_null=True,
-        quoted_strings_can_be_null=False,
-    )
+def _whole_numbers(labels: pa.Array) -> pa.Array:
+    """Return whole numbers as integers, which messages show without a decimal point."""
+    if not pa.types.is_floating(labels.type):
+        return labels
+    try:
+        return pc.cast(labels, pa.int64())
+    except pa.ArrowInvalid:
+        return labels

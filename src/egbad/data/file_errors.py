@@ -8,7 +8,7 @@ from typing import IO
 import pyarrow as pa
 
 from egbad.data.stream import Data
-from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.errors import EmptyFileError, UnreadableFileError
 from egbad.output_files import printable
 
 
@@ -58,18 +58,18 @@ def arrow_errors(path: Path) -> Iterator[None]:
     ------
     UnreadableFileError
         If the file is damaged.
-    InvalidInputError
+    EmptyFileError
         If the file is empty.
     """
     try:
         yield
     except (pa.ArrowException, OSError) as error:
         if path.stat().st_size == 0:
-            raise InvalidInputError(f"'{path}' must have at least one row, got an empty file.") from error
+            raise EmptyFileError(f"'{path}' must have at least one row, got an empty file.") from error
         raise unreadable_file_error(path, error) from error
 
 
-def no_rows_error(path: Path) -> InvalidInputError:
+def no_rows_error(path: Path) -> EmptyFileError:
     """Create the error for a table without rows.
 
     Parameters
@@ -78,9 +78,9 @@ def no_rows_error(path: Path) -> InvalidInputError:
 
     Returns
     -------
-    InvalidInputError
+    EmptyFileError
     """
-    return InvalidInputError(f"'{path}' must have at least one row, got an empty table.")
+    return EmptyFileError(f"'{path}' must have at least one row, got an empty table.")
 
 
 def require_rows(path: Path, data: Data) -> Data:
@@ -98,7 +98,7 @@ def require_rows(path: Path, data: Data) -> Data:
 
     Raises
     ------
-    InvalidInputError
+    EmptyFileError
         If there are no rows.
     """
     if len(data.x) == 0:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from egbad.data.column_types import ColumnTypes
+from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class ReadOptions:
     patch_size : int, optional
     skip_unreadable : bool
     batch_sizes : BatchSizes
+    csv : CsvOptions
     """
 
     label_column: str | None = None
@@ -63,3 +65,4 @@ class ReadOptions:
     patch_size: int | None = None
     skip_unreadable: bool = False
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES
+    csv: CsvOptions = DEFAULT_CSV_OPTIONS

@@ -12,6 +12,7 @@ from egbad.data.file_errors import arrow_errors, arrow_source, no_rows_error, re
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Partition
 from egbad.data.table_columns import convert_batches, convert_table, match_columns
+from egbad.errors import EmptyFileError
 from egbad.output_files import printable
 
 
@@ -55,16 +56,18 @@ def partition_parquet(paths: Sequence[Path], options: ReadOptions) -> list[Parti
     ------
     UnreadableFileError
         If a file is damaged.
-    InvalidInputError
-        If a file has no rows.
+    EmptyFileError
+        If there are no rows. Single files without rows are left out.
     """
     sizes = options.batch_sizes
     batches = [
         _RowSpan(path, start, min(start + sizes.rows, n_rows))
-        for path, n_rows in ((path, _count_rows(path)) for path in paths)
+        for path, n_rows in ((path, _count_or_zero(path)) for path in paths)
         for start in range(0, n_rows, sizes.rows)
     ]
-    first_path = paths[0] if len(paths) > 1 else None
+    if not batches:
+        raise no_rows_error(paths[0])
+    first_path = batches[0].path if len(paths) > 1 else None
     partitions = []
     for start in range(0, len(batches), sizes.per_partition):
         spans = _merge_spans(batches[start : start + sizes.per_partition])
@@ -150,3 +153,11 @@ def _count_rows(path: Path) -> int:
     if n_rows == 0:
         raise no_rows_error(path)
     return n_rows
+
+
+def _count_or_zero(path: Path) -> int:
+    """Return the number of rows of a Parquet file, also if it is zero."""
+    try:
+        return _count_rows(path)
+    except EmptyFileError:
+        return 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from egbad.data.column_types import ColumnTypes
+from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.file_search import UnreadablePath, find_files, is_hidden
 from egbad.data.images import IMAGE_SUFFIXES, ImageFiles, find_images, list_images, read_images, stream_images
 from egbad.data.numpy_files import read_npy, read_npz
@@ -30,13 +31,14 @@ def read(
     patch_size: int | None = None,
     skip_unreadable: bool = False,
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
+    csv: CsvOptions = DEFAULT_CSV_OPTIONS,
 ) -> Data:
     r"""Read tables, arrays or images.
 
     Parameters
     ----------
     path : path or list of paths
-        One of: a `.csv`, `.parquet`, `.npy` or `.npz` file (keys `X`, `x` or `images`; labels under `y` or `labels`);
+        One of: a `.csv`, `.tsv`, `.parquet`, `.npy` or `.npz` file (keys `X`, `x` or `images`; labels under `y` or `labels`);
         an image; a folder of tables or images at any depth; a pattern such as "days/*.parquet" or "photos/*.png"; a
         list of paths of images. Folder names such as `day=2024-05-01` become columns of the tables inside.
     label_column : str, optional
@@ -57,6 +59,8 @@ def read(
         True to skip images, folders and broken links that cannot be read; the result lists them in `unreadable`.
     batch_sizes : BatchSizes
         Sizes of the batches that files are read in.
+    csv : CsvOptions
+        Dialect of CSV files. By default it is found out from each file; `notes` of the result says so if it is unusual.
 
     Returns
     -------
@@ -80,7 +84,7 @@ def read(
     >>> data.columns, data.column_types, data.labels.tolist()
     (('size', 'colour'), ('number', 'category'), [0, 1])
     """
-    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
+    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv)
     unreadable, files = _unreadable(path, options), _find_files(path)
     if isinstance(files, ImageFiles):
         data = read_images(files, options)
@@ -91,7 +95,8 @@ def read(
     if reader is None:
         known = ", ".join([*_ARRAY_READERS, *TABLE_SUFFIXES])
         raise UnreadableFileError(
-            f"A data file must end in {known}, or be a folder of tables or images, got '{files.name}'."
+            f"A data file must end in {known} (text also with .gz, .bz2, .zst or .lz4), or be a folder of tables or images, "
+            f"got '{files.name}'."
         )
     return reader(files, label_column)
 
@@ -106,6 +111,7 @@ def open_stream(
     patch_size: int | None = None,
     skip_unreadable: bool = False,
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
+    csv: CsvOptions = DEFAULT_CSV_OPTIONS,
 ) -> Stream:
     """Open tables, arrays or images as a stream of batches.
 
@@ -113,7 +119,7 @@ def open_stream(
 
     Parameters
     ----------
-    path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes
+    path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv
         See `read`.
 
     Returns
@@ -125,7 +131,7 @@ def open_stream(
     UnreadableFileError, InvalidInputError
         See `read`.
     """
-    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes)
+    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv)
     unreadable, files = _unreadable(path, options), _find_files(path)
     if isinstance(files, ImageFiles | tuple):
         stream = stream_images(files, options) if isinstance(files, ImageFiles) else stream_tables(files, options)

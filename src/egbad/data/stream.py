@@ -3,8 +3,11 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from egbad.arrays import Array
 from egbad.data.column_types import CategoryLabels
+from egbad.data.csv_options import CsvDialect
 from egbad.data.options import DEFAULT_BATCH_SIZES
 
 MIN_IMAGE_SIDE, MAX_IMAGE_SIDE = 8, 128  # pixels
@@ -38,6 +41,10 @@ class Data:
         but not for calibration.
     unreadable : tuple of str
         Images, folders and broken links that were skipped while this batch was read.
+    dialect : CsvDialect, optional
+        Dialect of the CSV file that the rows come from.
+    notes : tuple of str
+        Sentences about what was found out of the files, such as an unusual dialect.
     """
 
     x: Array
@@ -50,6 +57,8 @@ class Data:
     source: str | None = None
     coverage_rows: Array | None = None
     unreadable: tuple[str, ...] = ()
+    dialect: CsvDialect | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +90,8 @@ class Stream:
         The same data in partitions, if the files can be read from any place at no extra cost.
     unreadable : sequence of str
         Image files that were skipped when the stream was opened.
+    notes : sequence of str
+        Sentences about what was found out of the files when the stream was opened.
 
     Attributes
     ----------
@@ -92,6 +103,7 @@ class Stream:
         Images, folders and broken links that were skipped so far. The list is complete once all batches have been read.
     shrunk : ((int, int), (int, int)), optional
         Height and width of large images in their files, and of the images that are read, if nobody asked for this size.
+    notes : tuple of str
     """
 
     def __init__(
@@ -100,11 +112,13 @@ class Stream:
         n_rows: int | None = None,
         partitions: Sequence[Partition] | None = None,
         unreadable: Sequence[str] = (),
+        notes: Sequence[str] = (),
     ) -> None:
         self.n_rows = n_rows
         self.partitions = None if partitions is None else tuple(partitions)
         self.unreadable = list(unreadable)
         self.shrunk: tuple[tuple[int, int], tuple[int, int]] | None = None
+        self.notes = tuple(notes)
         self.batches = self._record(batches)
 
     @classmethod
@@ -158,6 +172,34 @@ def take_rows(data: Data, rows: Array) -> Data:
     Data
     """
     return replace(data, x=data.x[rows], files=None, labels=None)
+
+
+def join_batches(batches: Sequence[Data]) -> Data:
+    """Join the rows of consecutive batches of tables.
+
+    Parameters
+    ----------
+    batches : sequence of Data
+        At least one, all with the same columns.
+
+    Returns
+    -------
+    Data
+        Without the places of the rows in their files.
+    """
+    category_labels: dict[int, CategoryLabels] = {}
+    for batch in batches:
+        for j, labels in batch.category_labels.items():
+            category_labels.setdefault(j, {}).update(labels)
+    labels = [batch.labels for batch in batches if batch.labels is not None]
+    return replace(
+        batches[0],
+        x=np.concatenate([batch.x for batch in batches]),
+        labels=np.concatenate(labels) if labels else None,
+        category_labels=category_labels,
+        first_row=0,
+        source=None,
+    )
 
 
 def as_stream(data: Data, batch_rows: int = DEFAULT_BATCH_SIZES.rows) -> Stream:

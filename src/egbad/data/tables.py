@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from egbad.data.csv_files import read_csv, stream_csv
+from egbad.data.csv_files import CSV_SUFFIXES, is_csv, stream_csv
+from egbad.data.file_errors import no_rows_error
 from egbad.data.file_search import find_files
 from egbad.data.options import ReadOptions
 from egbad.data.parquet_files import partition_parquet, read_parquet
-from egbad.data.stream import Data, Stream
+from egbad.data.stream import Data, Stream, join_batches
 from egbad.data.table_columns import match_columns
+from egbad.data.table_types import find_table_types
+from egbad.errors import EmptyFileError
 from egbad.output_files import printable
 
-TABLE_SUFFIXES = (".csv", ".parquet")
+TABLE_SUFFIXES = (*CSV_SUFFIXES, ".parquet")
 
 
 def find_tables(path: Path) -> tuple[Path, ...] | None:
@@ -33,10 +34,14 @@ def find_tables(path: Path) -> tuple[Path, ...] | None:
     tuple of Path or None
         Paths in ascending order, None if there are no tables.
     """
-    found = [file for file in find_files(path).files if file.suffix.lower() in TABLE_SUFFIXES]
+    found = [file for file in find_files(path).files if _is_table(file)]
     if path.is_dir():
         found = [file for file in found if not any(part[0] in "._" for part in file.relative_to(path).parts)]
     return tuple(found) or None
+
+
+def _is_table(path: Path) -> bool:
+    return is_csv(path) or path.suffix.lower() == ".parquet"
 
 
 def read_tables(paths: Sequence[Path], options: ReadOptions) -> Data:
@@ -56,30 +61,16 @@ def read_tables(paths: Sequence[Path], options: ReadOptions) -> Data:
     UnreadableFileError
         If a file is damaged.
     InvalidInputError
-        If a table has no rows, or its columns differ from those of the first one.
+        If there are no rows, a table has other columns than the first one, or a column does not hold what its type says.
     """
-    if len(paths) == 1:
-        return _read_table(paths[0], options)
-    tables: list[Data] = []
-    for path in paths:
-        data = _read_table(path, options)
-        tables.append(match_columns(paths[0], tables[0], path, data) if tables else data)
-    category_labels = {
-        j: {code: text for table in tables for code, text in table.category_labels.get(j, {}).items()}
-        for table in tables
-        for j in table.category_labels
-    }
-    labels = [table.labels for table in tables if table.labels is not None]
-    return replace(
-        tables[0],
-        x=np.concatenate([table.x for table in tables]),
-        category_labels=category_labels,
-        labels=np.concatenate(labels) if labels else None,
-    )
+    if len(paths) == 1 and not is_csv(paths[0]):
+        return read_parquet(paths[0], options)
+    stream = stream_tables(paths, options)
+    return replace(join_batches([*stream.batches]), notes=stream.notes)
 
 
 def stream_tables(paths: Sequence[Path], options: ReadOptions) -> Stream:
-    """Open tables as a stream of batches.
+    """Open tables as a stream of batches. Tables without rows are left out.
 
     Parameters
     ----------
@@ -97,26 +88,30 @@ def stream_tables(paths: Sequence[Path], options: ReadOptions) -> Stream:
     UnreadableFileError, InvalidInputError
         See `read_tables`.
     """
-    if all(path.suffix.lower() == ".parquet" for path in paths):
-        return Stream.from_partitions(partition_parquet(paths, options))
-    if len(paths) == 1:
-        return _stream_table(paths[0], options)
+    found = find_table_types(paths, options)
+    if not any(is_csv(path) for path in paths):
+        return Stream.from_partitions(partition_parquet(paths, found.options))
 
     def batches() -> Iterator[Data]:
-        first: Data | None = None
+        first: tuple[Path, Data] | None = None
         for path in paths:  # opened one at a time: a process may have about a thousand files open
-            for data in _stream_table(path, options).batches:
-                first = first or data
-                yield replace(match_columns(paths[0], first, path, data), source=printable(path))
+            for data in _read_batches(path, found.options):
+                first = first or (path, data)
+                matched = match_columns(*first, path, data)
+                yield matched if len(paths) == 1 else replace(matched, source=printable(path))
+        if first is None:
+            raise no_rows_error(paths[0])
 
-    return Stream(batches())
+    return Stream(batches(), notes=found.notes)
 
 
-def _read_table(path: Path, options: ReadOptions) -> Data:
-    return (read_csv if path.suffix.lower() == ".csv" else read_parquet)(path, options)
-
-
-def _stream_table(path: Path, options: ReadOptions) -> Stream:
-    if path.suffix.lower() == ".csv":
-        return stream_csv(path, options)
-    return Stream.from_partitions(partition_parquet([path], options))
+def _read_batches(path: Path, options: ReadOptions) -> Iterator[Data]:
+    """Read a table in batches; nothing if it has no rows."""
+    try:
+        if is_csv(path):
+            yield from stream_csv(path, options)
+        else:
+            for partition in partition_parquet([path], options):
+                yield from partition.read()
+    except EmptyFileError:
+        return

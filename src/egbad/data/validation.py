@@ -9,6 +9,7 @@ from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.errors import InvalidInputError
 
 _MAX_LISTED_NAMES = 5
+MAX_LEARNED = 1e150  # its square is finite in double precision
 
 
 def column_names_message(unseen: list[str], missing: list[str]) -> str:
@@ -73,6 +74,36 @@ def check_data(data: Data, max_side: int = MAX_IMAGE_SIDE, *, any_size: bool = F
     _check_shape(data, max_side)
     if x.dtype.kind == "f" and not np.isfinite(x).all():
         _check_finite(data)
+
+
+def check_range(data: Data) -> None:
+    """Check that the range of each column and its square can be computed in double precision.
+
+    Parameters
+    ----------
+    data : Data
+        Rows to learn from. Images are not checked.
+
+    Raises
+    ------
+    InvalidInputError
+        If a number is too large. The message names the largest one.
+    """
+    x = data.x
+    if (
+        x.ndim != 2
+        or x.dtype.kind != "f"
+        or np.fmax.reduce(np.abs([x.min(initial=0), x.max(initial=0)])) <= MAX_LEARNED
+    ):
+        return
+    size = np.nan_to_num(np.abs(x))
+    if size.max() <= MAX_LEARNED:
+        return
+    i, j = (int(k) for k in np.unravel_index(size.argmax(), x.shape))
+    raise InvalidInputError(
+        f"Numbers to learn from must lie between {-MAX_LEARNED:g} and {MAX_LEARNED:g}, got {x[i, j]:g} in row "
+        f"{data.first_row + i}, column '{data.columns[j] if data.columns else j}'. Rescale the column or drop such rows."
+    )
 
 
 def _check_shape(data: Data, max_side: int) -> None:

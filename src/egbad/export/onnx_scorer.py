@@ -13,6 +13,7 @@ import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import labels_from_json
+from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.tiles import MAX_TILED_SIDE, Tiling
 from egbad.data.worker_pool import available_cores
@@ -62,6 +63,8 @@ class OnnxMetadata:
         For a graph of tiles: "size" and "overlap" of tiles, and "any_size", True if images may have any size.
     normal_label : str, optional
         See `Scorer`.
+    csv : dict, optional
+        Dialect of the CSV file that the detector was fitted on.
     """
 
     detector: str
@@ -79,6 +82,7 @@ class OnnxMetadata:
     pixel_scale: dict[str, Any] | None = None
     tiling: dict[str, Any] | None = None
     normal_label: str | None = None
+    csv: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -344,6 +348,7 @@ class OnnxScorer(Scorer):
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
         self.category_labels_ = labels_from_json(metadata.category_labels)
         self.normal_label_ = metadata.normal_label
+        self.csv_dialect_ = None if metadata.csv is None else CsvDialect.from_json(metadata.csv)
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
         self.alpha, self.fit_seconds_ = metadata.alpha, metadata.fit_seconds
         self.threshold_ = metadata.threshold

@@ -16,7 +16,9 @@ from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
 SCALINGS = ("standard", "robust", "minmax", "none")
 CENTRED_SCALINGS = ("standard", "robust")  # scalings to a centre of 0 and a deviation of 1
 ENCODED_LIMIT = 1e6  # scaled values are clipped to it: larger ones would lose precision and carry no information
-UNSCALED_LIMIT = 1e18  # unscaled values are clipped to it: its square is finite in single precision
+UNSCALED_LIMIT = (
+    1e12  # unscaled values are clipped to it: what networks make of its square is finite in single precision
+)
 # A missing value lies this many standard deviations beyond the maximum if training rows had no missing values.
 UNSEEN_MISSING_DEVIATIONS = 8.0
 
@@ -25,6 +27,7 @@ _NORMAL_QUARTILE_RANGE = 1.349  # standard deviations between the quartiles of a
 # A column that hardly varies in training must not dominate the score when it changes for the first time: its scale is at
 # least this fraction of its range.
 _MIN_RELATIVE_SCALE = 0.02
+_MIN_SPAN = 1e-290  # a column with a smaller range counts as constant: products with its scale would be zero
 # Numbers that are encoded in one step. With one torch thread: large enough that threads of the caller seldom wait for
 # the interpreter lock. With several: small enough that torch does not split the step among threads, which would wait for
 # one that has other work.
@@ -119,7 +122,7 @@ class RowEncoder:
         u = self._apply_log(x)
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
-        self.span = np.where(span > 0, span, 1.0)
+        self.span = np.where(span > _MIN_SPAN, span, 1.0)
         u -= self.low  # in place, because tables are large
         u /= self.span
         self.mean = u.mean(axis=0)

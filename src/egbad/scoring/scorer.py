@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
+from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, sample_shape
 from egbad.errors import InvalidInputError
@@ -39,6 +40,8 @@ class Scorer(ABC):
         Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
     category_labels_ : dict of int to dict
         For each categorical column, by position: the label of each code.
+    csv_dialect_ : CsvDialect, optional
+        Dialect of the CSV file that the scorer was fitted on.
     calibration_scores_ : ndarray of shape (n_calibration,)
         Scores of held-out normal rows, ascending.
     alpha : float
@@ -54,6 +57,7 @@ class Scorer(ABC):
     columns_: tuple[str, ...] | None
     column_types_: tuple[str, ...] | None
     category_labels_: dict[int, CategoryLabels]
+    csv_dialect_: CsvDialect | None = None
     calibration_scores_: Floats
     alpha: float
     _own_threshold: float | None = None
@@ -214,10 +218,10 @@ class Scorer(ABC):
 
     @property
     def required_column_types(self) -> ColumnTypes | None:
-        """Column types that `egbad.data` must read X with. None if all columns are numeric."""
-        if self.column_types_ is None or self.columns_ is None:
+        """Column types that `egbad.data` must read X with. None if all columns are numeric and have no names."""
+        if self.columns_ is None:
             return self.column_types_
-        return dict(zip(self.columns_, self.column_types_, strict=True))
+        return dict(zip(self.columns_, self.column_types_ or (NUMBER,) * len(self.columns_), strict=True))
 
     def _to_user_units(self, decoded: Array, labels: Mapping[int, CategoryLabels] = MappingProxyType({})) -> Array:
         """Replace the codes of categories in decoded rows (n, d) by their labels. `labels` adds labels unseen in training.

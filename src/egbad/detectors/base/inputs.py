@@ -10,6 +10,7 @@ from egbad.data import Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import sample_shape
+from egbad.data.validation import check_range
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_column_mask
@@ -78,10 +79,12 @@ class InputMixin(Scorer):
             return self._validate_input(X, type(self).__name__)
         data = as_data(X)
         check_data(data, self.max_side, any_size=self.any_size)
+        check_range(data)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = sample_shape(data.x)
         self.pixel_scale_ = PixelScale.of(data.x) if self.kind_ == "images" else None
         self.remember_columns(data.columns, data.column_types, data.category_labels)
+        self.csv_dialect_ = data.dialect
         return data
 
     def remember_columns(
@@ -112,6 +115,8 @@ class InputMixin(Scorer):
             "shape": list(self.shape_),
             "columns": list(self.columns_) if self.columns_ is not None else None,
         }
+        if self.csv_dialect_ is not None:
+            found["csv"] = self.csv_dialect_.to_json()
         if (table := self.table_encoder) is not None:
             names = self.columns_ or [str(j) for j in range(len(table.columns))]
             found["kinds"] = {name: column.describe() for name, column in zip(names, table.columns, strict=True)}

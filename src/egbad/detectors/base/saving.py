@@ -14,6 +14,7 @@ from egbad import model_file
 from egbad.arrays import State
 from egbad.data import Data
 from egbad.data.column_types import labels_from_json, labels_to_json
+from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import is_ragged, update_digest
 from egbad.detectors.base.parameters import ParameterMixin
@@ -73,6 +74,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "columns": list(self.columns_) if self.columns_ is not None else None,
             "kinds": list(self.column_types_) if self.column_types_ is not None else None,
             "texts": labels_to_json(self.used_category_labels()),
+            "csv": None if self.csv_dialect_ is None else self.csv_dialect_.to_json(),
             "settings": self.settings_.model_dump(),  # a later release's defaults must not change the scores of a file
             "seed": self.seed_,
             "n_train": self.n_train_,
@@ -118,6 +120,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             tuple(state["kinds"]) if state.get("kinds") is not None else None,
             labels_from_json(state.get("texts", {})),
         )
+        csv = state.get("csv")
+        self.csv_dialect_ = None if csv is None else CsvDialect.from_json(csv)
         self.settings_ = self.settings_type.model_validate(state["settings"])
         self.encoder_ = self._new_encoder(self.settings_.preprocessing).restore(with_prefix_removed("encoder.", arrays))
         guard, normal, rows = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual.", "rows."))
