@@ -11,7 +11,7 @@ from egbad.data.column_types import NUMBER, TIME
 from egbad.data.csv_options import DELIMITER_NAMES, CsvDialect, CsvOptions
 from egbad.data.csv_sample import CsvSample, SampleTable, read_sample
 from egbad.data.csv_values import TIME_OF_DAY, parse_cells
-from egbad.errors import InvalidInputError, shorten
+from egbad.errors import InvalidInputError, UnreadableFileError, shorten
 
 _MAX_RAGGED = 0.1  # of the rows of a sample: rows of another length may be damaged
 _MOST = 0.9  # of the cells of a column that must be numbers to tell something about the decimal mark
@@ -67,6 +67,8 @@ def find_layout(path: Path, options: CsvOptions, known_names: Collection[str] = 
     like = options.like or CsvDialect()
     sample = read_sample(path, options.encoding, like.encoding, options.comment or like.comment)
     table = sample.split(_find_delimiter(path, sample, options))
+    if not table.n_columns:
+        raise UnreadableFileError(f"'{path}' cannot be read as .csv: its first lines are no table. Check the file.")
     names = sample.header_comment(table) if options.header is None else ()
     header = bool(names) or (_has_header(table, {*known_names}, like) if options.header is None else options.header)
     skipped = sample.preamble_lines

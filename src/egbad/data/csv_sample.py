@@ -100,9 +100,9 @@ class CsvSample:
     _tables: dict[str, SampleTable] = field(default_factory=dict)
 
     def split(self, delimiter: str) -> SampleTable:
-        """Split the lines at a delimiter."""
+        """Split the lines at a delimiter; a table without columns if that is impossible."""
         if delimiter not in self._tables:
-            self._tables[delimiter] = _split(self.path, self.text, delimiter)
+            self._tables[delimiter] = _split(self.text, delimiter)
         return self._tables[delimiter]
 
     def header_comment(self, table: SampleTable) -> tuple[str, ...]:
@@ -151,7 +151,16 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
     lines = text.removeprefix("\ufeff").split("\n")
     if not complete and len(lines) > 1:
         lines.pop()
+    if not complete or len(lines) > _MAX_LINES:
+        lines = _complete_rows(lines[:_MAX_LINES])
     return _without_comments(path, lines, compression, encoding, comment)
+
+
+def _complete_rows(lines: list[str]) -> list[str]:
+    """Leave out lines at the end that lie inside of quotation marks."""
+    counts = np.cumsum([line.count('"') for line in lines])
+    even = np.flatnonzero(counts % 2 == 0)
+    return lines[: int(even[-1]) + 1] if len(even) else lines
 
 
 def _without_comments(
@@ -231,7 +240,7 @@ def _decode(content: bytes, encoding: str, complete: bool) -> str:
     return codecs.getincrementaldecoder(encoding)().decode(content, complete)
 
 
-def _split(path: Path, text: str, delimiter: str) -> SampleTable:
+def _split(text: str, delimiter: str) -> SampleTable:
     """Split lines into cells of text."""
     ragged = 0
 
@@ -240,14 +249,16 @@ def _split(path: Path, text: str, delimiter: str) -> SampleTable:
         ragged += 1
         return "skip"
 
-    data = "\n".join(text.split("\n", _MAX_LINES)[:_MAX_LINES]).encode()
+    data = text.encode()
     parse_options = pa.csv.ParseOptions(delimiter, newlines_in_values=True, invalid_row_handler=skip_row)
     read_options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, autogenerate_column_names=True)
-    with arrow_errors(path):
+    try:
         # The number of columns must be known before they can be read as text.
         names = pa.csv.read_csv(io.BytesIO(data), read_options, parse_options).column_names
         ragged = 0
         table = pa.csv.read_csv(io.BytesIO(data), read_options, parse_options, text_options(names))
+    except pa.ArrowInvalid:  # lines without a meaning for this delimiter
+        return SampleTable(pa.nulls(0, pa.string()), 0, 0, 1.0, delimiter)
     cells = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])
     ragged_fraction = ragged / max(1, table.num_rows + ragged)
     return SampleTable(cells, table.num_columns, table.num_rows, ragged_fraction, delimiter)

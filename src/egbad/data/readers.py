@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from egbad.data.column_types import ColumnTypes
+from egbad.data.csv_files import is_csv
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.file_search import UnreadablePath, find_files, is_hidden
 from egbad.data.images import IMAGE_SUFFIXES, ImageFiles, find_images, list_images, read_images, stream_images
@@ -177,7 +178,7 @@ def _may_hold_data(entry: UnreadablePath, folder: Path) -> bool:
     """Return True for folders, tables, images and links without a suffix that are not hidden."""
     path = entry.path
     inner = path.relative_to(folder) if path.is_relative_to(folder) else Path(path.name)
-    is_data = entry.is_folder or path.suffix.lower() in ("", *TABLE_SUFFIXES, *IMAGE_SUFFIXES)
+    is_data = entry.is_folder or path.suffix.lower() in ("", *TABLE_SUFFIXES, *IMAGE_SUFFIXES) or is_csv(path)
     return is_data and not is_hidden(inner)
 
 
