@@ -34,15 +34,9 @@ def test_files_without_rows_are_left_out(tmp_path, names):
     write(tmp_path / f"{names[1]}.parquet", a=pa.array([], pa.float64()))
     write(tmp_path / f"{names[2]}.parquet", a=[3.0])
     paths = find_tables(tmp_path)
-    for data in (read_tables(paths, ReadOptions()), *map(_joined, [stream_tables(paths, ReadOptions())])):
-        assert sorted(data.x.ravel().tolist()) == [1.0, 2.0, 3.0]
-
-
-def _joined(stream):
-    class Joined:
-        x = np.concatenate([batch.x for batch in stream.batches])
-
-    return Joined
+    batches = [*stream_tables(paths, ReadOptions()).batches]
+    for x in (read_tables(paths, ReadOptions()).x, np.concatenate([batch.x for batch in batches])):
+        assert sorted(x.ravel().tolist()) == [1.0, 2.0, 3.0]
 
 
 def test_csv_files_without_rows_are_left_out(tmp_path):

@@ -145,7 +145,7 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
         raise UnreadableFileError(f"'{path}' must hold text, got a Parquet file. Name it '.parquet'.")
     encoding = encoding or _find_encoding(content, likely_encoding)
     try:
-        text = io.IncrementalNewlineDecoder(None, translate=True).decode(_decode(content, encoding, complete))
+        text = io.IncrementalNewlineDecoder(None, translate=True).decode(_decode(content, encoding, complete), True)
     except UnicodeError as error:
         raise encoding_error(path, encoding) from error
     lines = text.removeprefix("\ufeff").split("\n")
@@ -169,7 +169,10 @@ def _without_comments(
     """Return a sample of lines without comments and without what stands before the header."""
     if comment is None and next((line for line in lines if line.strip()), "").startswith("#"):
         comment = "#"
-    is_comment = [comment is not None and line.startswith(comment) for line in lines]
+    is_comment, is_quoted = [], False
+    for line in lines:
+        is_comment.append(comment is not None and not is_quoted and line.startswith(comment))
+        is_quoted ^= not is_comment[-1] and bool(line.count('"') % 2)
     first = next((i for i, line in enumerate(lines) if line.strip() and not is_comment[i]), len(lines))
     comments = tuple(line[1:].strip() for line in lines[:first] if line.strip())
     n_empty = first - sum(is_comment[:first])

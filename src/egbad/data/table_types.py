@@ -71,7 +71,7 @@ def find_table_types(paths: Sequence[Path], options: ReadOptions) -> TableTypes:
             notes = notes or _csv_notes(path, layout.dialect, types.marks, options.csv.like)
             dialect = dialect or layout.dialect
         else:
-            own = _parquet_types(path)
+            own = _parquet_types(path) if options.csv.infer_types else {}
         for name, column_type in own.items():
             if column_type is not None and name not in given:
                 found[name] = _merge_types(name, found.get(name), (column_type, path))
