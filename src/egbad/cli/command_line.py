@@ -4,6 +4,7 @@ import shlex
 
 import typer
 
+from egbad.cli.csv_options import GIVEN_DATA
 from egbad.output_files import printable
 
 
@@ -30,9 +31,9 @@ def command_line(context: typer.Context) -> str:
             continue
         value = context.params[name]
         if parameter.param_type_name == "argument":
-            words.append(str(value))
+            words.append(str(context.meta.get(GIVEN_DATA, value) if name == "data" else value))
         elif isinstance(value, bool):
-            words += [parameter.opts[0]] * value
+            words.append((parameter.opts if value else parameter.secondary_opts)[0])
         else:
             values = value if isinstance(value, list | tuple) else [value]
             words += [word for item in values for word in (parameter.opts[0], str(item))]

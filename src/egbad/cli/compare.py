@@ -3,7 +3,7 @@
 import typer
 
 from egbad.cli.command_line import command_line
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing
+from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -25,6 +25,7 @@ app = typer.Typer()
 
 
 @app.command()
+@with_csv_options
 def compare(
     context: typer.Context,
     data: DataSource,
@@ -38,12 +39,7 @@ def compare(
     retry: RetryFailed = False,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare detectors on your own data, with or without labels.
@@ -55,7 +51,6 @@ def compare(
     check_output_folder("--out", out, RESULT_FILES, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_benchmark
 
-    csv = inputs.csv_options(delimiter, decimal, header, comment, encoding, missing)
     run_benchmark.compare(
         inputs.Source(data, label_column, image_size, data_dir, csv=csv),
         normal,

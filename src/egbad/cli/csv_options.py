@@ -1,18 +1,23 @@
 """Options that set the dialect of CSV files, and data from standard input."""
 
+import inspect
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 _PANEL = "CSV files (found out by default)"
 _STDIN = ("-", "/dev/stdin")
 _PARQUET_MAGIC = b"PAR1"
+GIVEN_DATA = "egbad.given_data"  # key of the context's `meta`: DATA as it was given
 
+CsvArgument = Any  # a `CsvOptions`, which Typer cannot parse: see `with_csv_options`
 Delimiter = Annotated[
     str | None,
     typer.Option(metavar="SIGN", help="Sign between cells, for example ';' or tab.", rich_help_panel=_PANEL),
@@ -49,6 +54,46 @@ Missing = Annotated[
 ]
 
 
+def _options(
+    delimiter: Delimiter = None,
+    decimal: Decimal = None,
+    header: Header = None,
+    comment: Comment = None,
+    encoding: Encoding = None,
+    missing: Missing = None,
+) -> None:
+    """Declare the options."""
+
+
+def with_csv_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of CSV files to a command.
+
+    Parameters
+    ----------
+    command : callable
+        Function with a parameter `csv`, which receives the options as one `CsvOptions`.
+
+    Returns
+    -------
+    callable
+        Function for Typer, with a parameter for each option instead.
+    """
+    added = inspect.signature(_options).parameters
+    own = {name: parameter for name, parameter in inspect.signature(command).parameters.items() if name != "csv"}
+
+    @wraps(command)
+    def run(**arguments: Any) -> None:
+        from egbad.data.csv_options import CsvOptions  # imports pyarrow, which 'egbad --help' does not need
+
+        given = {name: arguments.pop(name) for name in added}
+        command(**arguments, csv=CsvOptions(**given | {"missing": tuple(given["missing"] or ())}).check())
+
+    parameters = [*own.values(), *added.values()]
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    return run
+
+
 def spool_stdin(context: typer.Context, given: str | None) -> str | None:
     """Copy standard input to a temporary file if DATA is '-', and also a named pipe, because files are read twice.
 
@@ -66,6 +111,7 @@ def spool_stdin(context: typer.Context, given: str | None) -> str | None:
     """
     if given is None or context.resilient_parsing or not (given in _STDIN or Path(given).is_fifo()):
         return given
+    context.meta[GIVEN_DATA] = given
     folder = TemporaryDirectory(prefix="egbad-")
     context.call_on_close(folder.cleanup)
     path = Path(folder.name, "stdin.csv")

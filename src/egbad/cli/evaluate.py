@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from egbad.cli.command_line import command_line
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing
+from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, NormalLabel
 from egbad.cli.output_check import check_outputs
 from egbad.errors import InvalidInputError
@@ -29,6 +29,7 @@ HtmlReport = Annotated[Path | None, typer.Option(metavar="FILE", help="Write an 
 
 
 @app.command()
+@with_csv_options
 def evaluate(
     context: typer.Context,
     model: ModelFile,
@@ -40,12 +41,7 @@ def evaluate(
     report: HtmlReport = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well a model separates anomalies from normal rows in labelled data.
@@ -62,7 +58,6 @@ def evaluate(
     from egbad.cli import inputs, run_evaluate
 
     criterion = None if choose is None else run_evaluate.ThresholdCriterion.parse(choose)
-    csv = inputs.csv_options(delimiter, decimal, header, comment, encoding, missing)
     source = inputs.Source(data, label_column, image_size, data_dir, csv=csv)
     evaluation = run_evaluate.evaluate(model, source, normal, criterion)
     if report is not None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing
+from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
     ColumnTypesFile,
@@ -58,6 +58,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print neither progress nor
 
 
 @app.command()
+@with_csv_options
 def fit(
     data: DataSource,
     out: ModelOutput,
@@ -80,12 +81,7 @@ def fit(
     engine: Engine = "local",
     workers: Workers = None,
     quiet: Quiet = False,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from normal rows or images, and write a model file.
@@ -102,7 +98,7 @@ def fit(
     options = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     learner = parameters.create_detector(detector, settings, options, tile)
     source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
-    source = replace(source, csv=inputs.csv_options(delimiter, decimal, header, comment, encoding, missing))
+    source = replace(source, csv=csv)
     job = run_fit.FitJob(learner, source, out, normal, max_rows, seed, init_from, resume, checkpoint_every)
     result = run_fit.fit_on_ray(job, workers) if engine == "ray" else run_fit.fit_here(job)
     if result is not None and not quiet:

@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import isnan
@@ -159,24 +158,6 @@ def training_source(
         skip_unreadable=skip_unreadable,
         patch_size=tile_size,
     )
-
-
-def csv_options(
-    delimiter: str | None,
-    decimal: str | None,
-    header: bool | None,
-    comment: str | None,
-    encoding: str | None,
-    missing: Sequence[str] | None,
-) -> CsvOptions:
-    """Return the dialect of CSV files that options of the command line give.
-
-    Raises
-    ------
-    InvalidInputError
-        If an option has an invalid value.
-    """
-    return CsvOptions(delimiter, decimal, header, comment, encoding, tuple(missing or ())).check()
 
 
 def read_column_types(path: Path | None) -> dict[str, str] | None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from egbad.cli.command_line import command_line
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing
+from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -31,6 +31,7 @@ Language = Annotated[str, typer.Option(metavar="en|ja", help="Language of the re
 
 
 @app.command()
+@with_csv_options
 def report(
     context: typer.Context,
     model: ModelFile,
@@ -43,12 +44,7 @@ def report(
     image_size: ImageSize = None,
     skip_unreadable: SkipUnreadable = False,
     data_dir: DataDir = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Report what a model finds in data: what is flagged, why, and what flagged rows have in common.
@@ -59,7 +55,6 @@ def report(
     check_outputs({"--out": out}, {"MODEL": model, "DATA": data}, data_dir)
     from egbad.cli import inputs, run_report
 
-    csv = inputs.csv_options(delimiter, decimal, header, comment, encoding, missing)
     source = inputs.Source(data, label_column, image_size, data_dir, skip_unreadable=skip_unreadable, csv=csv)
     run_report.report(
         model,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing, spool_stdin
+from egbad.cli.csv_options import CsvArgument, spool_stdin, with_csv_options
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -58,6 +58,7 @@ BatchSize = Annotated[
 
 
 @app.command()
+@with_csv_options
 def score(
     model: ModelFile,
     data: OptionalData = None,
@@ -74,12 +75,7 @@ def score(
     workers: Workers = None,
     data_dir: DataDir = None,
     batch_size: BatchSize = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Score rows or images and flag anomalies: a higher score is more anomalous.
@@ -90,7 +86,7 @@ def score(
 
     The same command continues an interrupted job at the first missing part.
     """
-    from egbad.cli import inputs, run_score
+    from egbad.cli import run_score
 
     request = run_score.ScoreRequest(
         model=model,
@@ -108,7 +104,7 @@ def score(
         workers=workers,
         data_dir=data_dir,
         batch_size=batch_size,
-        csv=inputs.csv_options(delimiter, decimal, header, comment, encoding, missing),
+        csv=csv,
         as_json=as_json,
     )
     run_score.run_score(request)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from egbad.cli.csv_options import Comment, Decimal, Delimiter, Encoding, Header, Missing
+from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -32,6 +32,7 @@ FixedSettings = Annotated[
 
 
 @app.command()
+@with_csv_options
 def tune(
     data: DataSource,
     out: ModelOutput,
@@ -45,12 +46,7 @@ def tune(
     normal: NormalLabel = None,
     image_size: ImageSize = None,
     data_dir: DataDir = None,
-    delimiter: Delimiter = None,
-    decimal: Decimal = None,
-    header: Header = None,
-    comment: Comment = None,
-    encoding: Encoding = None,
-    missing: Missing = None,
+    csv: CsvArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Tune a detector's parameters on your own data, and write a model fitted with the best ones.
@@ -64,7 +60,6 @@ def tune(
     check_outputs({"--out": out}, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_tune
 
-    csv = inputs.csv_options(delimiter, decimal, header, comment, encoding, missing)
     request = run_tune.TuneRequest(
         source=inputs.Source(data, label_column, image_size, data_dir, csv=csv),
         normal=normal,
