@@ -62,7 +62,7 @@ def test_text_that_means_nothing_elsewhere_is_a_level(tmp_path):
     data = read(path)
     assert {*data.category_labels[1].values()} == {*levels, "x"} and np.flatnonzero(
         np.isnan(data.x[:, 1])
-    ).tolist() == [12]
+    ).tolist() == [13]
 
 
 def test_times_do_not_depend_on_the_first_batch(tmp_path):

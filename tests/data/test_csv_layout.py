@@ -81,7 +81,7 @@ def test_an_ambiguous_comma_is_refused_unless_the_training_data_tell(tmp_path):
     with pytest.raises(InvalidInputError, match="'1,234' .* may be a decimal mark or separate thousands"):
         layout_of(tmp_path, content)
     assert layout_of(tmp_path, content, decimal=",").dialect.decimal == ","
-    assert layout_of(tmp_path, content, like=CsvDialect(decimal=",")).dialect.decimal == ","
+    assert layout_of(tmp_path, content, like=CsvDialect(";", ",")).dialect.decimal == ","
 
 
 def test_two_decimal_marks_in_one_file_are_refused(tmp_path):

@@ -20,6 +20,7 @@ def types_of(tmp_path, cells, batch_bytes=256, labels=(), **options):
         (["1"] * 200 + ["2.5"], "number"),
         ([""] * 200 + ["7", "$8"], "number"),
         (["true"] * 200 + ["FALSE", "NA"], "boolean"),
+        ((["2024-01-01"] * 3 + [""]) * 1000, "time"),
         (["2024-01-01"] * 200 + ["2024-01-01T10:00:00.5"], "time"),
         (["10:00"] * 20, "time of day"),
         (["NA"] * 200 + ["x"], "category"),

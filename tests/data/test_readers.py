@@ -89,7 +89,7 @@ def test_missing_files_and_folders_without_data_are_refused(tmp_path, act):
 @pytest.mark.parametrize("act", [read, open_stream])
 def test_other_formats_are_refused_with_the_known_ones(tmp_path, act):
     (tmp_path / "table.xls").write_bytes(b"")
-    with pytest.raises(UnreadableFileError, match=r"must end in .npz, .npy, .csv, .parquet, or be a folder"):
+    with pytest.raises(UnreadableFileError, match=r"must end in .npz, .npy, .csv, .tsv, .parquet, or be a folder"):
         act(tmp_path / "table.xls")
     with pytest.raises(InvalidInputError, match=r"must hold tables \(.csv, .*\) or images \(.png, .*\), got none"):
         act(tmp_path)

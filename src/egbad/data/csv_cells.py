@@ -42,7 +42,7 @@ def read_cells(layout: CsvLayout, batch_bytes: int, positions: Collection[int] |
     read_options = pa.csv.ReadOptions(
         block_size=batch_bytes, skip_rows=layout.skipped_lines, column_names=names, use_threads=True
     )
-    parse_options = pa.csv.ParseOptions(layout.dialect.delimiter, newlines_in_values=True)
+    parse_options = pa.csv.ParseOptions(delimiter=layout.dialect.delimiter, newlines_in_values=True)
     convert_options = text_options(names)
     if positions is not None:
         convert_options.include_columns = [str(j) for j in sorted(positions)]

@@ -188,7 +188,8 @@ def _find_decimal(path: Path, table: SampleTable, options: CsvOptions) -> str:
     fraction = {mark: _number_fraction(table, mark) for mark in (".", ",")}
     # Columns that are numbers with one of the marks only.
     points, commas = (
-        np.flatnonzero((fraction[mark] >= _MOST) & (fraction[mark] > fraction[other])) for mark, other in (".,", ",.")
+        np.flatnonzero((fraction[mark] >= _MOST) & (fraction[mark] > fraction[other]))
+        for mark, other in ((".", ","), (",", "."))
     )
     if len(points) and len(commas):
         examples = [_example(table, int(found[0]), mark) for found, mark in ((points, "."), (commas, ","))]
@@ -198,7 +199,7 @@ def _find_decimal(path: Path, table: SampleTable, options: CsvOptions) -> str:
         )
     if len(commas) or len(points):
         return "," if len(commas) else "."
-    if options.like is not None:
+    if options.like is not None and options.like.delimiter == table.delimiter:
         return options.like.decimal
     either = np.flatnonzero((fraction[","] >= _MOST) & (fraction["."] >= _MOST))
     ambiguous = [example for j in either if "," in (example := _example(table, int(j), ","))]

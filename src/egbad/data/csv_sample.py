@@ -169,7 +169,7 @@ def _without_comments(
     """Return a sample of lines without comments and without what stands before the header."""
     if comment is None and next((line for line in lines if line.strip()), "").startswith("#"):
         comment = "#"
-    is_comment, is_quoted = [], False
+    is_comment, is_quoted = list[bool](), False
     for line in lines:
         is_comment.append(comment is not None and not is_quoted and line.startswith(comment))
         is_quoted ^= not is_comment[-1] and bool(line.count('"') % 2)
@@ -253,7 +253,7 @@ def _split(text: str, delimiter: str) -> SampleTable:
         return "skip"
 
     data = text.encode()
-    parse_options = pa.csv.ParseOptions(delimiter, newlines_in_values=True, invalid_row_handler=skip_row)
+    parse_options = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip_row)
     read_options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, autogenerate_column_names=True)
     try:
         # The number of columns must be known before they can be read as text.

@@ -75,7 +75,7 @@ def find_types(
         elif has_mistakes:
             raise _mistake_error(layout, j, str(types[j]), batch_bytes)
     typed = [marks for i, marks in counts.marks.items() if types[order[i]] not in (CATEGORY, None)]
-    return FoundTypes(types, tuple(sorted(set().union(*typed))))
+    return FoundTypes(types, tuple(sorted(set[str]().union(*typed))))
 
 
 class _TypeCounts:
@@ -91,10 +91,10 @@ class _TypeCounts:
         """Count the values of the next rows, given as columns of text."""
         d, n = len(columns), len(columns[0])
         invalid, missing = np.ones((d, n), dtype=np.bool_), np.empty((d, n), dtype=np.bool_)
-        is_open = self._is_open(NUMBER)
-        for i in np.flatnonzero(~is_open).tolist():
+        is_open = {column_type: self._is_open(column_type) for column_type in _TYPES}
+        for i in np.flatnonzero(~is_open[NUMBER]).tolist():
             missing[i] = is_missing(columns[i], self.missing)
-        for own in column_groups(np.flatnonzero(is_open).tolist()):
+        for own in column_groups(np.flatnonzero(is_open[NUMBER]).tolist()):
             parsed = parse_cells(pa.concat_arrays([columns[i] for i in own]), NUMBER, self.decimal, self.missing)
             invalid[own] = parsed.invalid.reshape(-1, n)
             missing[own] = parsed.missing.reshape(-1, n)
@@ -102,7 +102,10 @@ class _TypeCounts:
         self.valid[NUMBER] += (~invalid & ~missing).sum(axis=1)
         self.values += (~missing).sum(axis=1)
         for i in np.flatnonzero(invalid.any(axis=1)).tolist():
-            self._add_other_types(i, columns[i])
+            for column_type in _TYPES[1:]:
+                if is_open[column_type][i]:
+                    parsed = parse_cells(columns[i], column_type, marks=self.missing)
+                    self.valid[column_type][i] += (~parsed.invalid & ~parsed.missing).sum()
         for i in np.flatnonzero(missing.any(axis=1) & ~invalid.all(axis=1)).tolist():
             self.marks.setdefault(i, set()).update(find_notable_marks(columns[i]))
 
@@ -110,12 +113,6 @@ class _TypeCounts:
         """Return the columns that may still have a type."""
         valid = self.valid[column_type]
         return np.asarray(self.values - valid <= np.maximum(_MAX_INVALID, valid))
-
-    def _add_other_types(self, i: int, column: pa.Array) -> None:
-        for column_type in _TYPES[1:]:
-            if self._is_open(column_type)[i]:
-                parsed = parse_cells(column, column_type, marks=self.missing)
-                self.valid[column_type][i] += (~parsed.invalid & ~parsed.missing).sum()
 
     def type_of(self, i: int) -> tuple[str | None, bool]:
         """Return the type of a column, None without values, and True if some values are not of that type."""

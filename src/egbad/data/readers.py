@@ -96,8 +96,7 @@ def read(
     if reader is None:
         known = ", ".join([*_ARRAY_READERS, *TABLE_SUFFIXES])
         raise UnreadableFileError(
-            f"A data file must end in {known} (text also with .gz, .bz2, .zst or .lz4), or be a folder of tables or images, "
-            f"got '{files.name}'."
+            f"A data file must end in {known}, or be a folder of tables or images, got '{files.name}'."
         )
     return reader(files, label_column)
 
