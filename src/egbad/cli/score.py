@@ -88,24 +88,23 @@ def score(
     """
     from egbad.cli import run_score
 
-    run_score.run_score(
-        run_score.ScoreRequest(
-            model=model,
-            data=data,
-            out=out,
-            terms=terms,
-            n_reasons=explain,
-            alpha=alpha,
-            fdr=fdr,
-            follow=follow,
-            label_column=label_column,
-            image_size=image_size,
-            skip_unreadable=skip_unreadable,
-            engine=engine,
-            workers=workers,
-            data_dir=data_dir,
-            batch_size=batch_size,
-            csv=csv,
-            as_json=as_json,
-        )
+    request = run_score.ScoreRequest(
+        model=model,
+        data=data,
+        out=out,
+        terms=terms,
+        n_reasons=explain,
+        alpha=alpha,
+        fdr=fdr,
+        follow=follow,
+        label_column=label_column,
+        image_size=image_size,
+        skip_unreadable=skip_unreadable,
+        engine=engine,
+        workers=workers,
+        data_dir=data_dir,
+        batch_size=batch_size,
+        csv=csv,
+        as_json=as_json,
     )
+    run_score.run_score(request)
