@@ -56,6 +56,10 @@ class ScoreRequest:
         """True if scores are written as a folder of parts."""
         return self.out is not None and is_folder_target(self.out)
 
+    def run(self) -> None:
+        """Score data, see `run_score`."""
+        run_score(self)
+
 
 @dataclass
 class _Summary:

@@ -88,7 +88,7 @@ def score(
     """
     from egbad.cli import run_score
 
-    request = run_score.ScoreRequest(
+    run_score.ScoreRequest(
         model=model,
         data=data,
         out=out,
@@ -106,5 +106,4 @@ def score(
         batch_size=batch_size,
         csv=csv,
         as_json=as_json,
-    )
-    run_score.run_score(request)
+    ).run()
