@@ -100,9 +100,10 @@ def check_range(data: Data) -> None:
     if size.max() <= MAX_LEARNED:
         return
     i, j = (int(k) for k in np.unravel_index(size.argmax(), x.shape))
+    column = f"column '{data.columns[j]}'" if data.columns else f"column {j}"
     raise InvalidInputError(
         f"Numbers to learn from must lie between {-MAX_LEARNED:g} and {MAX_LEARNED:g}, got {x[i, j]:g} in row "
-        f"{data.first_row + i}, column '{data.columns[j] if data.columns else j}'. Rescale the column or drop such rows."
+        f"{data.first_row + i}, {column}. Rescale the column or drop such rows."
     )
 
 
