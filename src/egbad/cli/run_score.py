@@ -48,7 +48,7 @@ class ScoreRequest:
     workers: int | None
     data_dir: Path | None
     batch_size: int | None
-    csv: CsvOptions
+    csv: CsvOptions = DEFAULT_CSV_OPTIONS
     as_json: bool
 
     @property
