@@ -189,8 +189,8 @@ def join_batches(batches: Sequence[Data]) -> Data:
     """
     category_labels: dict[int, CategoryLabels] = {}
     for batch in batches:
-        for j, labels in batch.category_labels.items():
-            category_labels.setdefault(j, {}).update(labels)
+        for j, levels in batch.category_labels.items():
+            category_labels.setdefault(j, {}).update(levels)
     labels = [batch.labels for batch in batches if batch.labels is not None]
     return replace(
         batches[0],
