@@ -37,8 +37,8 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("distributed")
     create("knn", random_state=0, alpha=0.05).fit(table(3000, 0)).save(folder / "m.egbad")
     (folder / "data").mkdir()
-    for i, n in enumerate((5200, 100, 9700)):
-        table(n, i).to_parquet(folder / "data" / f"{i}.parquet", row_group_size=1700)
+    for i, n in enumerate((2100, 100, 2800)):
+        table(n, i).to_parquet(folder / "data" / f"{i}.parquet", row_group_size=900)
     return folder
 
 
@@ -82,7 +82,7 @@ def test_a_killed_actor_is_replaced_and_every_row_is_scored_once(folder, tmp_pat
     command = ["score", str(folder / "m.egbad"), str(folder / "data"), "--explain", "1", *SMALL_PARTS]
     assert main([*command, "--out", str(tmp_path / "local")]) == 0
     local = content(tmp_path / "local")
-    assert len(local) == 15  # of 325, 7 and 607 batches
+    assert len(local) == 7  # of 132, 7 and 175 batches
     capsys.readouterr()
     killed, finished = [], threading.Event()
 
@@ -102,7 +102,7 @@ def test_a_killed_actor_is_replaced_and_every_row_is_scored_once(folder, tmp_pat
     assert code == 0, stderr
     assert killed
     assert content(tmp_path / "ray") == local
-    assert "15,000 rows" in stderr
+    assert "5,000 rows" in stderr
 
 
 def test_unreadable_images_that_workers_skip_are_named(tmp_path, cluster, capsys):

@@ -27,9 +27,11 @@ from egbad.detectors.registry import all_detectors
 from egbad.errors import CalibrationWarning, InvalidInputError, InvalidTypeError, LearnedRowsWarning
 
 # So short that a check takes well under a second; the checks do not need good scores.
-QUICK = {"training__steps": 20, "encoder_steps": 20, "search_steps": 3, "n_starts": 2}
+QUICK = {"training__steps": 8, "encoder_steps": 8, "search_steps": 3, "n_starts": 2}
+# Enough for checks that do not look at the values of scores.
+SHORTEST = {"training__steps": 2, "encoder_steps": 2, "search_steps": 1}
 # Enough to learn `factor_rows`; the number of search steps is the default.
-TRAINED = {"training__steps": 1000, "encoder_steps": 1000}
+TRAINED = {"training__steps": 500, "encoder_steps": 500}
 UNTRAINED = {"training__steps": 0, "encoder_steps": 0}
 # AUROC that a trained detector must have above an untrained one.
 MARGIN = 0.05
@@ -93,7 +95,7 @@ def fitted_with_draw(request, fitted):
 @pytest.mark.filterwarnings("ignore::egbad.errors.CalibrationWarning")  # the checks fit on few rows
 @pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
 @parametrize_with_checks(
-    [quick(name, alpha=0.1) for name in DETECTORS],
+    [quick(name, alpha=0.1, **SHORTEST) for name in DETECTORS],
     expected_failed_checks=lambda estimator: {
         "check_outliers_fit_predict": "fit_predict scores out of fold, so it differs from fit(X).predict(X)"
     },
@@ -461,7 +463,7 @@ def test_documented_defaults_are_those_of_the_constructor(name):
 @pytest.mark.parametrize("name", DETECTORS)
 def test_images_of_any_size_and_any_number_of_channels(name, shape):
     x = np.random.default_rng(0).normal(size=(40, *shape))
-    detector = quick(name, training__steps=2, alpha=0.3).fit(x)
+    detector = quick(name, alpha=0.3, **SHORTEST).fit(x)
     assert np.isfinite(detector.anomaly_score(x[:3])).all()
     if hasattr(detector, "reconstruct"):
         assert detector.reconstruct(x[:3]).shape == (3, *shape)

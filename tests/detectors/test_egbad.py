@@ -8,7 +8,7 @@ from egbad import EGBAD, load
 from egbad.detectors.base import merge_settings
 from egbad.detectors.egbad import EGBADModel, EGBADSettings, correlation_distance, default, paper, relative_distance
 from egbad.nn.generators import MemberGenerators
-from egbad.training import TrainingConfig
+from egbad.training import EarlyStopping, TrainingConfig
 
 ROWS = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
 
@@ -155,6 +155,7 @@ def test_repeated_rows_are_dropped(ring):
 
 def test_a_longer_training_ends_with_the_same_model(ring):
     x, y = ring(300, 0), ring(50, 1)
-    fits = [EGBAD(training=TrainingConfig(steps=steps), random_state=0, alpha=0.05).fit(x) for steps in (6000, 30_000)]
-    assert all(detector.history_["step"][-1] < 6000 for detector in fits), "early stopping ends both"
+    options = {"early_stopping": EarlyStopping(interval=100), "random_state": 0, "alpha": 0.05}
+    fits = [EGBAD(training=TrainingConfig(steps=steps), **options).fit(x) for steps in (3000, 15_000)]
+    assert all(detector.history_["step"][-1] < 3000 for detector in fits), "early stopping ends both"
     assert np.array_equal(fits[0].anomaly_score(y), fits[1].anomaly_score(y))

@@ -113,11 +113,9 @@ def test_real_data_have_the_scores_of_the_detector(name, kind, fit_quickly, data
 @pytest.mark.parametrize(
     "options",
     [
-        {"preprocessing__scaling": "minmax"},
-        {"preprocessing__scaling": "robust"},
+        {"preprocessing__scaling": "minmax", "discriminator_loss": "sigma"},
+        {"preprocessing__scaling": "robust", "distance": "norm"},
         {"preprocessing__scaling": "none"},
-        {"discriminator_loss": "sigma"},
-        {"distance": "norm"},
     ],
 )
 def test_other_settings_are_exported(options, fit_quickly, correlated_table, tmp_path):
@@ -134,18 +132,18 @@ def test_a_refused_detector_leaves_no_file(fit_quickly, correlated_table, tmp_pa
     assert not list(tmp_path.iterdir())
 
 
-def test_a_graph_with_other_scores_is_not_written(exported, tmp_path):
+def test_a_graph_with_other_scores_is_not_written(fit_quickly, correlated_table, tmp_path):
     (tmp_path / "m.onnx").write_text("existing")
     with pytest.raises(EgbadError, match="must give the scores of the detector"):
-        export(exported[0], tmp_path / "m.onnx", tolerance=0.0)
+        export(fit_quickly("knn", correlated_table(100, 0)), tmp_path / "m.onnx", tolerance=0.0)
     assert (tmp_path / "m.onnx").read_text() == "existing"
     assert [file.name for file in tmp_path.iterdir()] == ["m.onnx"]
 
 
-def test_logging_and_warnings_are_as_before(exported, tmp_path):
+def test_logging_and_warnings_are_as_before(fit_quickly, correlated_table, tmp_path):
     log = logging.getLogger("torch.onnx")
     before = log.level, logging.getLogger().level, list(warnings.filters)
-    export(exported[0], tmp_path / "m.onnx")
+    export(fit_quickly("knn", correlated_table(100, 0)), tmp_path / "m.onnx")
     assert (log.level, logging.getLogger().level, list(warnings.filters)) == before
 
 

@@ -271,7 +271,7 @@ def start(folder, *more):
         "--detector",
         "egbad",
         "--set",
-        "training.steps=300",
+        "training.steps=150",
         *more,
     ]
     return subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"})
@@ -279,7 +279,7 @@ def start(folder, *more):
 
 def kill_at_random_moments(folder, times, seed):
     """Kill a fit up to `times` times, each at a random moment of its training, resume it, and return the number of kills."""
-    np.save(folder / "rows.npy", table(2000))
+    np.save(folder / "rows.npy", table(1000))
     model, left, rng = folder / "model.egbad", folder / "model.egbad.checkpoints", random.Random(seed)
     assert start(folder).wait() == 0
     whole, arrays = model_file.read(model)

@@ -3,7 +3,6 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.cluster import KMeans
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -32,6 +31,8 @@ def cluster_centres(f: Tensor, size: int, seed: int) -> Tensor:
     Tensor of shape (size, m)
         Centres of length 1. If there are no more than `size` distinct features, these themselves, the last one repeated.
     """
+    from sklearn.cluster import KMeans  # takes 0.2 seconds to import, and scoring does not need it
+
     rows = f.detach().cpu().numpy()
     rows = rows[distinct_rows(rows)]
     if len(rows) > size:
