@@ -82,7 +82,7 @@ def test_a_killed_actor_is_replaced_and_every_row_is_scored_once(folder, tmp_pat
     command = ["score", str(folder / "m.egbad"), str(folder / "data"), "--explain", "1", *SMALL_PARTS]
     assert main([*command, "--out", str(tmp_path / "local")]) == 0
     local = content(tmp_path / "local")
-    assert len(local) == 7  # of 132, 7 and 175 batches
+    assert len(local) == 5  # of 132, 7 and 175 batches
     capsys.readouterr()
     killed, finished = [], threading.Event()
 

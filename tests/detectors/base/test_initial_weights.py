@@ -50,7 +50,7 @@ def test_partial_fit_learns_new_rows_with_the_old_scaling(name):
 
 
 def test_partial_fit_makes_new_rows_normal():
-    detector = create("egbad", random_state=0, alpha=0.05, training__steps=600).fit(circle(1000, 0))
+    detector = create("egbad", random_state=0, alpha=0.05, training__steps=1500).fit(circle(1000, 0))
     wide = circle(1000, 3, radius=2.0)
     flagged = (detector.predict(wide) < 0).mean()
     detector.partial_fit(wide)
@@ -64,7 +64,7 @@ def test_partial_fit_of_an_unfitted_detector_is_a_fit():
 
 def test_initial_weights_save_steps():
     x = circle(3000, 0)
-    options = {"alpha": 0.05, "early_stopping__interval": 100}
+    options = {"alpha": 0.05, "early_stopping__interval": 25}
     cold = create("egbad", random_state=0, **options).fit(x)
     half = create("egbad", random_state=1, **options).fit(x[:1500])
     warm = create("egbad", random_state=0, **options).fit(x, init_from=half)
