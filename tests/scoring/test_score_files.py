@@ -16,7 +16,7 @@ from egbad import load
 from egbad.cli import main
 from egbad.detectors.registry import create
 
-N = 8000
+N = 2560
 EGBAD = [str(Path(sys.executable).with_name("egbad"))]
 SMALL_PARTS = ["--batch-size", "8"]  # a part has 64 batches
 
@@ -55,7 +55,7 @@ def test_a_killed_job_goes_on_at_the_first_missing_part(folder, tmp_path):
     assert len(whole) == math.ceil(N / (8 * 64))
     killed = 0
     command = [*EGBAD, *given, "--out", str(tmp_path / "parts")]
-    for wanted in (1, 4, 9):
+    for wanted in (1, 2):
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while process.poll() is None and len(content(tmp_path / "parts")) < wanted:
             time.sleep(0.002)
@@ -66,19 +66,12 @@ def test_a_killed_job_goes_on_at_the_first_missing_part(folder, tmp_path):
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     assert content(tmp_path / "parts") == whole, "the same bytes"
     assert all((tmp_path / "parts" / name).stat().st_mtime_ns == then for name, then in before.items())
-    assert "8,000 rows" in done.stderr
+    assert "2,560 rows" in done.stderr
 
 
 def test_parts_have_the_scores_of_all_rows_in_order(folder, tmp_path):
-    given = [
-        "score",
-        str(folder / "m.egbad"),
-        str(folder / "*.parquet"),
-        "--out",
-        str(tmp_path / "parts"),
-        *SMALL_PARTS,
-    ]
-    subprocess.run([*EGBAD, *given], check=True, capture_output=True)
+    out = ["--out", str(tmp_path / "parts")]
+    assert main(["score", str(folder / "m.egbad"), str(folder / "*.parquet"), *out, *SMALL_PARTS]) == 0
     found = pd.concat([pq.read_table(path).to_pandas() for path in sorted((tmp_path / "parts").glob("part-*"))])
     scorer = load(folder / "m.egbad")
     expected = np.concatenate([scorer.anomaly_score(table(N // 4, i)) for i in range(4)])
