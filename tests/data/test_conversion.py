@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 
+import dask.dataframe
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,8 +10,8 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 
-from egbad.data.column_types import CATEGORY, TIME, category_code
-from egbad.data.conversion import as_data, from_table
+from egbad.data.column_types import CATEGORY, category_code
+from egbad.data.conversion import as_data, from_table, read_in_zones
 from egbad.data.ragged import ragged_array
 from egbad.data.stream import Data
 from egbad.errors import InvalidInputError, InvalidTypeError
@@ -58,7 +59,54 @@ def test_durations_are_seconds():
 
 def test_times_of_several_zones_are_one_column():
     times = [datetime(2024, 1, 1, tzinfo=zone) for zone in (UTC, timezone(timedelta(hours=9)))]
-    assert as_data(pd.DataFrame({"t": times})).column_types == (TIME,)
+    assert as_data(pd.DataFrame({"t": times})).column_types == ("time[UTC]",)
+
+
+def test_times_of_data_are_read_in_other_zones():
+    data = as_data(pa.table({"a": [1.0], "t": pa.array([0], pa.timestamp("s", tz="UTC"))}))
+    moved = as_data(data, ("number", "time[Asia/Tokyo]"))
+    assert moved.x.tolist() == [[1, 9 * 3600]] and moved.column_types == ("number", "time[Asia/Tokyo]")
+    assert data.x.tolist() == [[1, 0]] and read_in_zones(data, ("number", "time")) is data
+
+
+def test_columns_that_no_library_can_pass_on_are_named():
+    for column in (pl.Series([1], dtype=pl.Int128), pl.Series([object()], dtype=pl.Object)):
+        with pytest.raises(InvalidInputError, match=f"got 'odd' of type {column.dtype}. Convert or drop it"):
+            as_data(pl.DataFrame({"a": [1.0], "odd": column}))
+    with pytest.raises(InvalidInputError, match=r"got 'odd' of type period\[M\]|extension<pandas.period"):
+        as_data(pd.DataFrame({"odd": pd.period_range("2024-01", periods=2, freq="M")}))
+
+
+def test_a_lazy_frame_is_collected():
+    assert as_data(pl.LazyFrame({"a": [1.0, 2.0]})).x.tolist() == [[1], [2]]
+    assert as_data(dask.dataframe.from_pandas(pd.DataFrame({"a": [1.0, 2.0]}))).x.tolist() == [[1], [2]]
+
+
+@pytest.mark.parametrize(
+    "column", [pd.Series([1.0]), pl.Series([1.0]), pa.array([1.0]), pa.chunked_array([[1.0]]), pd.Index([1.0])]
+)
+def test_one_column_is_no_table(column):
+    with pytest.raises(InvalidTypeError, match="X must be a table, got one column as"):
+        as_data(column)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [pd.DataFrame([[1.0, 2.0]], columns=["a", "a"]), pa.table([[1.0], [2.0]], ["a", "a"])],
+    ids=["pandas", "Arrow"],
+)
+def test_column_names_are_unique(table):
+    with pytest.raises(InvalidInputError, match="Column names must be unique, got 'a' more than once"):
+        as_data(table)
+
+
+def test_the_index_of_a_frame_is_no_column():
+    frame = pd.DataFrame({"a": [1.0, 2.0]}, index=[5, 7])
+    assert as_data(pa.Table.from_pandas(frame)).columns == ("a",)
+    named = pa.Table.from_pandas(frame.rename_axis("id"))
+    assert as_data(named).columns == ("a",)
+    assert as_data(named, {"id": "number"}).columns == ("a", "id"), "a column that is asked for is kept"
+    assert as_data(named.replace_schema_metadata({"pandas": "{"})).columns == ("a", "id")
 
 
 # -- Arrow tables ------------------------------------------------------------------------------------------------------
@@ -119,6 +167,20 @@ def test_an_array_with_column_types_has_categories(dtype):
 def test_an_array_of_text_cannot_have_column_types():
     with pytest.raises(InvalidInputError, match="X must have the column types"):
         as_data(np.array([["a", "b"]]), ["category", "category"])
+
+
+def test_structured_arrays_and_times_are_refused_with_the_way_to_pass_them():
+    with pytest.raises(InvalidInputError, match="structured array with the fields a, b. Pass pandas.DataFrame"):
+        as_data(np.zeros(3, dtype=[("a", float), ("b", int)]))
+    for dtype in ("datetime64[s]", "timedelta64[s]", "U3", "S3"):
+        with pytest.raises(InvalidInputError, match="Pass text and dates as columns of a DataFrame"):
+            as_data(np.zeros((2, 2), dtype=dtype))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble, np.int8, np.uint64, bool])
+def test_numbers_of_any_precision_are_rows(dtype):
+    x = as_data(np.array([[0, 1]], dtype=dtype)).x
+    assert x.tolist() == [[0, 1]] and x.dtype in (np.float32, np.float64, dtype)
 
 
 # -- images ------------------------------------------------------------------------------------------------------------

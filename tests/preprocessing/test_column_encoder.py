@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from egbad.data.column_types import BOOLEAN, CATEGORY, MAX_KNOWN_LEVELS, NUMBER, TIME, category_code
+from egbad.data.column_types import BOOLEAN, CATEGORY, MAX_KNOWN_LEVELS, NUMBER, TIME, TIME_OF_DAY, category_code
 from egbad.data.conversion import as_data
 from egbad.preprocessing.column_encoder import MAX_BUCKETS, MAX_ONE_HOT_LEVELS, ColumnEncoder, TableEncoder
 
@@ -40,6 +40,13 @@ def test_times_are_periodic():
     assert u[0, 0] == pytest.approx(0, abs=1e-6) and u[0, 3] == pytest.approx(-1), "noon is half of a day"
     before_1970 = as_data(pd.DataFrame({"t": [datetime(1850, 1, 1)]})).x[:, 0]
     assert before_1970[0] < 0 and np.isfinite(ColumnEncoder.from_training(TIME, x).encode(before_1970)).all()
+
+
+def test_a_time_of_day_is_a_point_on_one_circle():
+    encoder = ColumnEncoder.from_training(TIME_OF_DAY, np.array([0.0, 43_200.0]))
+    u = encoder.encode(np.array([0.0, 21_600.0, 86_399.999, np.nan]))
+    assert encoder.width == 2 and u[:3] == pytest.approx(np.array([[0, 1], [1, 0], [0, 1]]), abs=1e-6)
+    assert np.isnan(u[3]).all() and np.isnan(encoder.decode(u)).all()
 
 
 @pytest.mark.parametrize("column_type", [NUMBER, BOOLEAN])
@@ -76,7 +83,7 @@ def test_encoded_columns_know_the_column_they_come_from():
 def test_state_restores_a_table_encoder():
     rng = np.random.default_rng(0)
     x = np.where(rng.random((50, 4)) < 0.1, np.nan, rng.integers(0, 60, (50, 4))).astype(float)
-    encoder = TableEncoder.from_training([NUMBER, CATEGORY, TIME, BOOLEAN], x)
+    encoder = TableEncoder.from_training([NUMBER, CATEGORY, "time[Asia/Tokyo]", BOOLEAN], x)
     restored = TableEncoder.from_state(encoder.state())
     u = encoder.encode(x)
     assert np.array_equal(restored.encode(x), u) and restored.width == encoder.width

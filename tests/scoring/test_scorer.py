@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from egbad.data import as_data
 from egbad.errors import InvalidInputError
 from egbad.scoring.scorer import Scorer
 
@@ -50,6 +51,24 @@ def test_discoveries_control_the_false_discovery_rate():
 
 def test_number_of_features_is_the_product_of_the_shape():
     assert SumScorer(shape=(3, 8, 8), kind="images").n_features_in_ == 192
+
+
+def test_extra_columns_are_ignored_with_a_warning():
+    frame = pd.DataFrame(X, columns=["a", "b"]).assign(**dict.fromkeys("uvwxyz", "?"))[["z", *"uvwxy", "b", "a"]]
+    with pytest.warns(UserWarning, match="SumScorer was fitted without the columns 'z', 'u', 'v', 'w', 'x', ... of X"):
+        assert SumScorer(columns=("a", "b")).anomaly_score(frame).tolist() == [2, 8]
+
+
+def test_times_are_read_in_the_zone_of_the_fit():
+    scorer = SumScorer(columns=("a", "t"), column_types=("number", "time[Asia/Tokyo]"))
+    utc = pd.DataFrame({"a": [1.0], "t": pd.to_datetime([0], unit="s", utc=True)})
+    for table in (utc, utc.assign(t=utc["t"].dt.tz_convert("Asia/Tokyo")), as_data(utc)):
+        assert scorer.anomaly_score(table).tolist() == [1 + 9 * 3600]
+    with pytest.raises(InvalidInputError, match="Column 't' must hold times with a zone .* got times without a zone"):
+        scorer.anomaly_score(utc.assign(t=utc["t"].dt.tz_localize(None)))
+    naive = SumScorer(columns=("a", "t"), column_types=("number", "time"))
+    with pytest.raises(InvalidInputError, match="Column 't' must hold times without a zone, .* with a zone .UTC"):
+        naive.anomaly_score(utc)
 
 
 def test_other_column_names_are_listed():

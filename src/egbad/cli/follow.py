@@ -4,15 +4,15 @@ import json
 import math
 import sys
 from collections.abc import Iterator
-from datetime import datetime
 from typing import IO, Any
 
 import numpy as np
 
 from egbad.arrays import Array
 from egbad.cli.output import count_of, json_lines, note
-from egbad.data import Data, column_names_message
+from egbad.data import Data
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, category_code, category_text
+from egbad.data.times import TIME_OF_DAY, parse_time, time_zone
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.scoring import calibration
 from egbad.scoring.scorer import Scorer
@@ -21,13 +21,14 @@ ID = "id"  # key whose value is repeated in the answer
 MAX_LINE_BYTES = 2**24  # a longer line is answered by an error: memory stays bounded
 _MAX_SHOWN = 80  # characters of a value in a message
 _MAX_MESSAGE = 300  # characters of a message
-_EPOCH = datetime(1970, 1, 1)
+_MAX_NAMES = 20  # names of columns in a message
 
 
 def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes: int = MAX_LINE_BYTES) -> None:
     """Answer every line of stdin with one line of JSON on stdout, at once. Blank lines are skipped.
 
-    A line that cannot be scored is answered by an object with the keys "error" and "line", its number.
+    A line that cannot be scored is answered by an object with the keys "error" and "line", its number. Keys that the model
+    does not know are ignored, and listed on stderr at the end.
 
     Parameters
     ----------
@@ -47,11 +48,12 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes
     if scorer.kind_ != "rows":
         raise InvalidInputError("--follow reads rows, but this model scores images. Name a folder of images as DATA.")
     n_scored = n_failed = n_flagged = 0
+    unused: dict[str, None] = {}
     with json_lines() as print_line:
         for number, line in enumerate(_read_lines(sys.stdin.buffer, max_line_bytes), 1):
             if line is not None and not line.strip():
                 continue
-            answer = _answer_line(scorer, line, threshold, terms)
+            answer = _answer_line(scorer, line, threshold, terms, unused)
             if "error" in answer:
                 answer["line"] = number
                 n_failed += 1
@@ -59,6 +61,8 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes
                 n_scored, n_flagged = n_scored + 1, n_flagged + answer["anomaly"]
             print_line(answer)
     note(f"{count_of(n_scored, 'row')}, {n_flagged:,} flagged, {count_of(n_failed, 'line')} that could not be scored.")
+    if unused:
+        note(f"Keys that the model does not use: {', '.join(map(_show, unused))}.")
 
 
 def _read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[bytes | None]:
@@ -72,7 +76,9 @@ def _read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[bytes | None]:
         yield None
 
 
-def _answer_line(scorer: Scorer, line: bytes | None, threshold: float, terms: bool) -> dict[str, Any]:
+def _answer_line(
+    scorer: Scorer, line: bytes | None, threshold: float, terms: bool, unused: dict[str, None]
+) -> dict[str, Any]:
     """Return the answer to a line, or an object with an error."""
     answer: dict[str, Any] = {}
     try:
@@ -81,7 +87,7 @@ def _answer_line(scorer: Scorer, line: bytes | None, threshold: float, terms: bo
             answer[ID] = _check_id(values[ID])
             if ID not in (scorer.columns_ or ()):
                 del values[ID]
-        return answer | _score_row(scorer, values, threshold, terms)
+        return answer | _score_row(scorer, _parse_row(scorer, values, unused), threshold, terms)
     except EgbadError as error:
         message = " ".join(str(error).split())
     except RecursionError:
@@ -122,8 +128,8 @@ def _check_id(value: Any) -> Any:
     return value
 
 
-def _score_row(scorer: Scorer, values: Any, threshold: float, terms: bool) -> dict[str, Any]:
-    data = Data(_parse_row(scorer, values)[None], scorer.columns_, column_types=scorer.column_types_)
+def _score_row(scorer: Scorer, row: Array, threshold: float, terms: bool) -> dict[str, Any]:
+    data = Data(row[None], scorer.columns_, column_types=scorer.column_types_)
     score_terms = {name: float(term[0]) for name, term in scorer.score_terms(data).items()}
     score = sum(score_terms.values())
     if not math.isfinite(score):
@@ -133,16 +139,23 @@ def _score_row(scorer: Scorer, values: Any, threshold: float, terms: bool) -> di
     return answer | (score_terms if terms else {})
 
 
-def _parse_row(scorer: Scorer, values: Any) -> Array:
-    """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,)."""
+def _parse_row(scorer: Scorer, values: Any, unused: dict[str, None]) -> Array:
+    """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,).
+
+    Names that are no columns are added to `unused`, a few at most.
+    """
     n_features, columns = scorer.n_features_in_, scorer.columns_
     if isinstance(values, dict):
         if columns is None:
             raise InvalidInputError("The model has no column names. Give each row as a list of values.")
-        if values.keys() != set(columns):
-            unseen = [name for name in values if name not in columns]
-            missing = [name for name in columns if name not in values]
-            raise InvalidInputError(column_names_message(unseen, missing))
+        missing = [_show(name) for name in columns if name not in values]
+        if missing:
+            listed = ", ".join(missing[:_MAX_NAMES])
+            raise InvalidInputError(
+                f"A row must have all columns that the model was fitted on, got none named {listed}."
+            )
+        if len(values) > len(columns) and len(unused) < _MAX_NAMES:
+            unused.update(dict.fromkeys(name for name in values if name not in columns))
         values = [values[name] for name in columns]
     if not isinstance(values, list) or len(values) != n_features:
         received = f"{len(values)} values" if isinstance(values, list) else type(values).__name__
@@ -156,16 +169,19 @@ def _parse_value(column: str, value: Any, column_type: str) -> float:
     """Convert a JSON value to the number that stands for it in a column of some type."""
     if value is None:
         return float("nan")
+    zone = time_zone(column_type)
+    is_time = zone is not None or column_type == TIME
     try:
         if column_type == CATEGORY and isinstance(value, str | int | float):
             return category_code(category_text(value))
         if column_type in (NUMBER, BOOLEAN) and isinstance(value, int | float) and not math.isinf(value):
             return float(value)
-        if column_type == TIME and isinstance(value, str):
-            return (datetime.fromisoformat(value).replace(tzinfo=None) - _EPOCH).total_seconds()
+        if (is_time or column_type == TIME_OF_DAY) and isinstance(value, str):
+            return parse_time(value, column_type)
     except (ValueError, OverflowError):  # no time, half of a surrogate pair, or an integer beyond the largest double
         pass
-    raise InvalidInputError(f"Column '{_shorten(column)}' must hold a {column_type}, got {_show(value)}.")
+    wanted = f"time {'without' if zone is None else 'with'} an offset from UTC" if is_time else column_type
+    raise InvalidInputError(f"Column '{_shorten(column)}' must hold a {wanted}, got {_show(value)}.")
 
 
 def _show(value: Any) -> str:

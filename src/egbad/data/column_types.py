@@ -1,26 +1,30 @@
 """Types of table columns, and the encoding of every value as one number.
 
-A number is itself, a boolean 0 or 1, a time its seconds since 1970, and a category a 48-bit hash of its text. A missing
-value is NaN. A table with columns of any type is therefore one matrix in double precision, and equal values are equal
-numbers on every machine.
+A number is itself, a boolean 0 or 1, a time its seconds since 1970 (see `egbad.data.times`), a time of day its seconds since
+midnight, and a category a 48-bit hash of its text. A missing value is NaN. A table with columns of any type is therefore one
+matrix in double precision, and equal values are equal numbers on every machine.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from decimal import Decimal
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from egbad.arrays import Array, Floats
+from egbad.data.times import TIME as TIME
+from egbad.data.times import TIME_OF_DAY as TIME_OF_DAY
+from egbad.data.times import check_zone, describe_time, time_zone
 from egbad.errors import InvalidInputError, unknown
 
-NUMBER, BOOLEAN, CATEGORY, TIME = "number", "boolean", "category", "time"
-COLUMN_TYPES = (NUMBER, BOOLEAN, CATEGORY, TIME)
-TYPE_DESCRIPTIONS = {NUMBER: "numbers", BOOLEAN: "booleans", CATEGORY: "categories", TIME: "times"}
+NUMBER, BOOLEAN, CATEGORY = "number", "boolean", "category"
+COLUMN_TYPES = (NUMBER, BOOLEAN, CATEGORY, TIME, TIME_OF_DAY)  # model files contain positions in this list
+TYPE_DESCRIPTIONS = {
+    NUMBER: "numbers",
+    BOOLEAN: "booleans",
+    CATEGORY: "categories",
+    TIME: "times",
+    TIME_OF_DAY: "times of day",
+}
 MAX_KNOWN_LEVELS = 10_000  # of a category with more levels, unknown levels are not told apart from rare ones
 
 CategoryLabels = dict[float, str]  # of one category: code -> text
@@ -29,7 +33,7 @@ ColumnTypes = Mapping[str, str] | Sequence[str]
 
 _HASH_BYTES = 6  # fits into the 53 bits of a double; a million levels collide with a probability of 0.2%
 _GROUPED_FROM, _SCIENTIFIC_FROM = 1e4, 1e12  # in between, all digits before the decimal point are shown
-_TICKS_PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+_MAX_TYPE_LENGTH = 100  # characters of the name of a type in an error message
 
 
 @lru_cache(maxsize=65_536)
@@ -53,43 +57,45 @@ def category_code(text: str) -> float:
     return float(int.from_bytes(blake2b(text.encode(), digest_size=_HASH_BYTES).digest(), "little"))
 
 
-def encode_column(name: str, column: pa.ChunkedArray, wanted: str | None = None) -> tuple[str, Floats, CategoryLabels]:
-    """Encode an Arrow column as numbers.
+def base_type(column_type: str) -> str:
+    """Return a column type without its time zone.
+
+    Parameters
+    ----------
+    column_type : str
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> base_type("time[Asia/Tokyo]"), base_type("number")
+    ('time', 'number')
+    """
+    return column_type.partition("[")[0]
+
+
+def unsupported_type_error(name: str, found: Any) -> InvalidInputError:
+    """Create the error for a column whose type cannot be encoded.
 
     Parameters
     ----------
     name : str
-        Name of the column, for error messages.
-    column : pyarrow.ChunkedArray of length n
-    wanted : str, optional
-        Column type to convert to. Numbers and booleans can become categories, and each can become the other.
+    found : object
+        Type in the words of the library that the column comes from.
 
     Returns
     -------
-    column_type : str
-    values : ndarray of shape (n,)
-    category_labels : dict of float to str
-        The text of every code; empty unless the column is a category.
-
-    Raises
-    ------
     InvalidInputError
-        If the column has an unsupported type or cannot be converted to the wanted one.
     """
-    found = _column_type(column.type)
-    if found is None:
-        raise InvalidInputError(
-            f"Columns must hold numbers, text, booleans or times, got '{name}' of type {column.type}. Drop it."
-        )
-    column_type = wanted or found
-    all_missing = column.null_count == len(column)
-    if (column_type == CATEGORY and found in (NUMBER, BOOLEAN)) or column_type == found == CATEGORY:
-        return CATEGORY, *_encode_category(column)
-    if column_type != found and not all_missing and {column_type, found} != {NUMBER, BOOLEAN}:
-        raise column_type_error(name, column_type, found)
-    if all_missing:
-        return column_type, np.full(len(column), np.nan), {}
-    return column_type, _encode_time(column) if column_type == TIME else _encode_number(column), {}
+    type_name = str(found)
+    if len(type_name) > _MAX_TYPE_LENGTH:
+        type_name = type_name[:_MAX_TYPE_LENGTH] + "..."
+    return InvalidInputError(
+        f"Columns must hold numbers, text, booleans, times or durations, got '{name}' of type {type_name}. "
+        "Convert or drop it."
+    )
 
 
 def column_type_error(name: str, wanted: str, found: str) -> InvalidInputError:
@@ -105,10 +111,35 @@ def column_type_error(name: str, wanted: str, found: str) -> InvalidInputError:
     -------
     InvalidInputError
     """
+    zone_differs = base_type(wanted) == base_type(found)
     return InvalidInputError(
-        f"Column '{name}' must hold {TYPE_DESCRIPTIONS[wanted]}, as it did when the detector was fitted, "
-        f"got {TYPE_DESCRIPTIONS[found]}."
+        f"Column '{name}' must hold {describe_type(wanted, zone=zone_differs)}, as it did when the detector was fitted, "
+        f"got {describe_type(found, zone=zone_differs)}."
     )
+
+
+def describe_type(column_type: str, *, zone: bool = False) -> str:
+    """Describe the values of a column type in the plural.
+
+    Parameters
+    ----------
+    column_type : str
+    zone : bool
+        Mention that times have no zone.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe_type("number"), describe_type("time[UTC]"), describe_type("time", zone=True)
+    ('numbers', 'times with a zone (UTC)', 'times without a zone')
+    """
+    description = TYPE_DESCRIPTIONS[base_type(column_type)]
+    if (found := time_zone(column_type)) is not None:
+        return f"{description} with a zone ({found})"
+    return f"{description} without a zone" if zone and column_type == TIME else description
 
 
 def check_column_types(column_types: Iterable[str]) -> None:
@@ -121,69 +152,13 @@ def check_column_types(column_types: Iterable[str]) -> None:
     Raises
     ------
     InvalidInputError
-        For an unknown type, with the nearest known one.
+        For an unknown type, with the nearest known one, or an unknown time zone.
     """
     for column_type in column_types:
-        if column_type not in COLUMN_TYPES:
+        if (zone := time_zone(column_type)) is not None:
+            check_zone(zone)
+        elif column_type not in COLUMN_TYPES:
             raise unknown("column type", column_type, COLUMN_TYPES)
-
-
-def _column_type(arrow_type: pa.DataType) -> str | None:
-    """Return the column type for an Arrow type, None for an unsupported one."""
-    types = pa.types
-    groups = {
-        BOOLEAN: (types.is_boolean,),
-        CATEGORY: (
-            types.is_dictionary,
-            types.is_string,
-            types.is_large_string,
-            types.is_string_view,
-            types.is_binary,
-            types.is_large_binary,
-        ),
-        TIME: (types.is_timestamp, types.is_date),
-        NUMBER: (types.is_integer, types.is_floating, types.is_decimal, types.is_duration, types.is_null),
-    }
-    return next((name for name, tests in groups.items() if any(test(arrow_type) for test in tests)), None)
-
-
-def _encode_number(column: pa.ChunkedArray) -> Floats:
-    """Return numbers as they are and durations in seconds."""
-    if pa.types.is_duration(column.type):
-        return _encode_number(pc.cast(column, pa.int64())) / _TICKS_PER_SECOND[column.type.unit]
-    return _to_numpy(pc.cast(column, pa.float64()), np.float64(np.nan))
-
-
-def _to_numpy(column: pa.ChunkedArray, fill_value: np.number[Any]) -> Array:
-    """Convert a column to an array of the fill value's type, which replaces missing values.
-
-    `ChunkedArray.to_numpy` and `pa.scalar` of a NumPy value are not used because they import pandas.
-    """
-    arrow_value = pa.Array.from_buffers(column.type, 1, [None, pa.py_buffer(fill_value.tobytes())])[0]
-    parts = map(np.from_dlpack, pc.fill_null(column, arrow_value).chunks)
-    return np.concatenate([np.empty(0, fill_value.dtype), *parts])
-
-
-def _encode_time(column: pa.ChunkedArray) -> Floats:
-    """Return seconds since 1970 in local time: a time with a zone is taken by the clock of that zone."""
-    if pa.types.is_date(column.type):
-        column = pc.cast(column, pa.timestamp("ms"))
-    elif column.type.tz is not None:
-        column = pc.local_timestamp(column)
-    unit = column.type.unit
-    missing = _to_numpy(pc.cast(pc.is_null(column), pa.uint8()), np.uint8(0))
-    return np.where(missing, np.nan, _to_numpy(pc.cast(column, pa.int64()), np.int64(0)) / _TICKS_PER_SECOND[unit])
-
-
-def _encode_category(column: pa.ChunkedArray) -> tuple[Floats, CategoryLabels]:
-    """Return the code of every value, and the text of every code."""
-    if pa.types.is_dictionary(column.type):
-        column = pc.cast(column, column.type.value_type)
-    encoded = pc.dictionary_encode(column.combine_chunks() if column.num_chunks != 1 else column.chunk(0))
-    texts = [category_text(value) for value in encoded.dictionary.to_pylist()]
-    codes = np.array([category_code(text) for text in texts] or [np.nan])
-    positions = _to_numpy(pa.chunked_array([encoded.indices]), np.int32(-1))
-    return np.where(positions < 0, np.nan, codes[positions]), dict(zip(codes.tolist(), texts, strict=False))
 
 
 def category_text(value: Any) -> str:
@@ -191,7 +166,7 @@ def category_text(value: Any) -> str:
 
     Parameters
     ----------
-    value : str, bytes, bool, int or float
+    value : str, bytes, bool, int, float or Decimal
 
     Returns
     -------
@@ -203,11 +178,13 @@ def category_text(value: Any) -> str:
     ('tcp', 'true', '80')
     """
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return value.decode(errors="backslashreplace")
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if isinstance(value, Decimal):
+        return f"{value.normalize():f}"
     return str(value)
 
 
@@ -229,13 +206,10 @@ def describe_value(column_type: str, value: Any) -> str:
     >>> describe_value(NUMBER, 54540.0), describe_value(NUMBER, 0.123456), describe_value(BOOLEAN, 1.0)
     ('54,540', '0.1235', 'true')
     >>> describe_value(TIME, 0.0), describe_value(CATEGORY, "tcp")
-    ('1970-01-01 00:00:00 UTC', "'tcp'")
+    ('1970-01-01 00:00:00', "'tcp'")
     """
-    if column_type == TIME:
-        try:
-            return f"{datetime(1970, 1, 1) + timedelta(seconds=float(value)):%Y-%m-%d %H:%M:%S} UTC"
-        except OverflowError:  # before the year 1 or after 9999
-            return f"{value:,.0f} seconds after 1970"
+    if base_type(column_type) in (TIME, TIME_OF_DAY):
+        return describe_time(column_type, float(value))
     if column_type == BOOLEAN:
         return "true" if value >= 0.5 else "false"
     if column_type == CATEGORY:

@@ -1,6 +1,7 @@
 """Conversion of arrays, data frames and Arrow tables to `Data`."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -8,18 +9,23 @@ import numpy as np
 import pyarrow as pa
 
 from egbad.arrays import Array
+from egbad.data.array_likes import to_arrays
+from egbad.data.arrow_columns import check_field, encode_column
 from egbad.data.column_types import (
+    BOOLEAN,
     CATEGORY,
-    TIME,
+    NUMBER,
     ColumnTypes,
     category_code,
     category_text,
     check_column_types,
-    encode_column,
+    unsupported_type_error,
 )
+from egbad.data.object_columns import from_objects, from_series
 from egbad.data.pixel_scale import WHITES
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.stream import Data
+from egbad.data.times import change_zone, time_zone
 from egbad.errors import InvalidInputError, InvalidTypeError, unknown
 
 _CHANNELS = (1, 3, 4)  # numbers of channels that an image may have
@@ -30,10 +36,10 @@ def as_data(X: Any, column_types: ColumnTypes | None = None) -> Data:
 
     Parameters
     ----------
-    X : array-like, DataFrame, Arrow table or Data
+    X : array-like, DataFrame, Arrow table, Dataset, DataLoader or Data
         Rows of shape (n, d), or images of shape (n, h, w), (n, c, h, w) or (n, h, w, c) with 1, 3 or 4 channels; a list
         of images if they have different sizes. DataFrames are those of pandas, polars and all libraries that support
-        Arrow's stream interface.
+        Arrow's stream interface. Tensors, and the Datasets and DataLoaders of torch, are read as arrays.
     column_types : mapping or sequence of str, optional
         Types of the columns, as `read` takes them. Without them the columns of an array must be numbers.
 
@@ -46,7 +52,7 @@ def as_data(X: Any, column_types: ColumnTypes | None = None) -> Data:
     InvalidInputError
         If a column does not hold what its type says; the message names it.
     InvalidTypeError
-        For a sparse matrix.
+        For a sparse matrix, a Series, or an object without rows.
 
     Examples
     --------
@@ -56,26 +62,80 @@ def as_data(X: Any, column_types: ColumnTypes | None = None) -> Data:
     (('size', 'colour'), ('number', 'category'), (2, 2))
     """
     if isinstance(X, Data):
-        return replace(X, x=_channels_first(X.x))
+        wanted = column_types if isinstance(column_types, Sequence) else ()
+        return read_in_zones(replace(X, x=_channels_first(X.x)), wanted)
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InvalidTypeError("X must be dense, got a sparse matrix. Convert it with X.toarray().")
+    X = collect(X)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
         return _from_pandas(X, column_types)
+    if hasattr(X, "to_frame") or isinstance(X, pa.Array | pa.ChunkedArray):
+        raise InvalidTypeError(
+            f"X must be a table, got one column as {type(X).__name__}. Pass a table with one column."
+        )
     if hasattr(X, "__arrow_c_stream__"):
-        return from_table(pa.table(X), None, column_types)
+        return from_table(without_index(_to_table(X), column_types or ()), None, column_types)
+    X = to_arrays(X)
     if (images := _as_image_list(X)) is not None:
         return Data(images)
-    x = np.asarray(X)
+    x = _as_numbers(X)
     has_all_types = column_types is not None and not isinstance(column_types, Mapping)
     if has_all_types and x.ndim == 2 and len(column_types or ()) == x.shape[1]:
         return _from_typed_array(x, list(column_types or ()))
     if x.dtype.kind == "O":
         x = _object_array_to_numbers(x)
+    if x.dtype.names:
+        raise InvalidInputError(
+            f"X must be numbers, got a structured array with the fields {', '.join(x.dtype.names)}. Pass pandas.DataFrame(X)."
+        )
     if x.dtype.kind not in "biufc":
         raise InvalidInputError(
             f"X must be numbers, got an array of {x.dtype}. Pass text and dates as columns of a DataFrame or an Arrow table."
         )
     return Data(_channels_first(x.astype(np.float64) if x.dtype.kind == "b" else x))
+
+
+def collect(X: Any) -> Any:
+    """Return the result of a lazy query of polars or dask, and all other objects as they are.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    object
+    """
+    if hasattr(X, "__dask_graph__") and hasattr(X, "compute"):
+        return X.compute()
+    return X.collect() if hasattr(X, "collect_schema") and hasattr(X, "collect") else X
+
+
+def _as_numbers(X: Any) -> Array:
+    """Convert an array-like, with floats in single or double precision."""
+    try:
+        x = np.asarray(X)
+    except ValueError as error:
+        raise InvalidInputError(f"X must have rows of one length: {error}. Fill or cut them.") from error
+    if x.dtype.kind == "f" and x.dtype.itemsize not in (4, 8):
+        return x.astype(np.float32 if x.dtype.itemsize < 4 else np.float64)
+    return x
+
+
+def _to_table(X: Any) -> pa.Table:
+    """Convert an object with Arrow's stream interface, or name the column that Arrow cannot hold."""
+    for name, dtype in X.schema.items() if hasattr(X, "collect_schema") else ():
+        if str(dtype) == "Object":  # polars would pass the addresses of the objects
+            raise unsupported_type_error(name, dtype)
+    try:
+        return pa.table(X)
+    except pa.ArrowException as error:
+        for name in getattr(X, "columns", ()):
+            try:
+                pa.table(X[[name]])
+            except pa.ArrowException:
+                raise unsupported_type_error(name, X[name].dtype) from error
+        raise InvalidInputError(f"X must be a table that Arrow can hold: {str(error).splitlines()[0]}") from error
 
 
 def _as_image_list(X: Any) -> Array | None:
@@ -135,20 +195,13 @@ def _first_text_position(x: Array) -> str:
 
 def _from_pandas(frame: Any, column_types: ColumnTypes | None) -> Data:
     """Convert a pandas DataFrame; as in scikit-learn, its column names are kept if all are strings."""
+    _check_unique(frame.columns)
     named = all(isinstance(name, str) for name in frame.columns)
     numeric = all(getattr(dtype, "kind", "O") in "iuf" for dtype in frame.dtypes)
     if numeric and column_types is None:  # the common case, and much faster than by Arrow
         x = frame.to_numpy(dtype=np.float64, na_value=np.nan)
         return Data(_channels_first(x), tuple(frame.columns) if named else None)
-    columns = []
-    for j, name in enumerate(frame.columns):
-        try:
-            columns.append(pa.chunked_array([pa.array(frame.iloc[:, j], from_pandas=True)]))
-        except (pa.ArrowException, TypeError, ValueError) as error:
-            reason = str(error).splitlines()[0].rstrip(".")
-            raise InvalidInputError(
-                f"Column '{name}' must hold values of one type: {reason}. Convert or drop it."
-            ) from error
+    columns = [from_series(name, frame.iloc[:, j]) for j, name in enumerate(frame.columns)]
     return _from_columns([str(name) for name in frame.columns], columns, column_types, named=named)
 
 
@@ -172,14 +225,70 @@ def from_table(table: pa.Table, label_column: str | None, column_types: ColumnTy
     InvalidInputError
         If there is no such label column, or a column does not hold what its type says.
     """
+    _check_unique(table.column_names)
     labels = None
     if label_column is not None:
         if label_column not in table.column_names:
             raise unknown("label column", label_column, table.column_names)
         labels = table[label_column].combine_chunks().to_numpy(zero_copy_only=False)
         table = table.drop_columns([label_column])
+    for field in table.schema:
+        check_field(field)
     data = _from_columns(table.column_names, table.columns, column_types)
     return replace(data, x=data.x if data.x.size else np.empty((table.num_rows, 0)), labels=labels)
+
+
+def read_in_zones(data: Data, column_types: Sequence[str]) -> Data:
+    """Read times with a zone by the wall clocks of other zones.
+
+    Parameters
+    ----------
+    data : Data
+    column_types : sequence of str
+        Column types with the zones. Columns that have no zone, here or there, are left as they are.
+
+    Returns
+    -------
+    Data
+    """
+    x, own = data.x, [*(data.column_types or ())]
+    if len(own) != len(column_types):
+        return data
+    for j, wanted in enumerate(column_types):
+        old, new = time_zone(own[j]), time_zone(wanted)
+        if old is not None and new is not None and old != new:
+            x = x.copy() if x is data.x else x
+            x[:, j], own[j] = change_zone(x[:, j], old, new), wanted
+    return data if x is data.x else replace(data, x=x, column_types=tuple(own))
+
+
+def _check_unique(names: Sequence[Any]) -> None:
+    """Check that no column name occurs twice."""
+    seen: set[Any] = set()
+    for name in names:
+        if name in seen:
+            raise InvalidInputError(f"Column names must be unique, got '{name}' more than once. Rename or drop one.")
+        seen.add(name)
+
+
+def without_index(table: pa.Table, keep: Collection[str | None]) -> pa.Table:
+    """Return a table without the index of the DataFrame that it was made from, which pandas' metadata names.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+    keep : collection of str
+        Columns that are kept, whether they are the index or not.
+
+    Returns
+    -------
+    pyarrow.Table
+    """
+    try:
+        index = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))["index_columns"]
+        return table.drop_columns([name for name in table.column_names if name in index and name not in keep])
+    except (ValueError, KeyError, TypeError):
+        return table
 
 
 def _from_columns(
@@ -193,7 +302,7 @@ def _from_columns(
         wanted = column_types if column_types is not None and len(column_types) == len(names) else [None] * len(names)
     encoded = [encode_column(*arguments) for arguments in zip(names, columns, wanted, strict=True)]
     found_types = tuple(column_type for column_type, _, _ in encoded)
-    all_numbers = not any(column_type in (CATEGORY, TIME) for column_type in found_types)
+    all_numbers = all(column_type in (NUMBER, BOOLEAN) for column_type in found_types)
     return Data(
         x=np.column_stack([values for _, values, _ in encoded]) if encoded else np.empty((0, 0)),
         columns=tuple(names) if named else None,
@@ -205,7 +314,7 @@ def _from_columns(
 def _from_typed_array(x: Array, column_types: Sequence[str]) -> Data:
     """Convert an array of shape (n, d) whose column types are known."""
     if x.dtype.kind == "O":
-        columns = [pa.chunked_array([pa.array(x[:, j], from_pandas=True)]) for j in range(x.shape[1])]
+        columns = [from_objects(str(j), x[:, j]) for j in range(x.shape[1])]
         return _from_columns([f"{j}" for j in range(x.shape[1])], columns, column_types, named=False)
     if x.dtype.kind not in "biuf":
         raise InvalidInputError(

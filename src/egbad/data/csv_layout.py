@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.data.column_types import NUMBER, TIME
+from egbad.data.column_types import NUMBER, TIME, TIME_OF_DAY
 from egbad.data.csv_options import DELIMITER_NAMES, CsvDialect, CsvOptions
 from egbad.data.csv_sample import CsvSample, SampleTable, read_sample
-from egbad.data.csv_values import TIME_OF_DAY, parse_cells
+from egbad.data.csv_values import parse_cells
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten
 
 _MAX_RAGGED = 0.1  # of the rows of a sample: rows of another length may be damaged

@@ -7,14 +7,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, TYPE_DESCRIPTIONS
+from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, TIME_OF_DAY, TYPE_DESCRIPTIONS, base_type
 from egbad.data.csv_cells import read_cells
 from egbad.data.csv_layout import CsvLayout
-from egbad.data.csv_values import TIME_OF_DAY, find_notable_marks, is_missing, parse_cells, parse_required
+from egbad.data.csv_values import find_notable_marks, is_missing, parse_cells, parse_required
 from egbad.errors import InvalidInputError, shorten
 
 _TYPES = (NUMBER, BOOLEAN, TIME, TIME_OF_DAY)
-_DESCRIPTIONS = TYPE_DESCRIPTIONS | {TIME_OF_DAY: "times of day"}
 _MOST = 0.9  # of the values of a column: if they have one type, the others are mistakes
 _MANY_COLUMNS = 256
 _MAX_INVALID = 1000  # a column with more invalid than valid values of a type is not checked further
@@ -160,7 +159,7 @@ def invalid_cell_error(
     """
     i = int(invalid.argmax())
     name, cell = shorten(layout.names[j]), shorten(text[i].as_py())
-    wanted = _DESCRIPTIONS[column_type.partition("[")[0]]
+    wanted = TYPE_DESCRIPTIONS[base_type(column_type)]
     return InvalidInputError(
         f"Column '{name}' of '{layout.path}' must hold {wanted}, got '{cell}' in row {first_row + i}. Correct it, name it as "
         f"a missing value (--missing '{cell}'), or make the column a category (--columns)."

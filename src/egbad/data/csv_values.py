@@ -9,13 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER
+from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME_OF_DAY
 
 # Cells of columns that are no text: no value. An empty cell is a missing value in any column.
 _PLAIN_MARKS = "NA N/A n/a NaN nan NULL Null null None none NaT nat <NA> #N/A -NaN -nan 1.#IND -1.#IND 1.#QNAN -1.#QNAN"
 # The same, but less certain: reading them is reported.
 NOTABLE_MARKS = ("-", "--", "?", ".", "..", "n.a.", "#NA", "#N/A N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NUM!", "#NAME?")
-TIME_OF_DAY = "time of day"
 
 _CURRENCY = r"(?:[A-Z]{0,3}\p{Sc}|USD|EUR|GBP|JPY|CHF|CNY|INR|CAD|AUD|SEK|NOK|DKK|PLN|CZK|BRL|KRW|Fr\.|kr)"
 _SPACE, _APOSTROPHE, _MINUS = "[ \u00a0\u2009\u202f]", "['\u2019]", "[\u2212\u2013]"

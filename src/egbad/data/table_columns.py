@@ -1,19 +1,24 @@
 """Columns of tables in files: Arrow batches to data, equal columns in all files, columns from folder names."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pyarrow as pa
 
-from egbad.data.column_types import CATEGORY, NUMBER, TYPE_DESCRIPTIONS, category_code
-from egbad.data.conversion import from_table
+from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, ColumnTypes, base_type, describe_type
+from egbad.data.conversion import from_table, read_in_zones, without_index
 from egbad.data.file_errors import arrow_errors, no_rows_error
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data
+from egbad.data.times import time_zone
 from egbad.errors import InvalidInputError
 from egbad.output_files import printable
+
+_HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"  # folder name of a missing value
+_FOLDER_TYPES = {NUMBER: pa.float64(), BOOLEAN: pa.bool_(), TIME: pa.timestamp("us")}  # types that a name is cast to
 
 
 def convert_batches(
@@ -69,36 +74,55 @@ def convert_table(path: Path, table: pa.Table, options: ReadOptions) -> Data:
     -------
     Data
     """
-    return add_folder_columns(path, from_table(table, options.label_column, options.column_types))
+    table = without_index(table, (options.label_column, *(options.column_types or ())))
+    table = add_folder_columns(path, table, options.column_types)
+    return from_table(table, options.label_column, options.column_types)
 
 
-def add_folder_columns(path: Path, data: Data) -> Data:
-    """Add a category column for each folder whose name gives a value, such as `day=2024-05-01`.
+def add_folder_columns(path: Path, table: pa.Table, column_types: ColumnTypes | None = None) -> pa.Table:
+    """Add a column for each folder whose name gives a value, such as `day=2024-05-01`.
+
+    As in Hive, names may have percent codes, and `__HIVE_DEFAULT_PARTITION__` is a missing value.
 
     Parameters
     ----------
     path : Path
-        The file that the data come from.
-    data : Data
+        The file that the table comes from.
+    table : pyarrow.Table
+    column_types : mapping of str to str, optional
+        Column types by name. By default the columns are categories.
 
     Returns
     -------
-    Data
+    pyarrow.Table
+
+    Raises
+    ------
+    InvalidInputError
+        If a value cannot be converted to the type of its column.
     """
-    pairs = [printable(part).partition("=") for part in path.parts[:-1]]
-    added = [(name, value) for name, equals, value in pairs if equals and name and name not in (data.columns or ())]
-    if not added or data.columns is None:
-        return data
-    codes = np.tile([category_code(value) for _, value in added], (len(data.x), 1))
-    d = data.x.shape[1]
-    return replace(
-        data,
-        x=np.hstack([data.x, codes]),
-        columns=(*data.columns, *(name for name, _ in added)),
-        column_types=(*(data.column_types or (NUMBER,) * d), *(CATEGORY for _ in added)),
-        category_labels=data.category_labels
-        | {d + i: {category_code(value): value} for i, (_, value) in enumerate(added)},
-    )
+    types = column_types if isinstance(column_types, Mapping) else {}
+    for part in path.parts[:-1]:
+        name, equals, value = map(unquote, printable(part).partition("="))
+        if equals and name and name not in table.column_names:
+            table = table.append_column(name, _folder_column(name, value, types.get(name, CATEGORY), table.num_rows))
+    return table
+
+
+def _folder_column(name: str, text: str, column_type: str, n_rows: int) -> pa.Array:
+    """Return a column that has one value, given as text."""
+    if text == _HIVE_MISSING:
+        return pa.nulls(n_rows, pa.string())
+    zone = time_zone(column_type)
+    arrow_type = pa.timestamp("us", tz=zone) if zone else _FOLDER_TYPES.get(column_type)
+    if arrow_type is None:
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(n_rows, dtype=np.int8)), [text])
+    try:
+        return pa.repeat(pa.scalar(text).cast(arrow_type), n_rows)
+    except pa.ArrowInvalid as error:
+        raise InvalidInputError(
+            f"Column '{name}' must hold {describe_type(column_type)}, got the folder name '{text}'."
+        ) from error
 
 
 def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data:
@@ -128,14 +152,16 @@ def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data
         problem = f"'{different[0]}' is in one of them only" if different else "their order differs"
         raise InvalidInputError(f"Tables must have the same columns, got '{first_path}' and '{path}': {problem}.")
     numbers = (NUMBER,) * data.x.shape[1]
+    data = read_in_zones(data, first.column_types or ())
     column_types = [*(data.column_types or numbers)]
     for j, (wanted, found) in enumerate(zip(first.column_types or numbers, column_types, strict=True)):
         if wanted != found and np.isnan(data.x[:, j]).all():
             column_types[j] = wanted
-        elif wanted != found and CATEGORY in (wanted, found):
+        elif wanted != found and {wanted, found} != {NUMBER, BOOLEAN}:
             name = (data.columns or ())[j]
+            zone = base_type(wanted) == base_type(found)
             raise InvalidInputError(
-                f"Column '{name}' must have the same type in all files, got {TYPE_DESCRIPTIONS[wanted]} in "
-                f"'{first_path}' and {TYPE_DESCRIPTIONS[found]} in '{path}'."
+                f"Column '{name}' must have the same type in all files, got {describe_type(wanted, zone=zone)} in "
+                f"'{first_path}' and {describe_type(found, zone=zone)} in '{path}'."
             )
     return replace(data, column_types=None if first.column_types is None else tuple(column_types))

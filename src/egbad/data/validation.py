@@ -112,8 +112,9 @@ def _check_shape(data: Data, max_side: int) -> None:
     x = data.x
     if x.ndim not in (2, 3, 4):
         raise InvalidInputError(
-            f"X must be rows (n, d) or images (n, h, w) or (n, c, h, w), got {x.ndim}D array instead of 2D array, 3D or "
-            f"4D: shape {x.shape}. Reshape your data, with X.reshape(1, -1) if it is a single row."
+            "X must be rows (n, d) or images (n, h, w), (n, c, h, w) or (n, h, w, c), "
+            f"got {x.ndim}D array instead of 2D array, 3D or 4D: "
+            f"shape {x.shape}. Reshape your data, with X.reshape(1, -1) if it is a single row."
         )
     if np.iscomplexobj(x):
         raise InvalidInputError("Complex data not supported: X must be real numbers.")

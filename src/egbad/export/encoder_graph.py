@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from egbad.data.column_types import CATEGORY, TIME
-from egbad.preprocessing.column_encoder import PERIODS, ColumnEncoder, TableEncoder
+from egbad.data.column_types import CATEGORY
+from egbad.preprocessing.column_encoder import ColumnEncoder, TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, ENCODED_LIMIT, UNSCALED_LIMIT, Encoder, RowEncoder
 
@@ -44,9 +44,9 @@ class TableEncoderGraph(nn.Module):
         missing_flag = [missing.double()] if column.has_missing else []
         if column.column_type == CATEGORY:
             return [*self._encode_levels(j, column, v, missing.double()), *missing_flag]
-        if column.column_type == TIME:
+        if column.periods:
             known = torch.where(missing, torch.zeros_like(v), v)
-            angles = torch.cat([2 * pi * torch.remainder(known, period) / period for period in PERIODS], dim=1)
+            angles = torch.cat([2 * pi * torch.remainder(known, period) / period for period in column.periods], dim=1)
             # Not every runtime implements the cosine in double precision: shift the sine instead.
             waves = torch.cat([torch.sin(angles), torch.sin(angles + pi / 2)], dim=1)
             fill = torch.zeros_like(waves) if column.has_missing else torch.nan
@@ -77,7 +77,7 @@ class TableEncoderGraph(nn.Module):
             levels = getattr(self, f"levels_{j}")
             codes = torch.cat([levels, levels.new_full((column.width - len(levels),), torch.nan)])
             return codes[encoded.argmax(1)]
-        if column.column_type == TIME:
+        if column.periods:
             return unknown
         return torch.where(encoded[:, 1] > 0.5, unknown, encoded[:, 0]) if column.has_missing else encoded[:, 0]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from egbad.arrays import Array
-from egbad.data.column_types import TIME, labels_to_json
+from egbad.data.column_types import labels_to_json
 from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
 from egbad.detectors.tiled import Tiled
@@ -226,7 +226,7 @@ def _synthetic_input(detector: Detector[Any]) -> Array:
     if table is None:
         return x
     x = table.decode(x)
-    times = [j for j, column in enumerate(table.columns) if column.column_type == TIME]
+    times = [j for j, column in enumerate(table.columns) if column.periods]
     x[:, times] = rng.uniform(0, _MAX_SECONDS, size=(_N_CHECKED, len(times)))
     return x
 

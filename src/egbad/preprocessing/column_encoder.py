@@ -7,26 +7,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Floats, State
-from egbad.data.column_types import CATEGORY, COLUMN_TYPES, MAX_KNOWN_LEVELS, TIME
+from egbad.data.column_types import CATEGORY, COLUMN_TYPES, MAX_KNOWN_LEVELS, TIME, TIME_OF_DAY, base_type
 
 MAX_ONE_HOT_LEVELS = 32  # the most frequent levels of a category get a column each
 MAX_BUCKETS = 8  # columns shared by all other levels
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0
-PERIODS = (DAY, 7 * DAY, YEAR)  # seconds
+PERIODS = {TIME: (DAY, 7 * DAY, YEAR), TIME_OF_DAY: (DAY,)}  # seconds
 
 
 @dataclass(frozen=True)
 class ColumnEncoder:
     """Encoder of one column.
 
-    A number or a boolean stays one column. A time becomes the sine and cosine of its place in the day, week and year.
+    A number or a boolean stays one column. A time becomes the sine and cosine of its place in the day, week and year, a time
+    of day those of its place in the day.
     A category becomes one-hot columns for its frequent levels, buckets that the other levels share by their code, and
     one column for levels that training did not show. A column with missing values in training gets a flag at the end.
 
     Attributes
     ----------
     column_type : str
-        One of `egbad.data.column_types.COLUMN_TYPES`.
+        One of `egbad.data.column_types.COLUMN_TYPES`; times of all zones have the same.
     has_missing : bool
         True if training rows had missing values; the last encoded column then flags them.
     fill : float
@@ -75,8 +76,14 @@ class ColumnEncoder:
     @property
     def width(self) -> int:
         """Number of encoded columns."""
-        own = {CATEGORY: len(self.levels) + self.n_buckets + 1, TIME: 2 * len(PERIODS)}.get(self.column_type, 1)
-        return own + self.has_missing
+        if self.column_type == CATEGORY:
+            return len(self.levels) + self.n_buckets + 1 + self.has_missing
+        return (2 * len(self.periods) or 1) + self.has_missing
+
+    @property
+    def periods(self) -> tuple[float, ...]:
+        """Periods of a time in seconds; empty for all other types."""
+        return PERIODS.get(self.column_type, ())
 
     @property
     def fill_value(self) -> float:
@@ -122,8 +129,8 @@ class ColumnEncoder:
         flag = [missing[:, None].astype(np.float64)] if self.has_missing else []
         if self.column_type == CATEGORY:
             return np.hstack([self._encode_levels(x, missing), *flag])
-        if self.column_type == TIME:
-            phases = np.stack([2 * np.pi * (x % period) / period for period in PERIODS], axis=1)
+        if self.periods:
+            phases = np.stack([2 * np.pi * (x % period) / period for period in self.periods], axis=1)
             circles = np.hstack([np.sin(phases), np.cos(phases)])
             return np.hstack([np.nan_to_num(circles), *flag]) if self.has_missing else circles
         return np.hstack([np.where(missing, self.fill_value, x)[:, None], *flag]) if self.has_missing else x[:, None]
@@ -159,7 +166,7 @@ class ColumnEncoder:
             likeliest = u.argmax(axis=1)
             one_hot = likeliest < len(self.levels)
             values[one_hot] = self.levels[likeliest[one_hot]]
-        elif self.column_type != TIME:
+        elif not self.periods:
             values = u[:, 0].astype(np.float64)
             if self.has_missing:
                 values[u[:, -1] > 0.5] = np.nan
@@ -196,14 +203,15 @@ class TableEncoder:
         Parameters
         ----------
         column_types : sequence of str
-            Type of each column.
+            Type of each column. The zones of times are ignored.
         x : ndarray of shape (n_samples, d)
 
         Returns
         -------
         TableEncoder
         """
-        return cls([ColumnEncoder.from_training(column_type, x[:, j]) for j, column_type in enumerate(column_types)])
+        base_types = map(base_type, column_types)
+        return cls([ColumnEncoder.from_training(column_type, x[:, j]) for j, column_type in enumerate(base_types)])
 
     @property
     def width(self) -> int:

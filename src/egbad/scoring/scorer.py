@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from types import MappingProxyType
@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
+from egbad.data.column_selection import drop_extra_columns
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
+from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, sample_shape
 from egbad.errors import InvalidInputError
 from egbad.scoring import calibration
 
+_MAX_LISTED = 5  # names of columns in a warning
 _INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
 
 
@@ -241,6 +244,9 @@ class Scorer(ABC):
 
         `name` is the scorer's name in error messages.
         """
+        X, extra = drop_extra_columns(collect(X), self.columns_)
+        if extra:
+            _warn_of_extra_columns(name, extra)
         data = as_data(X, self._column_types_for(X))
         check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
@@ -297,3 +303,9 @@ class Scorer(ABC):
         for j, (required, found) in enumerate(types):
             if required != found and not np.isnan(data.x[:, j]).all() and {required, found} - _INTERCHANGEABLE:
                 raise column_type_error(self.columns_[j] if self.columns_ else str(j), required, found)
+
+
+def _warn_of_extra_columns(name: str, extra: Sequence[str]) -> None:
+    """Warn that a scorer ignores columns, and list a few of them."""
+    listed = ", ".join(f"'{column}'" for column in extra[:_MAX_LISTED]) + (", ..." if len(extra) > _MAX_LISTED else "")
+    warnings.warn(f"{name} was fitted without the columns {listed} of X and ignores them.", UserWarning, stacklevel=5)

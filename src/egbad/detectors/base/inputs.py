@@ -119,5 +119,9 @@ class InputMixin(Scorer):
             found["csv"] = self.csv_dialect_.to_json()
         if (table := self.table_encoder) is not None:
             names = self.columns_ or [str(j) for j in range(len(table.columns))]
-            found["kinds"] = {name: column.describe() for name, column in zip(names, table.columns, strict=True)}
+            types = self.column_types_ or [column.column_type for column in table.columns]  # with the zones of times
+            found["kinds"] = {
+                name: column_type + column.describe().removeprefix(column.column_type)
+                for name, column_type, column in zip(names, types, table.columns, strict=True)
+            }
         return found
