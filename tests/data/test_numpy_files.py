@@ -102,6 +102,17 @@ def test_a_damaged_archive_is_refused(tmp_path, numbers):
             assert read_npz(tmp_path / "a.npz", None).x.shape == (100, 3)
 
 
+@pytest.mark.parametrize("version", [(1, 0), (2, 0)])
+def test_a_damaged_header_is_refused(tmp_path, numbers, version):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.lib.format.write_array(file, numbers, version=version)
+    whole = (tmp_path / "a.npy").read_bytes()
+    for bracket in (b"{", b"}", b"(", b")", b",", b"'", b":"):
+        (tmp_path / "a.npy").write_bytes(whole.replace(bracket, b" ", 1))
+        with pytest.raises(UnreadableFileError, match=r"a.npy' cannot be read as .npy"):
+            read_npy(tmp_path / "a.npy", None)
+
+
 def test_a_single_value_is_refused(tmp_path):
     np.save(tmp_path / "a.npy", np.array(1.0))
     with pytest.raises(InvalidInputError, match=r"a.npy' must hold rows or images, got a single value"):

@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import replace
 from math import prod
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
@@ -29,6 +30,7 @@ _NUMPY_ERRORS = (  # for damaged files and files of other formats
     TypeError,
     ArithmeticError,
     SyntaxError,
+    TokenError,  # for a header without its last bracket
     RuntimeError,  # of zipfile for encrypted members
     MemoryError,
     BadZipFile,
