@@ -113,4 +113,12 @@ def test_a_score_imports_what_it_needs_and_no_more(folder, tmp_path, run, quick)
     _, modules = imported_by("score", model, folder / "mixed.npz")
     packages = {name.split(".")[1] for name in modules if name.startswith("egbad.")}
     assert not packages & {"benchmark", "datasets", "distributed", "report", "tuning"}
-    assert not modules & {"egbad.detectors.alad", "egbad.cli.tables", "sklearn.cluster", "onnxruntime", "optuna", "ray", "matplotlib"}
+    assert not modules & {
+        "egbad.detectors.alad",
+        "egbad.cli.tables",
+        "sklearn.cluster",
+        "onnxruntime",
+        "optuna",
+        "ray",
+        "matplotlib",
+    }

@@ -42,7 +42,11 @@ def changed(frame, column, value):
 
 def quick(name):
     known = all_detectors()[name]().get_params()
-    return {k: v for k, v in {"training__steps": 150, "encoder_steps": 150, "search_steps": 20, "detector": "knn"}.items() if k in known}
+    return {
+        k: v
+        for k, v in {"training__steps": 150, "encoder_steps": 150, "search_steps": 20, "detector": "knn"}.items()
+        if k in known
+    }
 
 
 @pytest.fixture(scope="module", params=all_detectors())
