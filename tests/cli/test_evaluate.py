@@ -86,8 +86,11 @@ def test_criteria_that_do_not_fit_are_refused(folder, refuse, tmp_path):
     assert "must be a number such as 0.95 or 10/20000, got 'high'" in refuse(*given, "--choose", "recall=high")
     assert "in (0, 1], got 2.0" in refuse(*given, "--choose", "flags=2")
     assert "what --choose chooses" in refuse(*given, "--save-threshold", tmp_path / "n.egbad")
-    old = ("--choose", "f1", "--save-threshold", folder / "m.egbad")
-    assert "to a new model file" in refuse(*given, *old)
+    (tmp_path / "old.egbad").write_bytes(b"")
+    assert "to a new model file" in refuse(*given, "--choose", "f1", "--save-threshold", tmp_path / "old.egbad")
+    assert "must not be a file that the command reads" in refuse(
+        *given, "--choose", "f1", "--save-threshold", folder / "m.egbad"
+    )
 
 
 def test_a_report_in_a_missing_folder_is_refused_first(folder, refuse, tmp_path):
