@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 from numpy.typing import NDArray
 
-from egbad.data.file_errors import arrow_errors, arrow_source
+from egbad.data.file_errors import arrow_errors, arrow_path
 from egbad.errors import EmptyFileError, UnreadableFileError
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
@@ -195,7 +195,8 @@ def encoding_error(path: Path, encoding: str) -> UnreadableFileError:
 
 def open_bytes(path: Path, compression: str | None) -> pa.NativeFile:
     """Open a file, and decompress it on the way."""
-    return pa.input_stream(arrow_source(path), compression=compression)
+    with arrow_path(path) as source:
+        return pa.input_stream(source, compression=compression)
 
 
 def _read_bytes(path: Path) -> tuple[bytes, str | None, bool]:

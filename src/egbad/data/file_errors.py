@@ -1,9 +1,9 @@
 """Errors for files that cannot be read or have no rows."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pyarrow as pa
 
@@ -31,18 +31,27 @@ def unreadable_file_error(path: Path, error: Exception) -> UnreadableFileError:
     )
 
 
-def arrow_source(path: Path) -> Path | IO[bytes]:
-    """Return a path as Arrow opens it: an open file if the name is no UTF-8, which Arrow requires.
+@contextmanager
+def arrow_path(path: Path) -> Iterator[Path]:
+    """Yield a path by which Arrow can open a file. Arrow refuses names that are no UTF-8.
 
     Parameters
     ----------
     path : Path
 
-    Returns
-    -------
-    Path or binary file
+    Yields
+    ------
+    Path
+        Valid in the context only. What Arrow has opened stays open.
     """
-    return path if str(path) == printable(path) else path.open("rb")
+    if str(path) == printable(path):
+        yield path
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        yield Path(f"/dev/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

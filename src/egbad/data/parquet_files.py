@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from egbad.data.file_errors import arrow_errors, arrow_source, no_rows_error, require_rows
+from egbad.data.file_errors import arrow_errors, arrow_path, no_rows_error, require_rows
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Partition
 from egbad.data.table_columns import convert_batches, convert_table, match_columns
@@ -35,8 +35,8 @@ def read_parquet(path: Path, options: ReadOptions) -> Data:
     InvalidInputError
         If it has no rows, or a column does not hold what its type says.
     """
-    with arrow_errors(path):
-        table = pa.parquet.read_table(arrow_source(path))
+    with arrow_errors(path), arrow_path(path) as source:
+        table = pa.parquet.read_table(source)
     return require_rows(path, convert_table(path, table, options))
 
 
@@ -127,7 +127,8 @@ class _ParquetPartitionReader:
 
 def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield batches of equal length, counted from the start of the span, whatever the row groups of the file are."""
-    file = pa.parquet.ParquetFile(arrow_source(span.path), pre_buffer=False)
+    with arrow_path(span.path) as source:
+        file = pa.parquet.ParquetFile(source, pre_buffer=False)
     ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
     starts = np.r_[0, ends[:-1]]
     groups = [int(i) for i in np.flatnonzero((ends > span.start) & (starts < span.stop))]
@@ -148,8 +149,8 @@ def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
 
 def _count_rows(path: Path) -> int:
     """Return the number of rows of a Parquet file from its metadata."""
-    with arrow_errors(path):
-        n_rows = int(pa.parquet.ParquetFile(arrow_source(path), pre_buffer=False).metadata.num_rows)
+    with arrow_errors(path), arrow_path(path) as source:
+        n_rows = int(pa.parquet.ParquetFile(source, pre_buffer=False).metadata.num_rows)
     if n_rows == 0:
         raise no_rows_error(path)
     return n_rows

@@ -11,7 +11,7 @@ from egbad.data.column_types import BOOLEAN, NUMBER, TYPE_DESCRIPTIONS
 from egbad.data.conversion import from_table
 from egbad.data.csv_files import find_csv_types, is_csv
 from egbad.data.csv_options import CsvDialect
-from egbad.data.file_errors import arrow_errors, arrow_source
+from egbad.data.file_errors import arrow_errors, arrow_path
 from egbad.data.options import ReadOptions
 from egbad.errors import EmptyFileError, InvalidInputError, shorten
 
@@ -100,8 +100,8 @@ def _csv_notes(path: Path, dialect: CsvDialect, marks: Sequence[str], like: CsvD
 
 def _parquet_types(path: Path) -> dict[str, str | None]:
     """Return the type of each column of a Parquet file, None if it has values of no type."""
-    with arrow_errors(path):
-        schema = pa.parquet.read_schema(arrow_source(path))
+    with arrow_errors(path), arrow_path(path) as source:
+        schema = pa.parquet.read_schema(source)
     types = from_table(schema.empty_table(), None, None).column_types or (NUMBER,) * len(schema)
     return {
         field.name: None if pa.types.is_null(field.type) else column_type
@@ -131,8 +131,8 @@ def _has_values(path: Path, name: str) -> bool:
     """Return False if the statistics of a Parquet file say that a column has no values."""
     if is_csv(path):
         return True
-    with arrow_errors(path):
-        metadata = pa.parquet.read_metadata(arrow_source(path))
+    with arrow_errors(path), arrow_path(path) as source:
+        metadata = pa.parquet.read_metadata(source)
     j = metadata.schema.names.index(name) if name in metadata.schema.names else None
     for i in range(metadata.num_row_groups if j is not None else 0):
         statistics = metadata.row_group(i).column(j).statistics

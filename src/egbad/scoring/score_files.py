@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from egbad.data import Data, Stream
-from egbad.data.file_errors import arrow_errors
+from egbad.data.file_errors import arrow_errors, arrow_path
 from egbad.errors import InvalidInputError
 from egbad.output_files import atomic_write, write_text
 from egbad.scoring.score_tables import Advance, Columns, OutputColumns, score_columns
@@ -177,6 +177,6 @@ def count_rows(path: Path) -> tuple[int, int]:
     UnreadableFileError
         If the file is damaged.
     """
-    with arrow_errors(path):
-        column = pq.read_table(path, columns=["anomaly"])["anomaly"]
+    with arrow_errors(path), arrow_path(path) as source:
+        column = pq.read_table(source, columns=["anomaly"])["anomaly"]
     return len(column), pc.sum(column).as_py() or 0
