@@ -12,7 +12,7 @@ HEADER = PageHeader("A title", "clean", "what it means", "egbad benchmark x")
 
 def test_every_detector_has_a_row_and_winners_are_bold(records):
     text = to_markdown(HEADER, summarize(records))
-    assert "**0.910 ± 0.010**" in text and "| bad |" in text and "it <broke>" in text
+    assert "**0.910 ± 0.010**" in text and "| bad |" in text and "it \\<broke\\>" in text
     assert "## All 2 tasks" in text and "- d: digest f00" in text
 
 
@@ -27,7 +27,7 @@ def test_without_labels_the_table_shows_flagged_shares_and_agreement(unlabelled_
 
 def test_kinds_of_anomalies_have_a_table(records_with_kinds, records):
     text = to_markdown(HEADER, summarize(records_with_kinds))
-    assert "| AUROC by kind of anomaly | crack (4) | hole <1> (2) |" in text
+    assert "| AUROC by kind of anomaly | crack (4) | hole \\<1\\> (2) |" in text
     assert "| a | 0.850 ± 0.071 | 0.500 ± 0.000 |" in text and "pixel AUROC" in text
     assert "by kind" not in to_markdown(HEADER, summarize(records))
 

@@ -16,17 +16,21 @@ SHA256 = f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
 
 
 class Server(ThreadingHTTPServer):
-    """Server of `CONTENT` that closes the connection after `cut` bytes and supports ranges if `ranges` is True."""
+    """Server of `CONTENT` that closes the connection after `cut` bytes and supports ranges if `ranges` is True.
+
+    It tells the length if `says_length` is True, and misses the start of a range by `misses_start_by` bytes.
+    """
 
     cut: int | None = None
-    ranges = True
+    ranges = says_length = True
+    misses_start_by = 0
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.ranges_asked: list[str | None] = []  # Range header of each request
 
-    def remote(self, digest: str = SHA256, path: str = "file.bin") -> RemoteFile:
-        return RemoteFile(f"set/{path}", f"http://127.0.0.1:{self.server_port}/{path}", digest)
+    def remote(self, digest: str = SHA256, path: str = "file.bin", max_bytes: int = len(CONTENT)) -> RemoteFile:
+        return RemoteFile(f"set/{path}", f"http://127.0.0.1:{self.server_port}/{path}", digest, max_bytes)
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -42,9 +46,13 @@ class Handler(BaseHTTPRequestHandler):
         if start >= len(CONTENT):
             self.send_error(416)
             return
+        start += self.server.misses_start_by
         body = CONTENT[start:]
         self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(body)))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(CONTENT) - 1}/{len(CONTENT)}")
+        if self.server.says_length:
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body[: self.server.cut])
 
@@ -129,6 +137,24 @@ def test_a_damaged_part_is_removed_and_the_next_call_succeeds(server: Server) ->
     with pytest.raises(DownloadError, match="digest"):
         obtain(server.remote())
     assert not part.exists()
+    assert obtain(server.remote()).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("says_length", [True, False])
+def test_a_file_that_is_too_large_is_refused_and_removed(server: Server, says_length: bool) -> None:
+    server.says_length = says_length
+    with pytest.raises(DownloadError, match=r"must have at most 100,000 bytes, got 1\d\d,\d\d\d or more|got 256,000"):
+        obtain(server.remote(max_bytes=100_000))
+    assert [*(cache_folder() / "set").iterdir()] == []
+
+
+def test_another_part_than_the_one_asked_for_is_refused_and_removed(server: Server) -> None:
+    part = write_part(CONTENT[:1_000])
+    server.misses_start_by = 256
+    with pytest.raises(DownloadError, match="another part of the file"):
+        obtain(server.remote())
+    assert not part.exists()
+    server.misses_start_by = 0
     assert obtain(server.remote()).read_bytes() == CONTENT
 
 

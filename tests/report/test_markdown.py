@@ -1,7 +1,9 @@
 """Reports as Markdown."""
 
+import pytest
+
 from egbad.report import evaluation_to_markdown, findings_to_markdown
-from egbad.report.markdown import markdown_table
+from egbad.report.markdown import Markdown, escape, markdown_table
 from egbad.scoring import metrics
 
 
@@ -42,6 +44,37 @@ def test_findings_are_written_in_japanese(rows_report):
 def test_hostile_names_stay_in_their_cells(make_rows_report):
     text = findings_to_markdown(make_rows_report(data={"note": "a|b\nc"}))
     assert "| note | a\\|b c |" in text
+
+
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("<script>alert(1)</script>", r"\<script\>alert(1)\</script\>"),
+        ("[bill](javascript:pay)", r"\[bill\](javascript:pay)"),
+        ("![](http://tracker/x.png)", r"!\[\](http://tracker/x.png)"),
+        ("a*b_c `d` _e_ __f__", r"a\*b_c \`d\` \_e\_ \_\_f\_\_"),
+        ("# title", r"\# title"),
+        ("- item", r"\- item"),
+        ("---", r"\---"),
+        ("1. item", r"1\. item"),
+        ("-3.5 and 0.5", "-3.5 and 0.5"),
+        ("back\\slash | pipe &lt; $x$", r"back\\slash \| pipe \&lt; \$x\$"),
+        ("new\nline\r\nand \x1b[31m\u2028red", r"new line and \[31m red"),
+    ],
+)
+def test_text_adds_no_markup(text, escaped):
+    assert escape(text) == escaped
+    assert escape(Markdown(text)) == text
+
+
+def test_every_place_for_text_from_outside_is_escaped(make_rows_report, evaluation):
+    hostile = "<img src=x>\n\n# pwned"
+    report, _ = evaluation(title=hostile, description={"health": [hostile], hostile: hostile}, command=hostile)
+    findings = make_rows_report(data={hostile: hostile}, model_name=hostile, data_name=hostile, command=hostile)
+    for text in (evaluation_to_markdown(report), findings_to_markdown(findings)):
+        lines = [line for line in text.splitlines() if not line.startswith("    ")]
+        assert "pwned" in text
+        assert not any("<img" in line.replace("\\<", "") or line.startswith("# pwned") for line in lines)
 
 
 def test_every_line_of_a_table_has_the_same_number_of_cells():

@@ -17,7 +17,7 @@ from egbad.benchmark.columns import (
     table_columns,
 )
 from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
-from egbad.report.markdown import markdown_table
+from egbad.report.markdown import Markdown, escape, markdown_table
 
 
 def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
@@ -32,7 +32,8 @@ def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
     -------
     str
     """
-    lines = [f"# {header.title}", "", f"Protocol `{header.protocol}`: {header.protocol_description}", ""]
+    protocol = f"Protocol `{header.protocol}`: {escape(header.protocol_description)}"
+    lines = [f"# {escape(header.title)}", "", protocol, ""]
     lines += [f"    {header.command}", "", READING_NOTE, ""]
     if summary.overall:
         n_tasks = len(summary.tables)
@@ -47,9 +48,9 @@ def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
 
 def _task_section(table: TaskTable, header: PageHeader) -> list[str]:
     """Return the section of a task."""
-    lines = [f"## {table.task}", "", facts_note(table.facts), ""]
+    lines = [f"## {escape(table.task)}", "", escape(facts_note(table.facts)), ""]
     if table.notes:
-        lines += [*(f"- {note}" for note in table.notes), ""]
+        lines += [*(f"- {escape(note)}" for note in table.notes), ""]
     lines += [*_detector_table(table_columns(table), table.rows, table.best), ""]
     kinds = kind_rows(table)
     if kinds:
@@ -71,7 +72,7 @@ def _detector_table(
         cells = []
         for column in columns:
             text = join_spread(*row_cell(row, column, with_spread=not over_tasks))
-            cells.append(f"**{text}**" if best.get(column.metric) == row.label else text)
+            cells.append(Markdown(f"**{escape(text)}**") if best.get(column.metric) == row.label else text)
         failures = ["; ".join(row.failures)] if has_failures else []
         lines.append([row.label, str(row.n), *cells, *failures])
     return markdown_table([*header, "failures"] if has_failures else header, lines)
@@ -90,6 +91,6 @@ def _agreement(table: TaskTable, header: PageHeader) -> list[str]:
         *("Rank correlation of the scores of each pair of detectors:", ""),
         *(*markdown_table(["", *agreement.labels], rows), ""),
         *("Most anomalous rows of each detector, highest score first. Row numbers start at 0.", ""),
-        *(f"- {label}: {', '.join(names)}" for label, names in most_anomalous_rows(table, header)),
+        *(f"- {escape(f'{label}: ' + ', '.join(names))}" for label, names in most_anomalous_rows(table, header)),
         "",
     ]

@@ -7,15 +7,15 @@ import urllib.request
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
-from typing import IO
 
 from egbad.errors import DownloadError, UnreadableFileError
-from egbad.progress import Advance, progress
+from egbad.progress import progress
 
 _BLOCK_BYTES = 1 << 16
 _TIMEOUT = 30  # seconds without a byte
 _RANGE_NOT_SATISFIABLE = 416
 _PARTIAL_CONTENT = 206
+_MAX_BYTES = 2**28  # the largest file of a public data set has 170 MB
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,18 @@ class RemoteFile:
         Address to download it from; empty if it is not published.
     digest : str
         Expected digest, "sha256:..." or "md5:...".
+    max_bytes : int
+        A larger download is refused.
     """
 
     path: str
     url: str
     digest: str
+    max_bytes: int = _MAX_BYTES
+
+
+class _UnusablePartError(OSError):
+    """A download that another attempt must not continue."""
 
 
 def data_folders(data_dir: str | os.PathLike[str] | None = None) -> list[Path]:
@@ -162,13 +169,15 @@ def download(remote: RemoteFile, target: Path) -> Path:
     Raises
     ------
     DownloadError
-        If the file cannot be downloaded completely or has another digest.
+        If the file cannot be downloaded completely, is too large or has another digest.
     """
     part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _fetch(remote, part)
-    except (OSError, HTTPException) as error:  # a broken connection, a refusal, a full disk
+    except (OSError, HTTPException, ValueError) as error:  # a broken connection, a refusal, a full disk, a wrong header
+        if isinstance(error, _UnusablePartError):
+            part.unlink(missing_ok=True)
         reason = getattr(error, "reason", None) or error
         raise DownloadError(
             f"{remote.url} cannot be downloaded: {reason}. Try again, or give a local copy with --data-dir or EGBAD_DATA."
@@ -194,20 +203,26 @@ def _fetch(remote: RemoteFile, part: Path) -> None:
         raise
     with response:
         resumed = response.status == _PARTIAL_CONTENT
+        start = present if resumed else 0
+        if resumed and not response.headers.get("Content-Range", "").startswith(f"bytes {present}-"):
+            raise _UnusablePartError("the server sent another part of the file than was asked for")
         length = response.headers.get("Content-Length")
-        total = int(length) + present * resumed if length else None
+        total = int(length) + start if length else None
+        _require_size(remote, total or 0)
         with (
             part.open("ab" if resumed else "wb") as file,
             progress(f"Fetching {Path(remote.path).name}", total, unit="bytes") as advance,
         ):
-            _copy(response, file, advance, present if resumed else 0)
+            advance(start)
+            while block := response.read(_BLOCK_BYTES):
+                file.write(block)
+                advance(len(block))
+                _require_size(remote, file.tell())
         if total is not None and part.stat().st_size < total:
             raise ConnectionError(f"the connection closed after {part.stat().st_size:,} of {total:,} bytes")
 
 
-def _copy(response: IO[bytes], file: IO[bytes], advance: Advance, present: int) -> None:
-    """Copy a response to a file and report the progress."""
-    advance(present)
-    while block := response.read(_BLOCK_BYTES):
-        file.write(block)
-        advance(len(block))
+def _require_size(remote: RemoteFile, n_bytes: int) -> None:
+    """Raise if a download has more bytes than the file may have."""
+    if n_bytes > remote.max_bytes:
+        raise _UnusablePartError(f"it must have at most {remote.max_bytes:,} bytes, got {n_bytes:,} or more")

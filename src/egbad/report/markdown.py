@@ -1,6 +1,8 @@
-"""Reports as Markdown."""
+"""Reports as Markdown. Text from data, files and models is escaped: it can neither add markup nor leave its place."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from egbad.report.evaluation import EvaluationReport
 from egbad.report.facts import fact_rows, health_messages, metric_rows
@@ -9,6 +11,17 @@ from egbad.report.findings_text import FindingsText
 from egbad.report.messages import Messages
 
 _MAX_VALUES = 20  # columns of a row that a cell shows
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# An underscore within a word, as in many column names, is no markup.
+_MARKUP = re.compile(r"[\\`*\[\]<>|~&$]|(?<![^\W_])_|_(?![^\W_])")
+_MARKUP_AT_START = re.compile(r"^(?:([#+=-])(?=[#+=-]*(?:\s|$))|(\d+)(?=[.)](?:\s|$)))")
+
+
+class Markdown(str):
+    """Text that is Markdown already."""
+
+    __slots__ = ()
 
 
 def evaluation_to_markdown(report: EvaluationReport) -> str:
@@ -22,13 +35,12 @@ def evaluation_to_markdown(report: EvaluationReport) -> str:
     -------
     str
     """
-    health = [f"- {message}" for message in health_messages(report.description)]
-    lines = [f"# {escape_cell(report.title)}", "", report.summary, ""]
+    lines = [f"# {escape(report.title)}", "", escape(report.summary), ""]
     lines += [*markdown_table(("metric", "value"), metric_rows(report)), ""]
-    lines += ["## Training health", "", *(health or ["Training finished without problems."]), ""]
+    lines += ["## Training health", "", *_health(report.description, "Training finished without problems."), ""]
     lines += ["## Model and data", ""]
     lines += [*markdown_table(("setting", "value"), fact_rows(report.data, report.description)), ""]
-    lines += ["## Reproduce this report", "", f"    {report.command}", ""]
+    lines += ["## Reproduce this report", "", _code(report.command), ""]
     return "\n".join(lines)
 
 
@@ -51,18 +63,28 @@ def findings_to_markdown(report: FindingsReport, language: str = "en") -> str:
     """
     text = FindingsText(report, language)
     messages = text.messages
-    health = [f"- {message}" for message in health_messages(report.description)]
-    lines = [f"# {escape_cell(text.title)}", "", messages("model", model=report.model_name), "", text.summary, ""]
+    model = messages("model", model=report.model_name)
+    lines = [f"# {escape(text.title)}", "", escape(model), "", escape(text.summary), ""]
     if report.groups:
-        lines += [f"## {messages(f'groups_{report.kind}')}", "", text.groups_note, ""]
-        lines += [*(f"- {line}" for line in text.groups), ""]
-    lines += [f"## {messages('top')}", "", text.top_note, "", *_findings_table(report, text), ""]
-    lines += [messages.method(report.attribution_method), ""]
-    lines += [f"## {messages('health')}", "", *(health or [messages("health_ok")]), ""]
+        lines += [f"## {messages(f'groups_{report.kind}')}", "", escape(text.groups_note), ""]
+        lines += [*(f"- {escape(line)}" for line in text.groups), ""]
+    lines += [f"## {messages('top')}", "", escape(text.top_note), "", *_findings_table(report, text), ""]
+    lines += [escape(messages.method(report.attribution_method)), ""]
+    lines += [f"## {messages('health')}", "", *_health(report.description, messages("health_ok")), ""]
     lines += [f"## {messages('details')}", ""]
     lines += [*markdown_table(("", ""), fact_rows(report.data, report.description)), ""]
-    lines += [f"## {messages('command')}", "", f"    {report.command}", ""]
+    lines += [f"## {messages('command')}", "", _code(report.command), ""]
     return "\n".join(lines)
+
+
+def _health(description: Mapping[str, Any], none: str) -> list[str]:
+    """Return a list of the problems of the training, or the sentence for none."""
+    return [f"- {escape(message)}" for message in health_messages(description)] or [escape(none)]
+
+
+def _code(command: str) -> str:
+    """Return a command as a block of code of one line."""
+    return f"    {_CONTROL.sub(' ', command)}"
 
 
 def _findings_table(report: FindingsReport, text: FindingsText) -> list[str]:
@@ -100,7 +122,7 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list
     ----------
     header : sequence of str
     rows : sequence of sequence of str
-        Each as long as the header. Cells are escaped.
+        Each as long as the header. Cells are escaped unless they are `Markdown`.
 
     Returns
     -------
@@ -111,24 +133,28 @@ def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list
     >>> markdown_table(("name", "value"), [("a|b", "1")])
     ['| name | value |', '| --- | --- |', '| a\\|b | 1 |']
     """
-    lines = [header, ["---"] * len(header), *rows]
-    return [f"| {' | '.join(escape_cell(cell) for cell in line)} |" for line in lines]
+    lines = [header, [Markdown("---")] * len(header), *rows]
+    return [f"| {' | '.join(escape(cell) for cell in line)} |" for line in lines]
 
 
-def escape_cell(text: str) -> str:
-    r"""Escape text so that it stays in one cell of a Markdown table.
+def escape(text: str) -> str:
+    r"""Escape text for one line or one table cell of Markdown.
 
     Parameters
     ----------
     text : str
+        `Markdown` is returned as it is.
 
     Returns
     -------
-    str
+    Markdown
 
     Examples
     --------
-    >>> print(escape_cell("a|b\nc"))
-    a\|b c
+    >>> print(escape("a|b\nsrc_bytes <b>*"))
+    a\|b src_bytes \<b\>\*
     """
-    return " ".join(text.split()).replace("|", "\\|")
+    if isinstance(text, Markdown):
+        return text
+    line = _MARKUP.sub(r"\\\g<0>", " ".join(_CONTROL.sub(" ", text).split()))
+    return Markdown(_MARKUP_AT_START.sub(lambda found: f"\\{found[1]}" if found[1] else f"{found[2]}\\", line))
