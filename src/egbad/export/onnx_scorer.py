@@ -350,7 +350,7 @@ class OnnxScorer(Scorer):
         self.normal_label_ = metadata.normal_label
         self.csv_dialect_ = None if metadata.csv is None else CsvDialect.from_json(metadata.csv)
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
-        self.threshold_, self.alpha, self.fit_seconds_ = metadata.threshold, metadata.alpha, metadata.fit_seconds
+        self.alpha, self.threshold_, self.fit_seconds_ = metadata.alpha, metadata.threshold, metadata.fit_seconds
 
     def _to_numbers(self, X: Any) -> Array:
         return self._validate_input(X, f"The exported '{self.metadata_.detector}'").x
