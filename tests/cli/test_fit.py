@@ -148,7 +148,7 @@ def test_column_types_come_from_a_file(tmp_path, run, refuse, write_csv):
 BAD_TABLES = {
     "empty": ({"a": np.array([]), "b": np.array([])}, ("at least one row", "empty")),
     "one row": ({"a": np.array([1.0])}, ("at least two rows", "got n_samples = 1")),
-    "lists": (COLUMNS | {"pair": [[1.0, 2.0]] * N}, ("must hold numbers, text", "'pair'", "Drop it")),
+    "lists": (COLUMNS | {"pair": [[1.0, 2.0]] * N}, ("must hold numbers, text", "'pair'", "drop it")),
     "infinity": (with_value(-np.inf), ("finite", "infinity in row 3, column 'b'", "Fill or drop")),
 }
 

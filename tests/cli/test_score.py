@@ -92,7 +92,6 @@ def test_rows_are_counted_from_the_start_of_the_file(folder, tmp_path, refuse, w
     ("columns", "words"),
     [
         (("a", "b"), ("seen at fit time, yet now missing", "c")),
-        (("a", "b", "c", "d"), ("unseen at fit time", "d")),
         (("a", "b", "x"), ("unseen at fit time", "x")),
         (("b", "a", "c"), ("same order",)),
     ],
@@ -101,6 +100,16 @@ def test_other_columns_than_those_of_the_fit_are_refused(columns, words, folder,
     path = write_csv(tmp_path / "t.csv", {name: np.arange(3.0) for name in columns})
     message = refuse("score", folder / "m.egbad", path)
     assert all(word in message for word in words), message
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_columns_that_were_not_learned_are_ignored(folder, tmp_path, run, write_csv):
+    more = write_csv(tmp_path / "more.csv", {name: np.arange(3.0) for name in "abcd"})
+    path = write_csv(tmp_path / "t.csv", {name: np.arange(3.0) for name in "abc"})
+    for data, out in ((more, "more"), (path, "same")):
+        assert run("score", folder / "m.egbad", data, "--out", tmp_path / f"{out}.parquet").code == 0
+    found, expected = (pa.parquet.read_table(tmp_path / f"{name}.parquet") for name in ("more", "same"))
+    assert found["score"].equals(expected["score"])
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -8,7 +8,7 @@ from egbad.errors import InvalidInputError
 from egbad.export.graph import DetectorGraph, NegativeLogTailGraph
 from egbad.scoring.calibration import NegativeLogTail
 
-REFUSED = ["adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca", "tiled"]
+REFUSED = ["adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca"]
 
 
 def test_score_is_the_sum_of_the_terms_and_the_reconstruction_comes_last(fit_quickly, correlated_table):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME_OF_DAY
 
 # Cells of columns that are no text: no value. An empty cell is a missing value in any column.
+_NULL = pa.nulls(1, pa.string())[0]
 _PLAIN_MARKS = "NA N/A n/a NaN nan NULL Null null None none NaT nat <NA> #N/A -NaN -nan 1.#IND -1.#IND 1.#QNAN -1.#QNAN"
 # The same, but less certain: reading them is reported.
 NOTABLE_MARKS = ("-", "--", "?", ".", "..", "n.a.", "#NA", "#N/A N/A", "#VALUE!", "#DIV/0!", "#REF!", "#NUM!", "#NAME?")
@@ -82,7 +83,7 @@ def parse_cells(text: pa.Array, column_type: str, decimal: str = ".", marks: Seq
     if column_type == NUMBER:
         values = _parse_numbers(cells, decimal)
     elif column_type == BOOLEAN:
-        values = pc.cast(pc.if_else(pc.match_substring_regex(cells, _BOOLEAN), cells, None), pa.bool_())
+        values = pc.cast(pc.if_else(pc.match_substring_regex(cells, _BOOLEAN), cells, _NULL), pa.bool_())
     else:
         values = _parse_clock(cells) if column_type == TIME_OF_DAY else _parse_times(cells)
     return ParsedCells(values, missing, _mask(pc.is_null(values, nan_is_null=True)) & ~missing)
@@ -107,7 +108,7 @@ def remove_marks(text: pa.Array, marks: Sequence[str] = (), *, usual: bool = Tru
     trimmed = pc.utf8_trim_whitespace(text)
     if not all_marks:
         return trimmed
-    return pc.if_else(pc.match_substring_regex(trimmed, _one_of(all_marks)), None, trimmed)
+    return pc.if_else(pc.match_substring_regex(trimmed, _one_of(all_marks)), _NULL, trimmed)
 
 
 def is_missing(text: pa.Array, marks: Sequence[str] = ()) -> NDArray[np.bool_]:
@@ -179,7 +180,7 @@ def _parse_numbers(cells: pa.Array, decimal: str) -> pa.Array:
     """Return numbers, null where a cell is none."""
     mark = "," if decimal == "." else "."
     pattern = _NUMBER.replace("MARK", re.escape(mark)).replace("POINT", re.escape(decimal))
-    valid = pc.if_else(pc.match_substring_regex(cells, pattern), cells, None)
+    valid = pc.if_else(pc.match_substring_regex(cells, pattern), cells, _NULL)
     percent = pc.match_substring(valid, "%")
     digits = pc.replace_substring_regex(valid, r"^\((.*)\)$", r"-\1")
     digits = pc.replace_substring_regex(digits, _MINUS, "-")
@@ -188,6 +189,8 @@ def _parse_numbers(cells: pa.Array, decimal: str) -> pa.Array:
         digits = pc.replace_substring(digits, decimal, ".")
     digits = pc.replace_substring_regex(digits, "^[-+]([-+])", r"\1")
     numbers = pc.cast(digits, pa.float64())
+    if not pc.any(percent).as_py():
+        return numbers
     return pc.if_else(percent, pc.divide(numbers, 100.0), numbers)
 
 
@@ -196,8 +199,8 @@ def _parse_times(cells: pa.Array) -> pa.Array:
     zoned = pc.match_substring_regex(cells, _TIME + _ZONE)
     plain = pc.match_substring_regex(cells, _TIME + "$")
     if pc.any(zoned).as_py():
-        return _cast_times(pc.if_else(zoned, cells, None), "UTC")
-    return _cast_times(pc.if_else(plain, cells, None), None)
+        return _cast_times(pc.if_else(zoned, cells, _NULL), "UTC")
+    return _cast_times(pc.if_else(plain, cells, _NULL), None)
 
 
 def _cast_times(cells: pa.Array, zone: str | None) -> pa.Array:
@@ -216,7 +219,7 @@ def _cast_times(cells: pa.Array, zone: str | None) -> pa.Array:
 def _parse_clock(cells: pa.Array) -> pa.Array:
     """Return times of day, null where a cell is none."""
     clock = pc.match_substring_regex(cells, r"^\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?$")
-    dated = pc.binary_join_element_wise("1970-01-01", pc.if_else(clock, cells, None), " ")
+    dated = pc.binary_join_element_wise("1970-01-01", pc.if_else(clock, cells, _NULL), " ")
     return pc.cast(_cast_times(dated, None), pa.time64("us"))
 
 
@@ -226,4 +229,4 @@ def _one_of(words: Sequence[str]) -> str:
 
 def _mask(values: pa.Array) -> NDArray[np.bool_]:
     """Return booleans without nulls as an array. `to_numpy` is not used because it imports pandas."""
-    return np.from_dlpack(pc.cast(pc.fill_null(values, False), pa.uint8())).astype(np.bool_)
+    return np.from_dlpack(pc.cast(pc.and_kleene(pc.is_valid(values), values), pa.uint8())).astype(np.bool_)

@@ -90,14 +90,11 @@ def check_range(data: Data) -> None:
         If a number is too large. The message names the largest one.
     """
     x = data.x
-    if (
-        x.ndim != 2
-        or x.dtype.kind != "f"
-        or np.fmax.reduce(np.abs([x.min(initial=0), x.max(initial=0)])) <= MAX_LEARNED
-    ):
+    # Single precision has no MAX_LEARNED to compare with, so that the extremes become Python floats.
+    if x.ndim != 2 or x.dtype.kind != "f" or max(-float(x.min(initial=0)), float(x.max(initial=0))) <= MAX_LEARNED:
         return
     size = np.nan_to_num(np.abs(x))
-    if size.max() <= MAX_LEARNED:
+    if float(size.max()) <= MAX_LEARNED:
         return
     i, j = (int(k) for k in np.unravel_index(size.argmax(), x.shape))
     column = f"column '{data.columns[j]}'" if data.columns else f"column {j}"
