@@ -299,7 +299,7 @@ class Tiled(Detector[TiledSettings]):
         return state, {f"part.{name}": array for name, array in arrays.items()}
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
-        self.any_size_ = bool(state.get("any_size"))  # absent from files of early releases
+        self.any_size_ = bool(state.get("any_size"))  # absent from older files
         manifest = model_file.Manifest.model_validate(state["part"])
         detector_type = _detector_type(manifest.detector)
         self.detector_ = detector_type.from_file(manifest, model_file.with_prefix_removed("part.", arrays))

@@ -36,7 +36,7 @@ class NormalRange:
     n_rows : int
         Number of normal rows.
     decimals : ndarray of int of shape (n_features,), optional
-        Decimal places that the values of each column are known to. None in models of earlier releases.
+        Decimal places that the values of each column are known to. None if they are not known.
     """
 
     ranks: NDArray[np.int64]

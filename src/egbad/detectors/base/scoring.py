@@ -21,7 +21,7 @@ class ScoreMixin(ExplainMixin):
     Attributes
     ----------
     learned_rows_ : LearnedRows or None
-        Digests of the training rows; None in files of early releases.
+        Digests of the training rows; None if they are not known.
     """
 
     learned_rows_: LearnedRows | None
