@@ -35,6 +35,7 @@ LEVELS = {
     "distributed": "Ray and torchrun",
     "benchmark": "protocols, suites, published figures",
     "cli": "one file per command",
+    "__main__": "python -m egbad",
 }
 ORDER = list(LEVELS)
 MAX_PACKAGES, MAX_MODULES = 14, 10

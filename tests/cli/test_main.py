@@ -122,3 +122,8 @@ def test_a_score_imports_what_it_needs_and_no_more(folder, tmp_path, run, quick)
         "ray",
         "matplotlib",
     }
+
+
+def test_the_package_runs_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "egbad", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("egbad ")
