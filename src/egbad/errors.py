@@ -141,6 +141,10 @@ class LearnedRowsWarning(UserWarning):
     """Rows to score that the detector was trained on."""
 
 
+class ColumnsWarning(UserWarning):
+    """Columns that a detector does not use, or that are matched by name because their order differs."""
+
+
 class HealthWarning(UserWarning):
     """A problem of training that leaves usable but poor weights."""
 

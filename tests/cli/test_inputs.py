@@ -7,7 +7,6 @@ import pytest
 
 from egbad.cli.inputs import (
     Source,
-    check_column_names,
     is_normal,
     label_names,
     normal_mask,
@@ -80,13 +79,6 @@ def test_column_types_are_read_from_json(tmp_path):
         read_column_types(path)
     with pytest.raises(UnreadableFileError, match="Cannot read"):
         read_column_types(tmp_path / "none.json")
-
-
-def test_types_of_unknown_columns_are_refused():
-    check_column_names(None, ("a",))
-    check_column_names({"a": "number"}, ("a", "b"))
-    with pytest.raises(InvalidInputError, match="There is no column 'port'. Did you mean 'ports'?"):
-        check_column_names({"port": "category"}, ("ports",))
 
 
 def test_a_source_is_a_path_or_a_public_data_set(folder):

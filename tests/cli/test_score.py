@@ -93,7 +93,6 @@ def test_rows_are_counted_from_the_start_of_the_file(folder, tmp_path, refuse, w
     [
         (("a", "b"), ("seen at fit time, yet now missing", "c")),
         (("a", "b", "x"), ("unseen at fit time", "x")),
-        (("b", "a", "c"), ("same order",)),
     ],
 )
 def test_other_columns_than_those_of_the_fit_are_refused(columns, words, folder, tmp_path, refuse, write_csv):

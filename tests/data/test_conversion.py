@@ -1,5 +1,6 @@
 """Conversion of arrays, data frames and Arrow tables."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import dask.dataframe
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
 
+from egbad.data.column_roles import ColumnRoles, ColumnSelection
 from egbad.data.column_types import CATEGORY, category_code
 from egbad.data.conversion import as_data, from_table, read_in_zones
 from egbad.data.ragged import ragged_array
@@ -113,10 +115,12 @@ def test_the_index_of_a_frame_is_no_column():
 
 
 def test_a_label_column_of_a_table_is_left_out():
-    data = from_table(pa.table({"a": [1.0, 2.0], "y": ["good", "bad"]}), "y", None)
+    labelled = ColumnSelection(ColumnRoles(label="y"), required=("y",))
+    data = from_table(pa.table({"a": [1.0, 2.0], "y": ["good", "bad"]}), None, labelled)
     assert data.columns == ("a",) and data.labels.tolist() == ["good", "bad"]
-    with pytest.raises(InvalidInputError, match="no label column 'z'"):
-        from_table(pa.table({"a": [1.0]}), "z", None)
+    with pytest.raises(InvalidInputError, match="no label column 'y'"):
+        from_table(pa.table({"a": [1.0]}), None, labelled)
+    assert from_table(pa.table({"a": [1.0]}), None, replace(labelled, required=())).labels is None
 
 
 def test_given_column_types_come_before_those_of_the_table():
@@ -129,7 +133,45 @@ def test_given_column_types_come_before_those_of_the_table():
 
 
 def test_a_table_with_labels_only_has_rows_without_columns():
-    assert from_table(pa.table({"y": [1, 2, 3]}), "y", None).x.shape == (3, 0)
+    table = pa.table({"y": [1, 2, 3]})
+    assert from_table(table, None, ColumnSelection(ColumnRoles(label="y"))).x.shape == (3, 0)
+
+
+ROLES = {"key": "id", "note": "ignore", "y": "label", "gone": "ignore"}
+
+
+@pytest.mark.parametrize(
+    "convert", [lambda frame: frame, pl.from_pandas, pa.Table.from_pandas], ids=["pandas", "polars", "Arrow"]
+)
+def test_columns_with_a_role_are_not_converted_to_numbers(convert):
+    frame = pd.DataFrame({"key": ["x", None], "a": [1.0, 2.0], "note": [[1], [2]], "y": [0, 1]})
+    data = as_data(convert(frame), ROLES | {"a": "category"})
+    assert data.columns == ("a",) and data.column_types == ("category",) and data.labels.tolist() == [0, 1]
+    assert data.carried.to_pydict() == {"key": ["x", None]}
+    assert data.roles == ColumnRoles(ids=("key",), ignored=("note",), label="y")
+
+
+def test_ids_may_be_objects_of_different_types_and_categories():
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0], "key": [7, "x", None], "kind": pd.Categorical(["u", "v", "u"])})
+    data = as_data(frame, {"key": "id", "kind": "id"})
+    assert data.carried.to_pydict() == {"key": ["7", "x", None], "kind": ["u", "v", "u"]}
+    assert not any(map(pa.types.is_dictionary, data.carried.schema.types))
+
+
+def test_roles_of_data_and_of_frames_give_the_same_numbers():
+    frame = pd.DataFrame({"key": ["x", "y"], "a": [1.0, 2.0], "b": ["u", "v"]})
+    types = {"key": "id"}
+    of_frame, of_data = as_data(frame, types), as_data(as_data(frame), types)
+    assert np.array_equal(of_frame.x, of_data.x) and of_frame.columns == of_data.columns == ("a", "b")
+    assert of_frame.category_labels == of_data.category_labels
+    assert of_frame.carried.to_pydict() == of_data.carried.to_pydict() == {"key": ["x", "y"]}
+
+
+def test_types_in_order_may_hold_roles_if_there_are_names():
+    table = pa.table({"key": ["x"], "a": [1.0]})
+    assert as_data(table, ["id", "number"]).columns == ("a",)
+    with pytest.raises(InvalidInputError, match="must have names, got a list of types for an array"):
+        as_data(np.zeros((3, 2)), ["id", "number"])
 
 
 # -- arrays ------------------------------------------------------------------------------------------------------------

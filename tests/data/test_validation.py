@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from egbad.data.column_roles import ColumnRoles
 from egbad.data.ragged import ragged_array
 from egbad.data.stream import MAX_IMAGE_SIDE, Data
-from egbad.data.validation import check_data, column_names_message
+from egbad.data.validation import check_column_names, check_data, column_names_message
 from egbad.errors import InvalidInputError
 
 
@@ -83,3 +84,13 @@ def test_different_column_names_are_described_in_scikit_learns_words():
     )
     assert "must be in the same order" in column_names_message([], [])
     assert column_names_message([*"gfedcba"], []).endswith("- a\n- b\n- c\n- d\n- e\n- ...\n")
+
+
+def test_types_and_roles_are_for_columns_that_exist():
+    data = Data(np.zeros((2, 1)), columns=("ports",), roles=ColumnRoles(ids=("key",)))
+    check_column_names({"ports": "number", "key": "id"}, data)
+    check_column_names(["number"], data)
+    with pytest.raises(InvalidInputError, match="no column 'port'. Did you mean 'ports'?"):
+        check_column_names({"port": "category"}, data)
+    with pytest.raises(InvalidInputError, match="no column 'port'"):
+        check_column_names({"port": "ignore"}, Data(np.zeros((2, 1))))

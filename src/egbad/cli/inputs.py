@@ -15,6 +15,8 @@ from egbad import data
 from egbad.arrays import Array
 from egbad.cli.output import note_all
 from egbad.data import BatchSizes, ColumnTypes, Data, Stream
+from egbad.data.column_roles import ALL_COLUMNS, ROLES, ColumnSelection
+from egbad.data.column_selection import separate_roles
 from egbad.data.column_types import check_column_types
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.readers import list_files
@@ -50,6 +52,8 @@ class Source:
         Rows or images of a batch.
     csv : CsvOptions
         Dialect of CSV files, as far as it is given.
+    columns : ColumnSelection
+        Roles of columns, and columns to keep, as far as they are given. What the scorer knows is added.
     """
 
     given: str
@@ -62,6 +66,7 @@ class Source:
     patch_size: int | None = None
     batch_size: int | None = None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
+    columns: ColumnSelection = ALL_COLUMNS
 
     def read(self) -> Data:
         """Read all rows or images.
@@ -99,7 +104,7 @@ class Source:
 
     def _options(self) -> dict[str, Any]:
         size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
-        csv = self.csv
+        csv, columns = self.csv, self._selected_columns()
         if self.scorer is not None:
             column_types = self.scorer.required_column_types
             csv = replace(csv, like=self.scorer.csv_dialect_, infer_types=column_types is None)
@@ -116,7 +121,15 @@ class Source:
             "batch_sizes": self._batch_sizes(),
             "column_types": column_types,
             "csv": csv,
+            "columns": columns,
         }
+
+    def _selected_columns(self) -> ColumnSelection:
+        """Return the columns to read: those that the scorer knows in their roles, unless they are given others."""
+        if self.scorer is None:
+            return self.columns
+        roles = self.scorer.column_roles_.updated(self.columns.roles)
+        return replace(self.columns, roles=roles, features=self.scorer.columns_)
 
     def _public_data(self) -> Data:
         from egbad import datasets  # most commands read files and start sooner without it
@@ -135,7 +148,7 @@ class Source:
                     f"{option} does not apply to the data set '{self.given}', got {value}. Omit it."
                 )
         found = datasets.load(self.given, self.data_dir)
-        return Data(found.x, found.columns, labels=found.labels)
+        return separate_roles(Data(found.x, found.columns, labels=found.labels), self._selected_columns())
 
 
 def training_source(
@@ -178,15 +191,8 @@ def read_column_types(path: Path | None) -> dict[str, str] | None:
         raise UnreadableFileError(f"Cannot read '{path}' as JSON: {error}. Check the file.") from error
     if not isinstance(types, dict) or not all(isinstance(column_type, str) for column_type in types.values()):
         raise UnreadableFileError(f"'{path}' must hold one JSON object with a type for each column name.")
-    check_column_types(types.values())
+    check_column_types(column_type for column_type in types.values() if column_type not in ROLES)
     return types
-
-
-def check_column_names(column_types: ColumnTypes | None, columns: tuple[str, ...] | None) -> None:
-    """Raise if types are given for columns that the data does not have."""
-    for name in column_types or ():
-        if name not in (columns or ()):
-            raise unknown("column", name, columns or ())
 
 
 def parse_size(text: str | None) -> tuple[int, int] | None:

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from egbad.cli.inputs import Source, check_column_names
+from egbad.cli.inputs import Source
 from egbad.cli.output import count_of, note, note_skipped, print_json
 from egbad.cli.parameters import create_detector
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
 from egbad.data import Data, take_rows
+from egbad.data.validation import check_column_names
 from egbad.detection import detect
 from egbad.detectors.base import Detection
 from egbad.errors import InvalidInputError
@@ -54,7 +55,7 @@ def run_detect(request: DetectRequest) -> None:
         request.detector, request.settings, {"random_state": request.seed}, request.source.patch_size
     )
     data = request.source.read()
-    check_column_names(request.source.column_types, data.columns)
+    check_column_names(request.source.column_types, data)
     if data.labels is not None:
         note("The labels of the data are not used.")
     found = detect(

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.cli.inputs import Source, check_column_names, is_normal, label_names
+from egbad.cli.inputs import Source, is_normal, label_names
 from egbad.cli.output import note, note_skipped, print_json, silenced
 from egbad.cli.tables import print_table, print_values
 from egbad.data import Data, Stream, sample
+from egbad.data.validation import check_column_names
 from egbad.detectors import registry
 from egbad.detectors.base import Detector
 from egbad.distributed import process_group, run_on_ray
@@ -126,7 +127,7 @@ def _training_rows(job: FitJob) -> Data:
     stream = job.source.stream()
     _note_shrunk_images(job, stream)
     rows = sample_normal_rows(stream, job.normal, job.max_rows, job.seed, show_progress=bool(job.detector.verbose))
-    check_column_names(job.source.column_types, rows.columns)
+    check_column_names(job.source.column_types, rows)
     if job.source.patch_size is not None and rows.x.ndim == 2:
         raise InvalidInputError("--tile is for images, but DATA holds rows. Omit it.")
     note_skipped(rows.unreadable)

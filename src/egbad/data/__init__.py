@@ -15,6 +15,7 @@ Containers
     Stream : batches of data that are read when they are asked for.
     Partition : part of a stream that a worker can read independently.
     ColumnTypes : types of columns, by name or in order.
+    ColumnRoles, ColumnSelection : columns to leave out, to carry to the output, and to score.
     CsvOptions, CsvDialect : delimiter, decimal mark, header and encoding of CSV files.
 
 Conversion and selection
@@ -30,6 +31,7 @@ Checks
     MIN_IMAGE_SIDE, MAX_IMAGE_SIDE : sizes of images that detectors take, in pixels.
 """
 
+from egbad.data.column_roles import ColumnRoles, ColumnSelection
 from egbad.data.column_types import ColumnTypes
 from egbad.data.conversion import as_data
 from egbad.data.csv_options import CsvDialect, CsvOptions
@@ -43,6 +45,8 @@ __all__ = [
     "MAX_IMAGE_SIDE",
     "MIN_IMAGE_SIDE",
     "BatchSizes",
+    "ColumnRoles",
+    "ColumnSelection",
     "ColumnTypes",
     "CsvDialect",
     "CsvOptions",

@@ -87,6 +87,24 @@ def check_field(field: pa.Field) -> None:
         raise unsupported_type_error(field.name, f"extension<{extension.decode(errors='replace')}>")
 
 
+def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column that is carried to the output by its values, without dictionary and run-end encoding.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray of length n
+
+    Returns
+    -------
+    pyarrow.ChunkedArray of length n
+    """
+    if pa.types.is_run_end_encoded(column.type):
+        return plain_values(pc.run_end_decode(column))
+    if pa.types.is_dictionary(column.type):
+        return pc.cast(column, column.type.value_type)
+    return column
+
+
 def _plain(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return run-end encoded, dictionary and extension columns by their values, but keep dictionaries of categories."""
     if pa.types.is_run_end_encoded(column.type):

@@ -10,7 +10,9 @@ import pyarrow as pa
 
 from egbad.arrays import Array
 from egbad.data.array_likes import to_arrays
-from egbad.data.arrow_columns import check_field, encode_column
+from egbad.data.arrow_columns import check_field, encode_column, plain_values
+from egbad.data.column_roles import ALL_COLUMNS, NO_ROLES, ColumnRoles, ColumnSelection, split_roles
+from egbad.data.column_selection import column_names, separate_roles, without_columns
 from egbad.data.column_types import (
     BOOLEAN,
     CATEGORY,
@@ -21,12 +23,12 @@ from egbad.data.column_types import (
     check_column_types,
     unsupported_type_error,
 )
-from egbad.data.object_columns import from_objects, from_series
+from egbad.data.object_columns import from_ids, from_objects, from_series
 from egbad.data.pixel_scale import WHITES
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.stream import Data
 from egbad.data.times import change_zone, time_zone
-from egbad.errors import InvalidInputError, InvalidTypeError, unknown
+from egbad.errors import InvalidInputError, InvalidTypeError
 
 _CHANNELS = (1, 3, 4)  # numbers of channels that an image may have
 
@@ -41,7 +43,7 @@ def as_data(X: Any, column_types: ColumnTypes | None = None) -> Data:
         of images if they have different sizes. DataFrames are those of pandas, polars and all libraries that support
         Arrow's stream interface. Tensors, and the Datasets and DataLoaders of torch, are read as arrays.
     column_types : mapping or sequence of str, optional
-        Types of the columns, as `read` takes them. Without them the columns of an array must be numbers.
+        Types and roles of the columns, as `read` takes them. Without them the columns of an array must be numbers.
 
     Returns
     -------
@@ -61,20 +63,24 @@ def as_data(X: Any, column_types: ColumnTypes | None = None) -> Data:
     >>> data.columns, data.column_types, data.x.shape
     (('size', 'colour'), ('number', 'category'), (2, 2))
     """
+    X = collect(X)
+    column_types, roles = split_roles(column_types, column_names(X))
     if isinstance(X, Data):
         wanted = column_types if isinstance(column_types, Sequence) else ()
-        return read_in_zones(replace(X, x=_channels_first(X.x)), wanted)
+        data = read_in_zones(replace(X, x=_channels_first(X.x)), wanted)
+        return separate_roles(data, ColumnSelection(roles)) if roles.names else data
     if hasattr(X, "toarray") and hasattr(X, "nnz"):
         raise InvalidTypeError("X must be dense, got a sparse matrix. Convert it with X.toarray().")
-    X = collect(X)
     if hasattr(X, "iloc") and hasattr(X, "columns"):
-        return _from_pandas(X, column_types)
+        return _from_pandas(X, column_types, roles)
     if hasattr(X, "to_frame") or isinstance(X, pa.Array | pa.ChunkedArray):
         raise InvalidTypeError(
             f"X must be a table, got one column as {type(X).__name__}. Pass a table with one column."
         )
     if hasattr(X, "__arrow_c_stream__"):
-        return from_table(without_index(_to_table(X), column_types or ()), None, column_types)
+        table = without_index(_to_table(without_columns(X, roles.ignored)), (*(column_types or ()), *roles.names))
+        data = from_table(table, column_types, ColumnSelection(roles))
+        return replace(data, roles=roles.among(column_names(X) or table.column_names))
     X = to_arrays(X)
     if (images := _as_image_list(X)) is not None:
         return Data(images)
@@ -193,9 +199,16 @@ def _first_text_position(x: Array) -> str:
     return ""
 
 
-def _from_pandas(frame: Any, column_types: ColumnTypes | None) -> Data:
+def _from_pandas(frame: Any, column_types: ColumnTypes | None, roles: ColumnRoles) -> Data:
     """Convert a pandas DataFrame; as in scikit-learn, its column names are kept if all are strings."""
     _check_unique(frame.columns)
+    if roles.names:
+        by_name = {str(name): frame.iloc[:, j] for j, name in enumerate(frame.columns)}
+        found = roles.among(by_name)
+        data = _from_pandas(without_columns(frame, found.names), column_types, NO_ROLES)
+        ids = {name: plain_values(from_ids(name, by_name[name])) for name in found.ids}
+        labels = None if found.label is None else by_name[found.label].to_numpy()
+        return replace(data, labels=labels, carried=pa.table(ids) if ids else None, roles=found)
     named = all(isinstance(name, str) for name in frame.columns)
     numeric = all(getattr(dtype, "kind", "O") in "iuf" for dtype in frame.dtypes)
     if numeric and column_types is None:  # the common case, and much faster than by Arrow
@@ -205,16 +218,23 @@ def _from_pandas(frame: Any, column_types: ColumnTypes | None) -> Data:
     return _from_columns([str(name) for name in frame.columns], columns, column_types, named=named)
 
 
-def from_table(table: pa.Table, label_column: str | None, column_types: ColumnTypes | None) -> Data:
+def from_table(
+    table: pa.Table,
+    column_types: ColumnTypes | None,
+    columns: ColumnSelection = ALL_COLUMNS,
+    cells: pa.Table | None = None,
+) -> Data:
     """Convert an Arrow table.
 
     Parameters
     ----------
     table : pyarrow.Table
-    label_column : str, optional
-        Column that becomes the labels.
     column_types : mapping or sequence of str, optional
-        Types of the columns, as `read` takes them.
+        Types of the columns to score, without roles.
+    columns : ColumnSelection
+        Columns to score and to carry.
+    cells : pyarrow.Table, optional
+        The same rows as they are carried, if that differs.
 
     Returns
     -------
@@ -223,19 +243,28 @@ def from_table(table: pa.Table, label_column: str | None, column_types: ColumnTy
     Raises
     ------
     InvalidInputError
-        If there is no such label column, or a column does not hold what its type says.
+        If a required column is missing, or a column does not hold what its type says.
     """
-    _check_unique(table.column_names)
-    labels = None
-    if label_column is not None:
-        if label_column not in table.column_names:
-            raise unknown("label column", label_column, table.column_names)
-        labels = table[label_column].combine_chunks().to_numpy(zero_copy_only=False)
-        table = table.drop_columns([label_column])
-    for field in table.schema:
+    names = table.column_names
+    _check_unique(names)
+    columns.check(names)
+    roles = columns.roles.among(names)
+    scored = table.select(columns.features_among(names))
+    for field in scored.schema:
         check_field(field)
-    data = _from_columns(table.column_names, table.columns, column_types)
-    return replace(data, x=data.x if data.x.size else np.empty((table.num_rows, 0)), labels=labels)
+    data = _from_columns(scored.column_names, scored.columns, column_types)
+    label, as_read = roles.label, table if cells is None else cells
+    carried = {
+        name: plain_values((as_read if name in as_read.column_names else table)[name])
+        for name in columns.carried_among(names)
+    }
+    return replace(
+        data,
+        x=data.x if data.x.size else np.empty((table.num_rows, 0)),
+        labels=None if label is None else table[label].combine_chunks().to_numpy(zero_copy_only=False),
+        carried=pa.table(carried) if carried else None,
+        roles=roles,
+    )
 
 
 def read_in_zones(data: Data, column_types: Sequence[str]) -> Data:

@@ -59,7 +59,7 @@ def open_layout(path: Path, options: ReadOptions) -> CsvLayout:
         See `egbad.data.csv_layout.find_layout`.
     """
     known = {*options.column_types} if isinstance(options.column_types, Mapping) else set()
-    return find_layout(path, options.csv, known | ({options.label_column} if options.label_column else set()))
+    return find_layout(path, options.csv, known | {*options.columns.named})
 
 
 def find_csv_types(path: Path, options: ReadOptions) -> tuple[CsvLayout, FoundTypes]:
@@ -84,10 +84,9 @@ def find_csv_types(path: Path, options: ReadOptions) -> tuple[CsvLayout, FoundTy
     """
     layout = open_layout(path, options)
     types = _wanted_types(layout, options)
-    labels = [j for j, name in enumerate(layout.names) if name == options.label_column]
-    positions = [j for j, column_type in enumerate(types) if column_type is None or j in labels]
-    if not options.csv.infer_types:
-        positions = labels
+    labels = [j for j, name in enumerate(layout.names) if name == options.columns.roles.label]
+    scored = [j for j, name in enumerate(layout.names) if options.columns.may_score(name)]
+    positions = [j for j in scored if types[j] is None] + labels if options.csv.infer_types else labels
     try:
         found = find_types(layout, positions, options.batch_sizes.csv_bytes, labels)
     except UnreadableFileError:
@@ -97,7 +96,7 @@ def find_csv_types(path: Path, options: ReadOptions) -> tuple[CsvLayout, FoundTy
         layout = replace(layout, dialect=replace(layout.dialect, encoding=_FALLBACK_ENCODING))
         found = find_types(layout, positions, options.batch_sizes.csv_bytes, labels)
     default = None if options.csv.infer_types else CATEGORY
-    return layout, replace(found, types={j: found.types.get(j, types[j] or default) for j in range(len(types))})
+    return layout, replace(found, types=found.types | {j: found.types.get(j, types[j] or default) for j in scored})
 
 
 def stream_csv(path: Path, options: ReadOptions) -> Iterator[Data]:
@@ -125,21 +124,22 @@ def stream_csv(path: Path, options: ReadOptions) -> Iterator[Data]:
     types = _wanted_types(layout, options)
     for table in read_cells(layout, options.batch_sizes.csv_bytes):
         columns = convert_cells(layout, table, types, row)
-        if options.label_column in layout.names:
-            j = layout.names.index(options.label_column)
+        if (label := options.columns.roles.label) in layout.names:
+            j = layout.names.index(label)
             columns[j] = _whole_numbers(columns[j])
-        data = convert_table(path, pa.Table.from_arrays(columns, names=[*layout.names]), options)
+        converted = pa.Table.from_arrays(columns, names=[*layout.names])
+        data = convert_table(path, converted, options, table.rename_columns([*layout.names]))
         yield replace(data, first_row=row, dialect=layout.dialect)
         row += table.num_rows
 
 
 def _wanted_types(layout: CsvLayout, options: ReadOptions) -> list[str | None]:
-    """Return the type of each column; None for columns without values."""
+    """Return the type of each column; None for columns without values, or that are not scored."""
     given = options.column_types or {}
     if isinstance(given, Mapping):
         return [given.get(name) for name in layout.names]
     types = iter(given)
-    return [None if name == options.label_column else next(types, None) for name in layout.names]
+    return [next(types, None) if options.columns.may_score(name) else None for name in layout.names]
 
 
 def _whole_numbers(labels: pa.Array) -> pa.Array:

@@ -69,6 +69,25 @@ def from_objects(name: str, values: Any) -> pa.ChunkedArray:
         ) from error
 
 
+def from_ids(name: str, series: Any) -> pa.ChunkedArray:
+    """Convert a pandas Series of ids, which may be objects of different types: those become text.
+
+    Parameters
+    ----------
+    name : str
+    series : pandas.Series of length n
+
+    Returns
+    -------
+    pyarrow.ChunkedArray of length n
+    """
+    try:
+        return from_series(name, series)
+    except InvalidInputError:
+        texts = [None if missing else str(value) for value, missing in zip(series, series.isna(), strict=True)]
+        return _chunked(pa.array(texts, pa.string()))
+
+
 def _chunked(array: pa.Array | pa.ChunkedArray) -> pa.ChunkedArray:
     return array if isinstance(array, pa.ChunkedArray) else pa.chunked_array([array])
 

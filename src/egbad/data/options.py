@@ -1,7 +1,8 @@
 """Options of reading files."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from egbad.data.column_roles import ALL_COLUMNS, ColumnRoles, ColumnSelection, split_roles
 from egbad.data.column_types import ColumnTypes
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 
@@ -50,12 +51,15 @@ class ReadOptions:
     ----------
     label_column : str, optional
     column_types : mapping or sequence of str, optional
+        Without the roles that are given with them: those are moved to `columns`.
     image_size : (int, int), optional
     colour : bool, optional
     patch_size : int, optional
     skip_unreadable : bool
     batch_sizes : BatchSizes
     csv : CsvOptions
+    columns : ColumnSelection
+        With the roles that `label_column` and `column_types` give.
     """
 
     label_column: str | None = None
@@ -66,3 +70,14 @@ class ReadOptions:
     skip_unreadable: bool = False
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
+    columns: ColumnSelection = ALL_COLUMNS
+
+    def __post_init__(self) -> None:
+        """Move all roles to `columns`."""
+        types, roles = split_roles(self.column_types)
+        roles, required = roles.updated(self.columns.roles), self.columns.required
+        if self.label_column is not None:
+            roles = roles.updated(ColumnRoles(label=self.label_column))
+            required = (*dict.fromkeys((*required, self.label_column)),)
+        object.__setattr__(self, "column_types", types)
+        object.__setattr__(self, "columns", replace(self.columns, roles=roles, required=required))

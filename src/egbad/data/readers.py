@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from egbad.data.column_roles import ALL_COLUMNS, ColumnSelection
 from egbad.data.column_types import ColumnTypes
 from egbad.data.csv_files import is_csv
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
@@ -33,6 +34,7 @@ def read(
     skip_unreadable: bool = False,
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
     csv: CsvOptions = DEFAULT_CSV_OPTIONS,
+    columns: ColumnSelection = ALL_COLUMNS,
 ) -> Data:
     r"""Read tables, arrays or images.
 
@@ -47,7 +49,8 @@ def read(
         the folder of each image.
     column_types : mapping or sequence of str, optional
         Types of the columns of a table, "number", "boolean", "category" or "time": either by name for any of them, or
-        for all in order. By default the types that the file has.
+        for all in order. By default the types that the file has. By name also "ignore" for columns to leave out, "id" for
+        those that tell which row it is, and "label".
     image_size : (int, int), optional
         Height and width in pixels that images are resized to. By default their size, or the median size if they differ
         or are too large.
@@ -62,6 +65,8 @@ def read(
         Sizes of the batches that files are read in.
     csv : CsvOptions
         Dialect of CSV files. By default it is found out from each file; `notes` of the result says so if it is unusual.
+    columns : ColumnSelection
+        Columns of a table to score, and to carry to the output. By default all columns are scored, except the label.
 
     Returns
     -------
@@ -85,7 +90,9 @@ def read(
     >>> data.columns, data.column_types, data.labels.tolist()
     (('size', 'colour'), ('number', 'category'), [0, 1])
     """
-    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv)
+    options = ReadOptions(
+        label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
+    )
     unreadable, files = _unreadable(path, options), _find_files(path)
     if isinstance(files, ImageFiles):
         data = read_images(files, options)
@@ -112,6 +119,7 @@ def open_stream(
     skip_unreadable: bool = False,
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
     csv: CsvOptions = DEFAULT_CSV_OPTIONS,
+    columns: ColumnSelection = ALL_COLUMNS,
 ) -> Stream:
     """Open tables, arrays or images as a stream of batches.
 
@@ -119,7 +127,7 @@ def open_stream(
 
     Parameters
     ----------
-    path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv
+    path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
         See `read`.
 
     Returns
@@ -131,7 +139,9 @@ def open_stream(
     UnreadableFileError, InvalidInputError
         See `read`.
     """
-    options = ReadOptions(label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv)
+    options = ReadOptions(
+        label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
+    )
     unreadable, files = _unreadable(path, options), _find_files(path)
     if isinstance(files, ImageFiles | tuple):
         stream = stream_images(files, options) if isinstance(files, ImageFiles) else stream_tables(files, options)

@@ -165,6 +165,7 @@ class _Sampler:
             coverage_rows=None if self.coverage is None or all_kept else self.coverage.rows_missing_from(x),
             files=None,
             labels=None,
+            carried=None,
             category_labels=self.category_labels,
             first_row=0,
             source=None,

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+import pyarrow as pa
 
 from egbad.arrays import Array
+from egbad.data.column_roles import NO_ROLES, ColumnRoles
 from egbad.data.column_types import CategoryLabels
 from egbad.data.csv_options import CsvDialect
 from egbad.data.options import DEFAULT_BATCH_SIZES
+from egbad.errors import InvalidInputError
 
 MIN_IMAGE_SIDE, MAX_IMAGE_SIDE = 8, 128  # pixels
 
@@ -45,6 +48,10 @@ class Data:
         Dialect of the CSV file that the rows come from.
     notes : tuple of str
         Sentences about what was found out of the files, such as an unusual dialect.
+    roles : ColumnRoles
+        Columns of the table that are not in `x`.
+    carried : pyarrow.Table of n rows, optional
+        Columns to write to the output as they are, such as ids.
     """
 
     x: Array
@@ -59,6 +66,8 @@ class Data:
     unreadable: tuple[str, ...] = ()
     dialect: CsvDialect | None = None
     notes: tuple[str, ...] = ()
+    roles: ColumnRoles = NO_ROLES
+    carried: pa.Table | None = None
 
 
 @dataclass(frozen=True)
@@ -171,7 +180,9 @@ def take_rows(data: Data, rows: Array) -> Data:
     -------
     Data
     """
-    return replace(data, x=data.x[rows], files=None, labels=None)
+    positions = np.arange(len(data.x))[rows]
+    carried = None if data.carried is None else data.carried.take(positions)
+    return replace(data, x=data.x[rows], files=None, labels=None, carried=carried)
 
 
 def join_batches(batches: Sequence[Data]) -> Data:
@@ -192,14 +203,40 @@ def join_batches(batches: Sequence[Data]) -> Data:
         for j, levels in batch.category_labels.items():
             category_labels.setdefault(j, {}).update(levels)
     labels = [batch.labels for batch in batches if batch.labels is not None]
+    carried = [batch.carried for batch in batches if batch.carried is not None]
     return replace(
         batches[0],
         x=np.concatenate([batch.x for batch in batches]),
         labels=np.concatenate(labels) if labels else None,
         category_labels=category_labels,
+        carried=join_carried(carried) if carried else None,
         first_row=0,
         source=None,
     )
+
+
+def join_carried(tables: Sequence[pa.Table]) -> pa.Table:
+    """Join the carried columns of consecutive batches.
+
+    Parameters
+    ----------
+    tables : sequence of pyarrow.Table
+
+    Returns
+    -------
+    pyarrow.Table
+
+    Raises
+    ------
+    InvalidInputError
+        If a column has types that do not go together.
+    """
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise InvalidInputError(
+            f"Columns to keep must have the same type in all files: {str(error).splitlines()[0].rstrip('.')}. Keep others."
+        ) from error
 
 
 def as_stream(data: Data, batch_rows: int = DEFAULT_BATCH_SIZES.rows) -> Stream:
@@ -224,6 +261,7 @@ def as_stream(data: Data, batch_rows: int = DEFAULT_BATCH_SIZES.rows) -> Stream:
                 x=data.x[part],
                 files=None if data.files is None else data.files[part],
                 labels=None if data.labels is None else data.labels[part],
+                carried=None if data.carried is None else data.carried.slice(start, batch_rows),
                 first_row=data.first_row + start,
             )
 

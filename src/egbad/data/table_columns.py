@@ -8,6 +8,7 @@ from urllib.parse import unquote
 import numpy as np
 import pyarrow as pa
 
+from egbad.data.column_selection import select_columns
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, ColumnTypes, base_type, describe_type
 from egbad.data.conversion import from_table, read_in_zones, without_index
 from egbad.data.file_errors import arrow_errors, no_rows_error
@@ -60,7 +61,7 @@ def convert_batches(
         raise no_rows_error(path)
 
 
-def convert_table(path: Path, table: pa.Table, options: ReadOptions) -> Data:
+def convert_table(path: Path, table: pa.Table, options: ReadOptions, cells: pa.Table | None = None) -> Data:
     """Convert an Arrow table of a file to data.
 
     Parameters
@@ -69,14 +70,16 @@ def convert_table(path: Path, table: pa.Table, options: ReadOptions) -> Data:
         The file that the table comes from. The names of its folders may add columns, see `add_folder_columns`.
     table : pyarrow.Table
     options : ReadOptions
+    cells : pyarrow.Table, optional
+        Columns as the file holds them, where `table` holds them converted. They are carried to the output.
 
     Returns
     -------
     Data
     """
-    table = without_index(table, (options.label_column, *(options.column_types or ())))
+    table = without_index(table, (*options.columns.named, *(options.column_types or ())))
     table = add_folder_columns(path, table, options.column_types)
-    return from_table(table, options.label_column, options.column_types)
+    return from_table(table, options.column_types, options.columns, cells)
 
 
 def add_folder_columns(path: Path, table: pa.Table, column_types: ColumnTypes | None = None) -> pa.Table:
@@ -102,11 +105,34 @@ def add_folder_columns(path: Path, table: pa.Table, column_types: ColumnTypes | 
         If a value cannot be converted to the type of its column.
     """
     types = column_types if isinstance(column_types, Mapping) else {}
-    for part in path.parts[:-1]:
-        name, equals, value = map(unquote, printable(part).partition("="))
-        if equals and name and name not in table.column_names:
+    for name, value in folder_values(path).items():
+        if name not in table.column_names:
             table = table.append_column(name, _folder_column(name, value, types.get(name, CATEGORY), table.num_rows))
     return table
+
+
+def folder_values(path: Path) -> dict[str, str]:
+    """Return the columns that the folders of a file give, with their values.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    dict of str to str
+
+    Examples
+    --------
+    >>> folder_values(Path("sales/day=2024-05-01/part.parquet"))
+    {'day': '2024-05-01'}
+    """
+    found: dict[str, str] = {}
+    for part in path.parts[:-1]:
+        name, equals, value = map(unquote, printable(part).partition("="))
+        if equals and name:
+            found.setdefault(name, value)
+    return found
 
 
 def _folder_column(name: str, text: str, column_type: str, n_rows: int) -> pa.Array:
@@ -126,7 +152,7 @@ def _folder_column(name: str, text: str, column_type: str, n_rows: int) -> pa.Ar
 
 
 def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data:
-    """Check that a table has the columns of the first one, and give it the same column types.
+    """Check that a table has the columns of the first one, and give it their order and types.
 
     Parameters
     ----------
@@ -145,12 +171,13 @@ def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data
     Raises
     ------
     InvalidInputError
-        If the names, the order or the types of the columns differ. A column without any value has any type.
+        If the names or the types of the columns differ. A column without any value has any type.
     """
     if data.columns != first.columns:
-        different = sorted({*(first.columns or ())} ^ {*(data.columns or ())})
-        problem = f"'{different[0]}' is in one of them only" if different else "their order differs"
-        raise InvalidInputError(f"Tables must have the same columns, got '{first_path}' and '{path}': {problem}.")
+        if different := sorted({*(first.columns or ())} ^ {*(data.columns or ())}):
+            problem = f"'{different[0]}' is in one of them only"
+            raise InvalidInputError(f"Tables must have the same columns, got '{first_path}' and '{path}': {problem}.")
+        data = select_columns(data, first.columns or ())
     numbers = (NUMBER,) * data.x.shape[1]
     data = read_in_zones(data, first.column_types or ())
     column_types = [*(data.column_types or numbers)]

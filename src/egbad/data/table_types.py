@@ -7,12 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 
+from egbad.data.column_roles import ColumnSelection
 from egbad.data.column_types import BOOLEAN, NUMBER, TYPE_DESCRIPTIONS
-from egbad.data.conversion import from_table
+from egbad.data.conversion import from_table, without_index
 from egbad.data.csv_files import find_csv_types, is_csv
 from egbad.data.csv_options import CsvDialect
 from egbad.data.file_errors import arrow_errors, arrow_path
 from egbad.data.options import ReadOptions
+from egbad.data.table_columns import folder_values
 from egbad.errors import EmptyFileError, InvalidInputError, shorten
 
 
@@ -55,11 +57,13 @@ def find_table_types(paths: Sequence[Path], options: ReadOptions) -> TableTypes:
     """
     given = {*options.column_types} if isinstance(options.column_types, Mapping) else set[str]()
     has_csv = any(is_csv(path) for path in paths)
-    if not has_csv and (len(paths) == 1 or (options.column_types is not None and not given)):
+    types_known = len(paths) == 1 or (options.column_types is not None and not given)
+    if not has_csv and types_known and options.columns.features is None:
         return TableTypes(options)
     found: dict[str, tuple[str, Path]] = {}
     dialect: CsvDialect | None = None
     notes: tuple[str, ...] = ()
+    all_names: list[list[str]] = []
     for path in paths:
         own: Mapping[str, str | None]
         if is_csv(path):
@@ -68,16 +72,19 @@ def find_table_types(paths: Sequence[Path], options: ReadOptions) -> TableTypes:
             except EmptyFileError:
                 continue
             own = {layout.names[j]: column_type for j, column_type in types.types.items()}
+            names = [*layout.names]
             notes = notes or _csv_notes(path, layout.dialect, types.marks, options.csv.like)
             dialect = dialect or layout.dialect
         else:
-            own = _parquet_types(path) if options.csv.infer_types else {}
+            names, own = _parquet_types(path, options)
+        all_names.append([*dict.fromkeys((*names, *folder_values(path)))])
         for name, column_type in own.items():
             if column_type is not None and name not in given:
                 found[name] = _merge_types(name, found.get(name), (column_type, path))
     by_name = {name: column_type for name, (column_type, _) in found.items()}
     if isinstance(options.column_types, Mapping):
         by_name |= options.column_types
+    notes += _selection_notes(options.columns, all_names)
     return TableTypes(_with_dialect(replace(options, column_types=by_name), dialect), notes)
 
 
@@ -98,14 +105,27 @@ def _csv_notes(path: Path, dialect: CsvDialect, marks: Sequence[str], like: CsvD
     return tuple(notes)
 
 
-def _parquet_types(path: Path) -> dict[str, str | None]:
-    """Return the type of each column of a Parquet file, None if it has values of no type."""
+def _selection_notes(columns: ColumnSelection, names: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """Return sentences about columns of tables that are not used or have another order, given the names in each table."""
+    unused = columns.describe_unused([*dict.fromkeys(name for own in names for name in own)])
+    reordered = any(columns.is_reordered(own) for own in names)
+    return (
+        *filter(None, (unused, "The columns have another order than at fit: they are matched by name." * reordered)),
+    )
+
+
+def _parquet_types(path: Path, options: ReadOptions) -> tuple[list[str], dict[str, str | None]]:
+    """Return the names of a Parquet file, and the type of each column to score, None if it has values of no type."""
     with arrow_errors(path), arrow_path(path) as source:
         schema = pa.parquet.read_schema(source)
-    types = from_table(schema.empty_table(), None, None).column_types or (NUMBER,) * len(schema)
-    return {
+    table = without_index(schema.empty_table(), (*options.columns.named, *(options.column_types or ())))
+    scored = table.select([name for name in table.column_names if options.columns.may_score(name)])
+    if not options.csv.infer_types:
+        return table.column_names, {}
+    types = from_table(scored, None).column_types or (NUMBER,) * scored.num_columns
+    return table.column_names, {
         field.name: None if pa.types.is_null(field.type) else column_type
-        for field, column_type in zip(schema, types, strict=True)
+        for field, column_type in zip(scored.schema, types, strict=True)
     }
 
 

@@ -64,7 +64,8 @@ def read_tables(paths: Sequence[Path], options: ReadOptions) -> Data:
         If there are no rows, a table has other columns than the first one, or a column does not hold what its type says.
     """
     if len(paths) == 1 and not is_csv(paths[0]):
-        return read_parquet(paths[0], options)
+        found = find_table_types(paths, options)
+        return replace(read_parquet(paths[0], found.options), notes=found.notes)
     stream = stream_tables(paths, options)
     return replace(join_batches([*stream.batches]), notes=stream.notes)
 

@@ -1,12 +1,14 @@
 """Checks of rows and images that every detector makes before it fits or scores."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
+from egbad.data.column_types import ColumnTypes
 from egbad.data.ragged import describe_shape, is_ragged
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, unknown
 
 _MAX_LISTED_NAMES = 5
 MAX_LEARNED = 1e150  # its square is finite in double precision
@@ -42,6 +44,26 @@ def _list_names(names: list[str]) -> list[str]:
     """Return one line per name, shortened after a few."""
     more = ["- ..."] if len(names) > _MAX_LISTED_NAMES else []
     return [f"- {name}" for name in sorted(names)[:_MAX_LISTED_NAMES]] + more
+
+
+def check_column_names(column_types: ColumnTypes | None, data: Data) -> None:
+    """Check that data have all columns that types or roles are given for.
+
+    Parameters
+    ----------
+    column_types : mapping or sequence of str, optional
+        A sequence is not checked.
+    data : Data
+
+    Raises
+    ------
+    InvalidInputError
+        For a name that is no column, with the nearest one that is.
+    """
+    known = (*(data.columns or ()), *data.roles.names)
+    for name in column_types if isinstance(column_types, Mapping) else ():
+        if name not in known:
+            raise unknown("column", name, known)
 
 
 def check_data(data: Data, max_side: int = MAX_IMAGE_SIDE, *, any_size: bool = False) -> None:

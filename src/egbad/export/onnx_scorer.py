@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Array, Floats
+from egbad.data.column_roles import ColumnRoles
 from egbad.data.column_types import labels_from_json
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
@@ -25,10 +26,8 @@ SUFFIX = ".onnx"
 FORMAT = 1  # version of the metadata
 METADATA_KEY = "egbad"  # entry of the ONNX metadata that contains `OnnxMetadata`
 INPUT, SCORE, RECONSTRUCTION, TERM_PREFIX = "x", "score", "reconstruction", "term."  # names of inputs and outputs
-_CHUNK_SIZE = {
-    "rows": 256,
-    "images": 32,
-}  # scored together: in a fixed shape a row's result is the same in any position
+# Scored together: in a fixed shape a row's result is the same in any position.
+_CHUNK_SIZE = {"rows": 256, "images": 32}
 _SMALL_SIZES = (2, 4, 16)  # chunks for a few rows, used if they give the same bits
 _LOG_ERRORS = 3  # onnxruntime's level that logs errors only
 
@@ -63,8 +62,8 @@ class OnnxMetadata:
         For a graph of tiles: "size" and "overlap" of tiles, and "any_size", True if images may have any size.
     normal_label : str, optional
         See `Scorer`.
-    csv : dict, optional
-        The dialect `csv_dialect_` of `Scorer`.
+    csv, roles : dict, optional
+        The attributes `csv_dialect_` and `column_roles_` of `Scorer`.
     """
 
     detector: str
@@ -83,6 +82,7 @@ class OnnxMetadata:
     tiling: dict[str, Any] | None = None
     normal_label: str | None = None
     csv: dict[str, Any] | None = None
+    roles: dict[str, Any] | None = None
 
     def to_json(self) -> str:
         """Return the metadata as JSON."""
@@ -343,11 +343,11 @@ class OnnxScorer(Scorer):
         except (TypeError, ValueError, binascii.Error) as error:
             raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
         self.metadata_ = metadata
-        self.kind_, self.shape_ = metadata.kind, metadata.shape
+        self.kind_, self.shape_, self.normal_label_ = metadata.kind, metadata.shape, metadata.normal_label
         self.pixel_scale_ = PixelScale.from_state(metadata.pixel_scale)
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
+        self.column_roles_ = ColumnRoles.from_json(metadata.roles)
         self.category_labels_ = labels_from_json(metadata.category_labels)
-        self.normal_label_ = metadata.normal_label
         self.csv_dialect_ = None if metadata.csv is None else CsvDialect.from_json(metadata.csv)
         self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
         self.alpha, self.threshold_, self.fit_seconds_ = metadata.alpha, metadata.threshold, metadata.fit_seconds

@@ -191,6 +191,7 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
         shape=detector.shape_,
         columns=detector.columns_,
         column_types=detector.column_types_,
+        roles=detector.column_roles_.to_json(),
         csv=None if detector.csv_dialect_ is None else detector.csv_dialect_.to_json(),
         category_labels=labels_to_json(detector.used_category_labels()),
         pixel_scale=None if detector.pixel_scale_ is None else detector.pixel_scale_.state(),

@@ -2,7 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from math import prod
 from types import MappingProxyType
@@ -13,16 +13,16 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats
 from egbad.data import MAX_IMAGE_SIDE, ColumnTypes, Data, as_data, check_data, column_names_message
-from egbad.data.column_selection import drop_extra_columns
+from egbad.data.column_roles import NO_ROLES, ColumnRoles, list_names
+from egbad.data.column_selection import select_features
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
 from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, sample_shape
-from egbad.errors import InvalidInputError
+from egbad.errors import ColumnsWarning, InvalidInputError
 from egbad.scoring import calibration
 
-_MAX_LISTED = 5  # names of columns in a warning
 _INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
 
 
@@ -41,6 +41,8 @@ class Scorer(ABC):
         Names of the columns.
     column_types_ : tuple of str, optional
         Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
+    column_roles_ : ColumnRoles
+        Columns of the training table that were not learned.
     category_labels_ : dict of int to dict
         For each categorical column, by position: the label of each code.
     csv_dialect_ : CsvDialect, optional
@@ -59,6 +61,7 @@ class Scorer(ABC):
     shape_: tuple[int, ...]
     columns_: tuple[str, ...] | None
     column_types_: tuple[str, ...] | None
+    column_roles_: ColumnRoles = NO_ROLES
     category_labels_: dict[int, CategoryLabels]
     csv_dialect_: CsvDialect | None = None
     calibration_scores_: Floats
@@ -244,9 +247,7 @@ class Scorer(ABC):
 
         `name` is the scorer's name in error messages.
         """
-        X, extra = drop_extra_columns(collect(X), self.columns_)
-        if extra:
-            _warn_of_extra_columns(name, extra)
+        X = _match_features(collect(X), self, name)
         data = as_data(X, self._column_types_for(X))
         check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
@@ -305,7 +306,15 @@ class Scorer(ABC):
                 raise column_type_error(self.columns_[j] if self.columns_ else str(j), required, found)
 
 
-def _warn_of_extra_columns(name: str, extra: Sequence[str]) -> None:
-    """Warn that a scorer ignores columns, and list a few of them."""
-    listed = ", ".join(f"'{column}'" for column in extra[:_MAX_LISTED]) + (", ..." if len(extra) > _MAX_LISTED else "")
-    warnings.warn(f"{name} was fitted without the columns {listed} of X and ignores them.", UserWarning, stacklevel=5)
+def _match_features(X: Any, scorer: Scorer, name: str) -> Any:
+    """Return a table with the fitted columns in their order, and warn of others that have no role."""
+    selected, extra = select_features(X, scorer.columns_)
+    unknown = [column for column in extra if column not in scorer.column_roles_.names]
+    message = None
+    if unknown:
+        message = f"{name} was fitted without the columns {list_names(unknown)} of X and ignores them."
+    elif selected is not X and not extra:
+        message = f"X has the columns that {name} was fitted on in another order: they are matched by name."
+    if message is not None:
+        warnings.warn(message, ColumnsWarning, stacklevel=6)
+    return selected

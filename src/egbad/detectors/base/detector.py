@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from egbad.arrays import Array, Floats, distinct_rows, map_unique_rows
-from egbad.data import Data
+from egbad.data import ColumnTypes, Data
 from egbad.data.ragged import is_ragged
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.out_of_fold import OutOfFoldMixin
@@ -112,6 +112,7 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
         X: Any,
         y: None = None,
         *,
+        column_types: ColumnTypes | None = None,
         callback: Callback | None = None,
         callback_interval: int = 1000,
         checkpoints: Checkpoints | None = None,
@@ -128,6 +129,9 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
             NumPy array, pandas or polars frame, or Arrow table.
         y : None
             Ignored.
+        column_types : mapping of str to str, optional
+            Types of columns by name, "number", "boolean", "category" or "time", where X does not have the right ones.
+            Columns of type "ignore", "id" or "label" are not learned, and may be missing from the rows to score.
         callback : callable, optional
             Called with the number of steps so far after every `callback_interval` training steps. The detector then scores
             as if training had ended there.
@@ -159,7 +163,9 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
         self._check_init_from(init_from)
         context = FitContext(callback, callback_interval, checkpoints, init_from, process_group)
         with context.lock():
-            return call_after_fork(lambda: self._fit(self.check_input(X, fitting=True), context, started))
+            return call_after_fork(
+                lambda: self._fit(self.check_input(X, fitting=True, column_types=column_types), context, started)
+            )
 
     def _fit(self, data: Data, context: FitContext, started: float, encoder: Encoder | None = None) -> Self:
         """Hold out calibration rows of checked data, learn from the others and set the threshold."""

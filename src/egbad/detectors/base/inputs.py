@@ -6,11 +6,11 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from egbad.arrays import Array
-from egbad.data import Data, as_data, check_data
+from egbad.data import ColumnTypes, Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import sample_shape
-from egbad.data.validation import check_range
+from egbad.data.validation import check_column_names, check_range
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_column_mask
@@ -64,10 +64,10 @@ class InputMixin(Scorer):
             for j, own in self.category_labels_.items()
         }
 
-    def check_input(self, X: Any, *, fitting: bool = False) -> Data:
+    def check_input(self, X: Any, *, fitting: bool = False, column_types: ColumnTypes | None = None) -> Data:
         """Convert X to checked numbers.
 
-        While fitting, remember the shape, names and types of the columns; afterwards compare X with them.
+        While fitting, remember the shape, names, types and roles of the columns; afterwards compare X with them.
 
         Raises
         ------
@@ -77,14 +77,15 @@ class InputMixin(Scorer):
         if not fitting:
             check_is_fitted(self)
             return self._validate_input(X, type(self).__name__)
-        data = as_data(X)
+        data = as_data(X, column_types)
+        check_column_names(column_types, data)
         check_data(data, self.max_side, any_size=self.any_size)
         check_range(data)
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = sample_shape(data.x)
         self.pixel_scale_ = PixelScale.of(data.x) if self.kind_ == "images" else None
         self.remember_columns(data.columns, data.column_types, data.category_labels)
-        self.csv_dialect_ = data.dialect
+        self.column_roles_, self.csv_dialect_ = data.roles, data.dialect
         return data
 
     def remember_columns(
@@ -115,6 +116,10 @@ class InputMixin(Scorer):
             "shape": list(self.shape_),
             "columns": list(self.columns_) if self.columns_ is not None else None,
         }
+        roles = {"id_columns": self.column_roles_.ids, "ignored_columns": self.column_roles_.ignored}
+        found |= {name: list(columns) for name, columns in roles.items() if columns}
+        if self.column_roles_.label is not None:
+            found["label_column"] = self.column_roles_.label
         if self.csv_dialect_ is not None:
             found["csv"] = self.csv_dialect_.to_json()
         if (table := self.table_encoder) is not None:

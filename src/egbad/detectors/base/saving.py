@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from egbad import model_file
 from egbad.arrays import State
 from egbad.data import Data
+from egbad.data.column_roles import ColumnRoles
 from egbad.data.column_types import labels_from_json, labels_to_json
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
@@ -74,6 +75,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "columns": list(self.columns_) if self.columns_ is not None else None,
             "kinds": list(self.column_types_) if self.column_types_ is not None else None,
             "texts": labels_to_json(self.used_category_labels()),
+            "roles": self.column_roles_.to_json(),
             "csv": None if self.csv_dialect_ is None else self.csv_dialect_.to_json(),
             "settings": self.settings_.model_dump(),  # a later release's defaults must not change the scores of a file
             "seed": self.seed_,
@@ -120,6 +122,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             tuple(state["kinds"]) if state.get("kinds") is not None else None,
             labels_from_json(state.get("texts", {})),
         )
+        self.column_roles_ = ColumnRoles.from_json(state.get("roles"))
         csv = state.get("csv")
         self.csv_dialect_ = None if csv is None else CsvDialect.from_json(csv)
         self.settings_ = self.settings_type.model_validate(state["settings"])
