@@ -7,9 +7,9 @@ from egbad.detectors.adgan import ADGANModel, ADGANSettings, gan_default
 from egbad.nn.generators import MemberGenerators
 
 
-def model(shape, **given):
+def model(shape, seeds=(0,), **given):
     base = gan_default(shape) | {"n_latent": 3, "width": 4, "n_starts": 3, "search_steps": 4}
-    return ADGANModel(shape, ADGANSettings.model_validate(base | given), MemberGenerators([0])).eval()
+    return ADGANModel(shape, ADGANSettings.model_validate(base | given), MemberGenerators(seeds)).eval()
 
 
 @pytest.mark.parametrize("shape", [(5,), (1, 8, 8)])
@@ -29,6 +29,18 @@ def test_score_equals_the_papers_algorithm_row_by_row_and_start_by_start(shape):
                 optimizer.step()
             losses.append(((generator(z) - x[:, row : row + 1]) ** 2).mean().item())
         assert scores[row].item() == pytest.approx(sum(losses) / 3, rel=1e-3)
+
+
+def test_copies_of_a_generator_with_batch_normalisation_have_their_members_moments():
+    m = model((1, 28, 28), (0, 1), networks="mnist", n_starts=2, search_steps=2)
+    generator = torch.Generator().manual_seed(0)
+    for name, value in m.G.named_buffers():  # unlike those of an untrained network, different in each member
+        value.copy_(1 + torch.rand(value.shape, generator=generator) * (0.1 if name.endswith("var") else -0.1))
+    x = torch.rand(2, 3, 1, 28, 28, generator=generator)
+    found = m.search(x)
+    assert found.shape == (2, 3, 2, 1, 28, 28)
+    for k in range(2):
+        torch.testing.assert_close(m.member(k).search(x[k : k + 1]), found[k : k + 1], rtol=1e-4, atol=1e-5)
 
 
 def test_scoring_does_not_change_the_generator():

@@ -28,6 +28,19 @@ def test_critic_loss_by_hand():
     assert m.loss_d(ROWS).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
+def test_the_critic_sees_noise_on_real_and_on_generated_rows():
+    m = model(input_noise=0.5, n_critic=1)
+    seen = []
+    m.add_input_noise = lambda x: seen.append(x) or x + 100
+    m.D.forward = lambda x: x.sum(2)
+    x_gen = m.G(torch.full((1, 6, 2), 0.5))
+    m.sample_latent = lambda n: torch.full((1, 6, 2), 0.5)
+    m.loss_d(ROWS)
+    m.loss_g(ROWS)
+    assert len(seen) == 3
+    assert all(torch.equal(a, b) for a, b in zip(seen, (ROWS, x_gen, x_gen), strict=True))
+
+
 @pytest.mark.parametrize("mapping", ["izi", "izi_f", "ziz"])
 def test_encoder_losses_by_hand(mapping):
     m = model(mapping=mapping, feature_weight=0.7)

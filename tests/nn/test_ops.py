@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from egbad.nn import ops
@@ -87,6 +89,23 @@ def test_scalar_products_have_the_same_bits_in_any_position(n, n_other, m):
     found = ops.scalar_products(a, b)
     torch.testing.assert_close(found, a @ b.transpose(1, 2))
     assert torch.equal(ops.scalar_products(a.flip(1), b.flip(1)), found.flip(1, 2))
+
+
+@settings(max_examples=60, deadline=None)
+@given(shape=st.lists(st.integers(1, 130), min_size=1, max_size=2), seed=st.integers(0, 99))
+def test_softplus_of_a_member_has_the_same_bits_alone_and_among_others(shape, seed):
+    x, weights = 3 * torch.randn(2, 3, *shape, generator=torch.Generator().manual_seed(seed))
+
+    def value_and_gradient(t, w):
+        t = t.clone().requires_grad_()
+        y = ops.softplus(t)
+        return y.detach(), *torch.autograd.grad((y * w).sum(), t)
+
+    among = value_and_gradient(x, weights)
+    torch.testing.assert_close(among[0], F.softplus(x))
+    for k in range(3):
+        alone = value_and_gradient(x[k : k + 1], weights[k : k + 1])
+        assert all(torch.equal(a[0], b[k]) for a, b in zip(alone, among, strict=True))
 
 
 def test_members_are_merged_into_channels_and_back():

@@ -48,11 +48,12 @@ class ADGANModel(GANModel["ADGANSettings"]):
         lead = (members, rows, s.n_starts)
 
         def copies(t: Tensor) -> Tensor:
-            """Repeat weights (K, ...) for each row and start, stacked along the dimension of the members."""
-            return t[:, None, None].expand(*lead, *t.shape[1:]).flatten(0, 2).clone().requires_grad_()
+            """Repeat weights or moments (K, ...) for each row and start, stacked along the dimension of the members."""
+            return t.detach()[:, None, None].expand(*lead, *t.shape[1:]).flatten(0, 2).clone()
 
         g = deepcopy(self.G)  # `functional_call` puts other weights into it; other threads search at the same time
-        theta = {name: copies(p.detach()) for name, p in self.G.named_parameters()}
+        theta = {name: copies(p).requires_grad_() for name, p in self.G.named_parameters()}
+        moments = {name: copies(moment) for name, moment in self.G.named_buffers()}  # of batch normalisation
         z = self.z_start[:, None].expand(*lead, -1).flatten(0, 2).unsqueeze(1).clone().requires_grad_()
         target = x.unsqueeze(2).expand(*lead, *x.shape[2:]).flatten(0, 2).unsqueeze(1)  # (K B S, 1, ...)
         parameters = [z, *theta.values()]
@@ -65,12 +66,12 @@ class ADGANModel(GANModel["ADGANSettings"]):
         )
         for _ in range(s.search_steps):
             with torch.enable_grad():
-                loss = mean_squared_error(functional_call(g, theta, z), target).sum()
+                loss = mean_squared_error(functional_call(g, {**theta, **moments}, z), target).sum()
                 gradients = torch.autograd.grad(loss, parameters)
             for parameter, gradient in zip(parameters, gradients, strict=True):
                 parameter.grad = gradient
             optimizer.step()
-        x_hat: Tensor = functional_call(g, theta, z)
+        x_hat: Tensor = functional_call(g, {**theta, **moments}, z)
         return x_hat.detach().reshape(*lead, *x.shape[2:])
 
     def score_terms(self, x: Tensor) -> dict[str, Tensor]:

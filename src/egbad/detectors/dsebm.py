@@ -10,11 +10,12 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from egbad.detectors.base import Model, TorchDetector, TorchSettings, merge_settings
 from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import Softplus
 from egbad.nn.networks import encoder
+from egbad.nn.ops import softplus
 from egbad.training.players import Player
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -25,7 +26,7 @@ class DSEBMModel(Model["DSEBMSettings"]):
 
     def __init__(self, shape: tuple[int, ...], settings: "DSEBMSettings", generators: MemberGenerators) -> None:
         super().__init__(shape, settings, generators)
-        self.experts = encoder(generators, shape, settings.width, settings.n_experts, nn.Softplus)
+        self.experts = encoder(generators, shape, settings.width, settings.n_experts, Softplus)
         self.b = nn.Parameter(torch.zeros(len(generators), 1, *shape, dtype=torch.float32))  # the paper's b'
 
     def energy_terms(self, x: Tensor) -> dict[str, Tensor]:

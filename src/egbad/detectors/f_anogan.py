@@ -67,7 +67,7 @@ class FAnoGANModel(AdversarialModel["FAnoGANSettings"]):
         """Return the critic's loss E[D(G(z))] - E[D(x)] + penalty, (K,), on x (K, B, ...)."""
         x = self.add_input_noise(self.preprocess(x))
         with torch.no_grad():
-            x_gen = self.G(self.sample_latent(x.shape[1]))
+            x_gen = self.add_input_noise(self.G(self.sample_latent(x.shape[1])))
         epsilon = self.generators.uniform(x.shape[1], per_row=True).view(*x.shape[:2], *[1] * (x.dim() - 2))
         between = (epsilon * x + (1 - epsilon) * x_gen).requires_grad_()
         with torch.enable_grad():
@@ -78,7 +78,7 @@ class FAnoGANModel(AdversarialModel["FAnoGANSettings"]):
 
     def loss_g(self, x: Tensor) -> Tensor:
         """Return G's loss -E[D(G(z))], (K,), for as many samples as x (K, B, ...) has rows."""
-        critic: Tensor = self.D(self.G(self.sample_latent(x.shape[1])))
+        critic: Tensor = self.D(self.add_input_noise(self.G(self.sample_latent(x.shape[1]))))
         return -critic.mean(1)
 
     def loss_e(self, x: Tensor) -> Tensor:

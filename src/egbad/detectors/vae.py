@@ -13,11 +13,11 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from egbad.detectors.base import Model, TorchDetector, TorchSettings
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.networks import conv_generator, encoder, mlp, row_width
+from egbad.nn.ops import softplus
 from egbad.training.players import Player
 
 # -- formulas ----------------------------------------------------------------------------------------------------------

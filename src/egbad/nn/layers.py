@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils import parametrize
 
 from egbad.nn.generators import MemberGenerators
-from egbad.nn.ops import affine, convolution, each_member, merge_members, unmerge_members
+from egbad.nn.ops import affine, convolution, each_member, merge_members, softplus, unmerge_members
 
 Activation = Callable[[], nn.Module]
 
@@ -239,6 +239,14 @@ class ReLU(nn.ReLU):
     def forward(self, x: Tensor) -> Tensor:
         """Apply the activation to x (K, B, ...)."""
         return F.relu(x, inplace=not torch.is_grad_enabled())
+
+
+class Softplus(nn.Module):
+    """Softplus whose bits do not depend on the other members."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the activation to x (K, B, ...)."""
+        return softplus(x)
 
 
 def leaky() -> nn.Module:

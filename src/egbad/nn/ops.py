@@ -17,6 +17,7 @@ from egbad.nn.precision import is_float32
 # Matrix libraries read whole vectors of this many numbers. Where the rows of a matrix are no multiple of it, rounding depends
 # on the address at which a row begins: on its position, and on whether a member is alone.
 VECTOR_SIZE = 16
+_LOOP_SIZE = 2 * VECTOR_SIZE  # elements that torch's loops over vectors take at a time
 # Above this many inputs or outputs a matrix library may split a sum over threads, and may split it differently for a batch of
 # products than for one. Members are then multiplied one by one, which costs nothing for products of this size.
 _MAX_BATCHED_WIDTH = 512
@@ -210,6 +211,28 @@ def convolution_by_patches(x: Tensor, weight: Tensor, bias: Tensor, stride: int,
     factors = weight.flatten(2).transpose(1, 2)[:, None].expand(-1, parts, -1, -1).flatten(0, 1)
     start = bias[:, None, None].expand(-1, parts, -1, -1).flatten(0, 1)
     return torch.baddbmm(start, rows, factors).view(members, n, h, w, -1).movedim(4, 2)
+
+
+# -- elements ----------------------------------------------------------------------------------------------------------
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)) of every element.
+
+    torch computes the elements behind the last whole vectors of a tensor by a function that rounds differently, also in the
+    gradient. Members whose elements fill no whole vectors are therefore computed one by one.
+
+    Parameters
+    ----------
+    x : Tensor of shape (K, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, ...)
+    """
+    if not _needs_padding(x) or x.shape[1:].numel() % _LOOP_SIZE == 0:
+        return F.softplus(x)
+    return each_member(F.softplus, x)
 
 
 # -- members -----------------------------------------------------------------------------------------------------------

@@ -2,7 +2,8 @@
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+
+from egbad.nn.ops import softplus
 
 
 def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
