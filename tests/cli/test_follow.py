@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from egbad import load
 from egbad.cli.follow import answer_rows
+from egbad.data import CsvOptions, read
 from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
 
@@ -71,7 +72,7 @@ def test_answers_are_the_scores_of_the_rows(model, monkeypatch, capsys):
         (f'[{"[" * 500}{"]" * 500}, "Oslo", null]', "Column 'a' must hold a number, got [[["),
         (r'[1, "\ud800", null]', 'must hold a category, got "\\ud800"'),
         ('{"a": 1, "a": 2, "city": "Oslo", "when": null}', 'each key once, got "a" twice'),
-        (f'["{"x" * 2_000_000}", "Oslo", null]', "x... (2,000,002 characters)"),
+        (f'["{"x" * 2_000_000}", "Oslo", null]', "x ... (2,000,002 characters) ... x"),
         ("[" + "1," * 500_000 + "1]", "got 500001 values"),
         ('{"id": [1], "a": 1, "city": "Oslo", "when": null}', "The key 'id' must hold a text or a number, got [1]"),
         ("\x00", "A line must be one JSON value"),
@@ -106,6 +107,40 @@ def test_times_are_read_in_the_zone_of_the_model(monkeypatch, capsys):
     found, _ = answers(monkeypatch, capsys, detector, ['["2024-06-01", "12:30"]', '[null, "noon"]'])
     assert "Column 'when' must hold a time with an offset from UTC, got \"2024-06-01\"" in found[0]["error"]
     assert "Column 'clock' must hold a time of day, got \"noon\"" in found[1]["error"]
+
+
+def test_values_that_were_missing_in_the_csv_file_are_missing(tmp_path, monkeypatch, capsys):
+    rng = np.random.default_rng(0)
+    lines = [f"{a:.3f};{'xy'[i % 2]};{i % 7}".replace(".", ",") for i, a in enumerate(rng.normal(size=80))]
+    (tmp_path / "t.csv").write_text("a;b;c\n" + "\n".join([*lines[:-2], "-99,5;x;1", "1,5;unknown;1"]) + "\n")
+    marks = ("-99,5", "unknown", "3", "x")
+    detector = create("knn", alpha=0.2, random_state=0).fit(
+        read(tmp_path / "t.csv", csv=CsvOptions(delimiter=";", decimal=",", missing=marks))
+    )
+    wanted = ["[null, null, null]", '[null, "y", 1]', '[1.5, "x ", 1]']
+    same = ['[-99.5, "unknown", 3]', '[" -99,5", "y", true]', "[1.5, NaN, 1]"]
+    found, _ = answers(monkeypatch, capsys, detector, [*wanted, *same])
+    assert [answer["score"] for answer in found[3:]] == [answer["score"] for answer in found[:3]]
+    changed, _ = answers(monkeypatch, capsys, detector, ['["NA", "x", 1]', '[null, "x", 1]', *same], missing=["NA"])
+    assert changed[0] == changed[1] and changed[2] != found[0]
+    assert "Column 'a' must hold a number, got \" -99,5\"" in changed[3]["error"]
+
+
+def test_zoned_times_have_the_scores_that_they_have_in_files(tmp_path, monkeypatch, capsys):
+    when = pd.date_range("2024-03-29 12:00", periods=80, freq="53min 7s", tz="Europe/Berlin")  # clocks change
+    for zone, wall in ((zone, when.tz_convert(zone)) for zone in ("UTC", "Asia/Kolkata", "America/New_York")):
+        texts = [instant.isoformat() for instant in wall]
+        (tmp_path / f"{zone[:3]}.csv").write_text("\n".join(["when", *texts]) + "\n")
+        pd.DataFrame({"when": wall}).to_parquet(tmp_path / f"{zone[:3]}.parquet")
+    for fitted in ("UTC.csv", "Asi.parquet"):
+        detector = create("knn", alpha=0.2, random_state=0).fit(read(tmp_path / fitted))
+        types = detector.required_column_types
+        for zone in ("UTC", "Asi", "Ame"):
+            lines = [json.dumps({"when": text}) for text in (tmp_path / f"{zone}.csv").read_text().split()[1:]]
+            found, _ = answers(monkeypatch, capsys, detector, lines)
+            for name in (f"{zone}.csv", f"{zone}.parquet"):
+                data = read(tmp_path / name, column_types=types)
+                assert [answer["score"] for answer in found] == detector.anomaly_score(data).tolist()
 
 
 def test_a_line_that_is_too_long_is_skipped(model, monkeypatch, capsys):

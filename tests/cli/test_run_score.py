@@ -12,6 +12,7 @@ from PIL import Image
 
 from egbad import load
 from egbad.cli.run_score import ScoreRequest, run_score
+from egbad.data import CsvOptions
 from egbad.detectors.knn import KNN
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.export import to_onnx
@@ -22,6 +23,7 @@ DEFAULTS = {
     "label_column": None, "image_size": None, "skip_unreadable": False, "engine": "local", "workers": None,
     "data_dir": None, "batch_size": None, "as_json": True,
 }  # fmt: skip
+FOLLOW = {"follow": True, "data": None, "label_column": None}
 
 
 def request(folder, **options):
@@ -36,6 +38,10 @@ def request(folder, **options):
         ({"data": None}, "Name the DATA to score, or use --follow"),
         ({"follow": True}, "Omit DATA, --out, --fdr and --explain"),
         ({"follow": True, "data": None, "n_reasons": 2}, "Omit DATA, --out, --fdr and --explain"),
+        (FOLLOW | {"label_column": "y"}, "--missing is the only option of files that applies"),
+        (FOLLOW | {"csv": CsvOptions(decimal=",")}, "--missing is the only option of files that applies"),
+        (FOLLOW | {"engine": "ray"}, "--missing is the only option of files that applies"),
+        (FOLLOW | {"batch_size": 5}, "--missing is the only option of files that applies"),
         ({"fdr": 0.1, "out": "parts"}, "--fdr needs all scores at once"),
         ({"engine": "ray"}, "--engine ray writes a folder of parts"),
         ({"engine": "ray", "out": "s.csv"}, "--engine ray writes a folder of parts"),

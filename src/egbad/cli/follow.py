@@ -3,28 +3,38 @@
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import IO, Any
 
 import numpy as np
+import pyarrow as pa
 
 from egbad.arrays import Array
 from egbad.cli.output import count_of, json_lines, note
 from egbad.data import Data
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, category_code, category_text
+from egbad.data.csv_options import CsvDialect
+from egbad.data.csv_values import parse_cells
 from egbad.data.times import TIME_OF_DAY, parse_time, time_zone
-from egbad.errors import EgbadError, InvalidInputError
+from egbad.errors import EgbadError, InvalidInputError, shorten
 from egbad.scoring import calibration
 from egbad.scoring.scorer import Scorer
 
 ID = "id"  # key whose value is repeated in the answer
 MAX_LINE_BYTES = 2**24  # a longer line is answered by an error: memory stays bounded
-_MAX_SHOWN = 80  # characters of a value in a message
 _MAX_MESSAGE = 300  # characters of a message
 _MAX_NAMES = 20  # names of columns in a message
 
 
-def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+def answer_rows(
+    scorer: Scorer,
+    threshold: float,
+    *,
+    terms: bool,
+    missing: Sequence[str] = (),
+    max_line_bytes: int = MAX_LINE_BYTES,
+) -> None:
     """Answer every line of stdin with one line of JSON on stdout, at once. Blank lines are skipped.
 
     A line that cannot be scored is answered by an object with the keys "error" and "line", its number. Keys that the model
@@ -37,6 +47,9 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes
         Scores above it are anomalies.
     terms : bool
         Include the terms of each score.
+    missing : sequence of str
+        Texts and numbers that stand for a missing value, besides null and NaN. By default those of the CSV file that the
+        scorer was fitted on.
     max_line_bytes : int, default=2**24
         Longer lines are not read.
 
@@ -47,13 +60,13 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes
     """
     if scorer.kind_ != "rows":
         raise InvalidInputError("--follow reads rows, but this model scores images. Name a folder of images as DATA.")
+    reader = _RowReader(scorer, _MissingMarks.find(scorer.csv_dialect_ or CsvDialect(), missing))
     n_scored = n_failed = n_flagged = 0
-    unused: dict[str, None] = {}
     with json_lines() as print_line:
         for number, line in enumerate(_read_lines(sys.stdin.buffer, max_line_bytes), 1):
             if line is not None and not line.strip():
                 continue
-            answer = _answer_line(scorer, line, threshold, terms, unused)
+            answer = _answer_line(reader, line, threshold, terms)
             if "error" in answer:
                 answer["line"] = number
                 n_failed += 1
@@ -61,8 +74,8 @@ def answer_rows(scorer: Scorer, threshold: float, *, terms: bool, max_line_bytes
                 n_scored, n_flagged = n_scored + 1, n_flagged + answer["anomaly"]
             print_line(answer)
     note(f"{count_of(n_scored, 'row')}, {n_flagged:,} flagged, {count_of(n_failed, 'line')} that could not be scored.")
-    if unused:
-        note(f"Keys that the model does not use: {', '.join(map(_show, unused))}.")
+    if reader.unused:
+        note(f"Keys that the model does not use: {', '.join(map(_show, reader.unused))}.")
 
 
 def _read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[bytes | None]:
@@ -76,23 +89,24 @@ def _read_lines(stream: IO[bytes], max_bytes: int) -> Iterator[bytes | None]:
         yield None
 
 
-def _answer_line(
-    scorer: Scorer, line: bytes | None, threshold: float, terms: bool, unused: dict[str, None]
-) -> dict[str, Any]:
+# -- answers -----------------------------------------------------------------------------------------------------------
+
+
+def _answer_line(reader: "_RowReader", line: bytes | None, threshold: float, terms: bool) -> dict[str, Any]:
     """Return the answer to a line, or an object with an error."""
     answer: dict[str, Any] = {}
     try:
         values = _parse_line(line)
         if isinstance(values, dict) and ID in values:
             answer[ID] = _check_id(values[ID])
-            if ID not in (scorer.columns_ or ()):
+            if ID not in (reader.scorer.columns_ or ()):
                 del values[ID]
-        return answer | _score_row(scorer, _parse_row(scorer, values, unused), threshold, terms)
+        return answer | _score_row(reader.scorer, reader.parse_row(values), threshold, terms)
     except EgbadError as error:
         message = " ".join(str(error).split())
     except RecursionError:
         message = "A row must be an object or a list of values, got values nested too deeply."
-    return answer | {"error": _shorten(message, _MAX_MESSAGE)}
+    return answer | {"error": shorten(message, _MAX_MESSAGE)}
 
 
 def _parse_line(line: bytes | None) -> Any:
@@ -139,36 +153,82 @@ def _score_row(scorer: Scorer, row: Array, threshold: float, terms: bool) -> dic
     return answer | (score_terms if terms else {})
 
 
-def _parse_row(scorer: Scorer, values: Any, unused: dict[str, None]) -> Array:
-    """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,).
+# -- values ------------------------------------------------------------------------------------------------------------
 
-    Names that are no columns are added to `unused`, a few at most.
+
+@dataclass(frozen=True)
+class _MissingMarks:
+    """Texts and numbers that stand for a missing value."""
+
+    texts: frozenset[str]
+    numbers: frozenset[float]
+
+    @classmethod
+    def find(cls, dialect: CsvDialect, given: Sequence[str]) -> "_MissingMarks":
+        """Return the given marks, or those of the dialect; marks that are numbers in the dialect are both."""
+        texts = given or dialect.missing
+        numbers = parse_cells(pa.array(texts, pa.string()), NUMBER, dialect.decimal).values.to_pylist()
+        return cls(frozenset(texts), frozenset(number for number in numbers if number is not None))
+
+    def __contains__(self, value: Any) -> bool:
+        if isinstance(value, str):
+            return value.strip() in self.texts
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return False
+        return (isinstance(value, float) and math.isnan(value)) or value in self.numbers
+
+
+@dataclass
+class _RowReader:
+    """Conversion of JSON values to rows.
+
+    Attributes
+    ----------
+    scorer : Scorer
+    missing : _MissingMarks
+    unused : dict
+        Names that are no columns, a few at most.
     """
-    n_features, columns = scorer.n_features_in_, scorer.columns_
-    if isinstance(values, dict):
+
+    scorer: Scorer
+    missing: _MissingMarks
+    unused: dict[str, None] = field(default_factory=dict)
+
+    def parse_row(self, values: Any) -> Array:
+        """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,)."""
+        n_features, columns = self.scorer.n_features_in_, self.scorer.columns_
+        if isinstance(values, dict):
+            values = self._order(values)
+        if not isinstance(values, list) or len(values) != n_features:
+            received = f"{len(values)} values" if isinstance(values, list) else type(values).__name__
+            raise InvalidInputError(f"A row must be an object or a list of {n_features} values, got {received}.")
+        column_types = self.scorer.column_types_ or (NUMBER,) * n_features
+        names = columns or [str(j) for j in range(n_features)]
+        return np.array(
+            [
+                float("nan") if value is None or value in self.missing else _parse_value(name, value, column_type)
+                for name, value, column_type in zip(names, values, column_types, strict=True)
+            ]
+        )
+
+    def _order(self, values: dict[str, Any]) -> list[Any]:
+        """Return the values of an object in the order of the columns, and note its other names."""
+        columns = self.scorer.columns_
         if columns is None:
             raise InvalidInputError("The model has no column names. Give each row as a list of values.")
-        missing = [_show(name) for name in columns if name not in values]
-        if missing:
-            listed = ", ".join(missing[:_MAX_NAMES])
+        absent = [_show(name) for name in columns if name not in values]
+        if absent:
+            listed = ", ".join(absent[:_MAX_NAMES])
             raise InvalidInputError(
                 f"A row must have all columns that the model was fitted on, got none named {listed}."
             )
-        if len(values) > len(columns) and len(unused) < _MAX_NAMES:
-            unused.update(dict.fromkeys(name for name in values if name not in columns))
-        values = [values[name] for name in columns]
-    if not isinstance(values, list) or len(values) != n_features:
-        received = f"{len(values)} values" if isinstance(values, list) else type(values).__name__
-        raise InvalidInputError(f"A row must be an object or a list of {n_features} values, got {received}.")
-    column_types = scorer.column_types_ or (NUMBER,) * n_features
-    names = columns or [str(j) for j in range(n_features)]
-    return np.array([_parse_value(*cell) for cell in zip(names, values, column_types, strict=True)])
+        if len(values) > len(columns) and len(self.unused) < _MAX_NAMES:
+            self.unused.update(dict.fromkeys(name for name in values if name not in columns))
+        return [values[name] for name in columns]
 
 
 def _parse_value(column: str, value: Any, column_type: str) -> float:
     """Convert a JSON value to the number that stands for it in a column of some type."""
-    if value is None:
-        return float("nan")
     zone = time_zone(column_type)
     is_time = zone is not None or column_type == TIME
     try:
@@ -181,13 +241,9 @@ def _parse_value(column: str, value: Any, column_type: str) -> float:
     except (ValueError, OverflowError):  # no time, half of a surrogate pair, or an integer beyond the largest double
         pass
     wanted = f"time {'without' if zone is None else 'with'} an offset from UTC" if is_time else column_type
-    raise InvalidInputError(f"Column '{_shorten(column)}' must hold a {wanted}, got {_show(value)}.")
+    raise InvalidInputError(f"Column '{shorten(column)}' must hold a {wanted}, got {_show(value)}.")
 
 
 def _show(value: Any) -> str:
     """Return a JSON value as text of bounded length."""
-    return _shorten(json.dumps(value))
-
-
-def _shorten(text: str, n: int = _MAX_SHOWN) -> str:
-    return text if len(text) <= n else f"{text[:n]}... ({len(text):,} characters)"
+    return shorten(json.dumps(value))

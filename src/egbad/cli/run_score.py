@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +99,7 @@ def run_score(request: ScoreRequest) -> None:
         calibration.warn_if_too_few(len(scorer.calibration_scores_), request.alpha)
     output = OutputColumns(float(threshold), request.terms, request.n_reasons)
     if request.data is None:
-        answer_rows(scorer, output.threshold, terms=request.terms)
+        answer_rows(scorer, output.threshold, terms=request.terms, missing=request.csv.missing)
         return
     source = Source(
         request.data,
@@ -119,10 +119,8 @@ def run_score(request: ScoreRequest) -> None:
 
 def _check(request: ScoreRequest) -> None:
     """Raise if options do not go together, before anything is loaded."""
-    if request.follow and (request.data, request.out, request.fdr, request.n_reasons) != (None,) * 4:
-        raise InvalidInputError(
-            "--follow reads stdin and answers on stdout. Omit DATA, --out, --fdr and --explain, or --follow."
-        )
+    if request.follow:
+        _check_follows(request)
     if not request.follow and request.data is None:
         raise InvalidInputError("Name the DATA to score, or use --follow to read rows from stdin.")
     if request.to_folder and request.fdr is not None:
@@ -136,6 +134,20 @@ def _check(request: ScoreRequest) -> None:
         check_output_folder("--out", request.out, [FIRST_PART], inputs, request.data_dir)
     else:
         check_outputs({"--out": request.out}, inputs, request.data_dir)
+
+
+def _check_follows(request: ScoreRequest) -> None:
+    """Raise for options that rows from stdin leave without an effect."""
+    if (request.data, request.out, request.fdr, request.n_reasons) != (None,) * 4:
+        raise InvalidInputError(
+            "--follow reads stdin and answers on stdout. Omit DATA, --out, --fdr and --explain, or --follow."
+        )
+    of_files = (request.label_column, request.image_size, request.skip_unreadable, request.batch_size, request.workers)
+    if any(of_files) or request.engine != "local" or replace(request.csv, missing=()) != DEFAULT_CSV_OPTIONS:
+        raise InvalidInputError(
+            "--follow reads rows of JSON one by one, where --missing is the only option of files that applies. Omit the "
+            "others, such as --label-column and --delimiter, or --follow."
+        )
 
 
 # -- one table ---------------------------------------------------------------------------------------------------------
