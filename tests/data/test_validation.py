@@ -6,7 +6,7 @@ import pytest
 from egbad.data.column_roles import ColumnRoles
 from egbad.data.ragged import ragged_array
 from egbad.data.stream import MAX_IMAGE_SIDE, Data
-from egbad.data.validation import check_column_names, check_data, column_names_message
+from egbad.data.validation import check_column_names, check_data, check_pixel_range, column_names_message
 from egbad.errors import InvalidInputError
 
 
@@ -74,6 +74,19 @@ def test_images_of_different_sizes_are_checked_one_by_one():
     assert "got NaN in row 11, pixel (0, 5)" in refused(images, any_size=True)
     mixed = Data(ragged_array([np.zeros((8, 8)), np.zeros((3, 9, 9))]))
     assert "same channels, got shape (8, 8) and (3, 9, 9) in image 1" in refused(mixed, any_size=True)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 0), (5e29, 5e29), (0, 255), (-1e30, 1e30), (0, 1e-30), (270.0, 270.01)])
+def test_pixel_ranges_that_single_precision_holds_are_accepted(low, high):
+    check_pixel_range(low, high)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 1e31), (-1.7e308, 0), (0, 1e-31), (1e12, 1e12 + 1)])
+def test_pixel_ranges_that_single_precision_does_not_hold_are_refused(low, high):
+    with pytest.raises(
+        InvalidInputError, match="Pixel values to learn from .* Rescale the images, or subtract an offset"
+    ):
+        check_pixel_range(low, high)
 
 
 def test_different_column_names_are_described_in_scikit_learns_words():

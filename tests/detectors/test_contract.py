@@ -486,6 +486,101 @@ def test_images_too_small_or_too_large_are_refused(too_large, fitted):
         clone(fitted).fit(np.zeros((9, 16, side)))
 
 
+# -- extreme numbers ---------------------------------------------------------------------------------------------------
+
+MAX, TINY, LARGEST_SINGLE = np.finfo(np.float64).max, np.finfo(np.float64).tiny, float(np.finfo(np.float32).max)
+LONG_MIN, LONG_MAX = np.iinfo(np.int64).min, np.iinfo(np.int64).max
+EXTREMES = [0.0, -0.0, 1e300, -1e300, MAX, -MAX, 1e-300, 5e-324, TINY, 1.5 * LARGEST_SINGLE, -1.5 * LARGEST_SINGLE]
+EXTREMES += [float(LONG_MAX), float(LONG_MIN), 1e150, 1e16 + 1]
+
+LEARNED_COLUMNS = {
+    "large": [1e149, -1e149, 3e148],
+    "small": [1e-300, -2e-300, 0],
+    "subnormal": [5e-324, 0, -1e-320],
+    "zeros": [-0.0, 0.0],
+    "constant": [1e149],
+    "single precision overflow": [2 * LARGEST_SINGLE, -3 * LARGEST_SINGLE, 1.0],
+    "int64": [LONG_MAX, LONG_MIN, 0],
+    "huge beside tiny": [1e140, *[1e-140, -3e-140] * 20],
+    "outlier": [*np.linspace(-1, 1, 29), 1e149],
+    "missing": [np.nan],
+}
+REFUSED_COLUMNS = {
+    "too large": ([1e300, 0], "between -1e.150 and 1e.150, got 1e.300 in row 0, column 1"),
+    "largest": ([MAX, -MAX], "between -1e.150 and 1e.150, got 1.79769e.308 in row 0, column 1"),
+    "infinite": ([0, -np.inf], "got infinity in row 1, column 1"),
+    "beyond double precision": (np.array([0, "1e4000"], dtype=np.longdouble), "got infinity in row 1, column 1"),
+}
+
+
+def with_column(values, n=60, dtype=np.float64):
+    x = rows(n, 0)[:, :3].astype(dtype)
+    x[:, 1] = np.resize(np.array(values, dtype=dtype), n)
+    return x
+
+
+def with_extremes(x):
+    """Repeat the first rows or images with an extreme number in each place of a few, one at a time."""
+    copies = np.tile(x[:3], (len(EXTREMES), *(1,) * (x.ndim - 1)))
+    for i, value in enumerate(EXTREMES):
+        for j in range(3):
+            copies[3 * i + j].reshape(-1)[j] = value
+    return copies
+
+
+def assert_scores_are_finite(detector, x):
+    scores = detector.anomaly_score(x)
+    assert np.isfinite(scores).all()
+    assert np.array_equal(np.isin(detector.predict(x), [-1, 1]), np.ones(len(x), dtype=bool))
+    explanation = detector.explain(x)
+    assert np.isfinite(explanation.shares).all() and np.allclose(explanation.score, scores, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # two steps are not enough
+@pytest.mark.parametrize("name", DETECTORS)
+def test_scores_of_extreme_numbers_are_finite(name):
+    for kind, values in LEARNED_COLUMNS.items():
+        x = with_column(values)
+        detector = create_detector(name, alpha=0.3, **SHORTEST).fit(x)
+        assert_scores_are_finite(detector, x), kind
+        assert_scores_are_finite(detector, with_extremes(x)), kind
+    detector = create_detector(name, alpha=0.3, **SHORTEST)
+    for dtype in (np.int64, np.uint64, np.float32, np.float16):
+        limits = np.iinfo(dtype) if np.dtype(dtype).kind in "iu" else np.finfo(dtype)
+        x = with_column([limits.max, limits.min], dtype=dtype)
+        assert_scores_are_finite(detector.fit(x), x)
+    unscaled = create_detector(name, alpha=0.3, preprocessing__scaling="none", **SHORTEST)
+    x = with_column(LEARNED_COLUMNS["large"])
+    assert_scores_are_finite(unscaled.fit(x), with_extremes(x))
+    with pytest.raises(InvalidInputError, match="got infinity in row 2, column 0"):
+        detector.anomaly_score(np.array([[0, 0, 0], [MAX] * 3, [np.inf] * 3]))
+
+
+@pytest.mark.parametrize(("values", "message"), REFUSED_COLUMNS.values(), ids=REFUSED_COLUMNS)
+@pytest.mark.parametrize("name", DETECTORS)
+def test_numbers_too_large_to_learn_from_are_refused(name, values, message):
+    with pytest.raises(InvalidInputError, match=message) as refused:
+        create_detector(name, **SHORTEST).fit(with_column(values, dtype=np.asarray(values).dtype))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
+@pytest.mark.parametrize("name", DETECTORS)
+def test_scores_of_extreme_pixels_are_finite(name):
+    images = np.random.default_rng(0).normal(size=(30, 8, 8))
+    for x in (images, images * 1e25, images * 1e-25, np.full_like(images, 1e29)):
+        detector = create_detector(name, alpha=0.3, **SHORTEST).fit(x)
+        assert_scores_are_finite(detector, with_extremes(x))
+
+
+@pytest.mark.parametrize(("factor", "offset"), [(1e31, 0), (1e-40, 0), (1.0, 1e12)])
+@pytest.mark.parametrize("name", DETECTORS)
+def test_pixels_that_single_precision_cannot_hold_are_refused(name, factor, offset):
+    images = np.random.default_rng(0).normal(size=(30, 8, 8)) * factor + offset
+    with pytest.raises(InvalidInputError, match="Pixel values to learn from must lie between .* Rescale the images"):
+        create_detector(name, **SHORTEST).fit(images)
+
+
 # -- bad input ---------------------------------------------------------------------------------------------------------
 
 

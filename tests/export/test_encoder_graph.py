@@ -42,6 +42,12 @@ def test_images_are_encoded_and_decoded_like_the_encoder(shape):
     assert np.allclose(graph.decode(torch.from_numpy(encoded)).numpy(), x, atol=1e-6)
 
 
+def test_extreme_pixels_are_clipped_like_the_encoder():
+    encoder = ImageEncoder().fit(np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 4, 4))
+    x = np.array([3e38, -3e38, np.inf, 1e-40], dtype=np.float32).reshape(1, 2, 2)
+    assert np.array_equal(ImageEncoderGraph(encoder)(torch.from_numpy(x)).numpy(), encoder.encode(x))
+
+
 def test_another_encoder_is_refused():
     with pytest.raises(TypeError, match="must be a RowEncoder or an ImageEncoder, got IdentityEncoder"):
         encoder_graph(IdentityEncoder())

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
+from egbad.preprocessing.image_encoder import ENCODED_LIMIT, IdentityEncoder, ImageEncoder
 
 
 def test_eight_bit_images_range_from_0_to_255():
@@ -18,6 +18,18 @@ def test_other_images_have_the_range_of_the_training_images():
     encoder = ImageEncoder().fit(x)
     assert encoder.encode(x).min() == -1
     assert encoder.encode(x).max() == 1
+
+
+def test_extreme_pixels_are_clipped():
+    encoder = ImageEncoder().fit(np.linspace(0, 1e-29, 16).reshape(1, 4, 4))
+    x = np.array([1e300, -1e300, 3e38, 1e-300, 0]).reshape(1, 1, 5)
+    assert encoder.encode(x).ravel().tolist() == [ENCODED_LIMIT, -ENCODED_LIMIT, ENCODED_LIMIT, -1, -1]
+
+
+def test_constant_images_of_any_size_have_a_range():
+    for value in (0, -5.5, 1e29, -1e29):
+        encoder = ImageEncoder().fit(np.full((2, 3, 3), value))
+        assert (encoder.encode(np.full((1, 3, 3), value)) == -1).all()
 
 
 @pytest.mark.parametrize("shape", [(3, 8, 8), (3, 2, 8, 8)])

@@ -124,6 +124,19 @@ def test_unscaled_values_are_limited_to_what_single_precision_can_square():
     assert encoder.encode(np.array([[1e300]]))[0, 0] == np.float32(UNSCALED_LIMIT)
 
 
+def test_typical_and_missing_values_are_limited_like_unscaled_values():
+    encoder = RowEncoder("none").fit(np.array([[1e140], [1e149]]))
+    assert encoder.typical_values() == np.float32(UNSCALED_LIMIT)
+    assert encoder.encode(np.array([[np.nan]])) == np.float32(UNSCALED_LIMIT)
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_columns_whose_sum_overflows_single_precision_are_encoded(scaling):
+    x = np.array([[3e38], [-3e38], [3e38], [1e38]], dtype=np.float32)
+    assert np.array_equal(RowEncoder(scaling).fit(x).encode(x), RowEncoder(scaling).fit(x * 1.0).encode(x))
+    assert np.isfinite(RowEncoder(scaling).fit(np.abs(x)).encode(x)).all()
+
+
 @pytest.mark.parametrize("scaling", SCALINGS)
 def test_typical_values_range_and_deviation_are_those_of_the_encoded_rows(scaling):
     x = np.random.default_rng(0).normal(3, 2, size=(2000, 2))

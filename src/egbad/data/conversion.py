@@ -124,8 +124,14 @@ def _as_numbers(X: Any) -> Array:
     except ValueError as error:
         raise InvalidInputError(f"X must have rows of one length: {error}. Fill or cut them.") from error
     if x.dtype.kind == "f" and x.dtype.itemsize not in (4, 8):
-        return x.astype(np.float32 if x.dtype.itemsize < 4 else np.float64)
+        return x.astype(np.float32) if x.dtype.itemsize < 4 else _in_double_precision(x)
     return x
+
+
+def _in_double_precision(x: Array) -> Array:
+    """Convert floating-point numbers of more bits. Those that are too large become infinity, which is refused later."""
+    with np.errstate(over="ignore"):
+        return x.astype(np.float64)
 
 
 def _to_table(X: Any) -> pa.Table:
@@ -171,7 +177,7 @@ def _channels_first(x: Array) -> Array:
     if x.ndim == 4 and x.shape[3] in _CHANNELS and x.shape[1] not in _CHANNELS:
         x = np.moveaxis(x, 3, 1)
     if x.dtype.kind == "f" and x.dtype.itemsize > np.dtype(np.float64).itemsize:
-        x = x.astype(np.float64)
+        x = _in_double_precision(x)
     return np.ascontiguousarray(x, x.dtype.newbyteorder("=")) if x.ndim else x
 
 

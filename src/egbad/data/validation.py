@@ -12,6 +12,8 @@ from egbad.errors import InvalidInputError, unknown
 
 _MAX_LISTED_NAMES = 5
 MAX_LEARNED = 1e150  # its square is finite in double precision
+# Pixels are computed in single precision.
+_MAX_LEARNED_PIXEL, _MIN_PIXEL_SPAN, _MIN_RELATIVE_PIXEL_SPAN = 1e30, 1e-30, 2**-16
 
 
 def column_names_message(unseen: list[str], missing: list[str]) -> str:
@@ -124,6 +126,28 @@ def check_range(data: Data) -> None:
         f"Numbers to learn from must lie between {-MAX_LEARNED:g} and {MAX_LEARNED:g}, got {x[i, j]:g} in row "
         f"{data.first_row + i}, {column}. Rescale the column or drop such rows."
     )
+
+
+def check_pixel_range(low: float, high: float) -> None:
+    """Check that single precision can tell pixel values of a range apart.
+
+    Parameters
+    ----------
+    low, high : float
+        Smallest and largest value of the images to learn from.
+
+    Raises
+    ------
+    InvalidInputError
+        If the values are too large, or differ too little although not all are equal.
+    """
+    size, span = max(-low, high), high - low
+    if size > _MAX_LEARNED_PIXEL or 0 < span < max(_MIN_PIXEL_SPAN, _MIN_RELATIVE_PIXEL_SPAN * size):
+        raise InvalidInputError(
+            f"Pixel values to learn from must lie between {-_MAX_LEARNED_PIXEL:g} and {_MAX_LEARNED_PIXEL:g}, and their "
+            f"range must be at least {_MIN_PIXEL_SPAN:g} and 1/65536 of the largest, got {low:.9g} to {high:.9g}. Rescale "
+            "the images, or subtract an offset from all of them."
+        )
 
 
 def _check_shape(data: Data, max_side: int) -> None:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from egbad.data.column_types import CATEGORY
 from egbad.preprocessing.column_encoder import ColumnEncoder, TableEncoder
-from egbad.preprocessing.image_encoder import ImageEncoder
-from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, ENCODED_LIMIT, UNSCALED_LIMIT, Encoder, RowEncoder
+from egbad.preprocessing.image_encoder import ENCODED_LIMIT, ImageEncoder
+from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, UNSCALED_LIMIT, Encoder, RowEncoder
 
 
 class TableEncoderGraph(nn.Module):
@@ -144,6 +144,7 @@ class ImageEncoderGraph(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Encode images (n, h, w) or (n, c, h, w) -> (n, c, h, w)."""
         u = (x - float(np.float32(self.low))) * float(np.float32(2 / (self.high - self.low))) - 1.0
+        u = u.clamp(-ENCODED_LIMIT, ENCODED_LIMIT)
         return u if self.channels else u.unsqueeze(1)
 
     def decode(self, u: Tensor) -> Tensor:

@@ -342,9 +342,8 @@ class OnnxScorer(Scorer):
             ) from error
         except (TypeError, ValueError, binascii.Error) as error:
             raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
-        self.metadata_ = metadata
+        self.metadata_, self.pixel_scale_ = metadata, PixelScale.from_state(metadata.pixel_scale)
         self.kind_, self.shape_, self.normal_label_ = metadata.kind, metadata.shape, metadata.normal_label
-        self.pixel_scale_ = PixelScale.from_state(metadata.pixel_scale)
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
         self.column_roles_ = ColumnRoles.from_json(metadata.roles)
         self.category_labels_ = labels_from_json(metadata.category_labels)
@@ -357,7 +356,8 @@ class OnnxScorer(Scorer):
 
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:
         """Return outputs by name for numbers (n, ...), computed in chunks of one shape."""
-        x = np.ascontiguousarray(x, dtype=self._dtype)
+        with np.errstate(over="ignore"):  # the graph clips pixels, also infinite ones
+            x = np.ascontiguousarray(x, dtype=self._dtype)
         size = self._small_size if len(x) <= self._small_size else _CHUNK_SIZE[self.kind_]
 
         def run_chunk(start: int) -> list[Array]:

@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, State
 
+ENCODED_LIMIT = 1e6  # encoded values are clipped to it: larger ones would lose precision and carry no information
+
 
 class ImageEncoder:
     """Scale images to [-1, 1].
@@ -40,7 +42,7 @@ class ImageEncoder:
         """
         self.low, self.high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
         if self.high <= self.low:
-            self.high = self.low + 1.0
+            self.high = self.low + max(1.0, abs(self.low) / 2**16)  # other than `low`, also in single precision
         self.channels = x.ndim == 4
         return self
 
@@ -55,7 +57,9 @@ class ImageEncoder:
         -------
         ndarray of shape (n, c, h, w)
         """
-        u = (x.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - np.float32(1)
+        with np.errstate(over="ignore"):  # infinity is clipped, too
+            u = (x.astype(np.float32) - np.float32(self.low)) * np.float32(2 / (self.high - self.low)) - np.float32(1)
+        np.clip(u, -ENCODED_LIMIT, ENCODED_LIMIT, out=u)
         encoded: NDArray[np.float32] = u if self.channels else u[:, None]
         return encoded
 

@@ -11,11 +11,10 @@ from egbad.arrays import Array, State
 from egbad.data.column_types import BOOLEAN, NUMBER
 from egbad.errors import InvalidInputError, unknown
 from egbad.preprocessing.column_encoder import TableEncoder
-from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
+from egbad.preprocessing.image_encoder import ENCODED_LIMIT, IdentityEncoder, ImageEncoder
 
 SCALINGS = ("standard", "robust", "minmax", "none")
 CENTRED_SCALINGS = ("standard", "robust")  # scalings to a centre of 0 and a deviation of 1
-ENCODED_LIMIT = 1e6  # scaled values are clipped to it: larger ones would lose precision and carry no information
 UNSCALED_LIMIT = (
     1e12  # unscaled values are clipped to it: what networks make of its square is finite in single precision
 )
@@ -146,7 +145,7 @@ class RowEncoder:
         """
         x = self._encode_types(x)
         if self.scaling == "none":
-            return self._fill_missing(np.asarray(np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT), dtype=np.float32))
+            return self._fill_missing(np.asarray(_clip_unscaled(x), dtype=np.float32))
         # torch is faster here than NumPy and gives the same bits.
         centre, unit = (torch.tensor(values) for values in self._centre_and_unit())
         encoded = torch.empty(x.shape, dtype=torch.float32)
@@ -188,7 +187,7 @@ class RowEncoder:
         """
         if self.scaling in CENTRED_SCALINGS:
             return np.zeros(self.width, dtype=np.float32)
-        u = self.mean if self.scaling == "minmax" else self.low + self.span * self.mean
+        u = self.mean if self.scaling == "minmax" else _clip_unscaled(self.low + self.span * self.mean)
         return np.asarray(u, dtype=np.float32)
 
     def training_range(self) -> tuple[Array, Array]:
@@ -204,7 +203,7 @@ class RowEncoder:
             return low, high
         if self.scaling == "minmax":
             return edges
-        low, high = (np.where(self.log, np.expm1(edge), edge) for edge in (self.low, self.low + self.span))
+        low, high = (np.expm1(edge, where=self.log, out=edge.copy()) for edge in (self.low, self.low + self.span))
         return low, high
 
     def missing_values(self) -> Array:
@@ -216,7 +215,8 @@ class RowEncoder:
         -------
         ndarray of shape (width,)
         """
-        return np.asarray(self.training_range()[1] + UNSEEN_MISSING_DEVIATIONS * self.standard_deviation())
+        beyond = self.training_range()[1] + UNSEEN_MISSING_DEVIATIONS * self.standard_deviation()
+        return np.asarray(_clip_unscaled(beyond) if self.scaling == "none" else beyond)
 
     def standard_deviation(self) -> Array:
         """Return the standard deviation of each column in training, or its robust estimate, in encoded units.
@@ -298,10 +298,15 @@ class RowEncoder:
         return u
 
 
+def _clip_unscaled(x: Array) -> Array:
+    return np.clip(x, -UNSCALED_LIMIT, UNSCALED_LIMIT)
+
+
 def _heavy_tailed(x: Array) -> NDArray[np.bool_]:
     """Return the columns of non-negative whole numbers over several orders of magnitude."""
     is_count = (x == np.floor(x)).all(axis=0) & (x.min(axis=0) >= 0)
-    is_heavy = x.max(axis=0) >= np.maximum(10, _HEAVY_TAIL_RATIO * (x.mean(axis=0) + x.std(axis=0)))
+    mean, deviation = x.mean(axis=0, dtype=np.float64), x.std(axis=0, dtype=np.float64)
+    is_heavy = x.max(axis=0) >= np.maximum(10, _HEAVY_TAIL_RATIO * (mean + deviation))
     return np.asarray(is_count & is_heavy, dtype=np.bool_)
 
 

@@ -10,7 +10,7 @@ from egbad.data import ColumnTypes, Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import sample_shape
-from egbad.data.validation import check_column_names, check_range
+from egbad.data.validation import check_column_names, check_pixel_range, check_range
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_column_mask
@@ -84,6 +84,8 @@ class InputMixin(Scorer):
         self.kind_ = "rows" if data.x.ndim == 2 else "images"
         self.shape_ = sample_shape(data.x)
         self.pixel_scale_ = PixelScale.of(data.x) if self.kind_ == "images" else None
+        if self.pixel_scale_ is not None:
+            check_pixel_range(self.pixel_scale_.low, self.pixel_scale_.high)
         self.remember_columns(data.columns, data.column_types, data.category_labels)
         self.column_roles_, self.csv_dialect_ = data.roles, data.dialect
         return data

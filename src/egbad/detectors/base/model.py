@@ -137,7 +137,7 @@ class Model(nn.Module, Generic[T]):
         shares = (gradient * (x - expected)).flatten(2)
         missing = (total(terms) - base - shares.sum(2)).unsqueeze(2)
         sizes = shares.abs() + 1e-12
-        shares = shares + missing * sizes / sizes.sum(2, keepdim=True)
+        shares = shares + missing * (sizes / sizes.sum(2, keepdim=True))  # a product of both could overflow
         return ModelAttribution(shares.view_as(x), expected, terms)
 
     # -- members -----------------------------------------------------------------------------------------------------
