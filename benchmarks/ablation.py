@@ -2,7 +2,7 @@
 
     python benchmarks/ablation.py --seeds 3 --jobs 2
 
-Each run is one JSON line. An interrupted run resumes where it stopped; `benchmarks/tables.py` prints the tables.
+Each run is one JSON line. An interrupted run resumes where it stopped; `benchmarks/tables.py` makes the table.
 """
 
 import argparse

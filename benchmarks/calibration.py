@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import Line, append_line, clean_tasks, read_lines
+from common import clean_tasks
+from lines import Line, append_line, read_lines
 from numpy.typing import NDArray
 from scipy.stats import betabinom
 

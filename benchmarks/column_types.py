@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import Line, append_line
+from lines import Line, append_line
 
 from egbad import datasets
 from egbad.arrays import map_unique_rows

@@ -4,7 +4,7 @@
 
 A fraction of the training rows of each clean split is replaced by anomalies from the test half, which are removed from the
 test rows. Both detectors train with and without trimming; the trimmed fraction is the one that was best among cuts of 10 to
-50 percent. An interrupted run resumes where it stopped; `benchmarks/tables.py` prints the table.
+50 percent. An interrupted run resumes where it stopped; `benchmarks/tables.py` makes the table.
 """
 
 import argparse

@@ -21,7 +21,8 @@ from statistics import median
 
 import numpy as np
 from column_types import with_categories
-from common import Line, clean_tasks
+from common import clean_tasks
+from lines import Line
 from numpy.typing import NDArray
 
 from egbad import datasets

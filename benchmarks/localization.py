@@ -15,7 +15,8 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from common import Line, clean_tasks
+from common import clean_tasks
+from lines import Line
 
 from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled

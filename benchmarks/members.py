@@ -2,7 +2,7 @@
 
     python benchmarks/members.py --jobs 2
 
-An interrupted run resumes where it stopped; `benchmarks/tables.py` prints the table.
+An interrupted run resumes where it stopped; `benchmarks/tables.py` makes the table.
 """
 
 import argparse

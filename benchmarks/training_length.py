@@ -5,7 +5,7 @@
 
 The largest limit runs first. If early stopping ends a run before the default limit, any larger limit gives the same bits
 (`tests/detectors/test_egbad.py` checks that), so the smaller limits are only run for the other tasks. An interrupted run
-resumes where it stopped; `benchmarks/tables.py` prints the table.
+resumes where it stopped; `benchmarks/tables.py` makes the table.
 """
 
 import argparse

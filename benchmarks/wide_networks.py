@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import Line, append_line, clean_tasks
+from common import clean_tasks
+from lines import Line, append_line
 
 from egbad import EGBAD, Blend, TrainingConfig
 from egbad.errors import CalibrationWarning, HealthWarning

@@ -21,7 +21,14 @@ def test_precision_and_recall_must_fit_the_f1_and_the_rule():
     by_label = {figure.label: figure for figure in published_figures("kdd99")}
     assert by_label["dagmm"].remarks(0.1969) == []
     assert "its precision and recall give an F1 of 0.853" in by_label["anogan"].remarks(0.1969)
-    assert "recall / precision is 1.042" in by_label["egbad-sigma"].remarks(0.1969)[0]
+    assert "recall / precision is 1.042" in by_label["egbad-sigma"].remarks(0.1969)[1]
+
+
+def test_a_quoted_value_with_an_unverified_spread_says_so():
+    by_label = {figure.label: figure for figure in published_figures("kdd99")}
+    assert by_label["egbad-sigma"].remarks(None)[0] == "spread unverified"
+    assert by_label["egbad"].remarks(None)[0] == "unverified"
+    assert "spread unverified" not in by_label["dagmm"].remarks(None)
 
 
 def test_every_figure_belongs_to_a_task_and_lies_between_zero_and_one():
