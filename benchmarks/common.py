@@ -32,9 +32,9 @@ class BriefRunLog(RunLog):
         return super().add(job, kept)
 
 
-def run_pending(jobs: Iterable[Job], log: RunLog, workers: int) -> None:
-    """Run the jobs that the log does not hold yet, with a progress bar."""
+def run_pending(jobs: Iterable[Job], log: RunLog, workers: int, timeout: float | None = None) -> None:
+    """Run the jobs that the log does not hold yet, with a progress bar and at most so many seconds each."""
     jobs = list(jobs)
     with progress("Runs", len(runner.pending_jobs(jobs, log)), unit="runs") as advance:
         on_record: Callable[[RunRecord], None] = lambda line: advance(1)  # noqa: E731
-        runner.run_jobs(jobs, log, n_workers=workers, on_record=on_record)
+        runner.run_jobs(jobs, log, n_workers=workers, timeout=timeout, on_record=on_record)

@@ -177,6 +177,9 @@ def test_a_member_has_the_same_bits_alone_and_among_others(name, draw):
             assert np.array_equal(three.score_terms(new)[term][:n], mean), "a score is the mean over members"
             spread = sum(values.double() for values in stacked_terms.values())[:, :n].std(0).numpy()
             assert three.score_spread(new) == pytest.approx(spread)
+        own = three.member_score_terms(new)[term]
+        assert own.shape == (3, 9)
+        assert np.array_equal(own[:, :n], stacked.double()[:, :n].numpy())
     assert three.score_spread(new).shape == (9,)
     with pytest.raises(InvalidInputError, match="score_spread needs at least two members"):
         one.score_spread(new)

@@ -11,7 +11,7 @@ from egbad.detectors.base.ensemble_scores import (
     mean_loss,
     mean_reconstruction,
     mean_terms,
-    score_spread,
+    member_terms,
 )
 from egbad.training import EarlyStopping, TrainingConfig
 
@@ -40,14 +40,15 @@ def test_mean_terms_add_up_to_the_mean_score_of_the_members(ensemble):
     np.testing.assert_allclose(sum(terms.values()), scores_of(*ensemble).mean(0), rtol=1e-6)
 
 
-def test_the_spread_is_the_standard_deviation_of_the_members_scores(ensemble):
-    np.testing.assert_allclose(score_spread(*ensemble), scores_of(*ensemble).std(0, ddof=1), rtol=1e-6)
+def test_terms_of_the_members_add_up_to_their_scores(ensemble):
+    terms = member_terms(*ensemble)
+    np.testing.assert_array_equal(sum(terms.values()), scores_of(*ensemble))
 
 
 def test_attributions_add_up_to_the_mean_score(ensemble):
     found = mean_attribution(*ensemble)
     np.testing.assert_allclose(found.base + found.shares.sum(1), scores_of(*ensemble).mean(0), rtol=1e-6)
-    np.testing.assert_allclose(found.spread, score_spread(*ensemble), rtol=1e-6)
+    np.testing.assert_allclose(found.spread, scores_of(*ensemble).std(0, ddof=1), rtol=1e-6)
     np.testing.assert_allclose(found.expected, mean_reconstruction(*ensemble), rtol=1e-5, atol=1e-6)
 
 

@@ -12,8 +12,8 @@ from egbad.explain.explanation import Attribution
 from egbad.training.health import tie_probes, tied_members
 
 
-def score_spread(runner: ModelRunner, x: Encoded) -> Floats:
-    """Return the standard deviation of the members' scores.
+def member_terms(runner: ModelRunner, x: Encoded) -> dict[str, Floats]:
+    """Return the score terms of every member.
 
     Parameters
     ----------
@@ -23,9 +23,10 @@ def score_spread(runner: ModelRunner, x: Encoded) -> Floats:
 
     Returns
     -------
-    ndarray of shape (n,)
+    dict of str to ndarray of shape (K, n)
     """
-    return _spread(runner.terms(x))
+    batches = runner.terms(x)
+    return {name: torch.cat([terms[name] for terms in batches], dim=1).cpu().numpy() for name in batches[0]}
 
 
 def mean_terms(runner: ModelRunner, x: Encoded) -> dict[str, Floats]:

@@ -23,9 +23,9 @@ from egbad.detectors.base.ensemble_scores import (
     mean_loss,
     mean_reconstruction,
     mean_terms,
-    score_spread,
 )
 from egbad.detectors.base.inputs import Encoded
+from egbad.detectors.base.member_scores import MemberScoresMixin
 from egbad.detectors.base.model import Model
 from egbad.detectors.base.settings import T
 from egbad.detectors.base.threads import call_after_fork, one_thread
@@ -67,7 +67,7 @@ def _validation_candidates(digests: Digests, earlier: Detector[Any] | None, seed
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TorchDetector(Detector[T]):
+class TorchDetector(MemberScoresMixin, Detector[T]):
     """A detector whose networks are trained in steps.
 
     A method defines `model_type`, the networks with their losses and score terms. This class trains an ensemble of
@@ -264,32 +264,6 @@ class TorchDetector(Detector[T]):
         """
         expected = self._expected(self.encoder_.encode(self.check_input(X).x))
         return self._to_user_units(np.asarray(self.encoder_.decode(expected)))
-
-    def score_spread(self, X: Any) -> Floats:
-        """Return the standard deviation of the members' scores of each row or image.
-
-        A score is not reliable if its spread is large compared with the differences between scores.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-
-        Raises
-        ------
-        InvalidInputError
-            If there is only one member, or X does not match the fitted detector.
-        """
-        if self.members < 2:
-            raise InvalidInputError(f"score_spread needs at least two members, got members={self.members}.")
-
-        def spread(batch: Array) -> Floats:
-            return score_spread(self._runner, self._clip(self.encoder_.encode(batch)))
-
-        return np.concatenate(self._map_batches(spread, self.check_input(X).x))
 
     def _map_batches(self, work: Callable[[Array], R], x: Array) -> list[R]:
         """Apply a function to batches of rows or images x (n, ...), at least one for each thread.
