@@ -145,6 +145,10 @@ class ColumnsWarning(UserWarning):
     """Columns that a detector does not use, or that are matched by name because their order differs."""
 
 
+class DataQualityWarning(UserWarning):
+    """Columns of training rows that make a detector useless, such as ids."""
+
+
 class HealthWarning(UserWarning):
     """A problem of training that leaves usable but poor weights."""
 

@@ -145,3 +145,26 @@ def test_a_model_that_cannot_be_saved_can_be_resumed(folder, tmp_path, monkeypat
     ):
         fit_here(job(Source(str(folder / "normal.npz")), tmp_path / "m.egbad", detector=detector))
     assert Checkpoints(tmp_path / "m.egbad.checkpoints").exist()
+
+
+@pytest.mark.parametrize("command", ["fit", "detect"])
+def test_columns_that_cannot_be_learned_are_named(command, run, write_csv, tmp_path):
+    a = np.random.default_rng(0).normal(size=60)
+    columns = {"key": np.arange(60), "a": a, "unit": ["cm"] * 60, "none": [None] * 60}
+    path = write_csv(tmp_path / "t.csv", columns)
+    out = ("--out", tmp_path / "m.egbad", "--alpha", "0.1") if command == "fit" else ("--folds", "2")
+    command = (command, path, *out[: 2 if command == "detect" else 4], "--detector", "pca", "--set", "alpha=0.3")
+    done = run(*command)
+    assert done.code == 0, done.err
+    assert done.err.count("Columns with one value in all rows: 'unit'.") == 1
+    assert done.err.count("Columns without any value: 'none'.") == 1
+    assert done.err.count("Columns that look like ids, with a different value in each row: 'key'.") == 1
+    done = run(*command, "--id-column", "key", "--drop", "unit", "--drop", "none")
+    assert done.code == 0 and "Columns" not in done.err.replace("Columns │", "")
+
+
+def test_a_table_of_constants_gets_one_sentence(run, write_csv, tmp_path):
+    path = write_csv(tmp_path / "t.csv", {"a": [1.0] * 60, "b": ["x"] * 60})
+    done = run("fit", path, "--out", tmp_path / "m.egbad", "--detector", "knn", "--alpha", "0.3")
+    assert done.code == 0 and "category, 1 level " in done.out
+    assert done.err.count("constant") == 1 and "one value" not in done.err

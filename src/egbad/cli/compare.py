@@ -2,6 +2,7 @@
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_column_options
 from egbad.cli.command_line import command_line
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
@@ -26,6 +27,7 @@ app = typer.Typer()
 
 @app.command()
 @with_csv_options
+@with_column_options
 def compare(
     context: typer.Context,
     data: DataSource,
@@ -40,6 +42,7 @@ def compare(
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare detectors on your own data, with or without labels.
@@ -52,7 +55,7 @@ def compare(
     from egbad.cli import inputs, run_benchmark
 
     run_benchmark.compare(
-        inputs.Source(data, label_column, image_size, data_dir, csv=csv),
+        inputs.Source(data, label_column, image_size, data_dir, csv=csv, columns=inputs.column_selection(selection)),
         normal,
         detectors=split_names(detectors),
         seeds=seeds,

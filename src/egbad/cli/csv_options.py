@@ -1,16 +1,16 @@
 """Options that set the dialect of CSV files, and data from standard input."""
 
-import inspect
 import shutil
 import sys
 from collections.abc import Callable
 from contextlib import nullcontext
-from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import typer
+
+from egbad.cli.option_groups import add_options
 
 _PANEL = "CSV files (found out by default)"
 _STDIN = ("-", "/dev/stdin")
@@ -78,20 +78,14 @@ def with_csv_options(command: Callable[..., None]) -> Callable[..., None]:
     callable
         Function for Typer, with a parameter for each option instead.
     """
-    added = inspect.signature(_options).parameters
-    own = {name: parameter for name, parameter in inspect.signature(command).parameters.items() if name != "csv"}
+    return add_options(command, _options, "csv", _build)
 
-    @wraps(command)
-    def run(**arguments: Any) -> None:
-        from egbad.data.csv_options import CsvOptions  # imports pyarrow, which 'egbad --help' does not need
 
-        given = {name: arguments.pop(name) for name in added}
-        command(**arguments, csv=CsvOptions(**given | {"missing": tuple(given["missing"] or ())}).check())
+def _build(missing: list[str] | None, **given: Any) -> Any:
+    """Return the options as a `CsvOptions`."""
+    from egbad.data.csv_options import CsvOptions  # imports pyarrow, which 'egbad --help' does not need
 
-    parameters = [*own.values(), *added.values()]
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-    run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    return run
+    return CsvOptions(**given, missing=tuple(missing or ())).check()
 
 
 def spool_stdin(context: typer.Context, given: str | None) -> str | None:

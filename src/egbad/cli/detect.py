@@ -1,9 +1,11 @@
 """The command `egbad detect`."""
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_output_column_options
 from egbad.cli.options import (
     AsJson,
     ColumnTypesFile,
@@ -35,6 +37,7 @@ Folds = Annotated[int, typer.Option(min=2, help="Number of models. Each scores t
 
 
 @app.command()
+@with_output_column_options
 def detect(
     data: DataSource,
     out: ScoreOutput = None,
@@ -51,6 +54,7 @@ def detect(
     tile: TileSize = None,
     skip_unreadable: SkipUnreadable = False,
     data_dir: DataDir = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the anomalies among the rows of one table or the images of one folder, without normal data to learn from.
@@ -62,8 +66,9 @@ def detect(
     check_outputs({"--out": out}, {"DATA": data, "--columns": columns}, data_dir)
     from egbad.cli import inputs, run_detect
 
+    source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
     request = run_detect.DetectRequest(
-        source=inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile),
+        source=replace(source, columns=inputs.column_selection(selection)),
         out=out,
         detector=detector,
         settings=settings,

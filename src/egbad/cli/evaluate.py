@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_column_options
 from egbad.cli.command_line import command_line
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import AsJson, DataDir, DataSource, ImageSize, LabelColumn, ModelFile, NormalLabel
@@ -30,6 +31,7 @@ HtmlReport = Annotated[Path | None, typer.Option(metavar="FILE", help="Write an 
 
 @app.command()
 @with_csv_options
+@with_column_options
 def evaluate(
     context: typer.Context,
     model: ModelFile,
@@ -42,6 +44,7 @@ def evaluate(
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well a model separates anomalies from normal rows in labelled data.
@@ -58,7 +61,8 @@ def evaluate(
     from egbad.cli import inputs, run_evaluate
 
     criterion = None if choose is None else run_evaluate.ThresholdCriterion.parse(choose)
-    source = inputs.Source(data, label_column, image_size, data_dir, csv=csv)
+    columns = inputs.column_selection(selection)
+    source = inputs.Source(data, label_column, image_size, data_dir, csv=csv, columns=columns)
     evaluation = run_evaluate.evaluate(model, source, normal, criterion)
     if report is not None:
         run_evaluate.write_report(evaluation, report, command_line(context))

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_column_options
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
@@ -59,6 +60,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print neither progress nor
 
 @app.command()
 @with_csv_options
+@with_column_options
 def fit(
     data: DataSource,
     out: ModelOutput,
@@ -82,6 +84,7 @@ def fit(
     workers: Workers = None,
     quiet: Quiet = False,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Learn from normal rows or images, and write a model file.
@@ -98,7 +101,7 @@ def fit(
     options = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     learner = parameters.create_detector(detector, settings, options, tile)
     source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
-    source = replace(source, csv=csv)
+    source = replace(source, csv=csv, columns=inputs.column_selection(selection))
     job = run_fit.FitJob(learner, source, out, normal, max_rows, seed, init_from, resume, checkpoint_every)
     result = run_fit.fit_on_ray(job, workers) if engine == "ray" else run_fit.fit_here(job)
     if result is not None and not quiet:

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any
 
 import numpy as np
@@ -13,15 +13,18 @@ import pyarrow as pa
 from egbad.arrays import Array
 from egbad.cli.output import count_of, json_lines, note
 from egbad.data import Data
+from egbad.data.column_roles import ALL_COLUMNS, ColumnSelection
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, category_code, category_text
 from egbad.data.csv_options import CsvDialect
 from egbad.data.csv_values import parse_cells
 from egbad.data.times import TIME_OF_DAY, parse_time, time_zone
 from egbad.errors import EgbadError, InvalidInputError, shorten
 from egbad.scoring import calibration
+from egbad.scoring.score_tables import SCORE_COLUMNS, check_carried_names
 from egbad.scoring.scorer import Scorer
 
 ID = "id"  # key whose value is repeated in the answer
+_ANSWER_KEYS = (*SCORE_COLUMNS, "error", "line")
 MAX_LINE_BYTES = 2**24  # a longer line is answered by an error: memory stays bounded
 _MAX_MESSAGE = 300  # characters of a message
 _MAX_NAMES = 20  # names of columns in a message
@@ -33,6 +36,7 @@ def answer_rows(
     *,
     terms: bool,
     missing: Sequence[str] = (),
+    columns: ColumnSelection = ALL_COLUMNS,
     max_line_bytes: int = MAX_LINE_BYTES,
 ) -> None:
     """Answer every line of stdin with one line of JSON on stdout, at once. Blank lines are skipped.
@@ -50,17 +54,21 @@ def answer_rows(
     missing : sequence of str
         Texts and numbers that stand for a missing value, besides null and NaN. By default those of the CSV file that the
         scorer was fitted on.
+    columns : ColumnSelection
+        Keys to repeat in the answer, and keys to ignore. Those that the scorer knows are added.
     max_line_bytes : int, default=2**24
         Longer lines are not read.
 
     Raises
     ------
     InvalidInputError
-        If the scorer was fitted on images.
+        If the scorer was fitted on images, or a key to repeat has the name of a key of the answer.
     """
     if scorer.kind_ != "rows":
         raise InvalidInputError("--follow reads rows, but this model scores images. Name a folder of images as DATA.")
-    reader = _RowReader(scorer, _MissingMarks.find(scorer.csv_dialect_ or CsvDialect(), missing))
+    columns = replace(columns, roles=scorer.column_roles_.updated(columns.roles), features=scorer.columns_)
+    check_carried_names((*columns.roles.ids, *(columns.kept or ())), _ANSWER_KEYS)
+    reader = _RowReader(scorer, _MissingMarks.find(scorer.csv_dialect_ or CsvDialect(), missing), columns)
     n_scored = n_failed = n_flagged = 0
     with json_lines() as print_line:
         for number, line in enumerate(_read_lines(sys.stdin.buffer, max_line_bytes), 1):
@@ -97,10 +105,11 @@ def _answer_line(reader: "_RowReader", line: bytes | None, threshold: float, ter
     answer: dict[str, Any] = {}
     try:
         values = _parse_line(line)
-        if isinstance(values, dict) and ID in values:
-            answer[ID] = _check_id(values[ID])
-            if ID not in (reader.scorer.columns_ or ()):
-                del values[ID]
+        if isinstance(values, dict):
+            repeated = reader.repeated_names(values)
+            answer |= {name: _check_id(name, values[name]) for name in repeated}
+            known = {*repeated, *reader.columns.roles.names} - {*(reader.scorer.columns_ or ())}
+            values = {name: value for name, value in values.items() if name not in known}
         return answer | _score_row(reader.scorer, reader.parse_row(values), threshold, terms)
     except EgbadError as error:
         message = " ".join(str(error).split())
@@ -135,10 +144,10 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return values
 
 
-def _check_id(value: Any) -> Any:
-    """Return an id that JSON can hold."""
+def _check_id(name: str, value: Any) -> Any:
+    """Return a value of a key that is repeated in the answer."""
     if isinstance(value, dict | list) or (isinstance(value, float) and not math.isfinite(value)):
-        raise InvalidInputError(f"The key '{ID}' must hold a text or a number, got {_show(value)}.")
+        raise InvalidInputError(f"The key '{shorten(name)}' must hold a text or a number, got {_show(value)}.")
     return value
 
 
@@ -186,13 +195,20 @@ class _RowReader:
     ----------
     scorer : Scorer
     missing : _MissingMarks
+    columns : ColumnSelection
     unused : dict
         Names that are no columns, a few at most.
     """
 
     scorer: Scorer
     missing: _MissingMarks
+    columns: ColumnSelection
     unused: dict[str, None] = field(default_factory=dict)
+
+    def repeated_names(self, values: dict[str, Any]) -> list[str]:
+        """Return the keys of an object that its answer repeats, as far as the answer has none of that name."""
+        names = dict.fromkeys((ID, *self.columns.carried_among([*values])))
+        return [name for name in names if name in values and name not in _ANSWER_KEYS]
 
     def parse_row(self, values: Any) -> Array:
         """Convert an object by column names, or a list in the order of the columns, to an array of shape (n_features,)."""

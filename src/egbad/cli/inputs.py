@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from egbad import data
 from egbad.arrays import Array
+from egbad.cli.column_options import ColumnOptions
 from egbad.cli.output import note_all
 from egbad.data import BatchSizes, ColumnTypes, Data, Stream
-from egbad.data.column_roles import ALL_COLUMNS, ROLES, ColumnSelection
+from egbad.data.column_roles import ALL_COLUMNS, ROLES, ColumnRoles, ColumnSelection
 from egbad.data.column_selection import separate_roles
 from egbad.data.column_types import check_column_types
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
@@ -149,6 +150,13 @@ class Source:
                 )
         found = datasets.load(self.given, self.data_dir)
         return separate_roles(Data(found.x, found.columns, labels=found.labels), self._selected_columns())
+
+
+def column_selection(options: ColumnOptions) -> ColumnSelection:
+    """Return the selection of columns that options of the command line describe; the columns must exist."""
+    roles = ColumnRoles(options.ids, options.dropped)
+    required = (*options.ids, *options.dropped, *(options.kept or ()))
+    return ColumnSelection(roles, kept=options.kept, required=required)
 
 
 def training_source(

@@ -61,7 +61,8 @@ LabelColumn = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Column that holds the labels; a key of a .npz file; 'folder' for images sorted into folders.",
+        help="Column that holds the labels; a key of a .npz file; 'folder' for images sorted into folders. The model "
+        "remembers the column that 'egbad fit' was given.",
     ),
 ]
 NormalLabel = Annotated[str | None, typer.Option(metavar="LABEL", help="Label of the normal rows.")]
@@ -70,7 +71,7 @@ ColumnTypesFile = Annotated[
     typer.Option(
         metavar="FILE",
         help="JSON object of column names and types (number, boolean, category or time), for columns whose type in the "
-        "file is not the right one.",
+        "file is not the right one, or roles (id, ignore or label).",
     ),
 ]
 ImageSize = Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_column_options
 from egbad.cli.command_line import command_line
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
@@ -32,6 +33,7 @@ Language = Annotated[str, typer.Option(metavar="en|ja", help="Language of the re
 
 @app.command()
 @with_csv_options
+@with_column_options
 def report(
     context: typer.Context,
     model: ModelFile,
@@ -45,6 +47,7 @@ def report(
     skip_unreadable: SkipUnreadable = False,
     data_dir: DataDir = None,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Report what a model finds in data: what is flagged, why, and what flagged rows have in common.
@@ -55,7 +58,10 @@ def report(
     check_outputs({"--out": out}, {"MODEL": model, "DATA": data}, data_dir)
     from egbad.cli import inputs, run_report
 
-    source = inputs.Source(data, label_column, image_size, data_dir, skip_unreadable=skip_unreadable, csv=csv)
+    columns = inputs.column_selection(selection)
+    source = inputs.Source(
+        data, label_column, image_size, data_dir, None, None, skip_unreadable, csv=csv, columns=columns
+    )
     run_report.report(
         model,
         source,

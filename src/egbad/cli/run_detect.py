@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 
 from egbad.cli.inputs import Source
-from egbad.cli.output import count_of, note, note_skipped, print_json
+from egbad.cli.output import count_of, note, note_all, note_skipped, print_json
 from egbad.cli.parameters import create_detector
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
 from egbad.data import Data, take_rows
+from egbad.data.quality import find_uninformative
 from egbad.data.validation import check_column_names
 from egbad.detection import detect
 from egbad.detectors.base import Detection
 from egbad.errors import InvalidInputError
-from egbad.scoring.score_tables import Columns, OutputColumns, score_columns
+from egbad.scoring.score_tables import Columns, OutputColumns, join_columns, score_columns, take_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +57,7 @@ def run_detect(request: DetectRequest) -> None:
     )
     data = request.source.read()
     check_column_names(request.source.column_types, data)
+    note_all(find_uninformative(data).notes())
     if data.labels is not None:
         note("The labels of the data are not used.")
     found = detect(
@@ -92,7 +94,7 @@ def detection_columns(data: Data, found: Detection, *, terms: bool, n_reasons: i
         files = None if data.files is None else tuple(data.files[i] for i in fold.rows.tolist())
         parts.append(score_columns(fold.detector, replace(take_rows(data, fold.rows), files=files), output))
     order = np.argsort(np.concatenate([fold.rows for fold in found.folds_]))
-    columns = {name: np.concatenate([part[name] for part in parts])[order] for name in parts[0]}
+    columns = take_columns(join_columns(parts), order)
     if "row" in columns:
         columns["row"] = data.first_row + np.arange(len(order))
     return columns | {"p_value": found.p_values_}

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad.cli.inputs import Source, is_normal, label_names
-from egbad.cli.output import note, note_skipped, print_json, silenced
+from egbad.cli.output import note, note_all, note_skipped, print_json, silenced
 from egbad.cli.tables import print_table, print_values
 from egbad.data import Data, Stream, sample
+from egbad.data.quality import find_uninformative
 from egbad.data.validation import check_column_names
 from egbad.detectors import registry
 from egbad.detectors.base import Detector
@@ -131,6 +132,7 @@ def _training_rows(job: FitJob) -> Data:
     if job.source.patch_size is not None and rows.x.ndim == 2:
         raise InvalidInputError("--tile is for images, but DATA holds rows. Omit it.")
     note_skipped(rows.unreadable)
+    note_all(find_uninformative(rows).notes())
     return rows
 
 

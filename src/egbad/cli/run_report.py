@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from egbad.arrays import Floats
 from egbad.cli.inputs import Source
 from egbad.cli.output import note, note_skipped, print_json
 from egbad.data import Data, Stream
+from egbad.data.arrow_columns import carried_cells
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
@@ -119,8 +121,8 @@ class HighestScores:
     def add(self, batch: Data, scores: Floats) -> None:
         """Add a batch and its scores of shape (n_samples,)."""
         best = np.argsort(-scores, kind="stable")[: self.max_rows]
-        rows = replace(batch, x=batch.x[best], labels=None)
-        locations = [_locate(batch, i) for i in best.tolist()]
+        rows = replace(batch, x=batch.x[best], labels=None, carried=None)
+        locations = _locate(batch, best)
         if self.data is None:
             self.data, self.scores, self.locations = rows, scores[best], locations
             return
@@ -144,9 +146,16 @@ class HighestScores:
         return replace(self.data, files=None, first_row=0, source=None)
 
 
-def _locate(batch: Data, i: int) -> RowLocation:
-    """Return the file, and the row in it, of the i-th row or image of a batch."""
-    return RowLocation(file=batch.files[i]) if batch.files else RowLocation(batch.source, batch.first_row + i)
+def _locate(batch: Data, positions: NDArray[np.intp]) -> list[RowLocation]:
+    """Return the file, the row in it and the ids of some rows or images of a batch."""
+    if batch.files:
+        return [RowLocation(file=batch.files[i]) for i in positions.tolist()]
+    ids = [dict[str, Any]() for _ in positions]
+    if batch.carried is not None:
+        carried = batch.carried.take(positions)
+        cells = [carried_cells(carried[name]) for name in carried.column_names]
+        ids = [dict(zip(carried.column_names, row, strict=True)) for row in zip(*cells, strict=True)]
+    return [RowLocation(batch.source, batch.first_row + i, own) for i, own in zip(positions.tolist(), ids, strict=True)]
 
 
 def write_findings(findings: FindingsReport, path: Path, language: str) -> None:

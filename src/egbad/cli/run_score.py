@@ -6,11 +6,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from egbad.arrays import Array
+from egbad.cli.column_options import DEFAULT_COLUMN_OPTIONS, ColumnOptions
 from egbad.cli.follow import answer_rows
-from egbad.cli.inputs import Source
+from egbad.cli.inputs import Source, column_selection
 from egbad.cli.output import count_of, note, note_skipped, print_json
 from egbad.cli.output_check import check_output_folder, check_outputs
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
@@ -23,10 +21,8 @@ from egbad.output_files import locked_folder
 from egbad.progress import progress
 from egbad.scoring import calibration
 from egbad.scoring.score_files import FIRST_PART, ScoreFolder, count_rows, write_scores
-from egbad.scoring.score_tables import OutputColumns, score_columns
+from egbad.scoring.score_tables import Columns, OutputColumns, join_columns, score_columns
 from egbad.scoring.scorer import Scorer
-
-Columns = dict[str, Array]  # a table of scores: columns of shape (n_samples,)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +45,7 @@ class ScoreRequest:
     data_dir: Path | None
     batch_size: int | None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
+    columns: ColumnOptions = DEFAULT_COLUMN_OPTIONS
     as_json: bool
 
     @property
@@ -99,7 +96,8 @@ def run_score(request: ScoreRequest) -> None:
         calibration.warn_if_too_few(len(scorer.calibration_scores_), request.alpha)
     output = OutputColumns(float(threshold), request.terms, request.n_reasons)
     if request.data is None:
-        answer_rows(scorer, output.threshold, terms=request.terms, missing=request.csv.missing)
+        columns = column_selection(request.columns)
+        answer_rows(scorer, output.threshold, terms=request.terms, columns=columns, missing=request.csv.missing)
         return
     source = Source(
         request.data,
@@ -110,6 +108,7 @@ def run_score(request: ScoreRequest) -> None:
         skip_unreadable=request.skip_unreadable,
         batch_size=request.batch_size,
         csv=request.csv,
+        columns=column_selection(request.columns),
     )
     score = _score_to_folder if request.to_folder else _score_to_table
     summary = score(request, scorer, source, output)
@@ -159,7 +158,7 @@ def _score_to_table(request: ScoreRequest, scorer: Scorer, source: Source, outpu
     stream = source.stream()
     batches = _score_batches(scorer, stream, output)
     if request.fdr is not None:
-        batches = iter([_with_discoveries(_concatenate(list(batches)), request.fdr)])
+        batches = iter([_with_discoveries(join_columns(list(batches)), request.fdr)])
     summary = _Summary(batches=[] if keep else None)
     with nullcontext() if keep else open_score_table(request.out) as table:
         for columns in batches:
@@ -179,10 +178,6 @@ def _score_batches(scorer: Scorer, stream: Stream, output: OutputColumns) -> Ite
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for batch in stream.batches:
             yield score_columns(scorer, batch, output, advance)
-
-
-def _concatenate(batches: list[Columns]) -> Columns:
-    return {name: np.concatenate([columns[name] for columns in batches]) for name in batches[0]}
 
 
 def _with_discoveries(columns: Columns, fdr: float) -> Columns:
@@ -212,6 +207,8 @@ def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, outp
     }
     if request.csv != DEFAULT_CSV_OPTIONS:
         inputs["csv"] = asdict(request.csv)
+    if request.columns != DEFAULT_COLUMN_OPTIONS:
+        inputs["columns"] = asdict(request.columns)
     busy = f"Another job is writing scores to '{request.out}'. Wait until it ends, or choose another folder."
     with locked_folder(request.out, busy):
         folder = ScoreFolder(request.out, request.model, inputs | asdict(output))
@@ -279,5 +276,5 @@ def _print_summary(request: ScoreRequest, summary: _Summary, threshold: float) -
         "out": str(request.out) if request.out else None,
     }
     if summary.batches:
-        values["scores"] = list(to_records(_concatenate(summary.batches)))
+        values["scores"] = list(to_records(join_columns(summary.batches)))
     print_json(values)

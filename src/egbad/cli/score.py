@@ -1,10 +1,13 @@
 """The command `egbad score`."""
 
-from typing import Annotated
+from functools import partial
+from typing import Annotated, Any
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_output_column_options
 from egbad.cli.csv_options import CsvArgument, spool_stdin, with_csv_options
+from egbad.cli.option_groups import add_options
 from egbad.cli.options import (
     AsJson,
     DataDir,
@@ -56,9 +59,14 @@ BatchSize = Annotated[
     ),
 ]
 
+def _execution_options(engine: Engine = "local", workers: Workers = None, batch_size: BatchSize = None) -> None:
+    """Declare options of the parameter `execution`."""
+
 
 @app.command()
 @with_csv_options
+@with_output_column_options
+@partial(add_options, declare=_execution_options, argument="execution", build=dict)
 def score(
     model: ModelFile,
     data: OptionalData = None,
@@ -71,11 +79,10 @@ def score(
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
     skip_unreadable: SkipUnreadable = False,
-    engine: Engine = "local",
-    workers: Workers = None,
     data_dir: DataDir = None,
-    batch_size: BatchSize = None,
+    execution: Any = None,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Score rows or images and flag anomalies: a higher score is more anomalous.
@@ -100,10 +107,9 @@ def score(
         label_column=label_column,
         image_size=image_size,
         skip_unreadable=skip_unreadable,
-        engine=engine,
-        workers=workers,
         data_dir=data_dir,
-        batch_size=batch_size,
+        **execution,
         csv=csv,
+        columns=selection,
         as_json=as_json,
     ).run()

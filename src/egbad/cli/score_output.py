@@ -2,16 +2,16 @@
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from egbad.arrays import Array
 from egbad.cli.options import check_suffix
 from egbad.cli.output import EscapingFile, stdout
 from egbad.output_files import atomic_write, is_device
 from egbad.scoring.score_files import ParquetTableWriter
+from egbad.scoring.score_tables import Columns, plain_cells
 
 SCORE_FORMATS = (".csv", ".parquet", ".jsonl")
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
@@ -34,7 +34,7 @@ class TextTable:
     def __init__(self, file: IO[str] | EscapingFile, suffix: str) -> None:
         self.file, self.suffix, self.has_header = file, suffix, False
 
-    def write(self, columns: Mapping[str, Array]) -> None:
+    def write(self, columns: Columns) -> None:
         """Append rows, given as columns of shape (n_samples,)."""
         if self.suffix == ".jsonl":
             for row in to_records(columns):
@@ -67,7 +67,7 @@ def open_score_table(path: Path | None) -> Iterator[TextTable | ParquetTableWrit
                 yield TextTable(file, suffix)
 
 
-def _write_csv(file: IO[str] | EscapingFile, columns: Mapping[str, Array], *, header: bool) -> None:
+def _write_csv(file: IO[str] | EscapingFile, columns: Columns, *, header: bool) -> None:
     """Write columns as CSV: floats with all digits, booleans as true and false, missing values as empty cells."""
     writer = csv.writer(file, lineterminator="\n")
     if header:
@@ -75,18 +75,15 @@ def _write_csv(file: IO[str] | EscapingFile, columns: Mapping[str, Array], *, he
     writer.writerows(zip(*map(_csv_cells, columns.values()), strict=True))
 
 
-def _csv_cells(column: Array) -> list[Any]:
+def _csv_cells(column: Any) -> list[Any]:
     """Return the cells of a column (n_samples,) in CSV."""
-    values = column.tolist()
-    if column.dtype.kind == "b":
-        return [str(value).lower() for value in values]
-    return [None if value != value else safe_cell(value) for value in values]
+    return [str(value).lower() if isinstance(value, bool) else safe_cell(value) for value in plain_cells(column)]
 
 
-def to_records(columns: Mapping[str, Array]) -> Iterator[dict[str, Any]]:
+def to_records(columns: Columns) -> Iterator[dict[str, Any]]:
     """Yield the rows of columns of shape (n_samples,) as dictionaries of Python values, with None for NaN."""
-    for values in zip(*(column.tolist() for column in columns.values()), strict=True):
-        yield {name: None if value != value else value for name, value in zip(columns, values, strict=True)}
+    for values in zip(*map(plain_cells, columns.values()), strict=True):
+        yield dict(zip(columns, values, strict=True))
 
 
 def safe_cell(value: Any) -> Any:

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from egbad.cli.column_options import ColumnArgument, with_column_options
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
@@ -33,6 +34,7 @@ FixedSettings = Annotated[
 
 @app.command()
 @with_csv_options
+@with_column_options
 def tune(
     data: DataSource,
     out: ModelOutput,
@@ -47,6 +49,7 @@ def tune(
     image_size: ImageSize = None,
     data_dir: DataDir = None,
     csv: CsvArgument = None,
+    selection: ColumnArgument = None,
     as_json: AsJson = False,
 ) -> None:
     """Tune a detector's parameters on your own data, and write a model fitted with the best ones.
@@ -60,8 +63,9 @@ def tune(
     check_outputs({"--out": out}, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_tune
 
+    columns = inputs.column_selection(selection)
     request = run_tune.TuneRequest(
-        source=inputs.Source(data, label_column, image_size, data_dir, csv=csv),
+        source=inputs.Source(data, label_column, image_size, data_dir, csv=csv, columns=columns),
         normal=normal,
         detector=detector,
         settings=settings,

@@ -1,5 +1,6 @@
 """Arrow columns of any type as numbers."""
 
+from math import isfinite, isnan
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,30 @@ def plain_values(column: pa.ChunkedArray) -> pa.ChunkedArray:
     if pa.types.is_dictionary(column.type):
         return pc.cast(column, column.type.value_type)
     return column
+
+
+def carried_cells(column: pa.ChunkedArray) -> list[Any]:
+    """Return the values of a column that is carried to CSV, JSON or a report.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray of length n
+
+    Returns
+    -------
+    list of bool, int, float, str or None
+        Times and other values are text, infinities too. None for missing values.
+    """
+    types, kind = pa.types, column.type
+    if types.is_floating(kind):
+        values = pc.cast(column, pa.float64()).to_pylist()
+        return [value if value is None or isfinite(value) else None if isnan(value) else str(value) for value in values]
+    if types.is_boolean(kind) or types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind):
+        return list(column.to_pylist())
+    try:
+        return list(pc.cast(column, pa.string()).to_pylist())
+    except pa.ArrowException:  # lists, structures, durations, and bytes that are no text
+        return [None if value is None else category_text(value) for value in column.to_pylist()]
 
 
 def _plain(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from egbad.arrays import Array
+from egbad.data.column_roles import NO_ROLES, ColumnRoles
 from egbad.data.file_search import find_files, is_hidden
 from egbad.data.image_decoder import OPENING_COST, ImageDecoder, ImageHeader, common_size, map_images, read_header
 from egbad.data.options import BatchSizes, ReadOptions
@@ -118,6 +119,7 @@ def read_images(files: ImageFiles, options: ReadOptions) -> Data:
         files=tuple(file for batch in batches for file in batch.files or ()),
         labels=np.concatenate(labels) if labels else None,
         unreadable=tuple(stream.unreadable),
+        roles=_roles(options),
     )
 
 
@@ -210,6 +212,11 @@ def _batch_images(decoder: ImageDecoder, headers: Sequence[ImageHeader], batch_s
     return max(1, min(batch_sizes.images, batch_sizes.image_pixels // most_pixels))
 
 
+def _roles(options: ReadOptions) -> ColumnRoles:
+    """Return the role of the folders: the label, if it is asked for."""
+    return ColumnRoles(label=FOLDER_LABELS) if options.columns.roles.label == FOLDER_LABELS else NO_ROLES
+
+
 def _read_all(files: ImageFiles, partitions: Sequence[Partition]) -> Iterator[Data]:
     """Yield the batches of all partitions; raise an error if no image could be read."""
     n_images = 0
@@ -244,7 +251,7 @@ class _ImagePartitionReader:
 
     def __call__(self) -> Iterator[Data]:
         """Yield the batches."""
-        first_row = self.first_row
+        first_row, roles = self.first_row, _roles(self.options)
         decoded = map_images(self.decoder.decode, self.paths, self.decoder.cost, self.options.batch_sizes)
         while chunk := [*islice(decoded, self.batch_images)]:
             images = list[Array]()
@@ -260,7 +267,8 @@ class _ImagePartitionReader:
             yield Data(
                 self._stack(images),
                 files=tuple(printable(os.path.relpath(path, self.folder)) for path in paths),
-                labels=np.array([printable(path.parent.name) for path in paths]) if self.options.label_column else None,
+                labels=np.array([printable(path.parent.name) for path in paths]) if roles.label else None,
+                roles=roles,
                 first_row=first_row,
                 unreadable=tuple(map(printable, unreadable)),
             )

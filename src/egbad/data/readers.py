@@ -94,6 +94,7 @@ def read(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
     unreadable, files = _unreadable(path, options), _find_files(path)
+    _check_has_columns(files, options)
     if isinstance(files, ImageFiles):
         data = read_images(files, options)
         return replace(data, unreadable=(*unreadable, *data.unreadable))
@@ -143,11 +144,21 @@ def open_stream(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
     unreadable, files = _unreadable(path, options), _find_files(path)
+    _check_has_columns(files, options)
     if isinstance(files, ImageFiles | tuple):
         stream = stream_images(files, options) if isinstance(files, ImageFiles) else stream_tables(files, options)
         stream.unreadable[:0] = unreadable
         return stream
     return as_stream(read(files, label_column=label_column), batch_sizes.rows)
+
+
+def _check_has_columns(files: ImageFiles | tuple[Path, ...] | Path, options: ReadOptions) -> None:
+    """Raise if columns are named for files other than tables."""
+    named = [name for name in options.columns.required if name != options.label_column]
+    if named and not isinstance(files, tuple):
+        raise InvalidInputError(
+            f"Only the columns of tables have names, got the name '{named[0]}' for other files. Omit it."
+        )
 
 
 def list_files(path: PathLike) -> list[Path]:

@@ -131,19 +131,21 @@ class Stream:
         self.batches = self._record(batches)
 
     @classmethod
-    def from_partitions(cls, partitions: Sequence[Partition]) -> "Stream":
+    def from_partitions(cls, partitions: Sequence[Partition], notes: Sequence[str] = ()) -> "Stream":
         """Create a stream that reads partitions one after the other.
 
         Parameters
         ----------
         partitions : sequence of Partition
+        notes : sequence of str
+            See `Stream`.
 
         Returns
         -------
         Stream
         """
         batches = (batch for partition in partitions for batch in partition.read())
-        return cls(batches, sum(partition.n_rows for partition in partitions), partitions)
+        return cls(batches, sum(partition.n_rows for partition in partitions), partitions, notes=notes)
 
     def read_partition(self, partition: Partition) -> Iterator[Data]:
         """Read one partition and record the files that it skips.

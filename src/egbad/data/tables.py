@@ -91,7 +91,7 @@ def stream_tables(paths: Sequence[Path], options: ReadOptions) -> Stream:
     """
     found = find_table_types(paths, options)
     if not any(is_csv(path) for path in paths):
-        return Stream.from_partitions(partition_parquet(paths, found.options))
+        return Stream.from_partitions(partition_parquet(paths, found.options), found.notes)
 
     def batches() -> Iterator[Data]:
         first: tuple[Path, Data] | None = None

@@ -103,11 +103,15 @@ class ColumnEncoder:
         'number, some missing'
         >>> ColumnEncoder.from_training("number", np.array([np.nan, np.nan])).describe()
         'number, all missing'
+        >>> ColumnEncoder.from_training("category", np.array([7.0, 7.0])).describe()
+        'category, 1 level'
         """
         is_category = self.column_type == CATEGORY
         all_missing = not len(self.levels) if is_category else np.isnan(self.fill)
         n_levels = f"{len(self.known_levels)}" if len(self.known_levels) else f"more than {MAX_KNOWN_LEVELS:,}"
-        levels = f", {n_levels} levels" if is_category and not all_missing else ""
+        levels = (
+            f", {n_levels} level{'' if len(self.known_levels) == 1 else 's'}" if is_category and not all_missing else ""
+        )
         missing = f", {'all' if all_missing else 'some'} missing" if self.has_missing else ""
         return f"{self.column_type}{levels}{missing}"
 

@@ -33,10 +33,13 @@ class RowLocation:
     file : str, optional
     row : int, optional
         Position in the file, or in all data if there is no file. The first row is 0.
+    ids : mapping of str to object
+        Values of the id columns.
     """
 
     file: str | None = None
     row: int | None = None
+    ids: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -83,9 +83,14 @@ class Messages:
         --------
         >>> Messages("en").location(RowLocation("new.csv", 1200))
         'new.csv, row 1,200'
+        >>> Messages("en").location(RowLocation(row=7, ids={"customer": "A17"}))
+        'row 7, customer=A17'
         """
         parts = [] if location.file is None else [location.file]
-        return ", ".join(parts if location.row is None else [*parts, self("row", row=f"{location.row:,}")])
+        parts += [] if location.row is None else [self("row", row=f"{location.row:,}")]
+        return ", ".join(
+            [*parts, *(f"{name}={'' if value is None else value}" for name, value in location.ids.items())]
+        )
 
     def region(self, name: str) -> str:
         """Translate the name of a region of an image.

@@ -127,16 +127,32 @@ class ParquetTableWriter:
 
         Parameters
         ----------
-        columns : dict of str to ndarray of shape (n_rows,)
+        columns : dict of str to ndarray or pyarrow.ChunkedArray of shape (n_rows,)
             With the same names in every call.
+
+        Raises
+        ------
+        InvalidInputError
+            If a carried column has another type than before.
         """
-        batch = pa.table({name: pa.array(values, from_pandas=True) for name, values in columns.items()})  # NaN is null
+        batch = pa.table({name: _to_arrow(values) for name, values in columns.items()})
         if self._writer is None:
             # A column that is empty in the first batch may contain text in a later one.
             fields = [field.with_type(pa.string()) if pa.types.is_null(field.type) else field for field in batch.schema]
             self._file = self.path.open("wb")  # Arrow itself opens no path that is not UTF-8
             self._writer = pq.ParquetWriter(self._file, pa.schema(fields))
-        self._writer.write_table(batch.cast(self._writer.schema))
+        try:
+            self._writer.write_table(batch.cast(self._writer.schema))
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise InvalidInputError(
+                f"Columns to keep must have the same type in all files: {str(error).splitlines()[0].rstrip('.')}. "
+                "Leave such a column out, or write the scores as .csv."
+            ) from error
+
+
+def _to_arrow(values: Any) -> pa.Array | pa.ChunkedArray:
+    """Return a column for Arrow, in which NaN is null."""
+    return values if isinstance(values, pa.ChunkedArray) else pa.array(values, from_pandas=True)
 
 
 def write_scores(

@@ -1,21 +1,26 @@
 """Tables of scores: one row of output for each row or image."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from egbad.arrays import Floats
 from egbad.data import Data, take_rows
+from egbad.data.arrow_columns import carried_cells
 from egbad.data.column_types import CATEGORY, NUMBER, describe_value
+from egbad.data.stream import join_carried
+from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation
 from egbad.explain.grouping import region_shares
 from egbad.scoring import calibration
 
-Columns = dict[str, Any]  # columns of a table by name, each an array of shape (n_samples,)
+Columns = dict[str, Any]  # columns of a table by name: arrays of shape (n_samples,), Arrow columns if they are carried
 Advance = Callable[[int], None]
 
+SCORE_COLUMNS = ("score", "p_value", "anomaly", "discovery")
 _BATCH_ROWS = 4096  # rows scored between two updates of the progress bar
 
 
@@ -56,23 +61,111 @@ def score_columns(scorer: Any, data: Data, output: OutputColumns, advance: Advan
     -------
     dict of str to ndarray of shape (n_samples,)
         - ``file``, ``row``: where each row comes from. Images have a file and no row; rows have a file if it is known;
+        - the columns that the data carry, such as ids, as Arrow columns;
         - ``score``, ``p_value``, ``anomaly``;
         - one column per term;
         - for anomalies and i = 1, 2, ...: ``reason_i``, the column or region with the i-th largest share, and
           ``reason_i_share``. For tables also ``reason_i_observed`` and ``reason_i_expected`` as text, ``reason_i_low`` and
           ``reason_i_high``, the normal range, and ``reason_i_p_value`` (see `egbad.explain.Reason`).
     """
-    terms = compute_terms(scorer, data, advance)
-    scores = np.asarray(sum(terms.values()))
-    origin: Columns = {"row": data.first_row + np.arange(len(scores))}
+    origin: Columns = {"row": data.first_row + np.arange(len(data.x))}
     if data.files:
         origin = {"file": np.array(data.files)}
     elif data.source:
-        origin = {"file": np.repeat(data.source, len(scores))} | origin
+        origin = {"file": np.repeat(data.source, len(data.x))} | origin
+    carried = {} if data.carried is None else dict(zip(data.carried.column_names, data.carried.columns, strict=True))
+    check_carried_names(carried, (*origin, *SCORE_COLUMNS))
+    terms = compute_terms(scorer, data, advance)
+    scores = np.asarray(sum(terms.values()))
     p = calibration.p_values(scorer.calibration_scores_, scores)
     anomaly = scores > output.threshold
     reasons = _reason_columns(scorer, data, anomaly, output.n_reasons) if output.n_reasons else {}
-    return origin | {"score": scores, "p_value": p, "anomaly": anomaly} | (terms if output.terms else {}) | reasons
+    found = {"score": scores, "p_value": p, "anomaly": anomaly} | (terms if output.terms else {}) | reasons
+    check_carried_names(carried, found)
+    return origin | carried | found
+
+
+def check_carried_names(carried: Iterable[str], names: Collection[str]) -> None:
+    """Check that columns of the data can stand beside columns of scores.
+
+    Parameters
+    ----------
+    carried : iterable of str
+        Names of columns of the data.
+    names : collection of str
+        Names of columns of scores.
+
+    Raises
+    ------
+    InvalidInputError
+        For a name that both have.
+    """
+    for name in carried:
+        if name in names:
+            raise InvalidInputError(
+                f"Columns that are written with the scores must have names of their own, got '{name}', which is a column of "
+                "the scores. Rename it, or leave it out of --id-column and --keep-columns."
+            )
+
+
+def join_columns(parts: Sequence[Columns]) -> Columns:
+    """Join tables of scores.
+
+    Parameters
+    ----------
+    parts : sequence of dict of str to array
+        At least one, all with the same names.
+
+    Returns
+    -------
+    dict of str to array
+
+    Raises
+    ------
+    InvalidInputError
+        If a carried column has types that do not go together.
+    """
+    carried = [name for name, values in parts[0].items() if isinstance(values, pa.ChunkedArray)]
+    table = join_carried([pa.table({name: part[name] for name in carried}) for part in parts]) if carried else None
+    return {
+        name: table[name] if table is not None and name in carried else np.concatenate([part[name] for part in parts])
+        for name in parts[0]
+    }
+
+
+def plain_cells(values: Any) -> list[Any]:
+    """Return a column of a table of scores as values that CSV and JSON can hold.
+
+    Parameters
+    ----------
+    values : ndarray or pyarrow.ChunkedArray of shape (n_samples,)
+
+    Returns
+    -------
+    list of bool, int, float, str or None
+        None for NaN. Of carried columns, times and other values are text, infinities too.
+    """
+    if isinstance(values, pa.ChunkedArray):
+        return carried_cells(values)
+    return [None if value != value else value for value in values.tolist()]
+
+
+def take_columns(columns: Columns, rows: Any) -> Columns:
+    """Select rows of a table of scores by position.
+
+    Parameters
+    ----------
+    columns : dict of str to array of shape (n_samples,)
+    rows : ndarray of int of shape (m,)
+
+    Returns
+    -------
+    dict of str to array of shape (m,)
+    """
+    return {
+        name: values.take(rows) if isinstance(values, pa.ChunkedArray) else values[rows]
+        for name, values in columns.items()
+    }
 
 
 def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) -> dict[str, Floats]:
@@ -92,7 +185,7 @@ def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) ->
     batches = []
     for start in range(0, len(data.x), _BATCH_ROWS):
         x = data.x[start : start + _BATCH_ROWS]
-        batch = replace(data, x=x, files=None, labels=None, first_row=data.first_row + start)
+        batch = replace(data, x=x, files=None, labels=None, carried=None, first_row=data.first_row + start)
         batches.append(scorer.score_terms(batch))
         advance(len(x))
     return {name: np.concatenate([terms[name] for terms in batches]) for name in batches[0]}

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad.arrays import Array, Floats, distinct_rows, map_unique_rows
 from egbad.data import ColumnTypes, Data
+from egbad.data.quality import warn_of_quality
 from egbad.data.ragged import is_ragged
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.out_of_fold import OutOfFoldMixin
@@ -157,6 +158,11 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
             `init_from` has networks of another shape, or none.
         TrainingError
             If training ends without usable weights.
+
+        Warns
+        -----
+        DataQualityWarning
+            If all columns are constant, or some look like ids.
         """
         started = time.perf_counter()
         self.check_parameters()
@@ -174,6 +180,7 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
             raise InvalidInputError(
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
+        warn_of_quality(data, stacklevel=5)
         rng = self._begin(data, context)
         held_out, remaining = self._split_calibration(data.x, rng, context.init_from)
         x = data.x[remaining]
