@@ -1,6 +1,6 @@
 """Arrow columns of any type as numbers."""
 
-from datetime import date, time
+from datetime import date, time, timedelta
 from decimal import Decimal
 from uuid import uuid4
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from egbad.data.arrow_columns import check_field, encode_column
+from egbad.data.arrow_columns import carried_cells, check_field, encode_column, plain_values
 from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, TIME_OF_DAY, category_code
 from egbad.errors import InvalidInputError
 
@@ -187,3 +187,29 @@ def test_times_with_and_without_a_zone_are_not_mixed():
         encode_column("a", chunked(without), "time[UTC]")
     with pytest.raises(InvalidInputError, match=r"must hold numbers, .* got times with a zone \(UTC\)"):
         encode_column("a", chunked(utc), NUMBER)
+
+
+@pytest.mark.parametrize(
+    ("column", "expected"),
+    [
+        (pa.array([1.5, float("nan"), float("-inf"), None]), [1.5, None, "-inf", None]),
+        (pa.array([2**60, None], pa.uint64()), [2**60, None]),
+        (pa.array([True, None]), [True, None]),
+        (pa.array(["a", None], pa.large_string()), ["a", None]),
+        (pa.array([b"a", b"\xff", None]), ["a", "\\xff", None]),
+        (pa.array([date(2024, 5, 1), None]), ["2024-05-01", None]),
+        (pa.array([timedelta(seconds=90), None]), ["0:01:30", None]),
+        (pa.array([[1, 2], None]), ["[1, 2]", None]),
+        (pa.array([None, None]), [None, None]),
+    ],
+    ids=["numbers", "whole numbers", "booleans", "text", "bytes", "dates", "durations", "lists", "nulls"],
+)
+def test_carried_values_are_plain(column, expected):
+    assert carried_cells(pa.chunked_array([column])) == expected
+
+
+def test_carried_columns_have_no_encoding():
+    column = pa.chunked_array([pa.array(["x", "x", None]).dictionary_encode()])
+    assert plain_values(column).type == pa.string() and plain_values(column).to_pylist() == ["x", "x", None]
+    encoded = pa.chunked_array([pc.run_end_encode(pa.array([1, 1, 2]))])
+    assert plain_values(encoded).to_pylist() == [1, 1, 2]

@@ -49,6 +49,9 @@ def test_locations_name_the_file_and_the_row():
     english = Messages("en")
     assert english.location(RowLocation("a.png")) == "a.png"
     assert english.location(RowLocation(row=3)) == "row 3"
+    japanese, ids = Messages("ja"), {"customer": "A7", "n": None}
+    place = japanese.location(RowLocation("t.csv", 3))
+    assert japanese.location(RowLocation("t.csv", 3, ids)) == f"{place}, customer=A7, n="
 
 
 def test_groups_name_their_columns_or_regions():

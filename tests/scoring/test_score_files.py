@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from egbad import load
 from egbad.cli import main
 from egbad.detectors.registry import create
+from egbad.errors import InvalidInputError
+from egbad.scoring.score_files import ParquetTableWriter
 
 N = 2560
 EGBAD = [str(Path(sys.executable).with_name("egbad"))]
@@ -117,3 +120,10 @@ def test_scores_do_not_go_into_what_is_scored(folder, tmp_path, capsys):
         assert main(["score", str(folder / "m.egbad"), str(data), "--out", str(out)]) == 2
         assert "must be outside of the data" in capsys.readouterr().err
     assert [path.name for path in data.iterdir()] == ["b.parquet"]
+
+
+def test_a_carried_column_must_keep_its_type(tmp_path):
+    with ParquetTableWriter(tmp_path / "s.parquet") as table:
+        table.write({"key": pa.chunked_array([["a"]]), "score": np.ones(1)})
+        with pytest.raises(InvalidInputError, match="same type in all files.*write the scores as .csv"):
+            table.write({"key": pa.chunked_array([[[1]]]), "score": np.ones(1)})

@@ -2,11 +2,21 @@
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
-from egbad.data import as_data
+from egbad.data import Data, as_data
 from egbad.detectors.registry import create
-from egbad.scoring.score_tables import OutputColumns, compute_terms, score_columns
+from egbad.errors import InvalidInputError
+from egbad.scoring.score_tables import (
+    OutputColumns,
+    check_carried_names,
+    compute_terms,
+    join_columns,
+    plain_cells,
+    score_columns,
+    take_columns,
+)
 
 
 def bookings(n, seed):
@@ -73,3 +83,27 @@ def test_the_injected_faults_are_the_reasons(reasons):
         assert (reasons.loc[rows, "reason_1"] == column).all()
     assert (reasons.loc[10:19, "reason_1_observed"] == "Bergen").all()
     assert reasons.loc[20:29, "reason_1_observed"].isna().all()
+
+
+def test_carried_columns_stand_before_the_scores_and_keep_their_types():
+    carried = pa.table({"key": ["u", None, "w"], "n": pa.array([1, None, 3], pa.int32())})
+    data = Data(np.array([[0.0], [1.0], [2.0]]), carried=carried)
+    columns = score_columns(
+        create("knn", alpha=0.3).fit(np.arange(40.0)[:, None] + 0.5), data, OutputColumns(1.0, False, None)
+    )
+    assert [*columns][:4] == ["row", "key", "n", "score"] and columns["n"].type == pa.int32()
+    joined = take_columns(join_columns([columns, columns]), np.array([5, 1]))
+    assert joined["key"].to_pylist() == ["w", None] and joined["row"].tolist() == [2, 1]
+    assert plain_cells(joined["n"]) == [3, None]
+
+
+def test_types_that_do_not_go_together_are_refused():
+    parts = [{"key": pa.chunked_array([values]), "row": np.arange(1)} for values in (["a"], [[1]])]
+    with pytest.raises(InvalidInputError, match="Columns to keep must have the same type in all files"):
+        join_columns(parts)
+
+
+def test_carried_columns_need_names_of_their_own():
+    check_carried_names(["a"], ["score"])
+    with pytest.raises(InvalidInputError, match="must have names of their own, got 'score'"):
+        check_carried_names(["a", "score"], ["score"])

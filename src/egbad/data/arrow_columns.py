@@ -124,9 +124,12 @@ def carried_cells(column: pa.ChunkedArray) -> list[Any]:
         return [value if value is None or isfinite(value) else None if isnan(value) else str(value) for value in values]
     if types.is_boolean(kind) or types.is_integer(kind) or types.is_string(kind) or types.is_large_string(kind):
         return list(column.to_pylist())
+    if types.is_duration(kind):
+        column = pc.cast(column, pa.duration("us"), safe=False)  # Python's durations have no nanoseconds
+        return [None if value is None else str(value) for value in column.to_pylist()]
     try:
         return list(pc.cast(column, pa.string()).to_pylist())
-    except pa.ArrowException:  # lists, structures, durations, and bytes that are no text
+    except pa.ArrowException:  # lists, structures, and bytes that are no text
         return [None if value is None else category_text(value) for value in column.to_pylist()]
 
 
