@@ -59,6 +59,7 @@ BatchSize = Annotated[
     ),
 ]
 
+
 def _execution_options(engine: Engine = "local", workers: Workers = None, batch_size: BatchSize = None) -> None:
     """Declare options of the parameter `execution`."""
 
