@@ -20,7 +20,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from common import BriefRunLog, Line, append_line, read_lines, run_pending
+from common import BriefRunLog, run_pending
+from lines import Line, append_line, read_lines
 
 from egbad import EGBAD, TrainingConfig
 from egbad.arrays import Floats
