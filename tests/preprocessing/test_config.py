@@ -10,6 +10,7 @@ def test_options_are_parameters_that_can_be_cloned_and_set():
     assert options.get_params() == {
         "scaling": "robust",
         "log_columns": None,
+        "clip": None,
         "drop_duplicates": None,
         "range_guard": None,
         "trim_fraction": 0.1,

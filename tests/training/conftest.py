@@ -63,6 +63,7 @@ def fit(rows):
             learning_rate=learning_rate,
             ema_decay=0,
             decay_from=options.pop("decay_from", 1.0),
+            health_interventions=options.pop("health_interventions", True),
         )
         generators = generators or MemberGenerators(seeds or range(len(model.a)))
         return train(model, players or model.players(), rows, schedule, generators, **options)

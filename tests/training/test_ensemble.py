@@ -83,6 +83,12 @@ def test_weights_that_are_never_finite_are_an_error(trainer):
         nan.train([1])
 
 
+def test_without_restarts_weights_that_are_not_finite_are_an_error_of_one_training(trainer):
+    nan = trainer(model_options={"factor": lambda n: torch.tensor([[float("nan")]])}, max_restarts=0)
+    with pytest.raises(TrainingError, match="Training failed: a loss or a weight was not"):
+        nan.train([1])
+
+
 def test_tied_scores_are_a_reason_for_a_restart(trainer):
     tied = trainer(find_tied_members=lambda model: [s for s, seed in enumerate(model.generators.seeds) if seed == 1])
     ensemble = tied.train([1])

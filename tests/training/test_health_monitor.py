@@ -66,6 +66,25 @@ def test_an_unhealthy_player_continues_more_slowly(two_players, fit):
     assert model.a[0] == healthy.a[0] and model.a[1] != healthy.a[1]
 
 
+def test_without_interventions_a_symptom_is_reported_once_and_training_is_the_same(two_players, fit):
+    model, healthy = two_players(2, symptoms=unhealthy_between), two_players(2)
+    history = fit(model, health_interventions=False)
+    fit(healthy)
+    assert [(event.member, event.symptom, event.action) for event in history.events] == [(1, SLOW_A.description, "")]
+    assert torch.equal(model.a, healthy.a) and torch.equal(model.b, healthy.b)
+
+
+def test_without_interventions_a_member_that_is_not_finite_stays_so_and_is_named(two_players, fit):
+    model, healthy = two_players(2, factor=nan_at({42})), two_players(2)
+    history = fit(model, only_a(model), health_interventions=False)
+    fit(healthy, only_a(healthy))
+    assert history.symptoms == {NON_FINITE: [1]}
+    assert [event.describe(2) for event in history.events] == [
+        "Step 45: a loss or a weight was not a finite number (member 1 of 2)."
+    ]
+    assert torch.isnan(model.a[1]) and model.a[0] == healthy.a[0]
+
+
 def test_a_symptom_present_since_the_first_check_leads_to_no_intervention(two_players, fit):
     model = two_players(2, symptoms=lambda model: {SLOW_A: torch.tensor([False, True])})
     history = fit(model)

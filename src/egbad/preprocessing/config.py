@@ -20,6 +20,9 @@ class Preprocessing(BaseEstimator):  # type: ignore[misc]
     log_columns : sequence of str or int, optional
         Columns to transform by log(1 + x) before scaling, by name or position. By default these are the columns that
         hold non-negative whole numbers with a heavy tail; with ``recipe="paper"`` there are none.
+    clip : float, optional
+        Standard deviations at which networks see a column clipped, with scaling "standard" or "robust". Otherwise a single
+        far value would decide alone. 0 turns clipping off. Default 8; with ``recipe="paper"`` 0.
     drop_duplicates : bool, optional
         Leave repeated rows out of training and scaling, so that frequent rows do not hide rare normal ones. Calibration
         rows are held out before and keep their duplicates.
@@ -42,6 +45,7 @@ class Preprocessing(BaseEstimator):  # type: ignore[misc]
 
     scaling: str | None = None
     log_columns: Sequence[str | int] | None = None
+    clip: float | None = None
     drop_duplicates: bool | None = None
     range_guard: bool | None = None
     trim_fraction: float | None = None

@@ -30,6 +30,9 @@ class TrainingConfig(BaseEstimator):  # type: ignore[misc]
         averaging off.
     ema_warmup : bool, optional
         Start with a small decay, so that the average soon forgets the initial weights.
+    health_interventions : bool, optional
+        Slow down, roll back or train again the members that show a symptom of failed training. Without it symptoms are
+        only reported. Default True; with ``recipe="paper"`` False.
     precision : {"float32", "tf32", "bf16"}, optional
         Precision of matrix products and convolutions, in training and in scoring. "tf32" matters on a GPU only and
         changes a score by 1/2000 in the median and by 1/200 at most; "bf16" by ten times that. Default "float32".
@@ -51,6 +54,7 @@ class TrainingConfig(BaseEstimator):  # type: ignore[misc]
     epochs: float | None = None
     ema_decay: float | None = None
     ema_warmup: bool | None = None
+    health_interventions: bool | None = None
     precision: str | None = None
 
 

@@ -23,6 +23,7 @@ from egbad.training.loop import train
 from egbad.training.players import Player, Schedule, Trainable
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
+MAX_RESTARTS = 2  # of members that failed, from other seeds
 _MAX_VALIDATION_ROWS = 4096
 
 
@@ -129,7 +130,7 @@ class EnsembleTrainer(Generic[M]):
     compute_context : callable
         Given a model, returns a context manager to train it in, for example one that limits threads.
     max_restarts : int
-        How often failed members are trained again.
+        How often failed members are trained again; 0 for never.
     """
 
     build: Callable[[MemberGenerators], M]
@@ -147,7 +148,7 @@ class EnsembleTrainer(Generic[M]):
     callback_interval: int = 1000
     show_progress: bool = False
     compute_context: Callable[[M], AbstractContextManager[Any]] = nullcontext
-    max_restarts: int = 2
+    max_restarts: int = MAX_RESTARTS
 
     def train(self, seeds: Sequence[int], initial_weights: Mapping[str, Tensor] | None = None) -> Ensemble[M]:
         """Train one member for each seed.
@@ -176,9 +177,10 @@ class EnsembleTrainer(Generic[M]):
             ensemble = self._train_with_restarts(seeds, initial_weights)
         broken = final_symptoms(ensemble.stages).get(NON_FINITE)
         if broken:
+            times = f" {self.max_restarts + 1} times from different seeds" if self.max_restarts else ""
             raise TrainingError(
-                f"Training failed {self.max_restarts + 1} times from different seeds: {NON_FINITE.description} (members "
-                f"{', '.join(map(str, broken))} of {len(seeds)}). {NON_FINITE.advice}"
+                f"Training failed{times}: {NON_FINITE.description} (members {', '.join(map(str, broken))} of {len(seeds)}). "
+                f"{NON_FINITE.advice}"
             )
         return ensemble
 

@@ -35,6 +35,8 @@ class HealthMonitor:
     generators : MemberGenerators
     process_group : ProcessGroup
         The symptoms that the first process sees decide.
+    intervenes : bool
+        False to add events to the history without an action, one for each symptom of a member.
     """
 
     def __init__(
@@ -45,12 +47,13 @@ class HealthMonitor:
         history: History,
         generators: MemberGenerators,
         process_group: ProcessGroup,
+        *,
+        intervenes: bool = True,
     ) -> None:
         self.model, self.optimizers, self.averages, self.history = model, optimizers, averages, history
-        self.generators, self.process_group = generators, process_group
+        self.generators, self.process_group, self.intervenes = generators, process_group, intervenes
         self._seen_healthy: dict[str, list[bool]] = {}  # description of a symptom -> members once seen without it
-        self._last_good = self._snapshot()
-        self._last_good_step = 0
+        self.mark_good(0)
 
     def check_health(self, batch: Tensor, step: int) -> None:
         """Look for symptoms, intervene, and take the state of the members after it as their last good state.
@@ -86,7 +89,9 @@ class HealthMonitor:
         step : int
             Number of steps so far.
         """
-        self._last_good, self._last_good_step = self._snapshot(), step
+        self._last_good_step = step
+        # Copies of all tensors that belong to members
+        self._last_good = [tensor.clone() for tensor in self._member_tensors()] if self.intervenes else []
 
     def final_symptoms(self, batch: Tensor) -> dict[Symptom, list[int]]:
         """Return the symptoms at the end of training, with the members that show them.
@@ -103,9 +108,10 @@ class HealthMonitor:
         with torch.no_grad():
             symptoms = self.model.symptoms(batch)
         stopped = torch.stack([optimizer.member_lr_scale == 0 for optimizer in self.optimizers]).any(0)
-        found = {NON_FINITE: stopped}
+        failed = stopped | _non_finite([*self.model.state_dict().values()])
+        found = {NON_FINITE: failed}
         for symptom, unhealthy in symptoms.items():
-            found[symptom] = self.process_group.broadcast(unhealthy & ~stopped)
+            found[symptom] = self.process_group.broadcast(unhealthy & ~failed)
         return {symptom: members.nonzero().flatten().tolist() for symptom, members in found.items() if members.any()}
 
     def state_dict(self) -> StateDict:
@@ -131,14 +137,14 @@ class HealthMonitor:
         records = zip(self.history.steps, self.history.losses, strict=True)
         losses = [losses.T for step, losses in records if step > self._last_good_step]
         losses += [optimizer.loss_sums for optimizer in self.optimizers]
-        tensors = [tensor for tensor in (*self._member_tensors(), *losses) if tensor.is_floating_point()]
-        if bool(torch.isfinite(torch.nn.utils.get_total_norm(tensors))):  # nearly always, and quick to compute
-            return torch.zeros(len(self.generators), dtype=torch.bool, device=tensors[0].device)
-        return ~torch.stack([torch.isfinite(tensor).reshape(len(tensor), -1).all(1) for tensor in tensors]).all(0)
+        return _non_finite([*self._member_tensors(), *losses])
 
     def _intervene(self, symptom: Symptom, member: int, step: int) -> None:
         """Slow a member down, or stop it, and roll it back if the symptom asks for it."""
         n_before = sum(event.member == member and event.symptom == symptom.description for event in self.history.events)
+        if not self.intervenes:
+            self.history.events += [] if n_before else [Event(step, member, symptom.description, "")]
+            return
         if n_before == MAX_INTERVENTIONS and symptom is not NON_FINITE:
             return
         if symptom.rollback:
@@ -160,11 +166,15 @@ class HealthMonitor:
             for optimizer in self.optimizers:
                 optimizer.loss_sums[member] = 0
 
-    def _snapshot(self) -> list[Tensor]:
-        """Return copies of all tensors that belong to members."""
-        return [tensor.clone() for tensor in self._member_tensors()]
-
     def _member_tensors(self) -> list[Tensor]:
         """Return all tensors that belong to members, each (K, ...): weights, statistics, averages and Adam's moments."""
         moments = [moment for optimizer in self.optimizers for moment in optimizer.member_tensors()]
         return [*self.model.state_dict().values(), *self.averages.values, *moments]
+
+
+def _non_finite(tensors: Sequence[Tensor]) -> Tensor:
+    """Return a bool tensor (K,), True for members with a number that is not finite in tensors (K, ...)."""
+    tensors = [tensor for tensor in tensors if tensor.is_floating_point()]
+    if bool(torch.isfinite(torch.nn.utils.get_total_norm(tensors))):  # nearly always, and quick to compute
+        return torch.zeros(len(tensors[0]), dtype=torch.bool, device=tensors[0].device)
+    return ~torch.stack([torch.isfinite(tensor).reshape(len(tensor), -1).all(1) for tensor in tensors]).all(0)

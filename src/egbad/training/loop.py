@@ -41,7 +41,8 @@ def train(
 
     About once an epoch (at least 20 and at most 40 times) the health of the members is checked. A member with a symptom
     continues with a lower learning rate, and from its last good state if that helps. A member whose losses or weights
-    are repeatedly not finite stops in its last good state, and the symptoms in the history name it.
+    are repeatedly not finite stops in its last good state, and the symptoms in the history name it. Without
+    `health_interventions` in the schedule, the history only names symptoms.
 
     Processes of a process group draw the same batches, use a part of each and average their gradients. If the loss is a
     mean over rows, losses and weights equal those of a single process up to rounding. Normalisation or contrast within
@@ -148,7 +149,15 @@ class TrainingLoop:
         steps_per_epoch = max(1, len(x) // self.optimizers[0].batches.batch_size)
         most = max(1, schedule.steps // _MAX_CHECKS)
         self._check_interval = max(most, min(steps_per_epoch, schedule.steps // _MIN_CHECKS))
-        self._monitor = HealthMonitor(model, self.optimizers, self.averages, self._history, generators, process_group)
+        self._monitor = HealthMonitor(
+            model,
+            self.optimizers,
+            self.averages,
+            self._history,
+            generators,
+            process_group,
+            intervenes=schedule.health_interventions,
+        )
 
     @property
     def finished(self) -> bool:

@@ -75,6 +75,8 @@ class Schedule:
         Decay rate of the moving average of the weights, which replaces the weights at the end; 0 for no averaging.
     ema_warmup : bool
         True if the decay rate starts low, so that the average soon forgets the initial weights.
+    health_interventions : bool
+        True if members that show a symptom of failed training are slowed down or rolled back.
     """
 
     steps: int
@@ -85,6 +87,7 @@ class Schedule:
     decay_from: float = 0.5
     ema_decay: float = 0.999
     ema_warmup: bool = True
+    health_interventions: bool = True
 
     def learning_rate_at(self, step: int) -> float:
         """Return the learning rate at a step.

@@ -18,8 +18,9 @@ class SquaredDistance(Model[TorchSettings]):
         return 0.5 * x
 
 
-def model(kind):
-    settings = TorchSettings.model_validate({"training": {"learning_rate": 1e-3, "batch_size": 4, "steps": 1}})
+def model(kind, **preprocessing):
+    training = {"learning_rate": 1e-3, "batch_size": 4, "steps": 1}
+    settings = TorchSettings.model_validate({"training": training, "preprocessing": preprocessing})
     return kind((3,), settings, MemberGenerators([0, 1]))
 
 
@@ -35,6 +36,15 @@ def test_shares_add_up_to_the_difference_of_the_scores():
     assert attribution.terms.keys() == {"residual", "constant"}
     difference = total(m.score_terms(X)) - total(m.score_terms(0.5 * X))
     assert torch.allclose(attribution.shares.sum(2), difference, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "limit"),
+    [({}, 8), ({"scaling": "robust"}, 8), ({"clip": 3.0}, 3), ({"clip": 0.0}, 50), ({"scaling": "minmax"}, 50)],
+)
+def test_networks_see_standardised_columns_clipped(preprocessing, limit):
+    x = torch.tensor([[[-50.0, 0.5, 50.0]]])
+    assert model(Model, **preprocessing).preprocess(x).tolist() == [[[-limit, 0.5, limit]]]
 
 
 def test_a_method_has_no_reconstruction_players_or_validation_loss_unless_it_defines_them():

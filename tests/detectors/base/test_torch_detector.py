@@ -104,6 +104,24 @@ def test_a_member_that_stays_useless_is_a_warning(monkeypatch, ring):
     assert detector.health_ == [again, again, "At the end it is worth nothing. Do something."]
 
 
+@pytest.mark.parametrize("options", [{"recipe": "paper"}, {"training__health_interventions": False}])
+def test_without_health_interventions_useless_members_are_only_reported(monkeypatch, ring, options):
+    show(monkeypatch, USELESS, lambda model: [True])
+    detector = EGBAD(random_state=0, alpha=0.05).set_params(training__steps=5, **options)
+    with pytest.warns(HealthWarning, match="At the end it is worth nothing. Do something."):
+        detector.fit(ring(300, 0))
+    assert detector.health_ == ["At the end it is worth nothing. Do something."]
+
+
+@pytest.mark.parametrize("name", [n for n, kind in sorted(all_detectors().items()) if "paper" in kind.recipes])
+def test_papers_neither_intervene_in_training_nor_transform_nor_clip_columns(name):
+    published, default = (all_detectors()[name](recipe=recipe).settings_for((6,)) for recipe in ("paper", "default"))
+    assert (published.preprocessing.log_columns, published.preprocessing.clip) == ((), 0)
+    assert (default.preprocessing.log_columns, default.preprocessing.clip) == (None, 8)
+    if issubclass(all_detectors()[name], TorchDetector):
+        assert not published.training.health_interventions and default.training.health_interventions
+
+
 def test_training_that_always_diverges_is_an_error(ring):
     with pytest.raises(TrainingError, match="Training failed 3 times from different seeds: a loss or a weight was not"):
         EGBAD(training=TrainingConfig(steps=50, learning_rate=1e30), random_state=0, alpha=0.05).fit(ring(300, 0))

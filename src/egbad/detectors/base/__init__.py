@@ -3,7 +3,7 @@
 from egbad.arrays import Array, Floats
 from egbad.detectors.base.detector import Callback, Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
-from egbad.detectors.base.model import NETWORK_INPUT_LIMIT, Model, ModelAttribution, total
+from egbad.detectors.base.model import Model, ModelAttribution, total
 from egbad.detectors.base.out_of_fold import Detection
 from egbad.detectors.base.provenance import versions
 from egbad.detectors.base.settings import Recipe, Settings, TorchSettings, merge_settings
@@ -11,7 +11,6 @@ from egbad.detectors.base.sklearn_detector import SklearnDetector, flatten_rows
 from egbad.detectors.base.torch_detector import TorchDetector
 
 __all__ = [
-    "NETWORK_INPUT_LIMIT",
     "Array",
     "Callback",
     "Detection",

@@ -13,8 +13,6 @@ from egbad.preprocessing.row_encoder import CENTRED_SCALINGS
 from egbad.training.health import Symptom
 from egbad.training.players import Player
 
-NETWORK_INPUT_LIMIT = 8.0  # standard deviations at which networks see a column clipped
-
 
 class ModelAttribution(NamedTuple):
     """Attribution of the scores of x (K, B, ...).
@@ -74,7 +72,8 @@ class Model(nn.Module, Generic[T]):
     def __init__(self, shape: tuple[int, ...], settings: T, generators: MemberGenerators) -> None:
         super().__init__()
         self.shape, self.settings, self.generators = shape, settings, generators
-        self.clips = len(shape) == 1 and settings.preprocessing.scaling in CENTRED_SCALINGS
+        clips = len(shape) == 1 and settings.preprocessing.scaling in CENTRED_SCALINGS
+        self.clip = settings.preprocessing.clip if clips else 0.0
 
     # -- training ----------------------------------------------------------------------------------------------------
 
@@ -165,4 +164,4 @@ class Model(nn.Module, Generic[T]):
 
     def preprocess(self, x: Tensor) -> Tensor:
         """Clip standardised columns of x (K, B, ...) for the networks: a single far value would decide alone otherwise."""
-        return x.clamp(-NETWORK_INPUT_LIMIT, NETWORK_INPUT_LIMIT) if self.clips else x
+        return x.clamp(-self.clip, self.clip) if self.clip else x

@@ -28,6 +28,8 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
     recipes: ClassVar[Mapping[str, Recipe]]
     settings_type: ClassVar[type[Any]]
     parameter_groups: ClassVar[Mapping[str, type[Any]]] = {"preprocessing": Preprocessing}
+    # Values of every recipe but "default": the papers neither transform nor clip columns.
+    published_values: ClassVar[Mapping[str, Any]] = {"preprocessing": {"log_columns": (), "clip": 0.0}}
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Return the parameters by name.
@@ -109,7 +111,7 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
         InvalidInputError
             If a parameter is out of its range.
         """
-        values = recipe_values(self.recipes, self.recipe, shape)
+        values = self._recipe_values(shape)
         return resolve_settings(self.settings_type, values, self.given_parameters(self.settings_type.model_fields))
 
     def check_parameters(self) -> None:
@@ -130,9 +132,13 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
 
     def preprocessing_settings_for(self, shape: tuple[int, ...]) -> PreprocessingSettings:
         """Return the settings that the encoder needs for rows or images of a shape; their size does not matter."""
-        values = recipe_values(self.recipes, self.recipe, shape).get("preprocessing", {})
+        values = self._recipe_values(shape).get("preprocessing", {})
         given = self.given_parameters({"preprocessing": None}).get("preprocessing", {})
         return validated(PreprocessingSettings, {**values, **given})
+
+    def _recipe_values(self, shape: tuple[int, ...]) -> dict[str, Any]:
+        """Return the values of the recipe for rows or images of a shape, nested by group."""
+        return recipe_values(self.recipes, self.recipe, shape, self.published_values)
 
     def json_parameters(self) -> dict[str, Any]:
         """Return the parameters as JSON stores them."""

@@ -26,6 +26,7 @@ class PreprocessingSettings(SettingsGroup):
 
     scaling: Literal["standard", "robust", "minmax", "none"] = "standard"
     log_columns: tuple[str | int, ...] | None = None  # None: chosen by the encoder
+    clip: float = Field(default=8.0, ge=0)
     drop_duplicates: bool = False
     range_guard: bool = False
     trim_fraction: float = Field(default=0.0, ge=0, lt=0.5)
@@ -42,6 +43,7 @@ class TrainingSettings(SettingsGroup):
     epochs: float | None = Field(default=None, gt=0)
     ema_decay: float = Field(default=0.999, ge=0, lt=1)
     ema_warmup: bool = True
+    health_interventions: bool = True
     precision: Precision = "float32"
 
     def schedule(self, n: int) -> Schedule:
@@ -55,6 +57,7 @@ class TrainingSettings(SettingsGroup):
             decay_from=0.5 if self.learning_rate_decay else 1.0,
             ema_decay=self.ema_decay,
             ema_warmup=self.ema_warmup,
+            health_interventions=self.health_interventions,
         )
 
 
@@ -106,8 +109,10 @@ def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def recipe_values(recipes: Mapping[str, Recipe], name: str, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the values of a recipe for encoded input of `shape`.
+def recipe_values(
+    recipes: Mapping[str, Recipe], name: str, shape: tuple[int, ...], common: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the values of a recipe for encoded input of `shape`, over the values `common` to all but "default".
 
     Raises
     ------
@@ -116,9 +121,7 @@ def recipe_values(recipes: Mapping[str, Recipe], name: str, shape: tuple[int, ..
     """
     if name not in recipes:
         raise unknown("recipe", name, tuple(recipes))
-    # The papers transform no columns; the default recipe lets the encoder choose.
-    common: dict[str, Any] = {} if name == "default" else {"preprocessing": {"log_columns": ()}}
-    return merge_settings(common, recipes[name](shape))
+    return merge_settings({} if name == "default" else common, recipes[name](shape))
 
 
 def resolve_settings(kind: type[S], values: Mapping[str, Any], given: Mapping[str, Any]) -> S:
