@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.detectors.anogan import AnoGAN, AnoGANModel, AnoGANSettings, gan_default, search_rate
-from egbad.detectors.gan.recipes import released_recipe
+from egbad.detectors.anogan import AnoGAN, AnoGANModel, AnoGANSettings, gan_default, paper, search_rate
 from egbad.nn.generators import MemberGenerators
 from egbad.training import TrainingConfig
 
@@ -37,6 +36,10 @@ def test_search_rates_equal_those_of_the_released_code():
     assert (s.search_steps, s.search_learning_rate, s.search_decay) == (500, 0.01, True)
     rates = [search_rate(step, 500, 0.01) for step in (0, 299, 300, 399, 400, 499)]
     assert rates == [0.01, 0.01, 0.001, 0.001, 0.0005, 0.0005]
+    images, rows = (AnoGANSettings.model_validate(paper(shape)) for shape in ((1, 28, 28), (121,)))
+    rates = [search_rate(step, 500, 0.01, images.search_milestones) for step in (0, 199, 200, 299, 300, 499)]
+    assert rates == [0.01, 0.01, 0.001, 0.001, 0.0005, 0.0005]
+    assert rows.search_milestones == s.search_milestones
 
 
 def test_without_decay_the_search_rate_is_constant():
@@ -51,13 +54,13 @@ def test_without_decay_the_search_rate_is_constant():
 
 
 def test_search_equals_adam_from_the_same_start_for_every_row():
-    m = model(search_steps=7, search_learning_rate=0.05)
+    m = model(search_steps=7, search_learning_rate=0.05, search_milestones=(0.2, 0.6))
     for row in range(6):
         z = m.z_start.clone().requires_grad_()
         optimizer = torch.optim.Adam([z], lr=0.05)
         x = ROWS[:, row : row + 1]
         for step in range(7):
-            optimizer.param_groups[0]["lr"] = search_rate(step, 7, 0.05)
+            optimizer.param_groups[0]["lr"] = search_rate(step, 7, 0.05, (0.2, 0.6))
             optimizer.zero_grad()
             sum(m.losses(x, z, m.D.features(x).detach()).values()).sum().backward()
             optimizer.step()
@@ -88,13 +91,13 @@ def test_scoring_does_not_change_the_weights():
 
 
 def test_paper_recipe_builds_the_released_networks_for_mnist():
-    images = released_recipe((1, 28, 28))
+    images = paper((1, 28, 28))
     m = AnoGANModel((1, 28, 28), AnoGANSettings.model_validate(images), MemberGenerators([0])).eval()
     assert m.D.features(torch.zeros(1, 2, 1, 28, 28)).shape == (1, 2, 1024)
 
 
 def test_paper_recipe_builds_the_released_networks_for_kdd99():
-    m = AnoGANModel((121,), AnoGANSettings.model_validate(released_recipe((121,))), MemberGenerators([0])).eval()
+    m = AnoGANModel((121,), AnoGANSettings.model_validate(paper((121,))), MemberGenerators([0])).eval()
     assert [tuple(p.shape[1:]) for p in m.D.parameters() if p.shape[1] > 1] == [
         (121, 256),
         (256, 128),

@@ -75,3 +75,13 @@ def test_the_reconstruction_error_is_explained():
     explanation = detector.explain(new)
     assert explanation.shares.argmax(axis=1).tolist() == [1, 3]
     assert explanation.score == pytest.approx(detector.anomaly_score(new))
+
+
+def test_the_paper_recipe_has_the_values_of_alads_code():
+    rows, images = (create("dsebm", recipe="paper").settings_for(shape) for shape in ((121,), (3, 32, 32)))
+    assert (rows.width, rows.n_experts, rows.training.learning_rate, rows.training.batch_size) == (128, 512, 1e-4, 100)
+    assert (images.width, images.n_experts) == (64, 128)
+    assert (images.training.learning_rate, images.training.batch_size) == (3e-3, 32)
+    for s in (rows, images):
+        assert (s.noise, s.training.beta1, s.training.ema_decay, s.training.learning_rate_decay) == (1, 0.9, 0, False)
+        assert s.early_stopping.criterion == "none"

@@ -6,8 +6,10 @@ from torch.nn.functional import cosine_similarity
 
 from egbad import EGBAD, load
 from egbad.detectors.base import merge_settings
-from egbad.detectors.egbad import EGBADModel, EGBADSettings, correlation_distance, default, paper, relative_distance
+from egbad.detectors.egbad import EGBADModel, EGBADSettings, default, paper, relative_distance
+from egbad.detectors.gan.losses import correlation_distance
 from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import BatchNorm, Dropout
 from egbad.training import EarlyStopping, TrainingConfig
 
 ROWS = torch.randn(1, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -31,14 +33,6 @@ def test_relative_distance_by_hand():
     assert relative_distance(a, b, scale).item() == pytest.approx((np.log(2) + np.log(5)) / 2)
     weights = torch.tensor([0.25, 0.75])
     assert relative_distance(a, b, scale, weights).item() == pytest.approx(0.25 * np.log(2) + 0.75 * np.log(5))
-
-
-def test_correlation_distance_equals_that_of_numpy():
-    a, b = torch.randn(2, 1, 5, 1, 4, 3, generator=torch.Generator().manual_seed(0))
-    distances = correlation_distance(a, b)[0]
-    for i in range(5):
-        assert distances[i].item() == pytest.approx(1 - np.corrcoef(a[0, i].ravel(), b[0, i].ravel())[0, 1], abs=1e-5)
-    assert correlation_distance(a, 3 * a + 1) == pytest.approx(0, abs=1e-5)
 
 
 # -- the score ---------------------------------------------------------------------------------------------------------
@@ -95,6 +89,24 @@ def test_paper_recipe_has_the_released_values():
         assert (s.training.learning_rate, s.training.batch_size, s.training.ema_decay) == (1e-5, batch_size, ema_decay)
         assert (s.cycle_weight, s.input_noise, s.distance, s.degree, s.residual_weight) == (0, 0, "norm", 1, 0.9)
         assert s.discriminator_lr_scale == 1
+
+
+def test_the_default_recipe_departs_from_the_paper_as_its_docstring_lists():
+    ours, papers = (EGBAD(recipe=recipe).settings_for((121,)) for recipe in ("default", "paper"))
+    assert (ours.discriminator_lr_scale, papers.discriminator_lr_scale) == (0.1, 1)
+    assert (ours.preprocessing.drop_duplicates, papers.preprocessing.drop_duplicates) == (True, False)
+    assert (ours.preprocessing.scaling, papers.preprocessing.scaling) == ("standard", "minmax")
+    assert (ours.training.ema_warmup, papers.training.ema_warmup) == (True, False)
+    assert (ours.training.ema_decay, papers.training.ema_decay) == (0.999, 0.9999)
+    assert ours.training.batch_size > papers.training.batch_size
+    ours, papers = (EGBAD(recipe=recipe).settings_for((1, 28, 28)) for recipe in ("default", "paper"))
+    assert ours.training.batch_size < papers.training.batch_size, "batches of images are smaller"
+    assert (ours.n_latent, papers.n_latent) == (32, 200)
+    kinds = [
+        {type(m) for m in EGBADModel((1, 28, 28), s, MemberGenerators([0])).modules() if getattr(m, "p", 1)}
+        for s in (ours, papers)
+    ]
+    assert not kinds[0] & {BatchNorm, Dropout} and {BatchNorm, Dropout} <= kinds[1]
 
 
 def test_a_model_file_keeps_the_defaults_it_was_fitted_with(tmp_path, monkeypatch):

@@ -79,3 +79,31 @@ def test_the_second_stage_trains_the_encoder_only():
 def test_the_critic_is_updated_more_often():
     (critic, g), (e,) = model(n_critic=5).stages()
     assert (critic.n_updates, g.n_updates, e.n_updates) == (5, 1, 1)
+
+
+def test_the_paper_recipe_has_the_released_rates_and_steps():
+    detector = FAnoGAN(recipe="paper")
+    detector.settings_ = detector.settings_for((1, 64, 64))
+    gan, encoder = detector._schedules(64_000)
+    s = detector.settings_
+    assert (s.n_latent, s.width, s.n_critic, s.penalty_weight, s.feature_weight) == (128, 64, 5, 10, 1)
+    assert (gan.learning_rate, gan.beta1, gan.beta2, gan.batch_size) == (1e-4, 0, 0.9, 64)
+    assert gan.steps * s.n_critic == 7 * 1000, "the critic sees every image seven times"
+    assert (encoder.steps, encoder.learning_rate, encoder.batch_size) == (50_000, 5e-5, 64)
+    assert {schedule.ema_decay for schedule in (gan, encoder)} == {0}
+    assert encoder.learning_rate_at(49_999) == 5e-5
+
+
+def test_the_encoders_adam_in_the_paper_recipe_is_rmsprop():
+    generator = torch.Generator().manual_seed(0)
+    by_adam, by_rmsprop = (torch.nn.Parameter(torch.zeros(5)) for _ in range(2))
+    s = FAnoGAN(recipe="paper").settings_for((1, 64, 64))
+    adam = torch.optim.Adam([by_adam], lr=1e-3, betas=(s.encoder_beta1, s.encoder_beta2))
+    rmsprop = torch.optim.RMSprop([by_rmsprop], lr=1e-3, alpha=0.9)
+    for step in range(200):
+        before = by_adam.detach().clone(), by_rmsprop.detach().clone()
+        by_adam.grad = by_rmsprop.grad = torch.randn(5, generator=generator)
+        adam.step()
+        rmsprop.step()
+        if step >= 100:
+            torch.testing.assert_close(by_adam - before[0], by_rmsprop - before[1], rtol=1e-3, atol=1e-6)

@@ -3,6 +3,7 @@
 import torch
 
 from egbad.nn.generators import MemberGenerators
+from egbad.nn.layers import Conv, LeakyReLU
 from egbad.nn.released_networks import mnist_encoder, mnist_generator, mnist_pair_discriminator
 
 
@@ -35,3 +36,8 @@ def test_the_mnist_networks_have_the_layers_and_weights_of_the_paper():
     assert count(D) == conv(1, 64, 4) + conv(64, 64, 4, norm=True) + linear(200, 512) + linear(
         3136 + 512, 1024
     ) + linear(1024, 1)
+
+
+def test_the_first_convolution_of_the_encoder_has_the_activation_of_the_later_code():
+    first, second = [*mnist_encoder(MemberGenerators([0]), 200)][:2]
+    assert isinstance(first, Conv) and isinstance(second, LeakyReLU) and second.negative_slope == 0.1

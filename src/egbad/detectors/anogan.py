@@ -4,10 +4,13 @@ A GAN learns normal samples. To score x, z moves by gradient descent until G(z) 
 A(x) = (1 - lambda) L_R(x, z) + lambda L_D(x, z) at the end of the search (section 2.3 of the paper).
 
 Departures: the search starts from the same z for every row, so that a score is reproducible; many rows are searched at once.
+The default recipe has its own networks and training, with noise on D's input and the decay of the search rate that was
+released for rows also on images. ``recipe="paper"`` follows the code of EGBAD's authors, except that D scores with averaged
+weights like G, and that Adam's moments are new in every search.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -25,11 +28,11 @@ _MAX_START = 2.0  # largest entry of the starting latent, as in the released cod
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
-def search_rate(step: int, n_steps: int, learning_rate: float) -> float:
-    """Return the learning rate of the search: a tenth after 3/5 of the steps, a twentieth after 4/5.
+def search_rate(step: int, n_steps: int, learning_rate: float, milestones: tuple[float, float] = (0.6, 0.8)) -> float:
+    """Return the learning rate of the search: a tenth from the first milestone on, a twentieth from the second.
 
     With 500 steps from 0.01 these are the values of the released code for KDD99: 0.01, 0.001 from step 300, 0.0005 from
-    step 400.
+    step 400. That for MNIST has the milestones 0.4 and 0.6, steps 200 and 300.
 
     Parameters
     ----------
@@ -38,14 +41,17 @@ def search_rate(step: int, n_steps: int, learning_rate: float) -> float:
     n_steps : int
     learning_rate : float
         Learning rate of the first step.
+    milestones : tuple of float
+        Shares of the steps.
 
     Returns
     -------
     float
     """
-    if step < 0.6 * n_steps:
+    first, second = (milestone * n_steps for milestone in milestones)
+    if step < first:
         return learning_rate
-    return learning_rate * (0.1 if step < 0.8 * n_steps else 0.05)
+    return learning_rate * (0.1 if step < second else 0.05)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------
@@ -102,7 +108,7 @@ class AnoGANModel(GANModel["AnoGANSettings"]):
         z = self.z_start.expand(-1, x.shape[1], -1).clone().requires_grad_()
         optimizer = torch.optim.Adam([z])  # new for every chunk and elementwise, so rows share no state
         for step in range(s.search_steps):
-            rate = search_rate(step, s.search_steps, s.search_learning_rate)
+            rate = search_rate(step, s.search_steps, s.search_learning_rate, s.search_milestones)
             optimizer.param_groups[0]["lr"] = rate if s.search_decay else s.search_learning_rate
             with torch.enable_grad():
                 loss = sum(self.losses(x, z, f).values())
@@ -124,7 +130,7 @@ class AnoGANModel(GANModel["AnoGANSettings"]):
         return x_hat
 
 
-# -- settings ----------------------------------------------------------------------------------------------------------
+# -- settings and recipes -----------------------------------------------------------------------------------------------------
 
 
 class AnoGANSettings(GANSettings):
@@ -135,6 +141,12 @@ class AnoGANSettings(GANSettings):
     search_steps: int = Field(default=500, ge=0)
     search_learning_rate: float = Field(default=0.01, gt=0)
     search_decay: bool = True
+    search_milestones: tuple[float, float] = (0.6, 0.8)
+
+
+def paper(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of the code that EGBAD's authors released for KDD99 and MNIST."""
+    return released_recipe(shape) | {"search_milestones": (0.4, 0.6) if len(shape) == 3 else (0.6, 0.8)}
 
 
 # -- the detector ------------------------------------------------------------------------------------------------------
@@ -157,7 +169,8 @@ class AnoGAN(GANDetector[AnoGANSettings]):
     search_learning_rate : float, optional
         Learning rate of Adam in the search.
     search_decay : bool, optional
-        Divide the learning rate of the search by 10 after 3/5 of the steps and by 20 after 4/5.
+        Divide the learning rate of the search by 10 after 3/5 of the steps and by 20 after 4/5; with ``recipe="paper"``
+        on images after 2/5 and 3/5.
     n_latent : int, optional
         Length of z. Default 32, for rows at most half the number of encoded columns.
     width : int, optional
@@ -227,7 +240,7 @@ class AnoGAN(GANDetector[AnoGANSettings]):
     name: ClassVar[str] = "anogan"
     settings_type: ClassVar = AnoGANSettings
     model_type: ClassVar = AnoGANModel
-    recipes: ClassVar = {"default": gan_default, "paper": released_recipe}
+    recipes: ClassVar = {"default": gan_default, "paper": paper}
     tunable: ClassVar = {"n_latent": (8, 32), "feature_weight": (0.1, 0.5)}
 
     discriminator_loss: str | None = None

@@ -4,17 +4,30 @@ A BiGAN (Donahue et al., 2017) learns normal samples with an encoder E, a genera
 E gives the latent of a test sample in one forward pass, where AnoGAN searches for it. The score is
 A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper, whose alpha is called w here.
 
-Departures of the default recipe. Each is a parameter, and ``recipe="paper"`` turns all of them off:
+Departures of the default recipe. ``recipe="paper"`` turns all of them off, and all but the networks are parameters:
 
 - Cycle consistency |x - G(E(x))| is added to the loss of E and G; the adversarial loss alone hardly asks for reconstruction.
-- D's view of x is noisy, so that D cannot win by details.
-- Learning rate and batches are larger, there is no dropout, and networks for images are smaller.
+- D's view of x is noisy, so that D cannot win by details. D learns at a tenth of the rate of E and G.
+- There is no dropout and no batch normalisation. Networks for images are smaller, with 32 latents instead of 200; rows have
+  at most 32 latents, and at most half as many as columns.
+- The learning rate is larger. Batches are larger for rows and smaller for images.
+- The moving average of the weights starts with a small decay (`ema_warmup`), and its decay for rows is 0.999.
+- Members with a symptom of failed training are slowed down, rolled back or trained again (`health_interventions`).
 - Training ends when the reconstruction of held-out rows has improved by less than 5 percent in 500 steps (200 for images),
   so that a longer run is not a worse one (`early_stopping`).
+- Rows: repeated rows count once (`drop_duplicates`). Columns are standardised, those with a heavy tail after a logarithm, and
+  networks see them clipped at 8 standard deviations (`preprocessing`).
 - Rows: residuals and features are measured relative to their typical size among training rows (``distance="relative"``),
   so that columns that are hard to reconstruct do not dominate. The columns that encode a category or a time count as one.
 - Images: residuals are measured by correlation (``distance="correlation"``), so that brightness and contrast do not count.
   L_D is the distance of E(x) from a memory of the latents of normal images (``discriminator_loss="memory"``).
+
+``recipe="paper"`` follows the released code except in this:
+
+- On images E's first convolution has the activation that the code got in November 2018, after the paper.
+- Columns are scaled to [0, 1], as the code intends. It discards the result, like ``Preprocessing(scaling="none")``.
+- Images of other shapes than (1, 28, 28) have the networks of the default recipe.
+- A tenth of the rows is held out of training to set the threshold (`calibration_fraction`).
 """
 
 from collections.abc import Iterator
@@ -25,11 +38,10 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from egbad.detectors.base import Encoded, Model, ModelAttribution, merge_settings, total
 from egbad.detectors.gan.detector import LatentDetector
-from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
+from egbad.detectors.gan.losses import correlation_distance, cross_entropy_real, norm_distance, standardize_units
 from egbad.detectors.gan.models import BiGANModel, BiGANSettings
 from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.nn.generators import MemberGenerators
@@ -62,35 +74,6 @@ def relative_distance(a: Tensor, b: Tensor, scale: Tensor, weights: Tensor | Non
     """
     distances = torch.log1p((a - b).abs() / scale).flatten(2)
     return distances.mean(2) if weights is None else (distances * weights).sum(2)
-
-
-def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
-    """Return 1 minus the correlation over all units, in [0, 2].
-
-    Parameters
-    ----------
-    a, b : Tensor of shape (K, B, ...)
-
-    Returns
-    -------
-    Tensor of shape (K, B)
-    """
-    a, b = (standardize_units(t) for t in (a, b))
-    return 0.5 * ((a - b) ** 2).sum(2)  # equal to 1 - a b, which would lose the digits of small distances
-
-
-def standardize_units(t: Tensor) -> Tensor:
-    """Shift and scale each sample to mean 0 and length 1 over all units.
-
-    Parameters
-    ----------
-    t : Tensor of shape (K, B, ...)
-
-    Returns
-    -------
-    Tensor of shape (K, B, d)
-    """
-    return F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2)
 
 
 # -- the model ---------------------------------------------------------------------------------------------------------

@@ -4,7 +4,13 @@ In the first stage of training a Wasserstein GAN with gradient penalty (Gulrajan
 second, G and the critic D stay fixed and an encoder learns to invert G: by images ("izi"), by latents ("ziz"), or by images
 and the critic's features ("izi_f"). The score is A(x) = A_R(x) + kappa A_D(x), section 2.3.
 
-Departure: the released code has residual networks; here networks are sized from the shape of the input.
+Departures: the released code has residual networks for 64 x 64 grey images, with layer normalisation in the critic and batch
+normalisation in G and E; here networks without normalisation are sized from the shape of the input. The default recipe has
+its own learning rates, numbers of steps, batches and latents, averages the weights and optimises E by Adam.
+
+``recipe="paper"`` has the released values. RMSProp, the optimizer of E, is Adam without momentum (beta1 = 0, beta2 = 0.9),
+whose updates differ in the first steps only, by the correction of the bias. Rows, which the paper does not have, are
+standardised and have the same values.
 """
 
 from dataclasses import dataclass, replace
@@ -145,6 +151,8 @@ class FAnoGANSettings(GANSettings):
     penalty_weight: float = Field(default=10.0, ge=0)
     encoder_steps: int = Field(ge=0)
     encoder_learning_rate: float = Field(gt=0)
+    encoder_beta1: float = Field(default=0.9, ge=0, lt=1)
+    encoder_beta2: float = Field(default=0.999, ge=0, lt=1)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -164,12 +172,24 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 
 def paper(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the learning rates, batch size, latents and encoder steps of the released code."""
+    """Return the values of the released code.
+
+    In its seven epochs the critic sees every image seven times, in five updates per update of G: 7/5 epochs of G's steps.
+    """
     own = {
         "n_latent": 128,
+        "width": 64,
         "encoder_steps": 50_000,
         "encoder_learning_rate": 5e-5,
-        "training": {"learning_rate": 1e-4, "learning_rate_decay": False, "batch_size": 64, "ema_decay": 0.0},
+        "encoder_beta1": 0.0,
+        "encoder_beta2": 0.9,
+        "training": {
+            "learning_rate": 1e-4,
+            "learning_rate_decay": False,
+            "batch_size": 64,
+            "epochs": 7 / 5,
+            "ema_decay": 0.0,
+        },
     }
     return merge_settings(default(shape), own)
 
@@ -278,5 +298,11 @@ class FAnoGAN(GANDetector[FAnoGANSettings]):
     def _schedules(self, n: int) -> tuple[Schedule, ...]:
         s = self.settings_
         gan = s.training.schedule(n)
-        encoder_stage = replace(gan, steps=s.encoder_steps, learning_rate=s.encoder_learning_rate, beta1=0.9)
+        encoder_stage = replace(
+            gan,
+            steps=s.encoder_steps,
+            learning_rate=s.encoder_learning_rate,
+            beta1=s.encoder_beta1,
+            beta2=s.encoder_beta2,
+        )
         return replace(gan, beta2=0.9), encoder_stage

@@ -1,8 +1,10 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from egbad.detectors.gan.losses import (
+    correlation_distance,
     cross_entropy_real,
     gan_discriminator_loss,
     gan_generator_loss,
@@ -26,6 +28,14 @@ def test_norm_distance_by_hand():
 
 def test_mean_squared_error_by_hand():
     assert mean_squared_error(A, B).item() == pytest.approx(5 / 3)
+
+
+def test_correlation_distance_equals_that_of_numpy():
+    a, b = torch.randn(2, 1, 5, 1, 4, 3, generator=torch.Generator().manual_seed(0))
+    distances = correlation_distance(a, b)[0]
+    for i in range(5):
+        assert distances[i].item() == pytest.approx(1 - np.corrcoef(a[0, i].ravel(), b[0, i].ravel())[0, 1], abs=1e-5)
+    assert correlation_distance(a, 3 * a + 1) == pytest.approx(0, abs=1e-5)
 
 
 def test_cross_entropy_equals_that_of_torch():

@@ -48,6 +48,21 @@ def test_bigan_losses_are_non_saturating_with_cycle_consistency():
     assert torch.allclose(m.loss_eg(x), -((1 - p_real).log() + p_fake.log()).mean(1) + 2 * cycle.mean(1), atol=1e-5)
 
 
+def test_the_released_generators_moments_are_those_of_generated_images_and_of_reconstructions():
+    values = released_recipe((1, 28, 28)) | {"n_latent": 3}
+    m = BiGANModel((1, 28, 28), BiGANSettings.model_validate(values), MemberGenerators([0]))
+    x = torch.rand(1, 5, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(1, 5, 3, generator=torch.Generator().manual_seed(1))
+    m.sample_latent = lambda n: z
+    dense, norm = m.G[0], m.G[1]
+    m.loss_d(x)
+    assert not norm.running_mean.any(), "E and G do not learn in D's turn"
+    with torch.no_grad():
+        generated, reconstructed = (dense(latent).mean(1) for latent in (z, m.E(x)))
+    m.loss_eg(x)
+    torch.testing.assert_close(norm.running_mean, 0.99 * 0.01 * generated + 0.01 * reconstructed)
+
+
 def test_gan_losses_are_non_saturating():
     m = gan(input_noise=0.0)
     z = torch.full((1, 50, 3), 0.5)

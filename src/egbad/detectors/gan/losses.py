@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from egbad.nn.ops import softplus
 
@@ -24,6 +25,35 @@ def norm_distance(a: Tensor, b: Tensor, degree: float = 1.0) -> Tensor:
         return difference.abs_().sum(2)  # vector_norm takes five times as long
     norm: Tensor = torch.linalg.vector_norm(difference, ord=degree, dim=2)
     return norm
+
+
+def correlation_distance(a: Tensor, b: Tensor) -> Tensor:
+    """Return 1 minus the correlation over all units, in [0, 2].
+
+    Parameters
+    ----------
+    a, b : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B)
+    """
+    a, b = (standardize_units(t) for t in (a, b))
+    return 0.5 * ((a - b) ** 2).sum(2)  # equal to 1 - a b, which would lose the digits of small distances
+
+
+def standardize_units(t: Tensor) -> Tensor:
+    """Shift and scale each sample to mean 0 and length 1 over all units.
+
+    Parameters
+    ----------
+    t : Tensor of shape (K, B, ...)
+
+    Returns
+    -------
+    Tensor of shape (K, B, d)
+    """
+    return F.normalize(t.flatten(2) - t.flatten(2).mean(2, keepdim=True), dim=2)
 
 
 def mean_squared_error(a: Tensor, b: Tensor) -> Tensor:

@@ -227,6 +227,11 @@ class BiGANModel(AdversarialModel[B]):
                 real = self.D(self.add_input_noise(x), z_hat)
                 fake = self.D(self.add_input_noise(self.G(z)), z)
             loss = loss + s.adversarial_weight * gan_generator_loss(real, fake)
+        if s.networks == "mnist" and not s.cycle_weight:
+            with torch.no_grad():
+                self.G(
+                    z_hat
+                )  # as in the released graph, G's running moments are also those of G(E(x)), which is scored
         return loss
 
     def discriminator_logit(self, x: Tensor) -> Tensor:
