@@ -31,8 +31,9 @@ def trainer(two_players, rows):
         def stages(self):
             return tuple((player,) for player in self.players())
 
-    def trainer(steps=(20, 10), model_options=None, **options):
-        schedules = [Schedule(steps=n, batch_size=8, learning_rate=0.1, ema_decay=0) for n in steps]
+    def trainer(steps=(20, 10), model_options=None, health_interventions=True, **options):
+        common = {"batch_size": 8, "learning_rate": 0.1, "ema_decay": 0, "health_interventions": health_interventions}
+        schedules = [Schedule(steps=n, **common) for n in steps]
         options = {"finalize": lambda model: None, "find_tied_members": lambda model: []} | options
         return EnsembleTrainer(
             build=lambda generators: EnsembleOfPlayers(generators, **(model_options or {})),
@@ -83,8 +84,9 @@ def test_weights_that_are_never_finite_are_an_error(trainer):
         nan.train([1])
 
 
-def test_without_restarts_weights_that_are_not_finite_are_an_error_of_one_training(trainer):
-    nan = trainer(model_options={"factor": lambda n: torch.tensor([[float("nan")]])}, max_restarts=0)
+@pytest.mark.parametrize("options", [{"max_restarts": 0}, {"health_interventions": False}])
+def test_without_restarts_weights_that_are_not_finite_are_an_error_of_one_training(trainer, options):
+    nan = trainer(model_options={"factor": lambda n: torch.tensor([[float("nan")]])}, **options)
     with pytest.raises(TrainingError, match="Training failed: a loss or a weight was not"):
         nan.train([1])
 

@@ -23,7 +23,6 @@ from egbad.training.loop import train
 from egbad.training.players import Player, Schedule, Trainable
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
-MAX_RESTARTS = 2  # of members that failed, from other seeds
 _MAX_VALIDATION_ROWS = 4096
 
 
@@ -130,7 +129,7 @@ class EnsembleTrainer(Generic[M]):
     compute_context : callable
         Given a model, returns a context manager to train it in, for example one that limits threads.
     max_restarts : int
-        How often failed members are trained again; 0 for never.
+        How often failed members are trained again, if all schedules have `health_interventions`.
     """
 
     build: Callable[[MemberGenerators], M]
@@ -148,7 +147,7 @@ class EnsembleTrainer(Generic[M]):
     callback_interval: int = 1000
     show_progress: bool = False
     compute_context: Callable[[M], AbstractContextManager[Any]] = nullcontext
-    max_restarts: int = MAX_RESTARTS
+    max_restarts: int = 2
 
     def train(self, seeds: Sequence[int], initial_weights: Mapping[str, Tensor] | None = None) -> Ensemble[M]:
         """Train one member for each seed.
@@ -177,12 +176,17 @@ class EnsembleTrainer(Generic[M]):
             ensemble = self._train_with_restarts(seeds, initial_weights)
         broken = final_symptoms(ensemble.stages).get(NON_FINITE)
         if broken:
-            times = f" {self.max_restarts + 1} times from different seeds" if self.max_restarts else ""
+            times = f" {self._n_restarts + 1} times from different seeds" if self._n_restarts else ""
             raise TrainingError(
                 f"Training failed{times}: {NON_FINITE.description} (members {', '.join(map(str, broken))} of {len(seeds)}). "
                 f"{NON_FINITE.advice}"
             )
         return ensemble
+
+    @property
+    def _n_restarts(self) -> int:
+        """Number of times that failed members are trained again."""
+        return self.max_restarts if all(schedule.health_interventions for schedule in self.schedules) else 0
 
     def _train_spread(self, seeds: Sequence[int], initial_weights: Mapping[str, Tensor] | None) -> Ensemble[M]:
         """Train this process's share of the members and gather all of them in every process."""
@@ -213,7 +217,7 @@ class EnsembleTrainer(Generic[M]):
         """Train members, then those that failed again from other seeds."""
         ensemble = self._train_members(seeds, initial_weights)
         retrainer = replace(self, checkpoints=None, callback=None)
-        for restart in range(1, self.max_restarts + 1):
+        for restart in range(1, self._n_restarts + 1):
             failed = ensemble.failed_members()
             if not failed:
                 break

@@ -36,7 +36,7 @@ from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.scoring.learned_rows import Digests
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig
-from egbad.training.ensemble import MAX_RESTARTS, EnsembleTrainer, split_validation
+from egbad.training.ensemble import EnsembleTrainer, split_validation
 from egbad.training.history import health_messages, loss_curves
 from egbad.training.players import Schedule
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
@@ -105,10 +105,7 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
         "training": TrainingConfig,
         "early_stopping": EarlyStopping,
     }
-    published_values: ClassVar[Mapping[str, Any]] = {
-        **Detector.published_values,
-        "training": {"health_interventions": False},
-    }
+    published_values: ClassVar = {**Detector.published_values, "training": {"health_interventions": False}}
 
     training: TrainingConfig | None = None
     early_stopping: EarlyStopping | None = None
@@ -234,7 +231,6 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
             callback_interval=context.callback_interval,
             show_progress=self.verbose,
             compute_context=lambda model: _training_threads(model, self.members * self.settings_.training.batch_size),
-            max_restarts=MAX_RESTARTS if self.settings_.training.health_interventions else 0,
         )
 
     # -- scoring -----------------------------------------------------------------------------------------------------
