@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
 
-_MAX_VALUE, _MAX_LINE = 80, 1200  # characters of a value, and of a line of a message
+_MAX_VALUE, _MAX_LINE = 80, 1000  # characters of a value, and of a line of a message
 # Control characters, separators of lines, and marks that reverse the direction of text. They come with data and file
 # names, and could change what a terminal shows.
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -213,7 +213,7 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInputError:
     >>> print(unknown("data set", "mnsit", ["mnist", "kdd99"]))
     There is no data set 'mnsit'. Did you mean 'mnist'? Known: kdd99, mnist.
     """
-    names = sorted(known)
+    name, names = shorten(name), sorted(map(shorten, known))
     by_lower_case = {known_name.casefold(): known_name for known_name in names}
     similar = get_close_matches(name.casefold(), by_lower_case, n=1)
     hint = f" Did you mean '{by_lower_case[similar[0]]}'?" if similar else ""

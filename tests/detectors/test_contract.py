@@ -99,7 +99,6 @@ def fitted_with_draw(request, fitted):
     expected_failed_checks=lambda estimator: {
         "check_outliers_fit_predict": "fit_predict scores out of fold, so it differs from fit(X).predict(X)"
     },
-    xfail_strict=False,
 )
 def test_scikit_learn(estimator, check):
     check(estimator)

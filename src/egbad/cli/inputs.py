@@ -21,7 +21,7 @@ from egbad.data.column_selection import separate_roles
 from egbad.data.column_types import check_column_types
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.readers import list_files
-from egbad.errors import InvalidInputError, UnreadableFileError, unknown
+from egbad.errors import InvalidInputError, UnreadableFileError, shorten, unknown
 from egbad.scoring.scorer import Scorer
 
 _MAX_LISTED = 20  # different labels that an error lists
@@ -268,7 +268,7 @@ def is_normal(labels: Array | None, normal: str | None) -> NDArray[np.bool_]:
 
 def label_names(labels: Array | None) -> list[str]:
     """Return different labels as text, at most twenty of them."""
-    return [] if labels is None else sorted({_label_text(label) for label in labels.tolist()})[:_MAX_LISTED]
+    return [] if labels is None else sorted({shorten(_label_text(label)) for label in labels.tolist()})[:_MAX_LISTED]
 
 
 def _label_text(label: Any) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from egbad.data.column_types import ColumnTypes
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidInputError, shorten, unknown
 
 ID, IGNORE, LABEL = "id", "ignore", "label"  # may stand in place of a column type
 ROLES = (ID, IGNORE, LABEL)
@@ -137,7 +137,7 @@ def split_roles(
         column_types = dict(zip(names, column_types, strict=True))
     by_role = {role: tuple(name for name, given in column_types.items() if given == role) for role in ROLES}
     if len(by_role[LABEL]) > 1:
-        listed = " and ".join(f"'{name}'" for name in by_role[LABEL][:2])
+        listed = " and ".join(f"'{shorten(name)}'" for name in by_role[LABEL][:2])
         raise InvalidInputError(f"At most one column must be the label, got {listed}. Ignore the others.")
     types = {name: given for name, given in column_types.items() if given not in ROLES}
     return types or None, ColumnRoles(by_role[ID], by_role[IGNORE], next(iter(by_role[LABEL]), None))
@@ -268,5 +268,5 @@ def list_names(names: Sequence[str]) -> str:
     >>> list_names("ab"), list_names("abcdefg")
     ("'a', 'b'", "'a', 'b', 'c', 'd', 'e' and 2 more")
     """
-    listed = ", ".join(f"'{name}'" for name in names[:_MAX_LISTED])
+    listed = ", ".join(f"'{shorten(name)}'" for name in names[:_MAX_LISTED])
     return listed if len(names) <= _MAX_LISTED else f"{listed} and {len(names) - _MAX_LISTED:,} more"

@@ -14,7 +14,7 @@ from typing import Any
 from egbad.data.times import TIME as TIME
 from egbad.data.times import TIME_OF_DAY as TIME_OF_DAY
 from egbad.data.times import check_zone, describe_time, time_zone
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidInputError, shorten, unknown
 
 NUMBER, BOOLEAN, CATEGORY = "number", "boolean", "category"
 COLUMN_TYPES = (NUMBER, BOOLEAN, CATEGORY, TIME, TIME_OF_DAY)  # model files contain positions in this list
@@ -33,7 +33,6 @@ ColumnTypes = Mapping[str, str] | Sequence[str]
 
 _HASH_BYTES = 6  # fits into the 53 bits of a double; a million levels collide with a probability of 0.2%
 _GROUPED_FROM, _SCIENTIFIC_FROM = 1e4, 1e12  # in between, all digits before the decimal point are shown
-_MAX_TYPE_LENGTH = 100  # characters of the name of a type in an error message
 
 
 @lru_cache(maxsize=65_536)
@@ -89,11 +88,8 @@ def unsupported_type_error(name: str, found: Any) -> InvalidInputError:
     -------
     InvalidInputError
     """
-    type_name = str(found)
-    if len(type_name) > _MAX_TYPE_LENGTH:
-        type_name = type_name[:_MAX_TYPE_LENGTH] + "..."
     return InvalidInputError(
-        f"Columns must hold numbers, text, booleans, times or durations, got '{name}' of type {type_name}. "
+        f"Columns must hold numbers, text, booleans, times or durations, got '{shorten(name)}' of type {shorten(str(found))}. "
         "Convert or drop it."
     )
 
@@ -113,7 +109,7 @@ def column_type_error(name: str, wanted: str, found: str) -> InvalidInputError:
     """
     zone_differs = base_type(wanted) == base_type(found)
     return InvalidInputError(
-        f"Column '{name}' must hold {describe_type(wanted, zone=zone_differs)}, as it did when the detector was fitted, "
+        f"Column '{shorten(name)}' must hold {describe_type(wanted, zone=zone_differs)}, as it did when the detector was fitted, "
         f"got {describe_type(found, zone=zone_differs)}."
     )
 
@@ -213,7 +209,7 @@ def describe_value(column_type: str, value: Any) -> str:
     if column_type == BOOLEAN:
         return "true" if value >= 0.5 else "false"
     if column_type == CATEGORY:
-        return f"'{value}'"
+        return f"'{shorten(str(value))}'"
     size = abs(value)
     show_all_digits = size >= _GROUPED_FROM or float(value).is_integer()
     return f"{value:,.0f}" if show_all_digits and size < _SCIENTIFIC_FROM else f"{value:,.4g}"

@@ -28,7 +28,7 @@ from egbad.data.pixel_scale import WHITES
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.stream import Data
 from egbad.data.times import change_zone, time_zone
-from egbad.errors import InvalidInputError, InvalidTypeError
+from egbad.errors import InvalidInputError, InvalidTypeError, shorten
 
 _CHANNELS = (1, 3, 4)  # numbers of channels that an image may have
 
@@ -187,10 +187,12 @@ def _object_array_to_numbers(x: Array) -> Array:
         return x.astype(np.float64)
     except TypeError as error:
         # scikit-learn's estimator checks expect this wording.
-        raise InvalidTypeError(f"X must be numbers: argument must be a string or a real number, {error}.") from error
+        raise InvalidTypeError(
+            f"X must be numbers: argument must be a string or a real number, {shorten(str(error))}."
+        ) from error
     except ValueError as error:
         raise InvalidInputError(
-            f"X must be numbers, got text{_first_text_position(x)}: {error}. Drop or encode it."
+            f"X must be numbers, got text{_first_text_position(x)}: {shorten(str(error))}. Drop or encode it."
         ) from error
 
 
@@ -302,7 +304,9 @@ def _check_unique(names: Sequence[Any]) -> None:
     seen: set[Any] = set()
     for name in names:
         if name in seen:
-            raise InvalidInputError(f"Column names must be unique, got '{name}' more than once. Rename or drop one.")
+            raise InvalidInputError(
+                f"Column names must be unique, got '{shorten(str(name))}' more than once. Rename or drop one."
+            )
         seen.add(name)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from egbad.data.column_types import unsupported_type_error
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, shorten
 
 _MAX_REASON = 200  # characters of Arrow's message
 
@@ -65,7 +65,7 @@ def from_objects(name: str, values: Any) -> pa.ChunkedArray:
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         reason = " ".join(str(error).split()).rstrip(".")
         raise InvalidInputError(
-            f"Column '{name}' must hold values of one type: {reason[:_MAX_REASON]}. Convert or drop it."
+            f"Column '{shorten(str(name))}' must hold values of one type: {shorten(reason, _MAX_REASON)}. Convert or drop it."
         ) from error
 
 
@@ -99,5 +99,6 @@ def _check_one_kind_of_time(name: str, values: Iterable[Any]) -> None:
     if len(kinds) > 1:
         mixed = "dates and times" if "date" in kinds else "times with and without a zone"
         raise InvalidInputError(
-            f"Column '{name}' must hold values of one type, got {mixed}. Convert it, for example with pandas.to_datetime."
+            f"Column '{shorten(str(name))}' must hold values of one type, got {mixed}. Convert it, for example by "
+            "pandas.to_datetime."
         )

@@ -15,7 +15,7 @@ from egbad.data.file_errors import arrow_errors, no_rows_error
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data
 from egbad.data.times import time_zone
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, shorten
 from egbad.output_files import printable
 
 _HIVE_MISSING = "__HIVE_DEFAULT_PARTITION__"  # folder name of a missing value
@@ -147,7 +147,7 @@ def _folder_column(name: str, text: str, column_type: str, n_rows: int) -> pa.Ar
         return pa.repeat(pa.scalar(text).cast(arrow_type), n_rows)
     except pa.ArrowInvalid as error:
         raise InvalidInputError(
-            f"Column '{name}' must hold {describe_type(column_type)}, got the folder name '{text}'."
+            f"Column '{shorten(name)}' must hold {describe_type(column_type)}, got the folder name '{shorten(text)}'."
         ) from error
 
 
@@ -175,7 +175,7 @@ def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data
     """
     if data.columns != first.columns:
         if different := sorted({*(first.columns or ())} ^ {*(data.columns or ())}):
-            problem = f"'{different[0]}' is in one of them only"
+            problem = f"'{shorten(different[0])}' is in one of them only"
             raise InvalidInputError(f"Tables must have the same columns, got '{first_path}' and '{path}': {problem}.")
         data = select_columns(data, first.columns or ())
     numbers = (NUMBER,) * data.x.shape[1]
@@ -188,7 +188,7 @@ def match_columns(first_path: Path, first: Data, path: Path, data: Data) -> Data
             name = (data.columns or ())[j]
             zone = base_type(wanted) == base_type(found)
             raise InvalidInputError(
-                f"Column '{name}' must have the same type in all files, got {describe_type(wanted, zone=zone)} in "
+                f"Column '{shorten(name)}' must have the same type in all files, got {describe_type(wanted, zone=zone)} in "
                 f"'{first_path}' and {describe_type(found, zone=zone)} in '{path}'."
             )
     return replace(data, column_types=None if first.column_types is None else tuple(column_types))

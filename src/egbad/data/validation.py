@@ -8,7 +8,7 @@ import numpy as np
 from egbad.data.column_types import ColumnTypes
 from egbad.data.ragged import describe_shape, is_ragged
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidInputError, shorten, unknown
 
 _MAX_LISTED_NAMES = 5
 MAX_LEARNED = 1e150  # its square is finite in double precision
@@ -45,7 +45,7 @@ def column_names_message(unseen: list[str], missing: list[str]) -> str:
 def _list_names(names: list[str]) -> list[str]:
     """Return one line per name, shortened after a few."""
     more = ["- ..."] if len(names) > _MAX_LISTED_NAMES else []
-    return [f"- {name}" for name in sorted(names)[:_MAX_LISTED_NAMES]] + more
+    return [f"- {shorten(name)}" for name in sorted(names)[:_MAX_LISTED_NAMES]] + more
 
 
 def check_column_names(column_types: ColumnTypes | None, data: Data) -> None:
@@ -121,7 +121,7 @@ def check_range(data: Data) -> None:
     if float(size.max()) <= MAX_LEARNED:
         return
     i, j = (int(k) for k in np.unravel_index(size.argmax(), x.shape))
-    column = f"column '{data.columns[j]}'" if data.columns else f"column {j}"
+    column = f"column '{shorten(data.columns[j])}'" if data.columns else f"column {j}"
     raise InvalidInputError(
         f"Numbers to learn from must lie between {-MAX_LEARNED:g} and {MAX_LEARNED:g}, got {x[i, j]:g} in row "
         f"{data.first_row + i}, {column}. Rescale the column or drop such rows."
@@ -181,7 +181,7 @@ def _check_finite(data: Data) -> None:
         return
     position = tuple(int(i) for i in np.argwhere(invalid)[0])
     value = "NaN" if np.isnan(x[position]) else "infinity"
-    column = f"column '{data.columns[position[1]]}'" if data.columns else f"column {position[1]}"
+    column = f"column '{shorten(data.columns[position[1]])}'" if data.columns else f"column {position[1]}"
     place, requirement = (column, "finite or missing") if x.ndim == 2 else (f"pixel {position[1:]}", "finite")
     source = f", of '{data.source}'" if data.source else ""
     raise InvalidInputError(
