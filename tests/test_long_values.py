@@ -63,7 +63,9 @@ READERS = {
 
 @pytest.mark.parametrize("read_data", READERS.values(), ids=READERS)
 def test_an_error_about_data_is_short(read_data, tmp_path):
-    with pytest.raises(EgbadError, match=r"x+ \.\.\. \(2,\d{3},\d{3} characters\) \.\.\. |array of <U2000000") as refused:
+    with pytest.raises(
+        EgbadError, match=r"x+ \.\.\. \(2,\d{3},\d{3} characters\) \.\.\. |array of <U2000000"
+    ) as refused:
         read_data(tmp_path)
     assert len(str(refused.value)) < 1000 and "\n" not in str(refused.value)
 

@@ -1,6 +1,11 @@
 """Input of commands."""
 
 import json
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copy
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -99,3 +104,43 @@ def test_file_stamps_change_with_the_file(tmp_path):
     path.write_text("a\n1\n2\n3\n")
     assert source.file_stamps() != before
     assert Source("digits").file_stamps() == []
+
+
+# -- permissions -------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def bound_by_permissions():
+    """Act as a user whom the permissions of files bind: they do not bind root."""
+    if os.name == "nt":
+        pytest.skip("Windows has other permissions")
+    is_root = os.geteuid() == 0
+    try:
+        if is_root:
+            os.seteuid(65534)
+    except OSError:
+        pytest.skip("this process cannot act as another user")
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.mark.parametrize("kind", ["tables", "images"])
+def test_a_subfolder_that_may_not_be_read_is_refused_or_skipped(kind, folder, image_folder, run, refuse):
+    with TemporaryDirectory() as shared:  # other users cannot enter pytest's own folder
+        os.chmod(shared, 0o777)
+        data, closed, out = (Path(shared, name) for name in ("data", "data/closed", "out.egbad"))
+        for part in (data / "open", closed):
+            part.mkdir(parents=True)
+            for file in [folder / "normal.csv"] if kind == "tables" else image_folder.glob("even/*.png"):
+                copy(file, part)
+        closed.chmod(0)
+        fit = ("fit", data, "--detector", "pca", "--alpha", "0.2", "--out", out)
+        with bound_by_permissions():
+            done = run(*fit, "--skip-unreadable")
+            assert done.code == 0 and f"Skipped, cannot be read: {closed}." in done.err
+            for command in (fit, ("score", out, data), ("score", out, data, "--out", Path(shared, "parts"))):
+                assert refuse(*command).startswith(f"The folder '{closed}' cannot be read: Permission denied.")
+        assert not Path(shared, "parts").exists()

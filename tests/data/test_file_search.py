@@ -93,6 +93,16 @@ def test_broken_links_that_are_hidden_or_no_data_are_ignored(days):
     assert len(read(days).x) == 3
 
 
+def test_files_of_operating_systems_are_ignored_and_an_underscore_hides_tables_only(tmp_path, save_image):
+    for folder in ("a", "_a", ".a", "@eaDir", "$RECYCLE.BIN", "__MACOSX"):
+        (tmp_path / "tables" / folder).mkdir(parents=True)
+        (tmp_path / "tables" / folder / "t.csv").write_text("x\n1\n")
+        (tmp_path / "images" / folder).mkdir(parents=True)
+        save_image(f"images/{folder}/i.png", np.zeros((8, 8), dtype=np.uint8))
+    assert len(read(tmp_path / "tables").x) == 1
+    assert read(tmp_path / "images").files == ("_a/i.png", "a/i.png")
+
+
 def test_linked_folders_are_searched_once(days, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     (other / "t.csv").write_text("x\n1\n")

@@ -77,12 +77,14 @@ def find_files(path: Path) -> FoundFiles:
     return FoundFiles(path, tuple(files), tuple(entry for entry in found if isinstance(entry, UnreadablePath)))
 
 
-def is_hidden(path: Path) -> bool:
+def is_hidden(path: Path, signs: str = ".") -> bool:
     """Return True if a part of a path is a hidden file or a folder of an operating system.
 
     Parameters
     ----------
     path : Path
+    signs : str
+        Names that begin with one of these characters are hidden.
 
     Returns
     -------
@@ -93,7 +95,7 @@ def is_hidden(path: Path) -> bool:
     >>> is_hidden(Path("a/._b.png")), is_hidden(Path("__MACOSX/b.png")), is_hidden(Path("../b.png"))
     (True, True, False)
     """
-    return any((part[0] == "." and part not in (".", "..")) or part in _SYSTEM_FOLDERS for part in path.parts)
+    return any((part[0] in signs and part not in (".", "..")) or part in _SYSTEM_FOLDERS for part in path.parts)
 
 
 def _walk(folder: Path) -> Iterator[Path | UnreadablePath]:

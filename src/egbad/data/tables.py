@@ -6,7 +6,7 @@ from pathlib import Path
 
 from egbad.data.csv_files import CSV_SUFFIXES, is_csv, stream_csv
 from egbad.data.file_errors import no_rows_error
-from egbad.data.file_search import find_files
+from egbad.data.file_search import find_files, is_hidden
 from egbad.data.options import ReadOptions
 from egbad.data.parquet_files import partition_parquet, read_parquet
 from egbad.data.stream import Data, Stream, join_batches
@@ -15,14 +15,15 @@ from egbad.data.table_types import find_table_types
 from egbad.errors import EmptyFileError
 from egbad.output_files import printable
 
+_HIDDEN_SIGNS = "._"  # Spark names its own files with an underscore; cameras name photographs so, which are not hidden
 TABLE_SUFFIXES = (*CSV_SUFFIXES, ".parquet")
 
 
 def find_tables(path: Path) -> tuple[Path, ...] | None:
     """Find the tables at a path.
 
-    Files and folders whose names begin with a dot or an underscore are ignored: other programs put files beside the
-    tables that they write, and name them so.
+    Files and folders whose names begin with a dot or an underscore are ignored, and folders such as `__MACOSX`: other
+    programs put files beside the tables that they write, and name them so.
 
     Parameters
     ----------
@@ -36,7 +37,7 @@ def find_tables(path: Path) -> tuple[Path, ...] | None:
     """
     found = [file for file in find_files(path).files if _is_table(file)]
     if path.is_dir():
-        found = [file for file in found if not any(part[0] in "._" for part in file.relative_to(path).parts)]
+        found = [file for file in found if not is_hidden(file.relative_to(path), _HIDDEN_SIGNS)]
     return tuple(found) or None
 
 
