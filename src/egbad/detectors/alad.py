@@ -5,7 +5,9 @@ D_zz distinguishes (z, z) from (z, E(G(z))). The score is the distance of D_xx's
 
 Departures: images are paired by stacking their channels. The weights with the lowest reconstruction error on held-out normal
 rows are kept; the released code watches the score instead, whose scale changes with D_xx. The default recipe adds cycle
-consistency |x - G(E(x))|_1, noise on x, and a range guard.
+consistency |x - G(E(x))|_1, noise on D's view of x, and a range guard, and has its own networks, learning rates, batches and
+scaling of columns. `recipe="paper"` has the released values; its networks for images are sized from the shape, since the
+released ones, with batch normalisation, are for 32 x 32 colour images only.
 """
 
 from dataclasses import dataclass

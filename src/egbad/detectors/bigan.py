@@ -3,8 +3,10 @@
 An encoder E: x -> z and a generator G: z -> x play against a discriminator D of pairs (x, z). At the optimum E and G invert
 each other. As a detector BiGAN scores by |x - G(E(x))| alone; `EGBAD` also uses D.
 
-Departure: far from the optimum little pushes E and G to invert each other. The default recipe therefore adds cycle
-consistency |x - G(E(x))| to their loss, like EGBAD's. `recipe="paper"` has the adversarial loss alone.
+Departures: far from the optimum little pushes E and G to invert each other. The default recipe therefore adds cycle
+consistency |x - G(E(x))| to their loss, like EGBAD's. It also departs from EGBAD's released code like the default recipe of
+`EGBAD` in noise, learning rates, batches, networks and columns, but trains on all rows for a fixed number of steps.
+`recipe="paper"` has the adversarial loss alone, with the networks and values of that code instead of BiGAN's own.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,9 @@
 z = E(x), x_hat = G(z), z_hat = E_hat(x_hat). The score is the distance between z and z_hat.
 
 Departures from the released code: scores are computed in eval mode, row by row, without scaling by the test set. The weights
-with the lowest loss on held-out normal rows are kept. The default recipe has a range guard.
+with the lowest loss on held-out normal rows are kept. D learns from another batch than E, G and E_hat, and is not initialised
+again when its loss is nearly zero. Networks have no batch normalisation, and images have values in [-1, 1]. The default recipe
+has a range guard, and its own learning rate, batches and number of steps; ``recipe="paper"`` has the released ones.
 """
 
 from dataclasses import dataclass
