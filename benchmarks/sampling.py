@@ -14,29 +14,37 @@ from common import clean_tasks
 
 from egbad import EarlyStopping, Preprocessing, TrainingConfig
 from egbad.detectors.registry import create
+from egbad.nn.generators import MemberGenerators
 from egbad.scoring import metrics
 from egbad.training import loop
+from egbad.training.players import Batches
 
 BUFFER_ROWS = (4_096, 16_384, 65_536)
 
 
-class BufferedBatches:
+class BufferedBatches(Batches):
     """Endless batches (1, batch_size, d) in the order of the file.
 
     Each row comes from a random place of a buffer, which the next row of the file then fills.
     """
 
     def __init__(
-        self, x: torch.Tensor, size: int, generators: object, parts: int = 1, *, buffer_rows: int = BUFFER_ROWS[0]
+        self,
+        x: torch.Tensor,
+        batch_size: int,
+        generators: MemberGenerators,
+        multiple_of: int = 1,
+        *,
+        buffer_rows: int = BUFFER_ROWS[0],
     ) -> None:
-        self.x, self.size = x, min(size, len(x))
+        super().__init__(x, batch_size, generators, multiple_of)
         self.rng = np.random.default_rng(0)
         self.buffer = [*range(min(buffer_rows, len(x)))]
         self.next_row = len(self.buffer)
 
     def __next__(self) -> torch.Tensor:
         rows = []
-        for place in self.rng.integers(len(self.buffer), size=self.size).tolist():
+        for place in self.rng.integers(len(self.buffer), size=self.batch_size).tolist():
             rows.append(self.buffer[place])
             self.buffer[place] = self.next_row % len(self.x)
             self.next_row += 1
@@ -55,7 +63,7 @@ def main() -> None:
         split, _ = task.load(seed)
         x = split.x_train[np.lexsort(split.x_train.T[::-1])]
         for rows in (None, *BUFFER_ROWS):
-            batches = loop.Batches if rows is None else partial(BufferedBatches, buffer_rows=rows)
+            batches = Batches if rows is None else partial(BufferedBatches, buffer_rows=rows)
             detector = create(
                 "egbad",
                 random_state=seed,
