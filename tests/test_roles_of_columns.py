@@ -6,13 +6,14 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from egbad import load
+from egbad import detect, load
 from egbad.data import as_data, read
 from egbad.data.column_roles import ColumnRoles
 from egbad.detectors import KNN
 from egbad.detectors.blend import Blend
 from egbad.errors import InvalidInputError
 from egbad.export import export
+from egbad.tuning import tune
 
 TYPES = {"key": "id", "note": "ignore", "y": "label", "zip": "category"}
 ROLES = ColumnRoles(ids=("key",), ignored=("note",), label="y")
@@ -131,3 +132,17 @@ def test_columns_that_cannot_be_converted_may_be_left_out():
     types = TYPES | {"nested": "ignore"}
     for table in (frame, pl.from_pandas(frame), pa.Table.from_pandas(frame)):
         assert KNN(alpha=0.2).fit(table, column_types=types).columns_ == tuple(LEARNED)
+
+
+def test_detect_fit_predict_and_tune_take_roles(expected):
+    learner = KNN(alpha=0.2, random_state=0)
+    found, same = (detect(frame, learner, n_folds=2, column_types=types) for frame, types in _with_and_without_roles())
+    assert np.array_equal(found.decision_scores_, same.decision_scores_)
+    labels = [learner.fit_predict(frame, n_folds=2, column_types=types) for frame, types in _with_and_without_roles()]
+    assert np.array_equal(*labels) and learner.columns_ == tuple(LEARNED)
+    tuned = tune(TRAIN, "knn", n_trials=1, n_folds=2, column_types=TYPES, fixed_params={"alpha": 0.2}).detector
+    assert tuned.column_roles_ == ROLES and np.array_equal(tuned.anomaly_score(NEW), expected)
+
+
+def _with_and_without_roles():
+    return (TRAIN, TYPES), (TRAIN[LEARNED], {"zip": "category"})

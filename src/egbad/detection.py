@@ -4,6 +4,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from egbad.data import ColumnTypes
 from egbad.detectors.base import Detection, Detector
 from egbad.detectors.base.out_of_fold import N_FOLDS, cross_detect
 from egbad.detectors.registry import AUTO, create
@@ -17,6 +18,7 @@ def detect(
     *,
     contamination: float = CONTAMINATION,
     n_folds: int = N_FOLDS,
+    column_types: ColumnTypes | None = None,
     random_state: Any = 0,
     verbose: bool = False,
 ) -> Detection:
@@ -37,6 +39,8 @@ def detect(
         Share of rows to label as anomalies, in (0, 1).
     n_folds : int, default=5
         Number of folds, and of copies to fit.
+    column_types : mapping of str to str, optional
+        Types and roles of columns by name, as `Detector.fit` takes them.
     random_state : int, RandomState, Generator or None, default=0
         Seed of the folds and of the copies. A detector that is given keeps its own if it has one.
     verbose : bool, default=False
@@ -66,5 +70,5 @@ def detect(
     learner = create(detector) if isinstance(detector, str) else clone(detector)
     if learner.random_state is None:
         learner.set_params(random_state=random_state)
-    data = learner.check_input(X, fitting=True)
+    data = learner.check_input(X, fitting=True, column_types=column_types)
     return cross_detect(learner, data, contamination, n_folds, verbose=verbose)

@@ -17,8 +17,9 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from egbad.arrays import Floats
-from egbad.data import Data, as_data, check_data
+from egbad.data import ColumnTypes, Data, as_data, check_data
 from egbad.data.synthetic import synthetic_anomalies
+from egbad.data.validation import check_column_names
 from egbad.detectors.base import Detector
 from egbad.detectors.registry import AUTO, create
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError, require_extra
@@ -127,6 +128,7 @@ def tune(
     detector: str = AUTO,
     *,
     anomalies: Any = None,
+    column_types: ColumnTypes | None = None,
     n_trials: int = 20,
     n_folds: int = 3,
     timeout: float | None = None,
@@ -147,6 +149,8 @@ def tune(
         Name of the detector; "auto" is the blend.
     anomalies : array-like, DataFrame or Arrow table, optional
         At least two labelled anomalies to judge by. They are never used for training.
+    column_types : mapping of str to str, optional
+        Types and roles of columns by name, as `Detector.fit` takes them.
     n_trials : int, default=20
         Number of choices of parameters to try, including the defaults.
     n_folds : int, default=3
@@ -190,7 +194,7 @@ def tune(
     if n_trials < 1 or n_folds < 2:
         raise InvalidInputError(f"tune needs at least one trial and two folds, got {n_trials} and {n_folds}.")
     fixed: dict[str, Any] = {"random_state": random_state, **(fixed_params or {})}
-    folds = _split(X, anomalies, n_folds, random_state)
+    folds = _split(X, anomalies, column_types, n_folds, random_state)
     base = create(detector, **fixed)
     choices = search_space(base, folds.encoded_shape)
     if space is not None:
@@ -319,26 +323,29 @@ class _Folds:
         return replace(self.normal[0], x=np.concatenate([fold.x for j, fold in enumerate(self.normal) if j != i]))
 
 
-def _split(X: Any, anomalies: Any, n_folds: int, seed: int) -> _Folds:
-    data = as_data(X)
+def _split(X: Any, anomalies: Any, column_types: ColumnTypes | None, n_folds: int, seed: int) -> _Folds:
+    data = as_data(X, column_types)
+    check_column_names(column_types, data)
     check_data(data)
     n = len(data.x)
     if n < 2 * n_folds:
         raise InvalidInputError(f"tune needs at least two rows for each of {n_folds} folds, got n_samples = {n}.")
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    all_rows = replace(data, files=None, labels=None)
+    all_rows = replace(data, files=None, labels=None, carried=None)
     normal = tuple(replace(all_rows, x=data.x[np.sort(order[i::n_folds])]) for i in range(n_folds))
     if anomalies is None:
         synthetic = tuple(replace(fold, x=synthetic_anomalies(fold.x, rng)) for fold in normal)
         if any(len(fold.x) == 0 for fold in synthetic):
             raise InvalidInputError("Rows or images must differ to make anomalies of them, but they are all the same.")
         return _Folds(all_rows, normal, synthetic, labelled=False)
-    labelled = as_data(anomalies)
+    labelled = as_data(anomalies, column_types)
     check_data(labelled)
     if len(labelled.x) < 2:
         raise InvalidInputError(f"tune needs at least two labelled anomalies, got {len(labelled.x)}.")
-    return _Folds(all_rows, normal, (replace(labelled, files=None, labels=None),) * n_folds, labelled=True)
+    return _Folds(
+        all_rows, normal, (replace(labelled, files=None, labels=None, carried=None),) * n_folds, labelled=True
+    )
 
 
 # -- the choice --------------------------------------------------------------------------------------------------------

@@ -217,3 +217,36 @@ def test_follow_repeats_ids_and_kept_keys(model, run, monkeypatch):
     assert (first["customer"], first["note"]) == ("A7", "x") and "y" not in first
     assert first["score"] == second["score"] and "customer" not in second
     assert 'Keys that the model does not use: "more".' in done.err
+
+
+def test_labels_that_are_not_asked_for_may_differ_between_files(model, run, tmp_path):
+    for name, label in (("1", 1), ("2", "bad")):
+        make_frame().assign(y=label).to_csv(tmp_path / f"{name}.csv", index=False)
+    done = run("score", model, tmp_path, "--keep-columns", "y")
+    assert done.code == 0, done.err
+    assert {row["y"] for row in read_csv(done.out)} == {"1", "bad"}
+
+
+def test_columns_are_dropped_for_a_model_without_names(folder, run, tmp_path):
+    command = ("fit", folder / "normal.npz", "--out", tmp_path / "m.egbad", "--detector", "pca", "--alpha", "0.1")
+    assert run(*command).code == 0
+    done = run("score", tmp_path / "m.egbad", folder / "mixed.csv", "--drop", "y", "--id-column", "c")
+    assert done.code == 2 and "expecting 3 features" in done.err
+    done = run("score", tmp_path / "m.egbad", folder / "mixed.csv", "--drop", "y")
+    assert done.code == 0, done.err
+    expected = run("score", tmp_path / "m.egbad", folder / "mixed.npz").out
+    assert [row["score"] for row in read_csv(done.out)] == [row["score"] for row in read_csv(expected)]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_ids_may_come_from_the_names_of_folders(suffix, run, tmp_path):
+    for day in ("05", "06"):
+        path = tmp_path / "days" / f"day={day}" / f"part{suffix}"
+        path.parent.mkdir(parents=True)
+        frame = make_frame(seed=int(day))[["a", "b"]]
+        frame.to_parquet(path, index=False) if suffix == ".parquet" else frame.to_csv(path, index=False)
+    command = ("fit", tmp_path / "days", "--out", tmp_path / "m.egbad", "--detector", "pca", "--alpha", "0.1", "--json")
+    done = run(*command, "--id-column", "day")
+    assert done.code == 0 and json.loads(done.out)["input"]["columns"] == ["a", "b"], done.err
+    rows = read_csv(run("score", tmp_path / "m.egbad", tmp_path / "days").out)
+    assert [row["day"] for row in rows] == ["05"] * 60 + ["06"] * 60

@@ -14,9 +14,14 @@ def test_detectors_are_measured_against_labels(folder, tmp_path, run):
 
 
 def test_without_labels_the_rankings_are_compared(folder, tmp_path, run):
-    code, out, _ = run("compare", folder / "normal.csv", "--out", tmp_path, "--detectors", "lof")
-    assert code == 0
-    assert "flagged at alpha = 0.01" in out
+    lines = (folder / "normal.csv").read_text().splitlines()
+    named = [f"note,key,{lines[0]}", *(f"{i},{i},{line}" for i, line in enumerate(lines[1:]))]
+    (tmp_path / "t.csv").write_text("\n".join(named) + "\n")
+    options = ("--detectors", "lof", "--id-column", "key", "--drop", "note")
+    code, out, err = run("compare", tmp_path / "t.csv", "--out", tmp_path / "out", *options)
+    assert code == 0, err
+    assert "flagged at alpha = 0.01" in out and "look like ids" not in err
+    tmp_path = tmp_path / "out"
     text = (tmp_path / "results.md").read_text(encoding="utf-8")
     assert "Rank correlation of the scores" in text and "AUROC" not in text
     rows = text.split("- knn: ")[1].splitlines()[0].split(", ")

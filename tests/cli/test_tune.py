@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from egbad import load
+from egbad.data import ColumnRoles
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def table(tmp_path):
 def test_the_result_is_a_table_or_json(table, tmp_path, run):
     model = tmp_path / "m.egbad"
     given = ("tune", table, "--out", model, "--detector", "knn", "--trials", 4, "--set", "alpha=0.1")
-    labels = ("--label-column", "y", "--normal", "fine")
+    labels = ("--label-column", "y", "--normal", "fine", "--drop", "c")
     code, out, err = run(*given, *labels, "--json")
     assert code == 0, err
     result = json.loads(out)
@@ -33,7 +34,8 @@ def test_the_result_is_a_table_or_json(table, tmp_path, run):
     assert 0.5 < result["cross_validated"] <= 1
     assert result["auroc"] >= result["auroc_of_defaults"]
     assert len(result["trials"]) == 4
-    assert load(model).alpha == 0.1
+    assert load(model).alpha == 0.1 and load(model).columns_ == ("a", "b")
+    assert load(model).column_roles_ == ColumnRoles(ignored=("c",), label="y")
     code, out, err = run(*given, *labels)
     assert code == 0
     assert "the defaults" in out and "chosen" in out

@@ -25,6 +25,11 @@ def test_the_label_of_before_is_not_scored(change, expected):
     assert ColumnRoles(label="y").updated(change) == expected
 
 
+def test_a_label_that_is_not_asked_for_is_ignored():
+    assert ColumnRoles(ids=("a",), ignored=("b",), label="y").without_label() == ColumnRoles(("a",), ("b", "y"))
+    assert ColumnRoles(ids=("a",)).without_label() == ColumnRoles(ids=("a",))
+
+
 def test_roles_are_kept_of_columns_that_exist():
     roles = ColumnRoles(ids=("a", "b"), ignored=("c",), label="y")
     assert roles.among(["b", "y", "z"]) == ColumnRoles(ids=("b",), label="y")

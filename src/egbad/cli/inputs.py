@@ -55,6 +55,8 @@ class Source:
         Dialect of CSV files, as far as it is given.
     columns : ColumnSelection
         Roles of columns, and columns to keep, as far as they are given. What the scorer knows is added.
+    with_labels : bool
+        Read the label column that the scorer knows.
     """
 
     given: str
@@ -68,6 +70,7 @@ class Source:
     batch_size: int | None = None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
     columns: ColumnSelection = ALL_COLUMNS
+    with_labels: bool = False
 
     def read(self) -> Data:
         """Read all rows or images.
@@ -129,7 +132,8 @@ class Source:
         """Return the columns to read: those that the scorer knows in their roles, unless they are given others."""
         if self.scorer is None:
             return self.columns
-        roles = self.scorer.column_roles_.updated(self.columns.roles)
+        known = self.scorer.column_roles_
+        roles = (known if self.with_labels else known.without_label()).updated(self.columns.roles)
         return replace(self.columns, roles=roles, features=self.scorer.columns_)
 
     def _public_data(self) -> Data:

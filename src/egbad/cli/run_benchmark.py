@@ -15,6 +15,8 @@ from egbad.benchmark.summary import summarize
 from egbad.cli.inputs import Source, normal_mask
 from egbad.cli.output import note, print_json
 from egbad.cli.tables import print_table
+from egbad.data import Data
+from egbad.data.arrow_columns import carried_cells
 from egbad.errors import EgbadError, InvalidInputError, StoppedError
 from egbad.output_files import printable, scratch_folder
 from egbad.progress import progress
@@ -90,6 +92,14 @@ def benchmark(
     _write_and_print(records, header, options)
 
 
+def _row_names(data: Data) -> tuple[str, ...] | None:
+    """Return the files of images, or the ids of rows, None if there are neither."""
+    if data.carried is None:
+        return data.files
+    cells = [carried_cells(data.carried[name]) for name in data.carried.column_names]
+    return tuple(" ".join("" if cell is None else str(cell) for cell in row) for row in zip(*cells, strict=True))
+
+
 def compare(
     source: Source, normal: str | None, *, detectors: Sequence[str], seeds: int, options: RunOptions, command: str
 ) -> None:
@@ -117,7 +127,7 @@ def compare(
     variants = suites.select_variants(detectors, images=data.x.ndim > 2)
     _make_folder(options.out)
     name = printable(Path(source.given).name)
-    header = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], command, row_names=data.files)
+    header = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], command, row_names=_row_names(data))
     with scratch_folder(options.out, ".data-") as store:
         task = suites.user_task(name, data, anomalous, store / "data.npz")
         jobs = make_jobs([task], variants, seeds)

@@ -59,6 +59,15 @@ class ColumnRoles:
             ignored, label = (*ignored, label), None
         return ColumnRoles(ids + other.ids, ignored + other.ignored, label or other.label)
 
+    def without_label(self) -> "ColumnRoles":
+        """Return these roles with the label among the ignored columns.
+
+        Returns
+        -------
+        ColumnRoles
+        """
+        return self if self.label is None else ColumnRoles(self.ids, (*self.ignored, self.label))
+
     def among(self, names: Collection[str]) -> "ColumnRoles":
         """Return the roles of those columns that exist.
 

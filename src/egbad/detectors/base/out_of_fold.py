@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.base import OutlierMixin, clone
 
 from egbad.arrays import Floats
-from egbad.data import Data, take_rows
+from egbad.data import ColumnTypes, Data, take_rows
 from egbad.detectors.base.provenance import seed_of
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.errors import InvalidInputError
@@ -154,7 +154,9 @@ class OutOfFoldMixin(OutlierMixin, ScoreMixin):  # type: ignore[misc]
     def fit(self, X: Any) -> Any:
         """Learn from normal rows or images."""
 
-    def fit_predict(self, X: Any, y: None = None, *, n_folds: int = N_FOLDS) -> NDArray[np.int64]:
+    def fit_predict(
+        self, X: Any, y: None = None, *, n_folds: int = N_FOLDS, column_types: ColumnTypes | None = None
+    ) -> NDArray[np.int64]:
         """Fit to X, and predict which of its rows are anomalies, out of fold.
 
         Each row is scored by a copy of the detector that was not trained on it, and the share `alpha` of rows with the
@@ -168,6 +170,8 @@ class OutOfFoldMixin(OutlierMixin, ScoreMixin):  # type: ignore[misc]
             Ignored.
         n_folds : int, default=5
             Number of copies. Each is trained on the rows of all other folds.
+        column_types : mapping of str to str, optional
+            Types and roles of columns by name, as `fit` takes them.
 
         Returns
         -------
@@ -182,7 +186,7 @@ class OutOfFoldMixin(OutlierMixin, ScoreMixin):  # type: ignore[misc]
         TrainingError
             If training ends without usable weights.
         """
-        data = self.check_input(X, fitting=True)
+        data = self.check_input(X, fitting=True, column_types=column_types)
         found = cross_detect(self, data, self.alpha, n_folds, verbose=self.verbose)
         self.fit(data)
         self.decision_scores_, self.labels_ = found.decision_scores_, found.labels_
