@@ -13,7 +13,8 @@ from typing import Any
 from common import BriefRunLog, clean_tasks, run_pending
 
 from egbad.benchmark.jobs import make_jobs
-from egbad.benchmark.suites import Task, Variant
+from egbad.benchmark.suites import Variant
+from egbad.benchmark.tasks import Task
 
 Changes = Mapping[str, Mapping[str, Any]]
 

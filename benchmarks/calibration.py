@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import betabinom
 
 from egbad.arrays import map_unique_rows
-from egbad.benchmark.suites import Task
+from egbad.benchmark.tasks import Task
 from egbad.detectors.registry import create
 from egbad.scoring import calibration, metrics
 

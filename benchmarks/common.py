@@ -7,7 +7,7 @@ from lines import flat_metrics
 from egbad.benchmark import runner, suites
 from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.run_log import RunLog
-from egbad.benchmark.suites import Task
+from egbad.benchmark.tasks import Task
 from egbad.progress import progress
 
 _KEPT = ("status", "reason", "digest", "training_steps", "seconds", "health", "versions", "threads")

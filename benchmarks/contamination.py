@@ -16,7 +16,8 @@ from common import BriefRunLog, clean_tasks, run_pending
 
 from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.protocols import Split
-from egbad.benchmark.suites import Task, Variant
+from egbad.benchmark.suites import Variant
+from egbad.benchmark.tasks import Task
 
 TRIM_FRACTIONS = {0.0: 0.0, 0.01: 0.1, 0.05: 0.3, 0.1: 0.4}  # contamination -> trimmed fraction
 MIN_CONTAMINATION = 0.01  # a data set without enough anomalies for this fraction is skipped

@@ -28,7 +28,8 @@ from egbad.arrays import Floats
 from egbad.benchmark import suites
 from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.protocols import Split
-from egbad.benchmark.suites import Task, Variant
+from egbad.benchmark.suites import Variant
+from egbad.benchmark.tasks import Task
 from egbad.detectors import AnoGAN
 from egbad.detectors.base import TorchDetector
 from egbad.scoring import metrics

@@ -18,7 +18,8 @@ import pytest
 from egbad import model_file
 from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.run_log import RunLog
-from egbad.benchmark.suites import Task, Variant
+from egbad.benchmark.suites import Variant
+from egbad.benchmark.tasks import Task
 from egbad.cli.score_output import open_score_table
 from egbad.errors import EgbadError, HealthWarning
 from egbad.model_file import Manifest

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from egbad.benchmark.suites import user_task
+from egbad.benchmark.tasks import user_task
 from egbad.data import Data
 from egbad.datasets import Dataset
 

@@ -3,7 +3,8 @@
 from dataclasses import replace
 
 from egbad.benchmark.jobs import Job, make_jobs
-from egbad.benchmark.suites import VARIANTS, Variant, user_task
+from egbad.benchmark.suites import VARIANTS, Variant
+from egbad.benchmark.tasks import user_task
 from egbad.data import Data
 
 

@@ -6,7 +6,8 @@ import pyarrow as pa
 from egbad.benchmark import protocols
 from egbad.benchmark.jobs import Job, make_jobs
 from egbad.benchmark.measurement import measure
-from egbad.benchmark.suites import VARIANTS, Task, Variant, user_task
+from egbad.benchmark.suites import VARIANTS, Variant
+from egbad.benchmark.tasks import Task, user_task
 from egbad.data import Data, as_data
 from egbad.detectors.registry import create
 from egbad.scoring import metrics

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from egbad.benchmark.suites import Task, Variant
+from egbad.benchmark.suites import Variant
+from egbad.benchmark.tasks import Task
 from egbad.report.serialization import to_jsonable
 
 RunRecord = dict[str, Any]  # a line of `runs.jsonl`

@@ -1,19 +1,14 @@
 """Suites: the tasks of each benchmark under each protocol, and the detectors that run on them."""
 
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from egbad import datasets
 from egbad.benchmark import protocols
-from egbad.benchmark.protocols import Split
-from egbad.data import Data
-from egbad.datasets import Dataset
+from egbad.benchmark.tasks import FixedSplitTask, Task
+from egbad.datasets.files import data_folders
 from egbad.datasets.magnetic_tile import NORMAL
 from egbad.detectors.registry import all_detectors
 from egbad.errors import InvalidInputError, unknown
@@ -89,140 +84,6 @@ def select_variants(names: Iterable[str], *, images: bool) -> list[Variant]:
         if label not in VARIANTS:
             raise unknown("detector", label, VARIANTS)
     return [VARIANTS[label] for label in dict.fromkeys([*BASELINES, *labels])]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A data set with a way to split it.
-
-    Parameters
-    ----------
-    name : str
-        Name in tables.
-    dataset : str
-        Name of the data set, as in `egbad data list`.
-    protocol : str
-        A key of `PROTOCOLS`.
-    split : callable
-        A function of `egbad.benchmark.protocols`, called with the data set, `arguments` and `seed`.
-    arguments : mapping
-        Keyword arguments of `split`.
-    parameters : mapping
-        Parameters that the protocol sets for every detector.
-    caveats : tuple of str
-        Errors of the protocol.
-    column_types : tuple of str, optional
-        Types of the columns. None if all columns hold numbers.
-    """
-
-    name: str
-    dataset: str
-    protocol: str
-    split: Callable[..., Split]
-    arguments: Mapping[str, Any] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    caveats: tuple[str, ...] = ()
-    column_types: tuple[str, ...] | None = None
-
-    @property
-    def identity(self) -> str:
-        """Name that differs from that of every other task."""
-        return self.name
-
-    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
-        """Load the data and split it.
-
-        Parameters
-        ----------
-        seed : int
-        data_dir : Path, optional
-            Folder with a local copy of the public data sets.
-
-        Returns
-        -------
-        split : Split
-        digest : str
-            Digest of the data.
-        """
-        data = datasets.load(self.dataset, data_dir)
-        return self.split(data, **self.arguments, seed=seed), data.digest
-
-
-@dataclass(frozen=True)
-class UserTask(Task):
-    """A task on a user's data, as `user_task` returns it.
-
-    Parameters
-    ----------
-    store : Path
-        The `.npz` file with the data.
-    digest : str
-        Digest of the data.
-    """
-
-    store: Path = Path()
-    digest: str = ""
-
-    @property
-    def identity(self) -> str:
-        """Name and digest: other data under the same name are another task."""
-        return f"{self.name} {self.digest[:16]}"
-
-    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
-        """Load the data from the store and split it.
-
-        Parameters
-        ----------
-        seed : int
-        data_dir : Path, optional
-            Ignored.
-
-        Returns
-        -------
-        split : Split
-        digest : str
-        """
-        with np.load(self.store, allow_pickle=False) as content:
-            x, labels = content["x"], content["anomalous"]
-        data = Dataset(self.dataset, x, labels, None, self.digest, "", "")
-        return self.split(data, **self.arguments, seed=seed), self.digest
-
-
-def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> UserTask:
-    """Create a task on a user's rows or images and write the data to a file for the processes that run it.
-
-    Parameters
-    ----------
-    name : str
-        Name in tables.
-    data : Data
-    anomalous : ndarray of bool of shape (n_samples,) or None
-        True for anomalies. None if the data have no labels.
-    store : Path
-        The `.npz` file to write.
-
-    Returns
-    -------
-    UserTask
-    """
-    x = data.x
-    labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
-    with store.open("wb") as file:
-        np.savez(file, x=x, anomalous=labels)
-    digest = hashlib.sha256(np.ascontiguousarray(x).data)
-    digest.update(np.ascontiguousarray(labels).data)
-    digest.update(",".join(data.column_types or ()).encode())
-    labelled = anomalous is not None
-    return UserTask(
-        name=name,
-        dataset=name,
-        protocol="clean",
-        split=protocols.share_of_normals if labelled else protocols.unlabelled_half,
-        arguments={"normal": 0} if labelled else {},
-        column_types=data.column_types,
-        store=store,
-        digest=digest.hexdigest(),
-    )
 
 
 _NEEDS_BASE_RATE = "the papers' threshold is a percentile of the test scores, so it needs the share of anomalies"
@@ -312,6 +173,18 @@ def _adbench(protocol: str, data_dir: Path | None) -> list[Task]:
     return [Task(short[name], name, protocol, protocols.share_of_normals, {"normal": 0}) for name in present]
 
 
+def _oddbench(protocol: str, data_dir: Path | None) -> list[Task]:
+    """Return a task for each table of OddBench in the data folder."""
+    folders = [folder / "oddbench" for folder in data_folders(data_dir)]
+    paths = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.npz")}
+    if not paths:
+        raise InvalidInputError(
+            "No table of OddBench is on this machine. Put its .npz files into a folder 'oddbench', and give the folder above "
+            "it with --data-dir or EGBAD_DATA."
+        )
+    return [FixedSplitTask(name, f"oddbench/{name}", protocol, path=paths[name]) for name in sorted(paths)]
+
+
 def _magnetic_tile(protocol: str, data_dir: Path | None) -> list[Task]:
     """Return the task of the magnetic tiles."""
     arguments = {"normal": NORMAL, "share": 0.8}
@@ -344,6 +217,7 @@ SUITES: dict[str, Suite] = {
     "kdd99_rev": Suite("KDD Cup 1999, trained on normal traffic", _kdd99_rev, ("paper",)),
     "arrhythmia": Suite("Arrhythmia", _arrhythmia, ("paper", "released")),
     "adbench": Suite("ADBench, classical tables", _adbench),
+    "oddbench": Suite("OddBench, one-class tables", _oddbench),
     "digits": Suite("scikit-learn digits, one digit left out", _leave_one_out("digits"), ("released",), images=True),
     "mnist": Suite("MNIST, one digit left out", _leave_one_out("mnist"), ("paper", "released"), images=True),
     "mnist_10k": Suite(

@@ -12,6 +12,7 @@ from egbad.benchmark.jobs import Job, RunRecord, make_jobs
 from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.statistics import RankAgreement, rank_agreement
 from egbad.benchmark.summary import summarize
+from egbad.benchmark.tasks import user_task
 from egbad.cli.inputs import Source, normal_mask
 from egbad.cli.output import note, print_json
 from egbad.cli.tables import print_table
@@ -129,7 +130,7 @@ def compare(
     name = printable(Path(source.given).name)
     header = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], command, row_names=_row_names(data))
     with scratch_folder(options.out, ".data-") as store:
-        task = suites.user_task(name, data, anomalous, store / "data.npz")
+        task = user_task(name, data, anomalous, store / "data.npz")
         jobs = make_jobs([task], variants, seeds)
         scores_dir = options.out / "scores" if anomalous is None else None
         records = _run(jobs, options, scores_dir)

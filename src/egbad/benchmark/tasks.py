@@ -1,0 +1,199 @@
+"""Tasks: data sets with a way to split them into training and test rows."""
+
+import hashlib
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from egbad import datasets
+from egbad.benchmark import protocols
+from egbad.benchmark.protocols import Split
+from egbad.data import Data
+from egbad.datasets import Dataset
+from egbad.errors import UnreadableFileError
+
+
+@dataclass(frozen=True)
+class Task:
+    """A data set with a way to split it.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    dataset : str
+        Name of the data set, as in `egbad data list`.
+    protocol : str
+        A key of `PROTOCOLS`.
+    split : callable
+        A function of `egbad.benchmark.protocols`, called with the data set, `arguments` and `seed`.
+    arguments : mapping
+        Keyword arguments of `split`.
+    parameters : mapping
+        Parameters that the protocol sets for every detector.
+    caveats : tuple of str
+        Errors of the protocol.
+    column_types : tuple of str, optional
+        Types of the columns. None if all columns hold numbers.
+    """
+
+    name: str
+    dataset: str
+    protocol: str
+    split: Callable[..., Split]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    caveats: tuple[str, ...] = ()
+    column_types: tuple[str, ...] | None = None
+
+    @property
+    def identity(self) -> str:
+        """Name that differs from that of every other task."""
+        return self.name
+
+    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
+        """Load the data and split it.
+
+        Parameters
+        ----------
+        seed : int
+        data_dir : Path, optional
+            Folder with a local copy of the public data sets.
+
+        Returns
+        -------
+        split : Split
+        digest : str
+            Digest of the data.
+        """
+        data = datasets.load(self.dataset, data_dir)
+        return self.split(data, **self.arguments, seed=seed), data.digest
+
+
+@dataclass(frozen=True)
+class FixedSplitTask(Task):
+    """A table that is published with its split, as `.npz` file.
+
+    Parameters
+    ----------
+    split : callable
+        Called with training rows, test rows and the anomalous test rows.
+    path : Path
+        File with `train` of shape (n, d), `test` of shape (m, d) and `test_labels` of shape (m,), 1 for an anomaly.
+    """
+
+    split: Callable[..., Split] = Split
+    path: Path = Path()
+
+    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
+        """Load the file. Every seed has the same split.
+
+        Parameters
+        ----------
+        seed : int
+            Ignored.
+        data_dir : Path, optional
+            Ignored.
+
+        Returns
+        -------
+        split : Split
+        digest : str
+            SHA-256 of the file.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the file is missing, is no `.npz` file or lacks one of the arrays.
+        """
+        try:
+            with np.load(self.path, allow_pickle=False) as content:
+                train, test, labels = (content[name] for name in ("train", "test", "test_labels"))
+            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            raise UnreadableFileError(
+                f"'{self.path}' must hold arrays train, test and test_labels: {error}."
+            ) from error
+        return self.split(train.astype(np.float64), test.astype(np.float64), labels.ravel() == 1), digest
+
+
+@dataclass(frozen=True)
+class UserTask(Task):
+    """A task on a user's data, as `user_task` returns it.
+
+    Parameters
+    ----------
+    store : Path
+        The `.npz` file with the data.
+    digest : str
+        Digest of the data.
+    """
+
+    store: Path = Path()
+    digest: str = ""
+
+    @property
+    def identity(self) -> str:
+        """Name and digest: other data under the same name are another task."""
+        return f"{self.name} {self.digest[:16]}"
+
+    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
+        """Load the data from the store and split it.
+
+        Parameters
+        ----------
+        seed : int
+        data_dir : Path, optional
+            Ignored.
+
+        Returns
+        -------
+        split : Split
+        digest : str
+        """
+        with np.load(self.store, allow_pickle=False) as content:
+            x, labels = content["x"], content["anomalous"]
+        data = Dataset(self.dataset, x, labels, None, self.digest, "", "")
+        return self.split(data, **self.arguments, seed=seed), self.digest
+
+
+def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store: Path) -> UserTask:
+    """Create a task on a user's rows or images and write the data to a file for the processes that run it.
+
+    Parameters
+    ----------
+    name : str
+        Name in tables.
+    data : Data
+    anomalous : ndarray of bool of shape (n_samples,) or None
+        True for anomalies. None if the data have no labels.
+    store : Path
+        The `.npz` file to write.
+
+    Returns
+    -------
+    UserTask
+    """
+    x = data.x
+    labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
+    with store.open("wb") as file:
+        np.savez(file, x=x, anomalous=labels)
+    digest = hashlib.sha256(np.ascontiguousarray(x).data)
+    digest.update(np.ascontiguousarray(labels).data)
+    digest.update(",".join(data.column_types or ()).encode())
+    labelled = anomalous is not None
+    return UserTask(
+        name=name,
+        dataset=name,
+        protocol="clean",
+        split=protocols.share_of_normals if labelled else protocols.unlabelled_half,
+        arguments={"normal": 0} if labelled else {},
+        column_types=data.column_types,
+        store=store,
+        digest=digest.hexdigest(),
+    )
