@@ -120,6 +120,17 @@ def test_a_model_file_keeps_the_defaults_it_was_fitted_with(tmp_path, monkeypatc
     assert np.array_equal(loaded.anomaly_score(x), detector.anomaly_score(x))
 
 
+def test_a_model_file_without_the_clip_of_columns_clips_at_eight():
+    x = np.random.default_rng(0).normal(size=(200, 4))
+    detector = EGBAD(training=TrainingConfig(steps=20), alpha=0.1, random_state=0).fit(x)
+    manifest, arrays = detector.content()
+    del manifest.state["settings"]["preprocessing"]["clip"]
+    del manifest.state["settings"]["training"]["health_interventions"]
+    loaded = EGBAD.from_file(manifest, arrays)
+    assert loaded.settings_ == detector.settings_
+    assert np.array_equal(loaded.anomaly_score(20 * x), detector.anomaly_score(20 * x))
+
+
 # -- learning ----------------------------------------------------------------------------------------------------------
 
 

@@ -32,7 +32,7 @@ def search_rate(step: int, n_steps: int, learning_rate: float, milestones: tuple
     """Return the learning rate of the search: a tenth from the first milestone on, a twentieth from the second.
 
     With 500 steps from 0.01 these are the values of the released code for KDD99: 0.01, 0.001 from step 300, 0.0005 from
-    step 400. That for MNIST has the milestones 0.4 and 0.6, steps 200 and 300.
+    step 400. That for MNIST has the milestones 0.4 and 0.6, steps 200 and 300. Both change the rate one step later than here.
 
     Parameters
     ----------

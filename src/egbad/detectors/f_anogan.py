@@ -9,8 +9,8 @@ normalisation in G and E; here networks without normalisation are sized from the
 its own learning rates, numbers of steps, batches and latents, averages the weights and optimises E by Adam.
 
 ``recipe="paper"`` has the released values. RMSProp, the optimizer of E, is Adam without momentum (beta1 = 0, beta2 = 0.9),
-whose updates differ in the first steps only, by the correction of the bias. Rows, which the paper does not have, are
-standardised and have the same values.
+whose updates differ in the first steps only: the bias of the mean square is corrected, where TensorFlow starts it at 1. Rows,
+which the paper does not have, are standardised and have the same values.
 """
 
 from dataclasses import dataclass, replace
