@@ -3,7 +3,8 @@
 import os
 from typing import TYPE_CHECKING, Any
 
-from egbad.export.onnx_scorer import SUFFIX, OnnxScorer
+from egbad.export.onnx_file import SUFFIX
+from egbad.export.onnx_scorer import OnnxScorer
 
 if TYPE_CHECKING:
     from egbad.detectors.base import Detector

@@ -1,123 +1,24 @@
 """Scoring of exported ONNX files. Imports neither torch nor scikit-learn."""
 
-import base64
-import binascii
-import json
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 
 from egbad.arrays import Array, Floats
-from egbad.data.column_roles import ColumnRoles
 from egbad.data.column_types import labels_from_json
-from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.tiles import MAX_TILED_SIDE, Tiling
 from egbad.data.worker_pool import available_cores
-from egbad.errors import InvalidInputError, UnreadableFileError, require_extra
+from egbad.errors import EgbadError, InvalidInputError, require_extra
 from egbad.explain.explanation import Explanation, distribute
+from egbad.export.onnx_file import INPUT, RECONSTRUCTION, SCORE, TERM_PREFIX, OnnxMetadata
+from egbad.scoring.learned_rows import warn_if_learned
 from egbad.scoring.scorer import Scorer
 
-SUFFIX = ".onnx"
-FORMAT = 1  # version of the metadata
-METADATA_KEY = "egbad"  # entry of the ONNX metadata that contains `OnnxMetadata`
-INPUT, SCORE, RECONSTRUCTION, TERM_PREFIX = "x", "score", "reconstruction", "term."  # names of inputs and outputs
-# Scored together: in a fixed shape a row's result is the same in any position.
-_CHUNK_SIZE = {"rows": 256, "images": 32}
 _SMALL_SIZES = (2, 4, 16)  # chunks for a few rows, used if they give the same bits
-_LOG_ERRORS = 3  # onnxruntime's level that logs errors only
-
-
-@dataclass(frozen=True)
-class OnnxMetadata:
-    """Everything in an exported file except the graph.
-
-    Attributes
-    ----------
-    detector : str
-        Name of the exported detector.
-    kind, shape, columns, column_types
-        See `Scorer`.
-    threshold : float
-        A score above it is an anomaly.
-    alpha : float
-        False alarm rate of the threshold.
-    fit_seconds : float
-        Duration of training.
-    calibration : str
-        Calibration scores, as `encode_scores` writes them.
-    description : dict
-        Result of the detector's `describe()`.
-    format : int
-        Version of the metadata.
-    category_labels : dict
-        Labels of categories, as `egbad.data.column_types.labels_to_json` writes them.
-    pixel_scale : dict, optional
-        Scale of the pixels of images, as `PixelScale.state` writes it.
-    tiling : dict, optional
-        For a graph of tiles: "size" and "overlap" of tiles, and "any_size", True if images may have any size.
-    normal_label : str, optional
-        See `Scorer`.
-    csv, roles : dict, optional
-        The attributes `csv_dialect_` and `column_roles_` of `Scorer`.
-    """
-
-    detector: str
-    kind: str
-    shape: tuple[int, ...]
-    columns: tuple[str, ...] | None
-    threshold: float
-    alpha: float
-    fit_seconds: float
-    calibration: str
-    description: dict[str, Any]
-    format: int = FORMAT
-    column_types: tuple[str, ...] | None = None
-    category_labels: dict[str, Any] = field(default_factory=dict)
-    pixel_scale: dict[str, Any] | None = None
-    tiling: dict[str, Any] | None = None
-    normal_label: str | None = None
-    csv: dict[str, Any] | None = None
-    roles: dict[str, Any] | None = None
-
-    def to_json(self) -> str:
-        """Return the metadata as JSON."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "OnnxMetadata":
-        """Parse what `to_json` returned.
-
-        Raises
-        ------
-        KeyError, TypeError, ValueError
-            If the text is something else, or has a newer format.
-        """
-        fields = json.loads(text)
-        if fields["format"] > FORMAT:
-            raise ValueError(f"it has format {fields['format']}, this release reads up to {FORMAT}")
-        lists = {name: fields.get(name) for name in ("shape", "columns", "column_types")}
-        return cls(**fields | {name: None if value is None else tuple(value) for name, value in lists.items()})
-
-
-def encode_scores(scores: Floats) -> str:
-    """Return scores as text: little-endian doubles in base 64."""
-    return base64.b64encode(np.asarray(scores, dtype="<f8").tobytes()).decode()
-
-
-def decode_scores(text: str) -> Floats:
-    """Return the scores that `encode_scores` wrote.
-
-    Raises
-    ------
-    ValueError
-        If the text is something else.
-    """
-    return np.frombuffer(base64.b64decode(text, validate=True), dtype="<f8")
 
 
 class OnnxScorer(Scorer):
@@ -168,28 +69,16 @@ class OnnxScorer(Scorer):
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int | None = None) -> None:
-        if not Path(path).is_file():
-            raise UnreadableFileError(f"There is no file '{path}'. Check the path.")
-        require_extra("Scoring an ONNX file", "onnx", "onnxruntime")
-        import onnxruntime
+        require_extra("Scoring an ONNX file", "onnx", "onnx", "onnxruntime")
+        from egbad.export import onnx_session
 
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _LOG_ERRORS
-        options.intra_op_num_threads = 1  # a product that is split over threads is rounded differently
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        except Exception as error:  # onnxruntime raises several types of its own
-            raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
-        self._read_metadata(path)
-        self._run_options = onnxruntime.RunOptions()
-        self._run_options.only_execute_path_to_fetches = True  # a score alone needs no reconstruction
+        self._session, metadata = onnx_session.open_session(path)
+        self._chunk_size = onnx_session.CHUNK_SIZE[metadata.kind]
+        self._errors = partial(onnx_session.runtime_errors, path)
         self._outputs = [output.name for output in self._session.get_outputs()]
-        tiling = self.metadata_.tiling
-        self.tiling_ = None if tiling is None else Tiling(int(tiling["size"]), float(tiling["overlap"]))
-        self._min_image_side = int(tiling["size"]) if tiling is not None and tiling["any_size"] else None
-        self._dtype = np.float64 if self.kind_ == "rows" else np.float32
+        self._dtype = np.float64 if metadata.kind == "rows" else np.float32
         self._threads = threads or available_cores()
-        self._small_size = self._find_small_size()
+        self._use_metadata(metadata)
 
     def anomaly_score(self, X: Any) -> Floats:
         """Compute the anomaly score of each row or image. Higher is more anomalous.
@@ -207,7 +96,7 @@ class OnnxScorer(Scorer):
         InvalidInputError
             If X does not match the data that the detector was fitted on.
         """
-        return self.score_checked(self._to_numbers(X))
+        return self.score_checked(self._check_new(X))
 
     def score_checked(self, x: Array) -> Floats:
         """Compute the anomaly scores (n,) of numbers (n, ...) that are already validated."""
@@ -232,7 +121,7 @@ class OnnxScorer(Scorer):
         InvalidInputError
             If X does not match the data that the detector was fitted on.
         """
-        return self._terms(self._to_numbers(X))
+        return self._terms(self._check_new(X))
 
     def _terms(self, x: Array) -> dict[str, Floats]:
         """Return the terms (n,) of numbers (n, ...): those of its most anomalous tile, for a graph of tiles."""
@@ -331,25 +220,29 @@ class OnnxScorer(Scorer):
         """Return what the exported detector is and how it was trained, as JSON stores it."""
         return self.metadata_.description | {"runtime": "onnx"}
 
-    def _read_metadata(self, path: str | os.PathLike[str]) -> None:
+    def _use_metadata(self, metadata: OnnxMetadata) -> None:
         """Set the attributes that come from the metadata of the file."""
-        try:
-            metadata = OnnxMetadata.from_json(self._session.get_modelmeta().custom_metadata_map[METADATA_KEY])
-            calibration_scores = decode_scores(metadata.calibration)
-        except KeyError as error:
-            raise UnreadableFileError(
-                f"{path} was not exported by egbad. Export a model with 'egbad export'."
-            ) from error
-        except (TypeError, ValueError, binascii.Error) as error:
-            raise UnreadableFileError(f"{path} cannot be used: {_first_line(error)}. Export it again.") from error
-        self.metadata_, self.pixel_scale_ = metadata, PixelScale.from_state(metadata.pixel_scale)
-        self.kind_, self.shape_, self.normal_label_ = metadata.kind, metadata.shape, metadata.normal_label
+        self.metadata_ = metadata
+        self.kind_, self.shape_ = metadata.kind, metadata.shape
+        scale, tiling = metadata.pixel_scale, metadata.tiling
+        self.pixel_scale_ = None if scale is None else PixelScale(scale.white, scale.low, scale.high)
+        self.tiling_ = None if tiling is None else Tiling(tiling.size, tiling.overlap)
+        self._min_image_side = tiling.size if tiling is not None and tiling.any_size else None
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
-        self.column_roles_ = ColumnRoles.from_json(metadata.roles)
+        self.column_roles_ = metadata.roles
         self.category_labels_ = labels_from_json(metadata.category_labels)
-        self.csv_dialect_ = None if metadata.csv is None else CsvDialect.from_json(metadata.csv)
-        self.calibration_scores_, self.n_calibration_ = calibration_scores, len(calibration_scores)
+        self.normal_label_ = metadata.normal_label
+        self.csv_dialect_ = metadata.csv_dialect()
+        self.calibration_scores_ = metadata.calibration_scores()
+        self.n_calibration_ = len(self.calibration_scores_)
+        self.learned_rows_ = metadata.known_rows()
         self.alpha, self.threshold_, self.fit_seconds_ = metadata.alpha, metadata.threshold, metadata.fit_seconds
+
+    def _check_new(self, X: Any) -> Array:
+        """Return checked rows or images (n, ...), and warn if the detector was trained on some of them."""
+        x = self._to_numbers(X)
+        warn_if_learned(self.learned_rows_, x)
+        return x
 
     def _to_numbers(self, X: Any) -> Array:
         return self._validate_input(X, f"The exported '{self.metadata_.detector}'").x
@@ -358,14 +251,14 @@ class OnnxScorer(Scorer):
         """Return outputs by name for numbers (n, ...), computed in chunks of one shape."""
         with np.errstate(over="ignore"):  # the graph clips pixels, also infinite ones
             x = np.ascontiguousarray(x, dtype=self._dtype)
-        size = self._small_size if len(x) <= self._small_size else _CHUNK_SIZE[self.kind_]
+        size = self._small_size if len(x) <= self._small_size else self._chunk_size
 
         def run_chunk(start: int) -> list[Array]:
             chunk = x[start : start + size]
             n = len(chunk)
             if n < size:
                 chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
-            outputs: list[Array] = self._session.run(names, {INPUT: chunk}, self._run_options)
+            outputs = self._run_chunk(chunk, names)
             return outputs if n == size else [values[:n] for values in outputs]
 
         if len(x) <= size:
@@ -374,27 +267,27 @@ class OnnxScorer(Scorer):
             chunks = [*pool.map(run_chunk, range(0, len(x), size))]
         return {name: np.concatenate([outputs[i] for outputs in chunks]) for i, name in enumerate(names)}
 
-    @property
-    def _graph_shape(self) -> tuple[int, ...]:
-        """Shape of one row, image or tile."""
-        return self.shape_ if self.tiling_ is None else (*self.shape_[:-2], self.tiling_.size, self.tiling_.size)
+    def _run_chunk(self, x: Array, names: list[str]) -> list[Array]:
+        """Return outputs by name for one chunk of numbers (n, ...); a score alone needs no reconstruction."""
+        with self._errors():
+            outputs: list[Array] = self._session.run(names, {INPUT: x})
+        for name, values in zip(names, outputs, strict=True):
+            if name != RECONSTRUCTION and np.isnan(values).any():
+                raise EgbadError(f"The exported graph must compute numbers, got NaN as '{name}'. Export it again.")
+        return outputs
 
-    def _find_small_size(self) -> int:
-        """Return the smallest chunk size in which random rows have the same bits as in a full chunk.
+    @cached_property
+    def _small_size(self) -> int:
+        """Smallest chunk size in which random rows have the same bits as in a full chunk.
 
-        Called once, when the file is loaded, so that every call scores a row with the same chunk sizes.
+        It depends on the processor and on nothing else, so that every call scores a row with the same chunk sizes.
         """
-        full_size = _CHUNK_SIZE[self.kind_]
-        x = np.random.default_rng(0).normal(size=(full_size, *self._graph_shape)).astype(self._dtype)
-        expected = self._session.run(None, {INPUT: x})
+        shape = (self._chunk_size, *self.metadata_.graph_shape)
+        x = np.random.default_rng(0).normal(size=shape).astype(self._dtype)
+        expected = self._run_chunk(x, self._outputs)
         for size in _SMALL_SIZES:
-            chunks = [self._session.run(None, {INPUT: x[start : start + size]}) for start in range(0, full_size, size)]
+            chunks = [self._run_chunk(x[start : start + size], self._outputs) for start in range(0, len(x), size)]
             outputs = [np.concatenate(values) for values in zip(*chunks, strict=True)]
             if all((one == other).all() for one, other in zip(expected, outputs, strict=True)):
                 return size
-        return full_size
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error's message, without a full stop."""
-    return str(error).strip().splitlines()[0].rstrip(".") if str(error).strip() else type(error).__name__
+        return self._chunk_size

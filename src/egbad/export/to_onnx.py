@@ -23,16 +23,21 @@ from egbad.detectors.blend import Blend
 from egbad.detectors.tiled import Tiled
 from egbad.errors import EgbadError, require_extra
 from egbad.export.graph import DetectorGraph
-from egbad.export.onnx_scorer import (
+from egbad.export.onnx_file import (
     INPUT,
+    MAX_BYTES,
     METADATA_KEY,
+    OPSET,
     RECONSTRUCTION,
     SCORE,
     TERM_PREFIX,
     OnnxMetadata,
-    OnnxScorer,
-    encode_scores,
+    ScaleOfPixels,
+    TilesOfGraph,
+    encode_array,
+    with_digest,
 )
+from egbad.export.onnx_scorer import OnnxScorer
 from egbad.nn.ops import VECTOR_SIZE
 from egbad.output_files import atomic_write
 from egbad.preprocessing.image_encoder import ImageEncoder
@@ -41,8 +46,8 @@ from egbad.preprocessing.row_encoder import RowEncoder
 TOLERANCE = 1e-4  # relative difference of scores; rounding stays far below
 _N_CHECKED = 64  # synthetic rows or images that are scored by both before a file is written
 _N_TRACED = 3  # of them, that the graph is traced with
-_OPSET = 18
 _MAX_SECONDS = 2e9  # synthetic times lie between 1970 and 2033
+_FIRST_AXIS = "first_axis"  # name of a constant
 _UNLIMITED = 2**40  # bytes of a constant that the optimizer may compute
 
 
@@ -92,10 +97,10 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     x = _synthetic_input(detector)
     with _quiet_exporter():
         program = _to_onnx_program(graph, torch.from_numpy(x[:_N_TRACED]))
-        _flatten_weights(program.model)
+        _simplify(program.model)
     program.model.metadata_props[METADATA_KEY] = _metadata(detector).to_json()
     with atomic_write(path) as draft:
-        program.save(draft)
+        draft.write_bytes(with_digest(_serialize(program)))
         _check_scores(detector, OnnxScorer(draft), x, tolerance)
 
 
@@ -110,22 +115,49 @@ def _to_onnx_program(graph: DetectorGraph, x: Tensor) -> Any:
         dynamo=True,
         input_names=[INPUT],
         output_names=outputs,
-        opset_version=_OPSET,
+        opset_version=OPSET,
         verbose=False,
     )
     assert program is not None
     return program
 
 
-def _flatten_weights(model: Any) -> None:
+def _simplify(model: Any) -> None:
+    """Compute what does not depend on the input, and leave out the description of the code that was traced."""
+    import onnx_ir
+    from onnxscript import optimizer
+
+    onnx_ir.passes.common.ClearMetadataAndDocStringPass()(model)
+    _expose_sizes(model, onnx_ir)
+    optimizer.fold_constants(model, input_size_limit=_UNLIMITED, output_size_limit=_UNLIMITED)
+    _flatten_weights(model, onnx_ir)
+    onnx_ir.passes.common.RemoveUnusedNodesPass()(model)
+
+
+def _expose_sizes(model: Any, onnx_ir: Any) -> None:
+    """Replace reshapes of a single size, which shape inference does not follow."""
+    for node in [node for node in model.graph if node.op_type == "Reshape"]:
+        x, shape = node.inputs[0], onnx_ir.convenience.get_const_tensor(node.inputs[1])
+        if x.dtype != onnx_ir.DataType.INT64 or x.shape is None or shape is None or [*shape.numpy()] != [-1]:
+            continue
+        if x.shape.rank() == 1:
+            onnx_ir.convenience.replace_all_uses_with(node.outputs[0], x)
+        elif x.shape.rank() == 0:
+            axes = model.graph.initializers.get(_FIRST_AXIS)
+            if axes is None:
+                axes = onnx_ir.Value(name=_FIRST_AXIS, const_value=onnx_ir.tensor([0], name=_FIRST_AXIS))
+                model.graph.register_initializer(axes)
+            as_vector = onnx_ir.Node("", "Unsqueeze", [x, axes])
+            onnx_ir.convenience.replace_nodes_and_values(
+                model.graph, node, [node], [as_vector], node.outputs, as_vector.outputs
+            )
+
+
+def _flatten_weights(model: Any, onnx_ir: Any) -> None:
     """Replace stacks (1, a, b) of one weight matrix by constant matrices (a, b).
 
     onnxruntime packs a constant matrix once, but a stack of matrices for every call.
     """
-    import onnx_ir
-    from onnxscript import optimizer
-
-    optimizer.fold_constants(model, input_size_limit=_UNLIMITED, output_size_limit=_UNLIMITED)
     constants = model.graph.initializers
     for node in [node for node in model.graph if node.op_type == "MatMul"]:
         weight = node.inputs[1]
@@ -138,11 +170,31 @@ def _flatten_weights(model: Any) -> None:
         node.replace_input_with(1, constants[name])
 
 
+def _serialize(program: Any) -> bytes:
+    """Return a model as bytes.
+
+    Raises
+    ------
+    EgbadError
+        If it is too large.
+    """
+    n_bytes = sum(value.const_value.nbytes for value in program.model.graph.initializers.values())
+    if n_bytes > MAX_BYTES:
+        raise EgbadError(
+            f"An exported graph must have at most {MAX_BYTES:,} bytes, got {n_bytes:,}. Fit fewer members, or on fewer rows."
+        )
+    model = program.model_proto
+    model.graph.ClearField("value_info")  # a reader infers the shapes
+    content: bytes = model.SerializeToString()
+    return content
+
+
 def _decompositions() -> Any:
-    """Return torch's decompositions of operators, and three of our own."""
+    """Return torch's decompositions of operators, and four of our own."""
     aten = torch.ops.aten
     own = {
         aten.convolution_backward.default: _convolution_backward,
+        aten.diagonal.default: _diagonal,
         aten.sum.dim_IntList: _padded_sum,
         aten.mean.dim: _padded_mean,
     }
@@ -159,6 +211,14 @@ def _convolution_backward(
         for i in range(2)
     ]
     return F.conv_transpose2d(grad, weight, None, stride, padding, output_padding, 1, dilation), None, None
+
+
+def _diagonal(x: Tensor, offset: int = 0, dim1: int = 0, dim2: int = 1) -> Any:
+    """Return the main diagonal of square matrices of a fixed size as a slice, whose size does not depend on the input."""
+    n = x.shape[dim1]
+    if offset or not isinstance(n, int) or x.shape[dim2] != n:
+        return NotImplemented
+    return x.movedim((dim1, dim2), (-2, -1)).flatten(-2)[..., :: n + 1]
 
 
 def _padded_sum(x: Tensor, dim: Any, keepdim: bool = False, *, dtype: Any = None) -> Any:
@@ -185,31 +245,34 @@ def _sums_partial_vectors(x: Tensor, dim: Any) -> bool:
 
 
 def _metadata(detector: Detector[Any]) -> OnnxMetadata:
+    scale, learned = detector.pixel_scale_, detector.learned_rows_
     return OnnxMetadata(
         detector=detector.name,
-        kind=detector.kind_,
+        kind="rows" if detector.kind_ == "rows" else "images",
         shape=detector.shape_,
         columns=detector.columns_,
         column_types=detector.column_types_,
-        roles=detector.column_roles_.to_json(),
+        roles=detector.column_roles_,
         csv=None if detector.csv_dialect_ is None else detector.csv_dialect_.to_json(),
         category_labels=labels_to_json(detector.used_category_labels()),
-        pixel_scale=None if detector.pixel_scale_ is None else detector.pixel_scale_.state(),
+        pixel_scale=None if scale is None else ScaleOfPixels(white=scale.white, low=scale.low, high=scale.high),
         tiling=_tiling(detector),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
-        calibration=encode_scores(detector.calibration_scores_),
+        calibration=encode_array(detector.calibration_scores_),
         description=detector.describe(),
         normal_label=detector.normal_label_,
+        learned_rows=None if learned is None else {k: encode_array(v, "<u8") for k, v in learned.state().items()},
     )
 
 
-def _tiling(detector: Detector[Any]) -> dict[str, Any] | None:
+def _tiling(detector: Detector[Any]) -> TilesOfGraph | None:
     """Return how images are cut into tiles, None for other detectors."""
     if not isinstance(detector, Tiled) or detector.kind_ == "rows":
         return None
-    return {"size": detector.tiling.size, "overlap": detector.tiling.overlap, "any_size": detector.any_size_}
+    tiling = detector.tiling
+    return TilesOfGraph(size=tiling.size, overlap=tiling.overlap, any_size=detector.any_size_)
 
 
 def _synthetic_input(detector: Detector[Any]) -> Array:

@@ -4,6 +4,7 @@ A score means something only for rows that the detector was not trained on. Dige
 bytes a row. Rows of different content have the same digest with probability 2^-64 for each pair.
 """
 
+import warnings
 from dataclasses import dataclass
 from hashlib import blake2b
 from math import sqrt
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, State
 from egbad.data.ragged import is_ragged
+from egbad.errors import LearnedRowsWarning
 
 Digests = NDArray[np.uint64]
 
 MAX_DIGESTS = 2**17  # 1 MiB in the model file
 _BLOCK_NUMBERS = 2**16  # numbers that are converted at a time: they fit into the cache
+_CHECKED_ROWS = 512  # rows, at least, that are compared with the training rows
 _STANDARD_DEVIATIONS = 3  # beyond chance
 _ANY_DIGEST = 2**64 - 1
 _HALF, _MULTIPLIER = np.uint64(32), np.uint64(0x9E3779B97F4A7C15)
@@ -184,3 +187,28 @@ class LearnedRows:
         """Restore what `state` returned."""
         limit, n_held_out, n_repeats = (int(value) for value in state["counts"])
         return cls(state["digests"].astype(np.uint64), limit, n_held_out, n_repeats)
+
+
+def warn_if_learned(learned: LearnedRows | None, x: Array, stacklevel: int = 3) -> None:
+    """Warn if training rows are among rows or images.
+
+    Parameters
+    ----------
+    learned : LearnedRows or None
+        None if the training rows are not known.
+    x : ndarray of shape (n, ...)
+    stacklevel : int
+        As in `warnings.warn`.
+
+    Warns
+    -----
+    LearnedRowsWarning
+    """
+    some = x[:: max(1, len(x) // _CHECKED_ROWS)]  # enough to notice, and large tables take no longer
+    if learned is not None and learned.include(row_digests(some)):
+        warnings.warn(
+            "The detector was trained on some of these rows: their scores are too low and their p-values do not hold. "
+            "To score training rows, use fit_predict, egbad.detect or the command 'egbad detect'.",
+            LearnedRowsWarning,
+            stacklevel=stacklevel + 1,
+        )

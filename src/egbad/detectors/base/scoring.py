@@ -1,6 +1,5 @@
 """Scores of a detector: anomaly scores and their terms."""
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -8,11 +7,9 @@ import numpy as np
 from egbad.arrays import Array, Floats
 from egbad.detectors.base.explaining import ExplainMixin
 from egbad.detectors.base.inputs import Encoded
-from egbad.errors import InvalidInputError, LearnedRowsWarning
+from egbad.errors import InvalidInputError
 from egbad.preprocessing.range_guard import excess
-from egbad.scoring.learned_rows import LearnedRows, row_digests
-
-_CHECKED_ROWS = 512  # rows of X, at least, that are compared with the training rows
+from egbad.scoring.learned_rows import LearnedRows, warn_if_learned
 
 
 class ScoreMixin(ExplainMixin):
@@ -66,14 +63,7 @@ class ScoreMixin(ExplainMixin):
         """Return checked rows or images (n, ...), and warn if the detector was trained on some of them."""
         x = self.check_input(X).x
         learned: LearnedRows | None = getattr(self, "learned_rows_", None)  # missing while a callback of `fit` scores
-        some = x[:: max(1, len(x) // _CHECKED_ROWS)]  # enough to notice, and large tables take no longer
-        if learned is not None and learned.include(row_digests(some)):
-            warnings.warn(
-                "The detector was trained on some of these rows: their scores are too low and their p-values do not hold. "
-                "To score training rows, use fit_predict, egbad.detect or the command 'egbad detect'.",
-                LearnedRowsWarning,
-                stacklevel=3,
-            )
+        warn_if_learned(learned, x)
         return x
 
     def known_rows(self) -> LearnedRows:

@@ -1,0 +1,119 @@
+"""Graphs that no detector has are refused, and so are those that take too much memory."""
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from egbad.export import graph_check
+from egbad.export.graph_check import check_graph
+
+N, D = 16, 3
+
+
+def constant(name, values):
+    return numpy_helper.from_array(np.asarray(values), name)
+
+
+def model_of(nodes, constants=(), outputs=(("score", ("n",)),), opsets=(("", 18),)):
+    """Return a model that computes outputs from rows (n, 3)."""
+    x = helper.make_tensor_value_info("x", TensorProto.DOUBLE, ["n", D])
+    results = [helper.make_tensor_value_info(name, TensorProto.DOUBLE, shape) for name, shape in outputs]
+    graph = helper.make_graph(list(nodes), "g", [x], results, list(constants))
+    versions = [helper.make_opsetid(*opset) for opset in opsets]
+    return helper.make_model(graph, opset_imports=versions, ir_version=10)
+
+
+def total(source="x"):
+    """Return the operator that computes the score from rows."""
+    return helper.make_node("ReduceSum", [source, "axis"], ["score"], keepdims=0)
+
+
+AXIS = constant("axis", np.array([1]))
+BRANCH = helper.make_graph([], "g", [], [])
+SAME = helper.make_node("Identity", ["x"], ["y"])
+
+
+def with_changes(change):
+    model = model_of([total()], [AXIS])
+    change(model)
+    return model
+
+
+def in_another_file(model):
+    model.graph.initializer[0].data_location = TensorProto.EXTERNAL
+
+
+def of_another_size(model):
+    model.graph.initializer[0].dims[0] = 10**12
+
+
+def with_a_function(model):
+    model.functions.append(helper.make_function("", "f", ["a"], ["b"], [], [helper.make_opsetid("", 18)]))
+
+
+def expanded(*shape):
+    """Return a model that repeats the input to a shape (*, 3)."""
+    nodes = [
+        helper.make_node("Expand", ["x", "shape"], ["y"]),
+        helper.make_node("ReduceSum", ["y", "axes"], ["z"], keepdims=0),
+        helper.make_node("Add", ["z", "z"], ["score"]),
+    ]
+    axes = [*range(len(shape) - 2), len(shape) - 1]
+    return model_of(nodes, [constant("shape", np.array(shape)), constant("axes", np.array(axes))])
+
+
+def test_a_graph_of_known_operators_is_accepted():
+    check_graph(model_of([total()], [AXIS]), (N, D))
+    check_graph(expanded(10, 1, D), (N, D))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            model_of([helper.make_node("If", ["c"], ["score"], then_branch=BRANCH)]),
+            "operators that egbad exports, got If",
+        ),
+        (model_of([helper.make_node("Loop", ["c"], ["score"], body=BRANCH)]), "operators that egbad exports, got Loop"),
+        (model_of([helper.make_node("Scan", ["x"], ["score"], body=BRANCH)]), "operators that egbad exports, got Scan"),
+        (model_of([helper.make_node("Add", ["x"], ["score"], domain="com.evil")]), "got com.evil.Add"),
+        (model_of([helper.make_node("Identity", ["x"], ["score"], body=BRANCH)]), "no graphs in its operators"),
+        (model_of([total()], [AXIS], opsets=[("", 18), ("com.evil", 1)]), "version 18 of ONNX's operators"),
+        (model_of([total()], [AXIS], opsets=[("", 17)]), "version 18 of ONNX's operators"),
+        (with_changes(in_another_file), "must contain all its constants, got 'axis' in another file"),
+        (with_changes(of_another_size), "constants of the size that their shape says, got 8 bytes"),
+        (with_changes(with_a_function), "must have no functions, got 1"),
+        (model_of([total("z")], [AXIS]), "must be valid"),
+        (model_of([total(), total()], [AXIS]), "must be valid"),
+        (model_of([total()], [AXIS], outputs=[("sum", ("n",))]), "must compute 'score' and its terms from 'x'"),
+        (model_of([SAME, total()], [AXIS], outputs=[("score", "n"), ("y", ("n", D))]), "'score' and its terms"),
+        (model_of([helper.make_node("Identity", ["x"], ["score"])]), "'score' of shape \\(16,\\), got \\(16, 3\\)"),
+        (expanded(10**9, 1, D), "must compute at most [0-9,]+ numbers for input of shape \\(16, 3\\)"),
+        (expanded(10**7, 10**7, 1, D), "must compute at most"),
+    ],
+)
+def test_other_graphs_are_refused(model, message):
+    with pytest.raises(ValueError, match=message):
+        check_graph(model, (N, D))
+
+
+def test_sizes_that_depend_on_values_are_refused():
+    nodes = [
+        helper.make_node("ReduceMax", ["x"], ["most"], keepdims=0),
+        helper.make_node("Cast", ["most"], ["size"], to=TensorProto.INT64),
+        helper.make_node("Unsqueeze", ["size", "first"], ["shape"]),
+        helper.make_node("Expand", ["one", "shape"], ["y"]),
+        helper.make_node("ReduceSum", ["y"], ["z"], keepdims=0),
+        total("x"),
+    ]
+    constants = [AXIS, constant("first", np.array([0])), constant("one", np.array(1.0))]
+    with pytest.raises(ValueError, match="whose size follows from that of its input, got 'y' of Expand"):
+        check_graph(model_of(nodes, constants), (N, D))
+
+
+def test_the_list_has_no_operator_with_a_graph_or_a_state():
+    attributes = [onnx.defs.get_schema(name, 18).attributes for name in graph_check.OPERATORS]
+    types = {attribute.type for of_one in attributes for attribute in of_one.values()}
+    assert not types & {onnx.defs.OpSchema.AttrType.GRAPH, onnx.defs.OpSchema.AttrType.GRAPHS}
+    assert not {name for name in graph_check.OPERATORS if name.startswith(("Random", "Sequence", "Optional"))}
