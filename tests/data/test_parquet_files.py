@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from egbad.data.options import BatchSizes, ReadOptions
 from egbad.data.parquet_files import partition_parquet, read_parquet
 from egbad.data.tables import read_tables
-from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError
 
 
 @given(
@@ -65,3 +65,59 @@ def test_a_truncated_or_empty_file_is_refused_before_anything_is_read(tmp_path):
     for read in (lambda: partition_parquet([path], ReadOptions()), lambda: read_parquet(path, ReadOptions())):
         with pytest.raises(InvalidInputError, match="at least one row"):
             read()
+
+
+def _varint(value):
+    """Return a whole number as the footer encodes it."""
+    value = (value << 1 ^ value >> 63) % 2**64
+    content = b""
+    while value >= 128:
+        content, value = content + bytes([value % 128 | 128]), value >> 7
+    return content + bytes([value])
+
+
+def with_row_counts(content, old, new, places):
+    """Return a file whose footer has another number of rows at some of the places where it stands."""
+    length = int.from_bytes(content[-8:-4], "little")
+    first, *parts = content[-8 - length : -8].split(_varint(old))
+    n = len(parts)
+    places = [place % n for place in places]
+    footer = first + b"".join(_varint(new if i in places else old) + part for i, part in enumerate(parts))
+    return content[: -8 - length] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+N = 7777
+FILE, GROUP, FIRST_COLUMN = 0, -1, 1  # places of the number of rows
+
+
+@pytest.fixture(scope="module")
+def parquet_content():
+    table = pa.table({"a": np.random.default_rng(0).normal(size=N), "b": np.arange(N) % 3})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_statistics=False)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("new", [-1, 0, 5, N + 1, 2**31, 2**40, 2**62])
+@pytest.mark.parametrize("places", [(FILE,), (GROUP,), (FIRST_COLUMN,), (FILE, GROUP), range(9)])
+def test_contradictory_numbers_of_rows_are_refused_at_once(parquet_content, tmp_path, new, places):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(with_row_counts(parquet_content, N, new, places))
+    if len(places) > 2 and new in (0, 5):
+        return  # all counts agree
+    for read in (lambda: partition_parquet([path], ReadOptions()), lambda: read_parquet(path, ReadOptions())):
+        with pytest.raises(EgbadError, match="must give one number of rows|cannot be read as") as error:
+            [[*partition.read()] for partition in read()]
+        assert len(str(error.value).splitlines()) == 1
+
+
+def test_counts_beyond_the_data_are_refused_when_the_data_end(parquet_content, tmp_path):
+    path = tmp_path / "t.parquet"
+    path.write_bytes(with_row_counts(parquet_content, N, N + 1000, range(9)))
+    with pytest.raises(UnreadableFileError, match="got 8,777 in the footer and 7,777 in the data"):
+        read_parquet(path, ReadOptions())
+    options = ReadOptions(batch_sizes=BatchSizes(rows=2000, per_partition=2))
+    partitions = partition_parquet([path], options)
+    assert [len(data.x) for data in partitions[0].read()] == [2000, 2000]
+    with pytest.raises(UnreadableFileError, match="got 8,777 in the footer and 7,777 in a row group"):
+        [*partitions[-1].read()]

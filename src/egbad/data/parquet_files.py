@@ -12,8 +12,10 @@ from egbad.data.file_errors import arrow_errors, arrow_path, no_rows_error, requ
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Partition
 from egbad.data.table_columns import convert_batches, convert_table, match_columns
-from egbad.errors import EmptyFileError
+from egbad.errors import EmptyFileError, UnreadableFileError
 from egbad.output_files import printable
+
+_MAX_GROUP_ROWS = 2**31 - 1  # writers end a row group long before; this bounds the number of batches of a file
 
 
 def read_parquet(path: Path, options: ReadOptions) -> Data:
@@ -35,8 +37,11 @@ def read_parquet(path: Path, options: ReadOptions) -> Data:
     InvalidInputError
         If it has no rows, or a column does not hold what its type says.
     """
+    n_rows = _count_rows(path)
     with arrow_errors(path), arrow_path(path) as source:
         table = pa.parquet.read_table(source)
+    if table.num_rows != n_rows:
+        raise _count_error(path, f"{n_rows:,} in the footer and {table.num_rows:,} in the data")
     return require_rows(path, convert_table(path, table, options))
 
 
@@ -127,33 +132,60 @@ class _ParquetPartitionReader:
 
 def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
     """Yield batches of equal length, counted from the start of the span, whatever the row groups of the file are."""
-    with arrow_path(span.path) as source:
-        file = pa.parquet.ParquetFile(source, pre_buffer=False)
+    file = _open(span.path)
     ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
     starts = np.r_[0, ends[:-1]]
     groups = [int(i) for i in np.flatnonzero((ends > span.start) & (starts < span.stop))]
-    row = int(starts[groups[0]]) if groups else 0
     buffered: list[pa.RecordBatch] = []
-    for batch in file.iter_batches(batch_rows, row_groups=groups):
-        buffered.append(batch.slice(max(0, span.start - row), max(0, span.stop - max(row, span.start))))
-        row += batch.num_rows
-        while sum(part.num_rows for part in buffered) >= batch_rows:
-            table = pa.Table.from_batches(buffered).combine_chunks()
-            yield table.slice(0, batch_rows).to_batches()[0]
-            buffered = table.slice(batch_rows).to_batches()
-        if row >= span.stop:
-            break
+    for group in groups:
+        row = int(starts[group])
+        for batch in file.iter_batches(batch_rows, row_groups=[group]):
+            buffered.append(batch.slice(max(0, span.start - row), max(0, span.stop - max(row, span.start))))
+            row += batch.num_rows
+            while sum(part.num_rows for part in buffered) >= batch_rows:
+                table = pa.Table.from_batches(buffered).combine_chunks()
+                yield table.slice(0, batch_rows).to_batches()[0]
+                buffered = table.slice(batch_rows).to_batches()
+            if row >= span.stop:
+                break
+        if row < min(int(ends[group]), span.stop):
+            claimed = int(ends[group] - starts[group])
+            raise _count_error(span.path, f"{claimed:,} in the footer and {row - int(starts[group]):,} in a row group")
     if sum(part.num_rows for part in buffered):
         yield pa.Table.from_batches(buffered).combine_chunks().to_batches()[0]
 
 
-def _count_rows(path: Path) -> int:
-    """Return the number of rows of a Parquet file from its metadata."""
+def _open(path: Path) -> pa.parquet.ParquetFile:
+    """Open a Parquet file and read its footer."""
     with arrow_errors(path), arrow_path(path) as source:
-        n_rows = int(pa.parquet.ParquetFile(source, pre_buffer=False).metadata.num_rows)
+        return pa.parquet.ParquetFile(source, pre_buffer=False)
+
+
+def _count_rows(path: Path) -> int:
+    """Return the number of rows of a Parquet file from its footer, after all counts in the footer have been compared."""
+    file = _open(path)
+    with arrow_errors(path):
+        n_rows = int(file.metadata.num_rows)
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        by_group = [int(group.num_rows) for group in groups]
+        if sum(by_group) != n_rows:
+            raise _count_error(path, f"{n_rows:,} for the file and {sum(by_group):,} for its row groups")
+        if not all(0 <= count <= _MAX_GROUP_ROWS for count in by_group):
+            wrong = next(count for count in by_group if not 0 <= count <= _MAX_GROUP_ROWS)
+            raise _count_error(path, f"{wrong:,} for a row group, which must have between 0 and {_MAX_GROUP_ROWS:,}")
+        flat = [j for j in range(len(file.schema)) if file.schema.column(j).max_repetition_level == 0]
+        for group, count in zip(groups, by_group, strict=True):
+            wrong = next((v for j in flat if (v := int(group.column(j).num_values)) != count), count)
+            if wrong != count:
+                raise _count_error(path, f"{count:,} for a row group and {wrong:,} for one of its columns")
     if n_rows == 0:
         raise no_rows_error(path)
     return n_rows
+
+
+def _count_error(path: Path, found: str) -> UnreadableFileError:
+    """Return the error for a file whose numbers of rows contradict each other."""
+    return UnreadableFileError(f"'{path}' is damaged: it must give one number of rows, got {found}. Write it again.")
 
 
 def _count_or_zero(path: Path) -> int:
