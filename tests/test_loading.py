@@ -20,7 +20,7 @@ def test_a_saved_detector_is_loaded_with_its_class_and_scores(tmp_path):
 
 def test_the_suffix_of_an_onnx_file_may_be_upper_case(tmp_path):
     (tmp_path / "MODEL.ONNX").write_bytes(b"no graph")
-    with pytest.raises(UnreadableFileError, match="cannot be used"):
+    with pytest.raises(UnreadableFileError, match="was not exported by egbad"):
         load(tmp_path / "MODEL.ONNX")
 
 
