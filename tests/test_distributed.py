@@ -105,6 +105,20 @@ def test_a_killed_actor_is_replaced_and_every_row_is_scored_once(folder, tmp_pat
     assert "5,000 rows" in stderr
 
 
+def test_warnings_of_scoring_workers_are_given_once(folder, tmp_path, cluster, capsys):
+    learned = table(3000, 0).assign(more=1)
+    (tmp_path / "data").mkdir()
+    for i in range(3):
+        learned[1000 * i : 1000 * i + 1000].to_parquet(tmp_path / "data" / f"{i}.parquet", row_group_size=500)
+    command = ["score", str(folder / "m.egbad"), str(tmp_path / "data"), *SMALL_PARTS]
+    notes = []
+    for options in (["--engine", "ray", "--workers", "2"], []):
+        assert main([*command, "--out", str(tmp_path / f"out{len(options)}"), *options]) == 0
+        notes.append([line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning: ")])
+    assert notes[0] == notes[1] and len(notes[0]) == len({*notes[0]})
+    assert any("trained on some of these rows" in line for line in notes[0])
+
+
 def test_unreadable_images_that_workers_skip_are_named(tmp_path, cluster, capsys):
     rng = np.random.default_rng(0)
     (tmp_path / "data").mkdir()
@@ -150,13 +164,14 @@ def test_data_and_outputs_that_workers_cannot_handle_are_refused(folder, tmp_pat
 # -- fitting on Ray ----------------------------------------------------------------------------------------------------
 
 
-def test_ray_train_runs_the_same_command_on_its_workers(tmp_path, cluster):
+def test_ray_train_runs_the_same_command_on_its_workers(tmp_path, cluster, capsys):
     rng = np.random.default_rng(0)
     x = rng.normal(size=(400, 3)) @ rng.normal(size=(3, 10)) + 0.1 * rng.normal(size=(400, 10))
     pd.DataFrame(x, columns=[*"abcdefghij"]).to_parquet(tmp_path / "d.parquet")
     command = ["fit", str(tmp_path / "d.parquet"), "--detector", "egbad", "--set", "training.steps=60", "--quiet"]
-    command += ["--alpha", "0.1"]
+    command += ["--alpha", "0.01"]  # needs more calibration rows than there are
     assert main([*command, "--out", str(tmp_path / "ray.egbad"), "--engine", "ray", "--workers", "2"]) == 0
+    assert capsys.readouterr().err.count("Warning: alpha=0.01 needs at least 99 calibration rows, got 40") == 1
     assert main([*command, "--out", str(tmp_path / "one.egbad")]) == 0
     one, two = load(tmp_path / "one.egbad"), load(tmp_path / "ray.egbad")
     for name, value in one.model_.state_dict().items():

@@ -8,7 +8,8 @@ output file, which is written atomically. If an actor dies, another one scores i
 import gc
 import logging
 import os
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import chdir, contextmanager, nullcontext, redirect_stderr
 from importlib import import_module
 from io import StringIO
@@ -19,7 +20,7 @@ from typing import Any
 import torch
 
 from egbad.data import Partition, Stream
-from egbad.errors import EgbadError, MissingExtraError
+from egbad.errors import WARNINGS, EgbadError, MissingExtraError, enable_own_warnings
 from egbad.loading import load
 from egbad.scoring.score_files import write_scores
 from egbad.scoring.score_tables import OutputColumns
@@ -94,7 +95,7 @@ def _backend() -> str:
 
 
 def run_on_ray(work: Callable[[], object], workers: int | None = None) -> None:
-    """Call a function on all workers of Ray Train, as one process group.
+    """Call a function on all workers of Ray Train, as one process group, and give the warnings of the first worker.
 
     Joins the cluster at RAY_ADDRESS, or starts one on this machine. All workers must reach data and output at the same
     path. The first worker writes the output.
@@ -122,16 +123,18 @@ def run_on_ray(work: Callable[[], object], workers: int | None = None) -> None:
             run_config=ray.train.RunConfig(storage_path=folder),
         )
         try:
-            trainer.fit()
+            result = trainer.fit()
         except Exception as error:  # Ray's errors have no common base class
             raise EgbadError(f"The fit failed on a worker: {_root_message(error)}") from error
+        _warn_again(getattr(result, "return_value", None) or (), set())  # earlier releases of Ray do not pass it on
 
 
-def _run_on_worker(config: dict[str, Any]) -> None:
-    """Call the function on one worker, in the folder of the process that started the workers."""
+def _run_on_worker(config: dict[str, Any]) -> list[list[str]]:
+    """Call the function on one worker, in the folder of the process that started the workers; return its warnings."""
     try:
-        with chdir(config["folder"]), redirect_stderr(StringIO()):
+        with chdir(config["folder"]), redirect_stderr(StringIO()), _recorded_warnings() as recorded:
             config["work"]()
+        return recorded
     except EgbadError as error:
         raise EgbadError(str(error)) from None  # `_root_message` removes the name of this type, and of no other
 
@@ -149,15 +152,16 @@ class _ScoringActor:
         """Write the scores of the partition with the number in `row`, unless their file exists."""
         path, partition = self.partitions[row["number"]]
         stream = Stream.from_partitions([partition])
-        if not path.exists():
-            write_scores(path, self.scorer, stream.batches, self.columns)
-        return {"n_rows": partition.n_rows, "unreadable": "\n".join(stream.unreadable)}
+        with _recorded_warnings() as recorded:
+            if not path.exists():
+                write_scores(path, self.scorer, stream.batches, self.columns)
+        return {"n_rows": partition.n_rows, "unreadable": "\n".join(stream.unreadable), "warnings": recorded}
 
 
 def score_partitions(
     model: Path, partitions: Sequence[tuple[Path, Partition]], columns: OutputColumns, workers: int | None = None
 ) -> Iterator[tuple[int, list[str]]]:
-    """Score partitions of a data set on Ray, each into a file of its own.
+    """Score partitions of a data set on Ray, each into a file of its own, and give each warning of the workers once.
 
     Joins the cluster at RAY_ADDRESS, or starts one on this machine. All workers must reach model, data and output at
     the same path. The scores have the bits of a single process, on processors of one kind.
@@ -199,10 +203,34 @@ def score_partitions(
                 compute=ray.data.ActorPoolStrategy(size=n_actors),
                 num_cpus=1,
             )
+            given = set[tuple[str, str]]()
             for row in scored.iter_rows():
+                _warn_again(row["warnings"], given)
                 yield int(row["n_rows"]), row["unreadable"].split("\n") if row["unreadable"] else []
         except ray.exceptions.RayError as error:
             raise EgbadError(f"A partition could not be scored: {_root_message(error)}") from error
+
+
+# -- warnings of workers -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _recorded_warnings() -> Iterator[list[list[str]]]:
+    """Record egbad's warnings inside a `with` block; the list holds category and message of each once it ends."""
+    recorded = list[list[str]]()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("ignore")
+        enable_own_warnings()
+        yield recorded
+    recorded += [[warning.category.__name__, str(warning.message)] for warning in caught]
+
+
+def _warn_again(recorded: Iterable[Sequence[str]], given: set[tuple[str, str]]) -> None:
+    """Give the warnings that a worker recorded, without those in `given`, and add them to it."""
+    for category, message in recorded:
+        if (category, message) not in given:
+            given.add((category, message))
+            warnings.warn(message, WARNINGS.get(category, UserWarning), stacklevel=3)
 
 
 # -- Ray ---------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ exits with status 2.
 """
 
 import re
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
@@ -151,6 +152,19 @@ class DataQualityWarning(UserWarning):
 
 class HealthWarning(UserWarning):
     """A problem of training that leaves usable but poor weights."""
+
+
+WARNINGS = {
+    category.__name__: category
+    for category in (CalibrationWarning, LearnedRowsWarning, ColumnsWarning, DataQualityWarning, HealthWarning)
+}
+
+
+def enable_own_warnings() -> None:
+    """Enable every warning of egbad; call it inside of `warnings.catch_warnings`."""
+    for category in WARNINGS.values():
+        warnings.simplefilter("always", category)
+    warnings.filterwarnings("always", category=UserWarning, module=r"egbad\.")
 
 
 def require_extra(feature: str, extra: str, *packages: str) -> None:

@@ -14,15 +14,7 @@ import typer
 from egbad.cli import benchmark, compare, data, demo, detect, evaluate, export, fit, info, report, score, tune
 from egbad.cli.app import app
 from egbad.cli.output import note, one_line
-from egbad.errors import (
-    CalibrationWarning,
-    ColumnsWarning,
-    DataQualityWarning,
-    EgbadError,
-    HealthWarning,
-    LearnedRowsWarning,
-    StoppedError,
-)
+from egbad.errors import EgbadError, StoppedError, enable_own_warnings
 
 OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
@@ -135,8 +127,6 @@ def _warnings_on_stderr() -> Iterator[None]:
             note(f"Warning: {line}")
 
     with warnings.catch_warnings():
-        for category in (CalibrationWarning, ColumnsWarning, DataQualityWarning, HealthWarning, LearnedRowsWarning):
-            warnings.simplefilter("always", category)
-        warnings.filterwarnings("always", category=UserWarning, module=r"egbad\.")
+        enable_own_warnings()
         warnings.showwarning = show
         yield
