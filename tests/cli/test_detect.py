@@ -6,9 +6,11 @@ import json
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 
-from egbad import detect
+from egbad import detect, load
 from egbad.detectors.registry import create
+from egbad.export import export
 
 
 def test_scores_of_all_rows_are_those_of_python(folder, run):
@@ -66,6 +68,29 @@ def test_wrong_options_are_refused_before_anything_is_read(refuse, tmp_path):
     assert "--out must be a .csv, .parquet or .jsonl file" in refuse(
         "detect", "missing.csv", "--out", tmp_path / "parts"
     )
+
+
+def test_copies_of_a_model_score_its_training_rows_out_of_fold(folder, run):
+    code, out, err = run("score", folder / "m.egbad", folder / "normal.csv", "--out-of-fold", "--alpha", "0.1")
+    assert code == 0
+    assert "Warning" not in err and "300 rows, 30 flagged (10.00%)." in err
+    found = detect(np.load(folder / "normal.npz")["X"], load(folder / "m.egbad"), contamination=0.1)
+    lines = list(csv.DictReader(out.splitlines()))
+    assert [float(line["score"]) for line in lines] == found.decision_scores_.tolist()
+    assert [float(line["p_value"]) for line in lines] == found.p_values_.tolist()
+
+
+@pytest.mark.parametrize("option", [("--fdr", "0.1"), ("--batch-size", "10"), ("--engine", "ray", "--out", "parts/")])
+def test_options_of_scoring_in_batches_do_not_go_with_out_of_fold_scores(option, folder, refuse):
+    message = refuse("score", folder / "m.egbad", folder / "normal.csv", "--out-of-fold", *option)
+    assert "--out-of-fold fits models to all rows at once" in message
+
+
+def test_an_exported_graph_has_no_copies_to_fit(folder, refuse, tmp_path):
+    path = tmp_path / "m.onnx"
+    export(load(folder / "m.egbad"), path)
+    message = refuse("score", path, folder / "normal.csv", "--out-of-fold")
+    assert "--out-of-fold fits copies of a detector, got the exported graph" in message
 
 
 def test_scoring_the_training_rows_names_this_command(folder, run):

@@ -64,19 +64,17 @@ def detect(
     Labels are neither learned nor needed. All rows are read into memory. No model is written: see 'egbad fit'.
     """
     check_outputs({"--out": out}, {"DATA": data, "--columns": columns}, data_dir)
-    from egbad.cli import inputs, run_detect
+    from egbad.cli import inputs, parameters, run_detect
 
     source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
     request = run_detect.DetectRequest(
+        learner=parameters.create_detector(detector, settings, {"random_state": seed}, tile),
         source=replace(source, columns=inputs.column_selection(selection)),
         out=out,
-        detector=detector,
-        settings=settings,
         contamination=contamination,
         folds=folds,
         terms=terms,
         n_reasons=explain,
-        seed=seed,
         as_json=as_json,
     )
     run_detect.run_detect(request)

@@ -1,6 +1,5 @@
-"""The work of `egbad detect`."""
+"""The work of `egbad detect` and `egbad score --out-of-fold`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -9,30 +8,30 @@ import numpy as np
 
 from egbad.cli.inputs import Source
 from egbad.cli.output import count_of, note, note_all, note_skipped, print_json
-from egbad.cli.parameters import create_detector
+from egbad.cli.run_score import ScoreRequest, check_request
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
 from egbad.data import Data, take_rows
 from egbad.data.quality import find_uninformative
 from egbad.data.validation import check_column_names
 from egbad.detection import detect
-from egbad.detectors.base import Detection
+from egbad.detectors.base import Detection, Detector
+from egbad.detectors.base.out_of_fold import N_FOLDS
 from egbad.errors import InvalidInputError
+from egbad.loading import load
 from egbad.scoring.score_tables import Columns, OutputColumns, join_columns, score_columns, take_columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class DetectRequest:
-    """Arguments and options of `egbad detect`."""
+    """Rows to score out of fold, the detector to copy, and the form of the output."""
 
+    learner: Detector[Any]
     source: Source
     out: Path | None
-    detector: str
-    settings: Sequence[str] | None
     contamination: float
-    folds: int
+    folds: int = N_FOLDS
     terms: bool
     n_reasons: int | None
-    seed: int
     as_json: bool
 
 
@@ -52,9 +51,6 @@ def run_detect(request: DetectRequest) -> None:
         if is_folder_target(request.out):
             raise InvalidInputError(f"--out must be a .csv, .parquet or .jsonl file, got '{request.out}'.")
         check_score_target(request.out)
-    learner = create_detector(
-        request.detector, request.settings, {"random_state": request.seed}, request.source.patch_size
-    )
     data = request.source.read()
     check_column_names(request.source.column_types, data)
     note_all(find_uninformative(data).notes())
@@ -62,7 +58,7 @@ def run_detect(request: DetectRequest) -> None:
         note("The labels of the data are not used.")
     found = detect(
         replace(data, labels=None),
-        learner,
+        request.learner,
         contamination=request.contamination,
         n_folds=request.folds,
         verbose=not request.as_json,
@@ -70,6 +66,42 @@ def run_detect(request: DetectRequest) -> None:
     columns = detection_columns(data, found, terms=request.terms, n_reasons=request.n_reasons)
     note_skipped(data.unreadable)
     _write(request, columns, found.threshold_)
+
+
+def run_out_of_fold(request: ScoreRequest) -> None:
+    """Score the rows that a model was trained on by copies of it, each fitted to other rows, and write the scores.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+
+    Raises
+    ------
+    InvalidInputError
+        If options do not go together, the model is an exported graph, or the data does not fit it.
+    """
+    check_request(request)
+    if request.follow or request.fdr is not None or request.engine != "local" or request.batch_size is not None:
+        raise InvalidInputError(
+            "--out-of-fold fits models to all rows at once. Omit --follow, --fdr, --engine and --batch-size, or --out-of-fold."
+        )
+    scorer = load(request.model)
+    if not isinstance(scorer, Detector):
+        raise InvalidInputError(
+            f"--out-of-fold fits copies of a detector, got the exported graph '{request.model}'. Name the model that it was "
+            "exported from."
+        )
+    run_detect(
+        DetectRequest(
+            learner=scorer,
+            source=request.source(scorer),
+            out=request.out,
+            contamination=scorer.alpha if request.alpha is None else request.alpha,
+            terms=request.terms,
+            n_reasons=request.n_reasons,
+            as_json=request.as_json,
+        )
+    )
 
 
 def detection_columns(data: Data, found: Detection, *, terms: bool, n_reasons: int | None) -> Columns:

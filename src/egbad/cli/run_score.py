@@ -44,6 +44,7 @@ class ScoreRequest:
     workers: int | None
     data_dir: Path | None
     batch_size: int | None
+    out_of_fold: bool = False
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
     columns: ColumnOptions = DEFAULT_COLUMN_OPTIONS
     as_json: bool
@@ -53,9 +54,20 @@ class ScoreRequest:
         """True if scores are written as a folder of parts."""
         return self.out is not None and is_folder_target(self.out)
 
-    def run(self) -> None:
-        """Score data, see `run_score`."""
-        run_score(self)
+    def source(self, scorer: Scorer) -> Source:
+        """Return the data to score."""
+        assert self.data is not None
+        return Source(
+            self.data,
+            self.label_column,
+            self.image_size,
+            self.data_dir,
+            scorer=scorer,
+            skip_unreadable=self.skip_unreadable,
+            batch_size=self.batch_size,
+            csv=self.csv,
+            columns=column_selection(self.columns),
+        )
 
 
 @dataclass
@@ -86,7 +98,7 @@ def run_score(request: ScoreRequest) -> None:
     InvalidInputError
         If options do not go together, or the data does not fit the model.
     """
-    _check(request)
+    check_request(request)
     scorer = load(request.model)
     if request.n_reasons is not None and isinstance(scorer, OnnxScorer):
         scorer.check_explains()
@@ -99,25 +111,23 @@ def run_score(request: ScoreRequest) -> None:
         columns = column_selection(request.columns)
         answer_rows(scorer, output.threshold, terms=request.terms, columns=columns, missing=request.csv.missing)
         return
-    source = Source(
-        request.data,
-        request.label_column,
-        request.image_size,
-        request.data_dir,
-        scorer=scorer,
-        skip_unreadable=request.skip_unreadable,
-        batch_size=request.batch_size,
-        csv=request.csv,
-        columns=column_selection(request.columns),
-    )
     score = _score_to_folder if request.to_folder else _score_to_table
-    summary = score(request, scorer, source, output)
+    summary = score(request, scorer, request.source(scorer), output)
     note_skipped(summary.unreadable)
     _print_summary(request, summary, output.threshold)
 
 
-def _check(request: ScoreRequest) -> None:
-    """Raise if options do not go together, before anything is loaded."""
+def check_request(request: ScoreRequest) -> None:
+    """Check that options go together, before anything is loaded.
+
+    Parameters
+    ----------
+    request : ScoreRequest
+
+    Raises
+    ------
+    InvalidInputError
+    """
     if request.follow:
         _check_follows(request)
     if not request.follow and request.data is None:

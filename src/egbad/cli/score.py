@@ -46,6 +46,13 @@ Fdr = Annotated[
         help="Add a column of discoveries, of which at most this fraction is expected to be false.",
     ),
 ]
+OutOfFold = Annotated[
+    bool,
+    typer.Option(
+        "--out-of-fold",
+        help="For rows that the model was trained on: score each by a copy of the model that is fitted to the others.",
+    ),
+]
 Follow = Annotated[
     bool,
     typer.Option("--follow", help="Read rows from stdin, one JSON object or list per line, and answer each at once."),
@@ -60,28 +67,33 @@ BatchSize = Annotated[
 ]
 
 
-def _execution_options(engine: Engine = "local", workers: Workers = None, batch_size: BatchSize = None) -> None:
-    """Declare options of the parameter `execution`."""
+def _scoring_options(
+    alpha: Alpha = None,
+    fdr: Fdr = None,
+    out_of_fold: OutOfFold = False,
+    engine: Engine = "local",
+    workers: Workers = None,
+    batch_size: BatchSize = None,
+) -> None:
+    """Declare options of the parameter `scoring`."""
 
 
 @app.command()
 @with_csv_options
 @with_output_column_options
-@partial(add_options, declare=_execution_options, argument="execution", build=dict)
+@partial(add_options, declare=_scoring_options, argument="scoring", build=dict)
 def score(
     model: ModelFile,
     data: OptionalData = None,
     out: ScoreOutput = None,
     terms: Terms = False,
     explain: Explain = None,
-    alpha: Alpha = None,
-    fdr: Fdr = None,
     follow: Follow = False,
     label_column: LabelColumn = None,
     image_size: ImageSize = None,
     skip_unreadable: SkipUnreadable = False,
     data_dir: DataDir = None,
-    execution: Any = None,
+    scoring: Any = None,
     csv: CsvArgument = None,
     selection: ColumnArgument = None,
     as_json: AsJson = False,
@@ -96,21 +108,25 @@ def score(
     """
     from egbad.cli import run_score
 
-    run_score.ScoreRequest(
+    request = run_score.ScoreRequest(
         model=model,
         data=data,
         out=out,
         terms=terms,
         n_reasons=explain,
-        alpha=alpha,
-        fdr=fdr,
         follow=follow,
         label_column=label_column,
         image_size=image_size,
         skip_unreadable=skip_unreadable,
         data_dir=data_dir,
-        **execution,
+        **scoring,
         csv=csv,
         columns=selection,
         as_json=as_json,
-    ).run()
+    )
+    if request.out_of_fold:
+        from egbad.cli import run_detect  # imports torch, which an exported graph does not need
+
+        run_detect.run_out_of_fold(request)
+    else:
+        run_score.run_score(request)

@@ -208,7 +208,8 @@ def warn_if_learned(learned: LearnedRows | None, x: Array, stacklevel: int = 3) 
     if learned is not None and learned.include(row_digests(some)):
         warnings.warn(
             "The detector was trained on some of these rows: their scores are too low and their p-values do not hold. "
-            "To score training rows, use fit_predict, egbad.detect or the command 'egbad detect'.",
+            "To score training rows, use fit_predict or egbad.detect, and on the command line 'egbad detect' or "
+            "'egbad score --out-of-fold'.",
             LearnedRowsWarning,
             stacklevel=stacklevel + 1,
         )
