@@ -16,7 +16,7 @@ SOURCE = ROOT / "src" / "egbad"
 LEVELS = {
     "errors": "exceptions and warnings that users see",
     "progress": "progress bars and lines",
-    "arrays": "array types, distinct rows",
+    "arrays": "array types, checks of stored arrays, distinct rows",
     "output_files": "files written as a whole or not at all, locks",
     "model_file": "safetensors files with a JSON manifest",
     "nn": "layers, networks and random generators of ensembles",

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -69,6 +70,57 @@ def test_a_newer_format_asks_for_an_upgrade(model):
     with pytest.raises(
         UnreadableFileError, match=f"has format {FORMAT + 2}, this release reads up to {FORMAT}. Upgrade"
     ):
+        read(model)
+
+
+@pytest.mark.parametrize("version", [-1, 0, True, 1.0, "1", None, [1]])
+def test_a_format_that_never_was_is_refused(model, version):
+    rewrite(model, lambda fields: fields.update(format=version))
+    with pytest.raises(UnreadableFileError, match=f"has format {re.escape(repr(version))}, this release reads up to"):
+        read(model)
+
+
+@pytest.mark.parametrize("depth", [100, 100_000])
+def test_a_manifest_of_many_levels_is_refused(model, depth):
+    content = model.read_bytes()
+    header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+    text = header["__metadata__"]["egbad"].replace('"state":{}', '"state":' + '{"a":' * depth + "0" + "}" * depth)
+    model.write_bytes(save(load(content), metadata={"egbad": text}))
+    with pytest.raises(UnreadableFileError, match="is not an egbad model"):
+        read(model)
+
+
+@pytest.mark.parametrize(
+    "entry", [5, {}, {"data_offsets": []}, {"data_offsets": [0, "x"]}, {"data_offsets": [0, None]}]
+)
+def test_a_header_of_another_structure_is_not_a_model(model, entry):
+    header = json.dumps({"__metadata__": {"egbad": manifest().model_dump_json()}, "a": entry}).encode()
+    model.write_bytes(len(header).to_bytes(8, "little") + header)
+    with pytest.raises(UnreadableFileError, match="is not an egbad model"):
+        read(model)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"detector": 1}, "'detector' is invalid: input should be a valid string, got 1. Fit again."),
+        ({"extra": 1}, "'extra' is invalid: extra inputs are not permitted, got 1. Fit again."),
+        ({"shapes": {"a": [2.5]}}, "'shapes.a.0' is invalid: input should be a valid integer, got 2.5. Fit again."),
+        ({"shapes": {"b": [2]}}, "'a' must have shape None, got [2, 3]. Fit again."),
+        ({"state": []}, "'state' is invalid: input should be an object, got []. Fit again."),
+    ],
+    ids=lambda value: "" if isinstance(value, str) else json.dumps(value),
+)
+def test_an_invalid_field_of_the_manifest_is_named(model, change, message):
+    rewrite(model, lambda fields: fields.update(change))
+    with pytest.raises(UnreadableFileError) as raised:
+        read(model)
+    assert str(raised.value) == f"{model} is damaged: {message}"
+
+
+def test_a_missing_field_of_the_manifest_is_named(model):
+    rewrite(model, lambda fields: fields.pop("library"))
+    with pytest.raises(UnreadableFileError, match=r"damaged: 'library' is invalid: field required\. Fit again"):
         read(model)
 
 

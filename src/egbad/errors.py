@@ -93,6 +93,35 @@ class UnreadableFileError(InvalidInputError):
     """A file that is missing, damaged or of another format."""
 
 
+class InvalidEntryError(InvalidInputError):
+    """An entry of a file with an invalid value.
+
+    Parameters
+    ----------
+    entry : str
+        Name of the entry, such as "learned.rows".
+    problem : str
+        Rest of the sentence, without a full stop: what must hold and what was found.
+
+    Examples
+    --------
+    >>> print(InvalidEntryError("learned.rows", "must be finite, got nan at (0, 3)"))
+    'learned.rows' must be finite, got nan at (0, 3).
+    """
+
+    def __init__(self, entry: str, problem: str) -> None:
+        super().__init__(f"'{shorten(entry)}' {problem}.")
+        self.entry, self.problem = entry, problem
+
+    def __reduce__(self) -> tuple[type["InvalidEntryError"], tuple[str, str]]:
+        """Pickle by entry and problem, of which the message is made."""
+        return type(self), (self.entry, self.problem)
+
+    def within(self, prefix: str) -> "InvalidEntryError":
+        """Return the same error of an entry whose name begins with a prefix."""
+        return InvalidEntryError(prefix + self.entry, self.problem)
+
+
 class EmptyFileError(InvalidInputError):
     """A table without rows."""
 
@@ -231,4 +260,4 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> InvalidInputError:
     by_lower_case = {known_name.casefold(): known_name for known_name in names}
     similar = get_close_matches(name.casefold(), by_lower_case, n=1)
     hint = f" Did you mean '{by_lower_case[similar[0]]}'?" if similar else ""
-    return InvalidInputError(f"There is no {kind} '{name}'.{hint} Known: {', '.join(names)}.")
+    return InvalidInputError(f"There is no {kind} '{shorten(name)}'.{hint} Known: {', '.join(names)}.")

@@ -3,7 +3,8 @@ import pytest
 from sklearn import ensemble
 
 from egbad.detectors import IsolationForest
-from egbad.detectors.isolation_forest import average_path_length, leaf_path_lengths
+from egbad.detectors.isolation_forest import average_path_length, check_trees, leaf_path_lengths
+from egbad.errors import InvalidEntryError
 from egbad.preprocessing import Preprocessing
 
 
@@ -44,3 +45,26 @@ def test_range_guard_scores_the_clipped_row_and_adds_the_distance(fit, rows):
     assert terms["range_penalty"][0] == pytest.approx(detector.range_guard_.score_std * distance, rel=1e-5)
     assert terms["isolation"][0] == detector._terms(clipped.astype(np.float32))["isolation"][0]
     assert (detector.score_terms(rows)["range_penalty"] <= detector.range_guard_.score_std * 5).all()
+
+
+def test_trees_as_deep_as_allowed_are_accepted():
+    left, right = np.array([[1, -1, 3, -1, -1]]), np.array([[2, -1, 4, -1, -1]])
+    check_trees(left, right, max_depth=2)
+    with pytest.raises(InvalidEntryError, match="must hold trees of depth 1 at most, got a longer path in tree 0"):
+        check_trees(left, right, max_depth=1)
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "message"),
+    [
+        ([0, -1, -1], [0, -1, -1], "got a longer path"),  # to itself
+        ([1, 0, -1], [2, 2, -1], "got a longer path"),  # back to the root
+        ([1, -1, -1], [3, -1, -1], "'right' must hold two of 3 nodes"),
+        ([1, -1, -1], [-1, -1, -1], "'right' must hold two of 3 nodes"),
+        ([-1, -1, -1], [1, -1, -1], "'right' must hold two of 3 nodes"),
+    ],
+)
+def test_trees_whose_paths_do_not_end_are_refused(left, right, message):
+    leaf = [-1, -1, -1]
+    with pytest.raises(InvalidEntryError, match=message):
+        check_trees(np.array([leaf, left]), np.array([leaf, right]), max_depth=8)

@@ -30,11 +30,11 @@ def test_few_and_many_rows_have_the_same_p_values():
 
 def test_a_restored_range_is_the_same():
     normal = NormalRange.fit(DISTANCES)
-    restored = NormalRange.from_state(normal.state())
+    restored = NormalRange.from_state(normal.state(), normal.levels.shape[1])
     assert restored.n_rows == 500 and np.array_equal(restored.radius(), normal.radius())
     assert np.array_equal(restored.ranks, normal.ranks) and restored.decimals is None
     exact = NormalRange.fit(DISTANCES, DISTANCES.round(2))
-    assert NormalRange.from_state(exact.state()).decimals.tolist() == [2, 2]
+    assert NormalRange.from_state(exact.state(), 2).decimals.tolist() == [2, 2]
 
 
 def test_decimal_places_are_those_of_the_values_or_of_the_range():

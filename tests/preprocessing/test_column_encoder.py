@@ -84,7 +84,7 @@ def test_state_restores_a_table_encoder():
     rng = np.random.default_rng(0)
     x = np.where(rng.random((50, 4)) < 0.1, np.nan, rng.integers(0, 60, (50, 4))).astype(float)
     encoder = TableEncoder.from_training([NUMBER, CATEGORY, "time[Asia/Tokyo]", BOOLEAN], x)
-    restored = TableEncoder.from_state(encoder.state())
+    restored = TableEncoder.from_state(encoder.state(), [NUMBER, CATEGORY, TIME, BOOLEAN])
     u = encoder.encode(x)
     assert np.array_equal(restored.encode(x), u) and restored.width == encoder.width
     assert np.array_equal(restored.decode(u), encoder.decode(u), equal_nan=True)

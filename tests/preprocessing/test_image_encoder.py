@@ -37,7 +37,7 @@ def test_constant_images_of_any_size_have_a_range():
 def test_state_restores_the_encoder(shape, constant):
     x = np.ones(shape) if constant else np.random.default_rng(0).normal(size=shape)
     encoder = ImageEncoder().fit(x)
-    restored = ImageEncoder().restore(encoder.state())
+    restored = ImageEncoder().restore(encoder.state(), x.shape[1:])
     assert np.array_equal(restored.encode(x), encoder.encode(x))
     assert np.array_equal(restored.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))
     assert encoder.decode(encoder.encode(x)) == pytest.approx(x, abs=1e-5)
@@ -45,5 +45,5 @@ def test_state_restores_the_encoder(shape, constant):
 
 def test_the_identity_encoder_changes_nothing():
     x = np.zeros((2, 3))
-    encoder = IdentityEncoder().fit(x).restore({})
+    encoder = IdentityEncoder().fit(x).restore({}, x.shape[1:])
     assert encoder.encode(x) is x and encoder.decode(x) is x and encoder.state() == {}

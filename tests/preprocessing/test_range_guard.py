@@ -33,6 +33,6 @@ def test_the_penalty_is_the_deviation_of_scores_in_the_range():
 
 
 def test_state_restores_the_guard():
-    restored = RangeGuard.from_state(guard().state())
+    restored = RangeGuard.from_state(guard().state(), len(guard().low))
     assert restored.score_std == guard().score_std
     assert np.array_equal(restored.low, guard().low) and np.array_equal(restored.high, guard().high)

@@ -167,7 +167,7 @@ def test_a_table_of_any_types_is_encoded_without_missing_values(column_types, se
     encoder = RowEncoder(column_types=column_types).fit(x)
     u = encoder.encode(x)
     assert u.shape == (30, encoder.width) and np.isfinite(u).all()
-    assert np.array_equal(RowEncoder(column_types=column_types).restore(encoder.state()).encode(x), u)
+    assert np.array_equal(RowEncoder(column_types=column_types).restore(encoder.state(), shape[1:]).encode(x), u)
     decodable = [j for j, column_type in enumerate(column_types) if column_type not in (TIME, TIME_OF_DAY)]
     assert encoder.decode(u)[:, decodable] == pytest.approx(x[:, decodable], abs=1e-4, nan_ok=True)
     assert np.isfinite(encoder.encode(np.full((2, len(column_types)), np.nan))).all()
@@ -176,6 +176,6 @@ def test_a_table_of_any_types_is_encoded_without_missing_values(column_types, se
 def test_state_restores_the_encoder():
     x = np.random.default_rng(0).normal(size=(9, 3))
     encoder = RowEncoder().fit(x)
-    restored = RowEncoder().restore(encoder.state())
+    restored = RowEncoder().restore(encoder.state(), (3,))
     assert np.array_equal(restored.encode(x), encoder.encode(x))
     assert np.array_equal(restored.decode(encoder.encode(x)), encoder.decode(encoder.encode(x)))

@@ -20,7 +20,7 @@ from torch.func import functional_call
 from egbad.detectors.base import ModelAttribution
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import mean_squared_error
-from egbad.detectors.gan.models import GANModel, GANSettings, attribute_by_difference
+from egbad.detectors.gan.models import MAX_SEARCH_STEPS, GANModel, GANSettings, attribute_by_difference
 from egbad.detectors.gan.recipes import gan_default
 from egbad.nn.generators import MemberGenerators
 
@@ -95,7 +95,7 @@ class ADGANSettings(GANSettings):
     """Settings of `ADGAN`."""
 
     n_starts: int = Field(default=8, ge=1)
-    search_steps: int = Field(default=5, ge=0)
+    search_steps: int = Field(default=5, ge=0, le=MAX_SEARCH_STEPS)
     search_learning_rate: float = Field(default=0.25, gt=0)
     weights_learning_rate: float = Field(default=5e-5, ge=0)
 

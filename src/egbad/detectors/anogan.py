@@ -19,7 +19,7 @@ from torch import Tensor
 from egbad.detectors.base import ModelAttribution
 from egbad.detectors.gan.detector import GANDetector
 from egbad.detectors.gan.losses import cross_entropy_real, norm_distance
-from egbad.detectors.gan.models import GANModel, GANSettings, attribute_by_difference
+from egbad.detectors.gan.models import MAX_SEARCH_STEPS, GANModel, GANSettings, attribute_by_difference
 from egbad.detectors.gan.recipes import gan_default, released_recipe
 from egbad.nn.generators import MemberGenerators
 
@@ -72,7 +72,7 @@ class AnoGANModel(GANModel["AnoGANSettings"]):
     def sample_start(self, generators: MemberGenerators) -> Tensor:
         """Draw a latent (1, 1, k) with all entries in [-2, 2]: entries outside are drawn again."""
         z = self.sample_latent(64, generators)
-        while (z.abs() > _MAX_START).any():
+        while not z.is_meta and (z.abs() > _MAX_START).any():
             z = torch.where(z.abs() > _MAX_START, self.sample_latent(64, generators), z)
         return z[:, :1]
 
@@ -138,7 +138,7 @@ class AnoGANSettings(GANSettings):
 
     discriminator_loss: Literal["fm", "sigma"] = "fm"
     feature_weight: float = Field(default=0.1, ge=0, le=1)
-    search_steps: int = Field(default=500, ge=0)
+    search_steps: int = Field(default=500, ge=0, le=MAX_SEARCH_STEPS)
     search_learning_rate: float = Field(default=0.01, gt=0)
     search_decay: bool = True
     search_milestones: tuple[float, float] = (0.6, 0.8)

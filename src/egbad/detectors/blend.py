@@ -13,14 +13,16 @@ import numpy as np
 from pydantic import field_validator
 from sklearn.utils.metaestimators import available_if
 
-from egbad import model_file
 from egbad.arrays import State
 from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
+from egbad.detectors.base.saved_parts import PartsState, restored_part
+from egbad.detectors.base.saved_state import check_array_names
 from egbad.detectors.methods import METHODS
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.explain.comparison import ChosenComparison, choose
 from egbad.explain.explanation import Attribution
+from egbad.model_file import entries_within, validated_entries, with_prefix_removed
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.calibration import NegativeLogTail
@@ -171,6 +173,7 @@ class Blend(Detector[BlendSettings]):
     """
 
     name: ClassVar[str] = "blend"
+    array_names: ClassVar = frozenset({"part"})
     settings_type: ClassVar = BlendSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
     recipes: ClassVar = {"default": default}
@@ -366,12 +369,16 @@ class Blend(Detector[BlendSettings]):
         return {"parts": manifests, "weights": self.weights_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
-        self.parts_, self.weights_ = {}, state["weights"]
-        for name, fields in state["parts"].items():
-            manifest = model_file.Manifest.model_validate(fields)
-            part_arrays = model_file.with_prefix_removed(f"part.{name}.", arrays)
-            self.parts_[name] = METHODS[manifest.detector].from_file(manifest, part_arrays)
-            self.parts_[name].exemplars_, self.parts_[name].learned_rows_ = self.exemplars_, self.learned_rows_
+        found = validated_entries(PartsState, state, "state.method")
+        if not [*found.parts] == [*found.weights] == [*self.settings_.parts]:
+            raise InvalidEntryError("state.method.parts", f"must be {[*self.settings_.parts]}, got {[*found.parts]}")
+        self.parts_, self.weights_ = {}, found.weights
+        for name, manifest in found.parts.items():
+            part = restored_part(self, METHODS, manifest, arrays, f"part.{name}.", self.shape_)
+            part.exemplars_, part.learned_rows_ = self.exemplars_, self.learned_rows_
+            self.parts_[name] = part
+        with entries_within("part."):
+            check_array_names(with_prefix_removed("part.", arrays), frozenset(self.parts_))
         self._set_tails()
 
 

@@ -214,6 +214,7 @@ class ICLModel(Model["ContrastiveSettings"]):
         size = max(1, d // 4)
         orders = torch.stack([generators.permutations(d) for _ in range(s.n_subvectors)], dim=1)  # (K, J, d)
         self.register_buffer("subvectors", orders[..., :size].clone())  # (K, J, size)
+        self.value_limits = dict.fromkeys(("subvectors", "complements"), (0, d - 1))
         self.register_buffer("complements", orders[..., size:].clone() if d > 1 else orders.clone())
         widths = (s.width, s.width, s.n_projection)
         self.f = mlp(generators, (size + s.n_subvectors, *widths))
@@ -271,7 +272,7 @@ class ContrastiveSettings(TorchSettings):
     translation: float | None = Field(default=None, ge=0, le=1)
     thickness: float | None = Field(default=None, ge=0, le=1)
     memory_size: int = Field(default=512, ge=16, multiple_of=16)
-    n_subvectors: int = Field(default=32, ge=2)
+    n_subvectors: int = Field(default=32, ge=2, le=1024)
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ the training rows the score no longer grows, so the default recipe has a range g
 """
 
 from dataclasses import dataclass
+from math import ceil, log2, prod
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +15,11 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.ensemble import IsolationForest as ScikitForest
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
+from egbad.errors import InvalidEntryError
+
+_MAX_DEPTH = 64  # of a tree that cuts more rows than any machine holds
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
@@ -57,6 +61,38 @@ def leaf_path_lengths(tree: Any) -> Floats:
             if child >= 0:
                 depth[child] = depth[node] + 1
     return depth + average_path_length(tree.n_node_samples)
+
+
+def check_trees(left: NDArray[np.int32], right: NDArray[np.int32], max_depth: int) -> None:
+    """Check that the path of every row through stored trees ends.
+
+    Parameters
+    ----------
+    left, right : ndarray of int of shape (n_trees, n_nodes)
+        Children of each node; -1 for a leaf. Node 0 is the root.
+    max_depth : int
+        Largest number of steps from the root to a leaf.
+
+    Raises
+    ------
+    InvalidEntryError
+        If a child does not exist or a path is longer.
+    """
+    n_nodes, is_inner = left.shape[1], left >= 0
+    for name, children in (("left", left), ("right", right)):
+        if (children >= n_nodes).any() or ((children >= 0) != is_inner).any():
+            raise InvalidEntryError(name, f"must hold two of {n_nodes} nodes for each inner node, and -1 for each leaf")
+    reached = np.zeros(left.shape, dtype=np.bool_)
+    reached[:, 0] = True
+    for _ in range(max_depth + 1):
+        trees, nodes = np.nonzero(reached & is_inner)
+        if not len(trees):
+            return
+        reached = np.zeros_like(reached)
+        reached[trees, left[trees, nodes]] = reached[trees, right[trees, nodes]] = True
+    raise InvalidEntryError(
+        "left", f"must hold trees of depth {max_depth} at most, got a longer path in tree {trees[0]}"
+    )
 
 
 # -- settings and recipe -----------------------------------------------------------------------------------------------
@@ -130,6 +166,14 @@ class IsolationForest(SklearnDetector[IsolationForestSettings]):
 
     name: ClassVar[str] = "isolation_forest"
     settings_type: ClassVar = IsolationForestSettings
+    learned_specs: ClassVar = {
+        "left": ArraySpec("int32", ("n_trees", "n_nodes"), low=-1),
+        "right": ArraySpec("int32", ("n_trees", "n_nodes"), low=-1),
+        "feature": ArraySpec("int32", ("n_trees", "n_nodes"), low=-2),
+        "threshold": ArraySpec("float64", ("n_trees", "n_nodes")),
+        "path_length": ArraySpec("float64", ("n_trees", "n_nodes"), low=0),
+        "average_path_length": ArraySpec("float64", low=0),
+    }
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"max_samples": (64, 256, 1024), "n_estimators": (100, 300)}
 
@@ -154,6 +198,17 @@ class IsolationForest(SklearnDetector[IsolationForestSettings]):
             "path_length": stack([leaf_path_lengths(tree) for tree in trees], 0.0),
             "average_path_length": np.asarray(average_path_length(np.array(n))),
         }
+
+    def _check_learned(self, learned: State) -> None:
+        # scikit-learn grows no tree deeper than this.
+        max_depth = ceil(log2(self.settings_.max_samples))
+        check_trees(learned["left"], learned["right"], min(max_depth, _MAX_DEPTH))
+        feature, d = learned["feature"], prod(self.encoded_shape)
+        if (wrong := (feature >= d) | ((feature < 0) & (learned["left"] >= 0))).any():
+            tree, node = (int(i) for i in np.argwhere(wrong)[0])
+            raise InvalidEntryError(
+                "feature", f"must be in [0, {d}), got {feature[tree, node]} in tree {tree}, node {node}"
+            )
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         a = self.learned_

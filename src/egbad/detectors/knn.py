@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import KDTree, NearestNeighbors
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.explain.explanation import Attribution, concatenate
 
@@ -138,6 +138,7 @@ class KNN(SklearnDetector[KNNSettings]):
 
     name: ClassVar[str] = "knn"
     settings_type: ClassVar = KNNSettings
+    learned_specs: ClassVar = {"rows": ArraySpec("float32", ("n_rows", "n_values"))}
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (1, 5, 20)}
     tunable_on_images: ClassVar = {"metric": ("euclidean", "correlation")}

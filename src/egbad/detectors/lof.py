@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 from sklearn.neighbors import NearestNeighbors
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -107,6 +107,11 @@ class LOF(SklearnDetector[LOFSettings]):
 
     name: ClassVar[str] = "lof"
     settings_type: ClassVar = LOFSettings
+    learned_specs: ClassVar = {
+        "rows": ArraySpec("float64", ("n_rows", "n_values")),
+        "k_distance": ArraySpec("float64", ("n_rows",), low=0),
+        "density": ArraySpec("float64", ("n_rows",), low=0),
+    }
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (5, 20, 50)}
 

@@ -17,7 +17,7 @@ from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.svm import OneClassSVM as ScikitSVM
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
 
 # -- settings and recipe -----------------------------------------------------------------------------------------------
@@ -102,6 +102,11 @@ class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
     name: ClassVar[str] = "one_class_svm"
     parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = OneClassSVMSettings
+    learned_specs: ClassVar = {
+        "basis": ArraySpec("float64", ("n_basis", "n_values")),
+        "weights": ArraySpec("float64", ("n_basis",)),
+        "gamma": ArraySpec("float64", low=0),
+    }
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"nu": (0.01, 0.1, 0.5), "gamma": (0.001, 0.01, 0.1)}
 

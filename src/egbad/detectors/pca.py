@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import Field
 from sklearn.decomposition import PCA as ScikitPCA
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.detectors.base.batching import map_chunks
 from egbad.explain.explanation import Attribution
@@ -86,6 +86,12 @@ class PCA(SklearnDetector[PCASettings]):
     name: ClassVar[str] = "pca"
     parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = PCASettings
+    learned_specs: ClassVar = {
+        "mean": ArraySpec("float64", ("n_values",)),
+        "components": ArraySpec("float64", ("n_components", "n_values"), empty=True),
+        "precision": ArraySpec("float64", ("n_values", "n_values")),
+        "log_det": ArraySpec("float64"),
+    }
     tunable: ClassVar = {"n_components": (0.8, 0.9, 0.99)}
 
     n_components: int | float = 0.9

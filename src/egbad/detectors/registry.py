@@ -8,7 +8,7 @@ from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
 from egbad.detectors.tiled import Tiled
-from egbad.errors import UnreadableFileError, unknown
+from egbad.errors import UnreadableFileError, shorten, unknown
 
 AUTO = "auto"  # the blend, whose parts depend on the kind of input
 
@@ -79,10 +79,10 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
     detector_type = _find(manifest.detector)
     if detector_type is None:
         raise UnreadableFileError(
-            f"{path} holds a detector '{manifest.detector}', which this release does not have. "
+            f"{path} holds a detector '{shorten(manifest.detector)}', which this release does not have. "
             "Upgrade egbad or fit again."
         )
-    return detector_type.from_file(manifest, arrays)
+    return detector_type.from_file(manifest, arrays, path)
 
 
 def _find(name: str) -> type[Detector[Any]] | None:

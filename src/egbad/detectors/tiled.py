@@ -12,16 +12,17 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import Field
 
-from egbad import model_file
 from egbad.arrays import State
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.data.tiles import MAX_TILED_SIDE, TileStitcher, Tiling, cut_tile, terms_by_tile, worst_tile
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
+from egbad.detectors.base.saved_parts import TilesState, restored_part
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.explain.explanation import Attribution, concatenate
+from egbad.model_file import validated_entries
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import IdentityEncoder
 
@@ -121,6 +122,7 @@ class Tiled(Detector[TiledSettings]):
     """
 
     name: ClassVar[str] = "tiled"
+    array_names: ClassVar = frozenset({"part"})
     settings_type: ClassVar = TiledSettings
     recipes: ClassVar = {"default": default}
     tunable_on_images: ClassVar = {"tile_size": (16, 24), "overlap": (0.25, 0.75)}
@@ -299,8 +301,13 @@ class Tiled(Detector[TiledSettings]):
         return state, {f"part.{name}": array for name, array in arrays.items()}
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
-        self.any_size_ = bool(state.get("any_size"))  # absent from older files
-        manifest = model_file.Manifest.model_validate(state["part"])
-        detector_type = _detector_type(manifest.detector)
-        self.detector_ = detector_type.from_file(manifest, model_file.with_prefix_removed("part.", arrays))
+        found = validated_entries(TilesState, state, "state.method")
+        self.any_size_ = found.any_size
+        tile = self.shape_
+        if self.kind_ == "images":
+            size = self.settings_.tile_size
+            if size > min(self.shape_[-2:]):
+                raise InvalidEntryError("state.settings.tile_size", f"must fit images of {self.shape_}, got {size}")
+            tile = (*self.shape_[:-2], size, size)
+        self.detector_ = restored_part(self, {**METHODS, Blend.name: Blend}, found.part, arrays, "part.", tile)
         self.detector_.exemplars_ = None

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import Array, Floats, State
+from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 
 MAX_ROWS = 512  # calibration rows that the range is estimated from: enough for a 95 percent range
 COVERAGE = 0.95  # share of normal rows inside the range that explanations show
@@ -17,6 +17,12 @@ _WRITTEN_DECIMALS = (
 )
 _MAX_DECIMALS = 300
 _TOLERANCE = 1e-9  # relative: 0.1 + 0.2 has one decimal place
+_ARRAYS = {
+    "ranks": ArraySpec("int64", ("n_levels",), low=1, ascending=True),
+    "levels": ArraySpec("float64", ("n_levels", "n_features"), low=0),
+    "rows": ArraySpec("int64", low=1),
+    "decimals": ArraySpec("int64", ("n_features",), low=0, high=_MAX_DECIMALS, optional=True),
+}
 _FEW_ROWS = 32  # up to here one broadcast comparison is faster than a binary search per column
 
 
@@ -108,8 +114,15 @@ class NormalRange:
         return {"ranks": self.ranks, "levels": self.levels, "rows": np.asarray(self.n_rows), **decimals}
 
     @classmethod
-    def from_state(cls, state: dict[str, Array]) -> Self:
-        """Restore a range from the arrays that `state` returned."""
+    def from_state(cls, state: dict[str, Array], n_features: int) -> Self:
+        """Restore a range from the arrays that `state` returned.
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns for this number of columns.
+        """
+        check_arrays(state, _ARRAYS, {"n_features": n_features})
         return cls(state["ranks"], state["levels"], int(state["rows"].item()), state.get("decimals"))
 
 

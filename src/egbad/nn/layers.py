@@ -6,8 +6,8 @@ Each member draws from its own generator, so it is the same trained alone and in
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from math import sqrt
-from typing import Any
+from math import inf, sqrt
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -127,6 +127,7 @@ class BatchNorm(nn.Module):
 
     running_mean: Tensor
     running_var: Tensor
+    value_limits: ClassVar[dict[str, tuple[float, float]]] = {"running_var": (0.0, inf)}
 
     def __init__(self, generators: MemberGenerators, channels: int, *, momentum: float = 0.01) -> None:
         super().__init__()

@@ -6,13 +6,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import Floats, State
+from egbad.arrays import ArraySpec, Floats, State, check_arrays
 from egbad.data.column_types import CATEGORY, COLUMN_TYPES, MAX_KNOWN_LEVELS, TIME, TIME_OF_DAY, base_type
+from egbad.errors import InvalidEntryError
 
 MAX_ONE_HOT_LEVELS = 32  # the most frequent levels of a category get a column each
 MAX_BUCKETS = 8  # columns shared by all other levels
 DAY, YEAR = 86_400.0, 365.2425 * 86_400.0
 PERIODS = {TIME: (DAY, 7 * DAY, YEAR), TIME_OF_DAY: (DAY,)}  # seconds
+_ARRAYS = {
+    "types": ArraySpec("int64", ("n_columns",), low=0, high=len(COLUMN_TYPES) - 1),
+    "has_missing": ArraySpec("bool", ("n_columns",)),
+    "fill": ArraySpec("float64", ("n_columns",), finite=False),  # NaN if all values were missing
+    "n_buckets": ArraySpec("int64", ("n_columns",), low=0, high=MAX_BUCKETS),
+    "levels": ArraySpec("float64", ("n_levels",), empty=True),
+    "levels_sizes": ArraySpec("int64", ("n_columns",), low=0, high=MAX_ONE_HOT_LEVELS),
+    "known_levels": ArraySpec("float64", ("n_known_levels",), empty=True),
+    "known_levels_sizes": ArraySpec("int64", ("n_columns",), low=0, high=MAX_KNOWN_LEVELS),
+}
 
 
 @dataclass(frozen=True)
@@ -279,18 +290,26 @@ class TableEncoder:
         return state
 
     @classmethod
-    def from_state(cls, state: State) -> "TableEncoder":
+    def from_state(cls, state: State, column_types: Sequence[str]) -> "TableEncoder":
         """Restore an encoder.
 
         Parameters
         ----------
         state : dict of str to ndarray
             State that `state` returned.
+        column_types : sequence of str
+            Type of each column, without the zones of times.
 
         Returns
         -------
         TableEncoder
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns for columns of these types.
         """
+        _check_state(state, column_types)
         levels, known_levels = (
             np.split(state[name], np.cumsum(state[f"{name}_sizes"])[:-1]) for name in ("levels", "known_levels")
         )
@@ -303,3 +322,20 @@ class TableEncoder:
                 for j, (type_, has_missing, fill, n_buckets) in enumerate(zip(*scalars, strict=True))
             ]
         )
+
+
+def _check_state(state: State, column_types: Sequence[str]) -> None:
+    """Raise unless arrays are those of a table encoder of columns of these types."""
+    check_arrays(state, _ARRAYS, {"n_columns": len(column_types)})
+    found = [COLUMN_TYPES[type_] for type_ in state["types"]]
+    if found != list(column_types):
+        raise InvalidEntryError("types", f"must be those of the columns, {list(column_types)}, got {found}")
+    is_category = np.array([column_type == CATEGORY for column_type in found])
+    if np.isinf(state["fill"]).any():
+        raise InvalidEntryError("fill", "must be finite or nan, got an infinity")
+    for name in ("levels", "known_levels"):
+        sizes = state[f"{name}_sizes"]
+        if sizes.sum() != len(state[name]):
+            raise InvalidEntryError(f"{name}_sizes", f"must add up to {len(state[name])}, got {sizes.sum()}")
+        if sizes[~is_category].any():
+            raise InvalidEntryError(f"{name}_sizes", "must be 0 for columns other than categories")

@@ -3,7 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import Array, State
+from egbad.arrays import Array, ArraySpec, State, check_arrays
+from egbad.errors import InvalidEntryError
+
+_MAX_PIXEL, _MIN_RANGE = 1e38, 1e-37  # beyond, pixels cannot be scaled in single precision
+_ARRAYS = {"range": ArraySpec("float64", (2,), low=-_MAX_PIXEL, high=_MAX_PIXEL), "channels": ArraySpec("bool")}
 
 ENCODED_LIMIT = 1e6  # encoded values are clipped to it: larger ones would lose precision and carry no information
 
@@ -87,19 +91,31 @@ class ImageEncoder:
         """
         return {"range": np.array([self.low, self.high]), "channels": np.array(self.channels)}
 
-    def restore(self, state: State) -> "ImageEncoder":
+    def restore(self, state: State, shape: tuple[int, ...]) -> "ImageEncoder":
         """Restore the fitted values.
 
         Parameters
         ----------
         state : dict of str to ndarray
             State that `state` returned.
+        shape : tuple of int
+            Shape of an image, (h, w) or (c, h, w).
 
         Returns
         -------
         ImageEncoder
             The encoder itself.
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns.
         """
+        check_arrays(state, _ARRAYS)
+        if np.diff(state["range"])[0] < _MIN_RANGE:
+            raise InvalidEntryError("range", f"must be in ascending order, got {state['range'].tolist()}")
+        if bool(state["channels"]) != (len(shape) == 3):
+            raise InvalidEntryError("channels", f"must fit images of shape {shape}, got {bool(state['channels'])}")
         self.low, self.high = (float(value) for value in state["range"])
         self.channels = bool(state["channels"])
         return self
@@ -157,16 +173,25 @@ class IdentityEncoder:
         """
         return {}
 
-    def restore(self, state: State) -> "IdentityEncoder":
+    def restore(self, state: State, shape: tuple[int, ...]) -> "IdentityEncoder":
         """Do nothing.
 
         Parameters
         ----------
         state : dict of str to ndarray
+            Empty.
+        shape : tuple of int
+            Shape of a row or image.
 
         Returns
         -------
         IdentityEncoder
             The encoder itself.
+
+        Raises
+        ------
+        InvalidEntryError
+            If the state is not empty.
         """
+        check_arrays(state, {})
         return self

@@ -9,9 +9,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from egbad.arrays import Array, Floats, State
+from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
+from egbad.errors import InvalidEntryError
 
 _N_RANDOM_ROWS = 2_000  # rows in the training range whose scores set the size of the penalty
+_ARRAYS = {
+    "low": ArraySpec("float32", ("width",)),
+    "high": ArraySpec("float32", ("width",)),
+    "score_std": ArraySpec("float64", low=0),
+}
 
 
 @dataclass(frozen=True)
@@ -90,18 +96,28 @@ class RangeGuard:
         return {"low": self.low, "high": self.high, "score_std": np.asarray(self.score_std)}
 
     @classmethod
-    def from_state(cls, state: State) -> "RangeGuard":
+    def from_state(cls, state: State, width: int) -> "RangeGuard":
         """Restore a guard.
 
         Parameters
         ----------
         state : dict of str to ndarray
             State that `state` returned.
+        width : int
+            Number of encoded columns.
 
         Returns
         -------
         RangeGuard
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns.
         """
+        check_arrays(state, _ARRAYS, {"width": width})
+        if (below := state["high"] < state["low"]).any():
+            raise InvalidEntryError("high", f"must be at least as large as 'low', got less in column {below.argmax()}")
         return cls(state["low"], state["high"], state["score_std"].item())
 
 

@@ -7,9 +7,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from egbad.arrays import Array, State
-from egbad.data.column_types import BOOLEAN, NUMBER
-from egbad.errors import InvalidInputError, unknown
+from egbad.arrays import Array, ArraySpec, State, check_arrays
+from egbad.data.column_types import BOOLEAN, NUMBER, base_type
+from egbad.data.validation import MAX_LEARNED
+from egbad.errors import InvalidEntryError, InvalidInputError, unknown
+from egbad.model_file import entries_within, with_prefix_removed
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ENCODED_LIMIT, IdentityEncoder, ImageEncoder
 
@@ -75,7 +77,13 @@ class RowEncoder:
     [[0.0, 5.0], [1.0, 5.0], [2.0, 5.0]]
     """
 
-    fitted: ClassVar[tuple[str, ...]] = ("low", "span", "mean", "scale", "log")
+    fitted: ClassVar[dict[str, ArraySpec]] = {
+        "low": ArraySpec("float64", ("width",), low=-MAX_LEARNED, high=MAX_LEARNED),
+        "span": ArraySpec("float64", ("width",), low=_MIN_SPAN, high=2 * MAX_LEARNED),
+        "mean": ArraySpec("float64", ("width",), low=-1, high=2),  # in [0, 1], except for rounding
+        "scale": ArraySpec("float64", ("width",), low=_MIN_RELATIVE_SCALE, high=1),
+        "log": ArraySpec("bool", ("width",)),
+    }
 
     def __init__(
         self,
@@ -240,24 +248,37 @@ class RowEncoder:
         columns = {} if self.table_encoder is None else self.table_encoder.state()
         return state | {f"columns.{name}": array for name, array in columns.items()}
 
-    def restore(self, state: State) -> "RowEncoder":
+    def restore(self, state: State, shape: tuple[int, ...]) -> "RowEncoder":
         """Restore the fitted values.
 
         Parameters
         ----------
         state : dict of str to ndarray
             State that `state` returned.
+        shape : tuple of int
+            Shape of a row, (d,).
 
         Returns
         -------
         RowEncoder
             The encoder itself.
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns, or does not fit the shape or the types of the columns.
         """
-        for name in self.fitted:
-            setattr(self, name, state[name])
-        prefix = "columns."
-        columns = {name.removeprefix(prefix): array for name, array in state.items() if name.startswith(prefix)}
-        self.table_encoder = TableEncoder.from_state(columns) if columns else None
+        columns, types = with_prefix_removed("columns.", state), self.column_types or (NUMBER,) * shape[0]
+        base_types = [base_type(column_type) for column_type in types]
+        with entries_within("columns."):
+            self.table_encoder = TableEncoder.from_state(columns, base_types) if columns else None
+        if self.table_encoder is None and set(base_types) - {NUMBER, BOOLEAN}:
+            raise InvalidEntryError("columns.types", "is missing")
+        width = shape[0] if self.table_encoder is None else self.table_encoder.width
+        own = {name: array for name, array in state.items() if not name.startswith("columns.")}
+        check_arrays(own, self.fitted, {"width": width})
+        for name, array in own.items():
+            setattr(self, name, array)
         return self
 
     def _centre_and_unit(self) -> tuple[Array, Array]:

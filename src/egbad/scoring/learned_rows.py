@@ -12,13 +12,15 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from egbad.arrays import Array, State
+from egbad.arrays import Array, ArraySpec, State, check_arrays
 from egbad.data.ragged import is_ragged
-from egbad.errors import LearnedRowsWarning
+from egbad.errors import InvalidEntryError, LearnedRowsWarning
 
 Digests = NDArray[np.uint64]
 
 MAX_DIGESTS = 2**17  # 1 MiB in the model file
+DIGESTS = ArraySpec("uint64", ("n_digests",), ascending=True, empty=True)  # as model files hold them
+_ARRAYS = {"digests": DIGESTS, "counts": ArraySpec("uint64", (3,))}
 _BLOCK_NUMBERS = 2**16  # numbers that are converted at a time: they fit into the cache
 _CHECKED_ROWS = 512  # rows, at least, that are compared with the training rows
 _STANDARD_DEVIATIONS = 3  # beyond chance
@@ -184,9 +186,18 @@ class LearnedRows:
 
     @classmethod
     def from_state(cls, state: State) -> "LearnedRows":
-        """Restore what `state` returned."""
-        limit, n_held_out, n_repeats = (int(value) for value in state["counts"])
-        return cls(state["digests"].astype(np.uint64), limit, n_held_out, n_repeats)
+        """Restore what `state` returned.
+
+        Raises
+        ------
+        InvalidEntryError
+            If an array is not one that `state` returns.
+        """
+        check_arrays(state, _ARRAYS)
+        digests, (limit, n_held_out, n_repeats) = state["digests"], (int(value) for value in state["counts"])
+        if n_repeats > n_held_out or (len(digests) and digests[-1] > limit):
+            raise InvalidEntryError("counts", f"must fit the digests, got {state['counts'].tolist()}")
+        return cls(digests, limit, n_held_out, n_repeats)
 
 
 def warn_if_learned(learned: LearnedRows | None, x: Array, stacklevel: int = 3) -> None:

@@ -4,6 +4,7 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
+from egbad.arrays import ArraySpec
 from egbad.detectors.base import Settings, SklearnDetector, flatten_rows
 
 
@@ -13,6 +14,7 @@ class DistanceToMean(SklearnDetector[Settings]):
 
     name: ClassVar[str] = "distance_to_mean"
     settings_type: ClassVar = Settings
+    learned_specs: ClassVar = {"mean": ArraySpec("float64", ("n_values",))}
 
     def _fit_rows(self, x, rng):
         self.chunk_shapes_ = []

@@ -68,6 +68,7 @@ class Model(nn.Module, Generic[T]):
     # Other sizes of chunks, for few rows and for many. They are used where they give the same bits on this machine.
     other_chunk_rows: ClassVar[tuple[int, ...]] = (4, 32, 512, 2048)
     other_chunk_images: ClassVar[tuple[int, ...]] = (1, 4, 128)
+    # Modules with buffers that may not hold all finite numbers have `value_limits`: the least and largest value by name.
 
     def __init__(self, shape: tuple[int, ...], settings: T, generators: MemberGenerators) -> None:
         super().__init__()

@@ -4,35 +4,52 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
+from dataclasses import replace
 from importlib.metadata import version
+from math import prod
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State, check_arrays
 from egbad.data import Data
-from egbad.data.column_roles import ColumnRoles
-from egbad.data.column_types import labels_from_json, labels_to_json
+from egbad.data.column_roles import NO_ROLES
+from egbad.data.column_types import labels_to_json
 from egbad.data.csv_options import CsvDialect
-from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import is_ragged, update_digest
 from egbad.detectors.base.parameters import ParameterMixin
 from egbad.detectors.base.provenance import versions
+from egbad.detectors.base.saved_state import (
+    COMMON_ARRAYS,
+    CommonState,
+    check_array_names,
+    check_labels,
+    check_parameter_types,
+)
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.detectors.base.settings import Settings
-from egbad.errors import UnreadableFileError
+from egbad.errors import InvalidInputError, UnreadableFileError, shorten
 from egbad.explain.normal_range import NormalRange
-from egbad.model_file import Manifest, with_prefix_removed
+from egbad.model_file import Manifest, entries_within, validated_entries, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
 from egbad.scoring.learned_rows import LearnedRows
+
+_EXAMPLES = ArraySpec("number", optional=True)
+_CALIBRATION = ArraySpec("float64", ("n_calibration",), ascending=True)
+
+
+def _first_line(error: Exception) -> str:
+    """Describe an error that no check foresaw, in one line."""
+    return f"its content is invalid ({shorten(' '.join([type(error).__name__, *str(error).splitlines()[:1]]))})"
 
 
 class SaveMixin(ScoreMixin, ParameterMixin):
     """Writes a fitted detector to a model file and reads it back."""
 
     name: ClassVar[str]
+    array_names: ClassVar[frozenset[str]]  # beginnings of the names of the method's own arrays, up to the first dot
     settings_: Settings
 
     @abstractmethod
@@ -94,49 +111,97 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         return manifest, arrays
 
     @classmethod
-    def from_file(cls, manifest: Manifest, arrays: State) -> Self:
+    def from_file(cls, manifest: Manifest, arrays: State, source: str | os.PathLike[str] = "The model file") -> Self:
         """Return the detector that a model file holds, after `egbad.model_file.read` has checked the file.
+
+        Parameters
+        ----------
+        manifest : Manifest
+        arrays : dict of str to ndarray
+        source : str or path-like
+            Name of the file in errors.
+
+        Returns
+        -------
+        Detector
 
         Raises
         ------
         UnreadableFileError
-            If the content does not fit this class.
+            If the content does not fit this class. The message names the first entry that does not.
         """
         try:
-            detector = cls.from_json_parameters(manifest.parameters)
-            detector._restore_common(manifest.state, arrays)
-            detector.settings_for(detector.encoded_shape)  # a file with invalid parameters could not be fitted again
-            detector._restore(manifest.state["method"], arrays)
-        except UnreadableFileError:  # of a component: its own message is enough
-            raise
-        except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise UnreadableFileError(f"The model file does not fit {cls.__name__}: {error}. Fit again.") from error
+            return cls.restored(manifest, arrays)
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+            ArithmeticError,
+            AttributeError,
+            RuntimeError,
+            MemoryError,
+        ) as error:
+            reason = str(error).rstrip(".") if isinstance(error, InvalidInputError) else _first_line(error)
+            raise UnreadableFileError(f"{source} does not fit {cls.__name__}: {reason}. Fit again.") from error
+
+    @classmethod
+    def restored(cls, manifest: Manifest, arrays: State) -> Self:
+        """Return the detector with this content, which may be a part of another's.
+
+        Parameters
+        ----------
+        manifest : Manifest
+        arrays : dict of str to ndarray
+
+        Returns
+        -------
+        Detector
+
+        Raises
+        ------
+        InvalidInputError
+            If the content does not fit this class.
+        """
+        check_parameter_types(cls, manifest.parameters)
+        check_array_names(arrays, COMMON_ARRAYS | cls.array_names)
+        detector = cls.from_json_parameters(manifest.parameters)
+        detector.check_parameters()
+        state = validated_entries(CommonState, manifest.state, "state")
+        detector._restore_common(state, arrays)
+        detector.settings_for(detector.encoded_shape)  # a file with invalid parameters could not be fitted again
+        detector._restore(state.method, arrays)
+        check_labels(detector.category_labels_, detector.table_encoder)
         return detector
 
-    def _restore_common(self, state: dict[str, Any], arrays: State) -> None:
+    def _restore_common(self, state: CommonState, arrays: State) -> None:
         """Restore all but what the method learned."""
-        self.kind_, self.shape_ = state["kind"], tuple(state["shape"])
-        self.pixel_scale_ = PixelScale.from_state(state.get("pixel_scale"))
-        self.remember_columns(
-            tuple(state["columns"]) if state["columns"] is not None else None,
-            tuple(state["kinds"]) if state.get("kinds") is not None else None,
-            labels_from_json(state.get("texts", {})),
-        )
-        self.column_roles_ = ColumnRoles.from_json(state.get("roles"))
-        csv = state.get("csv")
-        self.csv_dialect_ = None if csv is None else CsvDialect.from_json(csv)
-        self.settings_ = self.settings_type.model_validate(state["settings"])
-        self.encoder_ = self._new_encoder(self.settings_.preprocessing).restore(with_prefix_removed("encoder.", arrays))
+        self.kind_, self.shape_, self.pixel_scale_ = state.kind, state.shape, state.pixel_scale
+        state.check(self.max_side)
+        self.csv_dialect_ = None if state.csv is None else CsvDialect.from_json(state.csv.to_json())
+        self.remember_columns(state.columns, state.kinds, state.category_labels)
+        self.column_roles_ = state.roles or NO_ROLES
+        self.settings_ = validated_entries(self.settings_type, state.settings, "state.settings")
+        self._restore_components(arrays)
+        self.n_train_, self.n_calibration_ = state.n_train, len(self.calibration_scores_)
+        self.seed_, self.threshold_ = state.seed, state.threshold
+        self.fit_seconds_, self.fit_versions_ = state.fit_seconds, state.versions
+        self.normal_label_ = state.normal_label
+
+    def _restore_components(self, arrays: State) -> None:
+        """Restore encoder, range guard, comparison with normal rows, digests, exemplars and calibration scores."""
+        with entries_within("encoder."):
+            encoder = self._new_encoder(self.settings_.preprocessing)
+            self.encoder_ = encoder.restore(with_prefix_removed("encoder.", arrays), self.shape_)
         guard, normal, rows = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual.", "rows."))
-        self.range_guard_ = RangeGuard.from_state(guard) if guard else None
-        self.normal_range_ = NormalRange.from_state(normal) if normal else None
-        self.learned_rows_ = LearnedRows.from_state(rows) if rows else None
-        self.exemplars_ = arrays.get("examples")
-        self.calibration_scores_ = arrays["calibration"]
-        self.n_train_, self.n_calibration_ = state["n_train"], len(arrays["calibration"])
-        self.seed_, self.threshold_ = state["seed"], state["threshold"]
-        self.fit_seconds_, self.fit_versions_ = state["fit_seconds"], state["versions"]
-        self.normal_label_ = state.get("normal_label")
+        with entries_within("guard."):
+            self.range_guard_ = RangeGuard.from_state(guard, prod(self.encoded_shape)) if guard else None
+        with entries_within("usual."):
+            self.normal_range_ = NormalRange.from_state(normal, prod(self.shape_)) if normal else None
+        with entries_within("rows."):
+            self.learned_rows_ = LearnedRows.from_state(rows) if rows else None
+        own: State = {name: arrays[name] for name in ("examples", "calibration") if name in arrays}
+        check_arrays(own, {"examples": replace(_EXAMPLES, shape=("n", *self.shape_)), "calibration": _CALIBRATION})
+        self.exemplars_, self.calibration_scores_ = own.get("examples"), own["calibration"]
 
     def digest(self) -> str:
         """Return the SHA-256 digest of everything that was learned, as hexadecimal digits."""

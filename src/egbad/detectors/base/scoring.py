@@ -92,7 +92,14 @@ class ScoreMixin(ExplainMixin):
     def terms_checked(self, x: Array) -> dict[str, Floats]:
         """Return the score terms (n,) of checked rows or images x (n, ...)."""
         parts = self._map_batches(lambda part: self._guarded_terms(self.encoder_.encode(part)), x)
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        terms = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for name, values in terms.items():
+            if (undefined := np.isnan(values)).any():
+                raise InvalidInputError(
+                    f"Scores must be numbers, got nan for row {int(undefined.argmax())} in the term '{name}': the numbers of "
+                    "the row or of the model are too large to compute with. Rescale the columns and fit again."
+                )
+        return terms
 
     def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
         """Return the terms of encoded rows, with the penalty of the range guard where there is one."""

@@ -1,19 +1,21 @@
 """`SklearnDetector`: base class of the detectors without networks."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
-from egbad import model_file
-from egbad.arrays import Array, Floats, State
+from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.detectors.base.batching import batch_size, map_batches, pad_chunks
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.settings import S
 from egbad.detectors.base.threads import blas_threads
+from egbad.errors import InvalidEntryError
+from egbad.model_file import entries_within, with_prefix_removed
 
 R = TypeVar("R")
 
@@ -25,7 +27,8 @@ class SklearnDetector(Detector[S]):
     """Base class of detectors that learn arrays from flat rows.
 
     Rows and images are flattened to vectors of doubles. A method defines how it learns (`_fit_rows`) and scores
-    (`_score_rows`). The arrays that it learns are stored in the model file as they are, so that a file needs no pickle.
+    (`_score_rows`). The arrays that it learns (`learned_specs`) are stored in the model file as they are, so that a file
+    needs no pickle.
 
     Attributes
     ----------
@@ -33,6 +36,8 @@ class SklearnDetector(Detector[S]):
         Everything that scoring needs.
     """
 
+    array_names: ClassVar[frozenset[str]] = frozenset({"learned"})
+    learned_specs: ClassVar[Mapping[str, ArraySpec]]  # "n_values" stands for the number of values of a flat row
     chunk_rows: ClassVar[int] = 256
     small_chunk_rows: ClassVar[tuple[int, ...]] = (1, 16)  # for a few rows, where they give the same bits
     parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
@@ -44,6 +49,9 @@ class SklearnDetector(Detector[S]):
     @abstractmethod
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         """Return the score terms (n,) of x (n, d)."""
+
+    def _check_learned(self, learned: State) -> None:
+        """Raise unless arrays that fit `learned_specs` fit each other as well."""
 
     def _compared_values(self, x: Floats) -> list[Array]:
         """Return values of rows x (n, d) whose bits show whether another size of chunks gives the same scores."""
@@ -95,7 +103,13 @@ class SklearnDetector(Detector[S]):
         return {}, {f"learned.{name}": array for name, array in self.learned_.items()}
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
-        self._set_learned(model_file.with_prefix_removed("learned.", arrays))
+        if state:
+            raise InvalidEntryError("state.method", f"must be empty, got {[*state]}")
+        learned = with_prefix_removed("learned.", arrays)
+        with entries_within("learned."):
+            check_arrays(learned, self.learned_specs, {"n_values": prod(self.encoded_shape)})
+            self._check_learned(learned)
+        self._set_learned(learned)
 
 
 def flatten_rows(x: Encoded) -> Floats:

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from egbad import model_file
-from egbad.arrays import Array, Floats, State
+from egbad.arrays import Array, Floats, State, check_arrays
 from egbad.detectors.base.batching import ModelRunner, map_batches
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.ensemble_scores import (
@@ -27,10 +26,18 @@ from egbad.detectors.base.ensemble_scores import (
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.member_scores import MemberScoresMixin
 from egbad.detectors.base.model import Model
+from egbad.detectors.base.saved_networks import (
+    VALIDATION_ROWS,
+    EnsembleState,
+    array_specs,
+    check_members,
+    history_specs,
+)
 from egbad.detectors.base.settings import T
 from egbad.detectors.base.threads import call_after_fork, one_thread
 from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
+from egbad.model_file import entries_within, validated_entries, with_prefix_removed
 from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.scoring.learned_rows import Digests
@@ -99,6 +106,7 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
         Digests of the rows that early stopping held out.
     """
 
+    array_names: ClassVar[frozenset[str]] = frozenset({"model", "history", "validation_rows"})
     model_type: ClassVar[type[Model[Any]]]
     parameter_groups: ClassVar[Mapping[str, type[Any]]] = {
         **Detector.parameter_groups,
@@ -309,16 +317,21 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
         """Restore what `_state` returned."""
-        seeds, self.health_ = tuple(state["seeds"]), list(state["health"])
+        found = validated_entries(EnsembleState, state, "state.method")
+        seeds, self.health_ = found.seeds, found.health
+        weights = with_prefix_removed("model.", arrays)
+        with entries_within("model."):
+            check_members(weights, len(seeds))
+            with torch.device("meta"):  # a network without memory: its true size is not known before the check
+                check_arrays(weights, array_specs(self._build(self.encoded_shape, ZeroGenerators(seeds, "meta"))))
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
         # No random weights are drawn: those of the file replace them.
         model = self._build(self.encoded_shape, ZeroGenerators(seeds, self.device_))
-        weights = {name: torch.from_numpy(a) for name, a in model_file.with_prefix_removed("model.", arrays).items()}
-        for name, value in model.state_dict().items():
-            shape = tuple(weights[name].shape) if name in weights else None
-            if shape != tuple(value.shape):
-                raise ValueError(f"'{name}' must have shape {tuple(value.shape)}, got {shape}")
-        model.load_state_dict(weights)
+        model.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
         self._set_model(model.to(self.device_).eval(), seeds)
-        self.history_ = model_file.with_prefix_removed("history.", arrays)
-        self.validation_rows_ = arrays.get("validation_rows", np.empty(0, np.uint64))
+        self.history_ = with_prefix_removed("history.", arrays)
+        with entries_within("history."):
+            check_arrays(self.history_, history_specs(self.history_), {"n_members": len(seeds)})
+        digests = arrays.get("validation_rows", np.empty(0, np.uint64))
+        check_arrays({"validation_rows": digests}, {"validation_rows": VALIDATION_ROWS})
+        self.validation_rows_ = digests

@@ -39,6 +39,7 @@ DISCRIMINATOR_DEAD = Symptom(
     restart=True,
 )
 
+MAX_SEARCH_STEPS = 10_000  # of methods that search for z: bounds the time that a model from elsewhere can take to score
 _COLLAPSED_RATIO = 0.02  # standard deviation of generated samples, relative to that of real ones
 _WON_LOSS = 0.02
 _DEAD_STD = 1e-6  # standard deviation of D's logits
