@@ -14,7 +14,7 @@ VALIDATION_ROWS = ArraySpec(DIGESTS.dtype, DIGESTS.shape, empty=True)
 
 
 class EnsembleState(BaseModel):
-    """What training learned that is no array: seed of each member, messages about training."""
+    """Seed of each member, and messages about training."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
 
