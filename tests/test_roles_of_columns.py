@@ -11,7 +11,7 @@ from egbad.data import as_data, read
 from egbad.data.column_roles import ColumnRoles
 from egbad.detectors import KNN
 from egbad.detectors.blend import Blend
-from egbad.errors import InvalidInputError
+from egbad.errors import ColumnsWarning, DataQualityWarning, InvalidInputError
 from egbad.export import export
 from egbad.tuning import tune
 
@@ -146,3 +146,13 @@ def test_detect_fit_predict_and_tune_take_roles(expected):
 
 def _with_and_without_roles():
     return (TRAIN, TYPES), (TRAIN[LEARNED], {"zip": "category"})
+
+
+@pytest.mark.parametrize("method", ["anomaly_score", "predict", "p_value", "explain"])
+def test_warnings_about_columns_name_the_line_that_called(method, detector):
+    with pytest.warns(ColumnsWarning, match="without the columns 'more'") as caught:
+        getattr(detector, method)(NEW.assign(more=1.0))
+    assert {warning.filename for warning in caught} == {__file__}
+    with pytest.warns(DataQualityWarning, match="look like ids.*'key'") as caught:
+        KNN(alpha=0.2).fit(TRAIN[["a", "key"]])
+    assert {warning.filename for warning in caught} == {__file__}

@@ -4,11 +4,13 @@ Every message says what must hold, what was found and what to do. The command li
 exits with status 2.
 """
 
+import inspect
 import re
 import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
+from types import FrameType
 
 _MAX_VALUE, _MAX_LINE = 80, 1000  # characters of a value, and of a line of a message
 # Control characters, separators of lines, and marks that reverse the direction of text. They come with data and file
@@ -194,6 +196,25 @@ def enable_own_warnings() -> None:
     for category in WARNINGS.values():
         warnings.simplefilter("always", category)
     warnings.filterwarnings("always", category=UserWarning, module=r"egbad\.")
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Warn, with the line of the user's code that called this package.
+
+    Parameters
+    ----------
+    message : str
+    category : type of Warning
+    """
+    frame, level = inspect.currentframe(), 1
+    while frame is not None and frame.f_back is not None and _is_own(frame):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def _is_own(frame: FrameType) -> bool:
+    """Return True for a frame of this package."""
+    return str(frame.f_globals.get("__name__")).partition(".")[0] == "egbad"
 
 
 def require_extra(feature: str, extra: str, *packages: str) -> None:

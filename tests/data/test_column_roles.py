@@ -1,5 +1,7 @@
 """Roles of table columns."""
 
+from dataclasses import replace
+
 import pytest
 
 from egbad.data.column_roles import NO_ROLES, ColumnRoles, ColumnSelection, list_names, split_roles
@@ -73,6 +75,28 @@ def test_without_one_of_the_features_all_columns_without_a_role_are_read():
     columns = ColumnSelection(ColumnRoles(ignored=("b",)), features=("a", "b"))
     assert columns.features_among(["x", "b", "a"]) == ["x", "a"]
     assert not columns.is_reordered(["b", "a"])
+
+
+def test_columns_that_are_not_needed_are_not_read():
+    columns = ColumnSelection(ColumnRoles(("key",), ("note",), "y"), features=("a", "b"), kept=("k",), required=("r",))
+    names = ["note", "b", "k", "x", "a", "y", "key", "r"]
+    assert columns.read_among(names) == ["b", "k", "a", "y", "key", "r"]
+    assert replace(columns, features=None).read_among(names) is None, "roles of columns are remembered if they exist"
+
+
+@pytest.mark.parametrize(
+    ("columns", "names"),
+    [
+        (ColumnSelection(), ["a", "b"]),
+        (ColumnSelection(features=("a", "b")), ["a", "x"]),
+        (ColumnSelection(features=("a",), required=("b",)), ["a", "x"]),
+        (ColumnSelection(features=("a",)), ["a", "x", "x"]),
+        (ColumnSelection(features=("a",), kept=None), ["a", "x"]),
+    ],
+    ids=["no features", "missing feature", "missing column", "not unique", "kept"],
+)
+def test_otherwise_all_columns_are_read(columns, names):
+    assert columns.read_among(names) is None
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,18 @@
 """Parquet files and their partitions."""
 
+import functools
+import operator
 import pickle
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from egbad.data.column_roles import ColumnRoles, ColumnSelection
 from egbad.data.options import BatchSizes, ReadOptions
 from egbad.data.parquet_files import partition_parquet, read_parquet
 from egbad.data.tables import read_tables
@@ -121,3 +125,33 @@ def test_counts_beyond_the_data_are_refused_when_the_data_end(parquet_content, t
     assert [len(data.x) for data in partitions[0].read()] == [2000, 2000]
     with pytest.raises(UnreadableFileError, match="got 8,777 in the footer and 7,777 in a row group"):
         [*partitions[-1].read()]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "days/day=3/t.parquet"])
+def test_only_columns_that_are_needed_are_read(name, tmp_path, monkeypatch):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frame = pd.DataFrame(
+        {"x": ["?"] * 4, "b.c": [1.0, 2.0, 3.0, 4.0], "key": list("uvwx"), "a": 0.5, "a.z": 7.0, "y": 1}
+    )
+    frame.to_parquet(path)
+    features = ("a", "b.c") if name == "t.parquet" else ("a", "day", "b.c")
+    columns = ColumnSelection(ColumnRoles(ids=("key",), ignored=("y",)), features=features)
+    options = ReadOptions(columns=columns, batch_sizes=BatchSizes(rows=3))
+    read = []
+    for target in ("read_table", "ParquetFile.iter_batches"):
+        monkeypatch.setattr(f"pyarrow.parquet.{target}", _recording(operator.attrgetter(target)(pq), read))
+    whole, parts = read_parquet(path, options), [b for p in partition_parquet([path], options) for b in p.read()]
+    assert read == [["b.c", "key", "a"]] * 2
+    assert whole.columns == features and whole.carried["key"].to_pylist() == list("uvwx")
+    assert np.array_equal(np.concatenate([batch.x for batch in parts]), whole.x)
+    assert whole.x[:, features.index("b.c")].tolist() == [1.0, 2.0, 3.0, 4.0]
+
+
+def _recording(function, read):
+    @functools.wraps(function)
+    def call(*arguments, columns=None, **options):
+        read.append(columns)
+        return function(*arguments, columns=columns, **options)
+
+    return call

@@ -32,14 +32,14 @@ def test_a_table_of_constants_gets_one_sentence():
     data = as_data(pd.DataFrame({"a": [2.0] * N, "b": [np.nan] * N}))
     assert find_uninformative(data).all_columns and find_uninformative(data).notes() == []
     with pytest.warns(DataQualityWarning, match="All columns are constant: the detector can only flag"):
-        warn_of_quality(data, stacklevel=1)
+        warn_of_quality(data)
 
 
 def test_ids_are_named_in_a_warning_and_sound_tables_give_none():
     frame = pd.DataFrame({"key": range(N), "a": MEASURED, "one": 1.0, "none": np.nan})
     with pytest.warns(DataQualityWarning, match="look like ids, with a different value in each row: 'key'. New rows"):
-        warn_of_quality(as_data(frame), stacklevel=1)
-    warn_of_quality(as_data(frame.drop(columns="key")), stacklevel=1)
+        warn_of_quality(as_data(frame))
+    warn_of_quality(as_data(frame.drop(columns="key")))
 
 
 def test_a_column_is_not_constant_if_a_row_beside_the_sample_shows_another_value():

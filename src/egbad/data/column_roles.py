@@ -198,6 +198,26 @@ class ColumnSelection:
         available = [name for name in names if name not in self.roles.names]
         return available if self.features is None or {*self.features} - {*available} else [*self.features]
 
+    def read_among(self, names: Sequence[str]) -> list[str] | None:
+        """Return the columns that have to be read from a file.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Names of the columns of a table.
+
+        Returns
+        -------
+        list of str or None
+            None for all columns: if `features` are not known, all are needed, names are not unique, or one that must exist is
+            missing.
+        """
+        if self.features is None or len({*names}) < len(names) or {*self.features, *self.required} - {*names}:
+            return None
+        needed = {*self.carried_among(names), *self.required, self.roles.label}
+        read = [name for name in names if name in needed or self.may_score(name)]
+        return read if len(read) < len(names) else None
+
     def carried_among(self, names: Sequence[str]) -> list[str]:
         """Return the columns to carry to the output, the ids first.
 

@@ -11,7 +11,7 @@ import pyarrow.parquet
 from egbad.data.file_errors import arrow_errors, arrow_path, no_rows_error, require_rows
 from egbad.data.options import ReadOptions
 from egbad.data.stream import Data, Partition
-from egbad.data.table_columns import convert_batches, convert_table, match_columns
+from egbad.data.table_columns import convert_batches, convert_table, folder_values, match_columns
 from egbad.errors import EmptyFileError, UnreadableFileError
 from egbad.output_files import printable
 
@@ -39,7 +39,8 @@ def read_parquet(path: Path, options: ReadOptions) -> Data:
     """
     n_rows = _count_rows(path)
     with arrow_errors(path), arrow_path(path) as source:
-        table = pa.parquet.read_table(source)
+        columns = _columns_to_read(path, pa.parquet.read_schema(source), options)
+        table = pa.parquet.read_table(source, columns=columns)
     if table.num_rows != n_rows:
         raise _count_error(path, f"{n_rows:,} in the footer and {table.num_rows:,} in the data")
     return require_rows(path, convert_table(path, table, options))
@@ -126,20 +127,29 @@ class _ParquetPartitionReader:
                 yield replace(match_columns(self.first_path, first, span.path, data), source=printable(span.path))
 
     def _read(self, span: _RowSpan) -> Iterator[Data]:
-        batches = _read_batches(span, self.options.batch_sizes.rows)
+        batches = _read_batches(span, self.options)
         return convert_batches(span.path, batches, self.options, span.start)
 
 
-def _read_batches(span: _RowSpan, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _columns_to_read(path: Path, schema: pa.Schema, options: ReadOptions) -> list[str] | None:
+    """Return the names of the columns that are needed of a file, None for all."""
+    in_folders = [name for name in folder_values(path) if name not in schema.names]
+    needed = options.columns.read_among([*schema.names, *in_folders])
+    own = [name for name in needed or () if name not in in_folders]
+    return own or None
+
+
+def _read_batches(span: _RowSpan, options: ReadOptions) -> Iterator[pa.RecordBatch]:
     """Yield batches of equal length, counted from the start of the span, whatever the row groups of the file are."""
     file = _open(span.path)
+    batch_rows, columns = options.batch_sizes.rows, _columns_to_read(span.path, file.schema_arrow, options)
     ends = np.cumsum([file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups)])
     starts = np.r_[0, ends[:-1]]
     groups = [int(i) for i in np.flatnonzero((ends > span.start) & (starts < span.stop))]
     buffered: list[pa.RecordBatch] = []
     for group in groups:
         row = int(starts[group])
-        for batch in file.iter_batches(batch_rows, row_groups=[group]):
+        for batch in file.iter_batches(batch_rows, row_groups=[group], columns=columns):
             buffered.append(batch.slice(max(0, span.start - row), max(0, span.stop - max(row, span.start))))
             row += batch.num_rows
             while sum(part.num_rows for part in buffered) >= batch_rows:

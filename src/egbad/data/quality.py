@@ -1,7 +1,6 @@
 """Columns of training rows that a detector cannot learn from, or should not."""
 
 import re
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ from egbad.arrays import Floats
 from egbad.data.column_roles import list_names
 from egbad.data.column_types import CATEGORY, NUMBER
 from egbad.data.stream import Data
-from egbad.errors import DataQualityWarning
+from egbad.errors import DataQualityWarning, warn_user
 
 _MIN_ROWS = 20  # fewer different values may be different by chance
 _MAX_GAPS = 1.0  # unused numbers per row among numbers in any order, for them to look like row numbers
@@ -107,15 +106,13 @@ def find_ids(data: Data) -> tuple[str, ...]:
     return tuple(name for j, name in enumerate(data.columns or ()) if is_id_like(name, types[j], data.x[:, j]))
 
 
-def warn_of_quality(data: Data, stacklevel: int) -> None:
+def warn_of_quality(data: Data) -> None:
     """Warn of columns that make a detector useless.
 
     Parameters
     ----------
     data : Data
         Training rows.
-    stacklevel : int
-        As for `warnings.warn`, for the caller of this function.
 
     Warns
     -----
@@ -124,14 +121,14 @@ def warn_of_quality(data: Data, stacklevel: int) -> None:
     """
     if find_uninformative(data).all_columns:
         message = "All columns are constant: the detector can only flag rows that differ from all training rows."
-        warnings.warn(message, DataQualityWarning, stacklevel=stacklevel + 1)
+        warn_user(message, DataQualityWarning)
     if ids := find_ids(data):
         message = (
             f"Columns that look like ids, with a different value in each row: {list_names(ids)}. New rows have values that "
             'were never seen. Leave them out (column_types={name: "ignore"}, --drop), or carry them to the scores '
             '(column_types={name: "id"}, --id-column).'
         )
-        warnings.warn(message, DataQualityWarning, stacklevel=stacklevel + 1)
+        warn_user(message, DataQualityWarning)
 
 
 def is_id_like(name: str, column_type: str, x: Floats) -> bool:

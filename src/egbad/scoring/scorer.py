@@ -20,7 +20,7 @@ from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, sample_shape
-from egbad.errors import ColumnsWarning, InvalidInputError
+from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
 
 _INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
@@ -316,5 +316,5 @@ def _match_features(X: Any, scorer: Scorer, name: str) -> Any:
     elif selected is not X and not extra:
         message = f"X has the columns that {name} was fitted on in another order: they are matched by name."
     if message is not None:
-        warnings.warn(message, ColumnsWarning, stacklevel=6)
+        warn_user(message, ColumnsWarning)
     return selected

@@ -180,7 +180,7 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
             raise InvalidInputError(
                 f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
             )
-        warn_of_quality(data, stacklevel=5)
+        warn_of_quality(data)
         rng = self._begin(data, context)
         held_out, remaining = self._split_calibration(data.x, rng, context.init_from)
         x = data.x[remaining]
