@@ -250,3 +250,11 @@ def test_ids_may_come_from_the_names_of_folders(suffix, run, tmp_path):
     assert done.code == 0 and json.loads(done.out)["input"]["columns"] == ["a", "b"], done.err
     rows = read_csv(run("score", tmp_path / "m.egbad", tmp_path / "days").out)
     assert [row["day"] for row in rows] == ["05"] * 60 + ["06"] * 60
+
+
+def test_out_of_fold_scores_have_the_ids_and_kept_columns(data, model, run):
+    done = run("score", model, data / "t.csv", "--out-of-fold", "--keep-columns", "note")
+    assert done.code == 0, done.err
+    rows = read_csv(done.out)
+    assert [row["customer"] for row in rows] == CUSTOMERS and {row["note"] for row in rows} == {"long text"}
+    assert sorted(rows, key=lambda row: -float(row["score"]))[0]["customer"] in CUSTOMERS[-4:]

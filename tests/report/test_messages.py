@@ -52,6 +52,7 @@ def test_locations_name_the_file_and_the_row():
     japanese, ids = Messages("ja"), {"customer": "A7", "n": None}
     place = japanese.location(RowLocation("t.csv", 3))
     assert japanese.location(RowLocation("t.csv", 3, ids)) == f"{place}, customer=A7, n="
+    assert len(japanese.location(RowLocation(row=3, ids={"text": "x" * 10_000}))) < 120
 
 
 def test_groups_name_their_columns_or_regions():

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from egbad.data.column_types import describe_value
-from egbad.errors import unknown
+from egbad.errors import shorten, unknown
 from egbad.explain.explanation import Reason
 from egbad.explain.grouping import ExplanationGroup
 from egbad.report.catalogues import ATTRIBUTION_METHODS, CATALOGUES, REGION_WORDS
@@ -88,9 +88,8 @@ class Messages:
         """
         parts = [] if location.file is None else [location.file]
         parts += [] if location.row is None else [self("row", row=f"{location.row:,}")]
-        return ", ".join(
-            [*parts, *(f"{name}={'' if value is None else value}" for name, value in location.ids.items())]
-        )
+        parts += [f"{name}={'' if value is None else shorten(str(value))}" for name, value in location.ids.items()]
+        return ", ".join(parts)
 
     def region(self, name: str) -> str:
         """Translate the name of a region of an image.
