@@ -13,17 +13,21 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from egbad import model_file
+from egbad import load, model_file
 from egbad.benchmark.jobs import make_jobs
 from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.suites import Variant
 from egbad.benchmark.tasks import Task
+from egbad.cli import main
 from egbad.cli.score_output import open_score_table
+from egbad.detectors import KNN
 from egbad.errors import EgbadError, HealthWarning
 from egbad.model_file import Manifest
 from egbad.output_files import atomic_write, is_device, locked_folder, scratch_folder, write_text
+from egbad.scoring.score_files import count_rows
 from egbad.training.checkpoints import Checkpoints
 
 posix_only = pytest.mark.skipif(os.name == "nt", reason="Windows has neither modes nor pipes in the file system")
@@ -346,3 +350,62 @@ def test_a_failing_call_or_write_keeps_the_finished_runs(tmp_path):
         save_runs(folder)
         records = RunLog(folder / "runs").records
         assert len(records) == 3 and all(records[key] == record for key, record in finished.items())
+
+
+# Commands, the option that names their output, and a check of a new output.
+COMMANDS = {
+    "scores": (("score", "m.egbad", "t.parquet", "--out", "out/s.csv"), lambda path: path.read_text().endswith("\n")),
+    "parts": (("score", "m.egbad", "t.parquet", "--out", "out"), count_rows),
+    "detect": (("detect", "t.parquet", "--detector", "pca", "--out", "out/s.csv"), Path.read_text),
+    "report": (("report", "m.egbad", "t.parquet", "--out", "out/r.html"), lambda path: "</html>" in path.read_text()),
+    "evaluate": (
+        ("evaluate", "m.egbad", "l.csv", "--label-column", "y", "--report", "out/r.html"),
+        lambda path: "</html>" in path.read_text(),
+    ),
+    "threshold": (
+        ("evaluate", "m.egbad", "l.csv", "--label-column", "y", "--choose", "f1", "--save-threshold", "out/n.egbad"),
+        load,
+    ),
+    "fit": (("fit", "t.parquet", "--detector", "pca", "--alpha", "0.3", "--out", "out/n.egbad"), load),
+    "export": (("export", "m.egbad", "--out", "out/m.onnx"), load),
+    "tune": (
+        ("tune", "t.parquet", "--detector", "knn", "--trials", "1", "--out", "out/n.egbad"),
+        load,
+    ),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("command", "check"), COMMANDS.values(), ids=COMMANDS)
+def test_a_command_whose_calls_fail_loses_nothing_and_succeeds_when_repeated(
+    command, check, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    x[70:] += 9
+    table = pd.DataFrame(x, columns=list("abc"))
+    KNN(alpha=0.3, random_state=0).fit(table).save("m.egbad")
+    table.to_parquet("t.parquet")
+    table.assign(y=np.arange(80) >= 70).to_csv("l.csv", index=False)
+    inputs = contents(tmp_path)
+    with failing_call(0) as calls:
+        Path("out").mkdir()
+        assert main(command) == 0, capsys.readouterr().err
+    written = [path.name for path in Path("out").iterdir()]
+    for n in range(1, len(calls) + 1):
+        shutil.rmtree("out")
+        Path("out").mkdir()
+        for name in written if command[-1] != "out" and "--save-threshold" not in command else ():
+            Path("out", name).write_bytes(b"before")
+        with failing_call(n):
+            assert main(command) in (0, 2)
+        for path in filter(Path.is_file, Path("out").iterdir()):
+            assert path.name in written, "no drafts"
+            assert path.read_bytes() == b"before" or path.suffix == ".json" or check(path)
+            if "--save-threshold" in command:
+                path.unlink()
+        assert main(command) == 0, capsys.readouterr().err
+        assert sorted(os.listdir("out")) == sorted(written)
+        assert all(name == "_about.json" or check(Path("out", name)) for name in written)
+        assert {name: content for name, content in contents(tmp_path).items() if name in inputs} == inputs

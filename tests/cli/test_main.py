@@ -12,6 +12,10 @@ MISTAKES = {
     "option": (("fit", "x.csv", "--mebmers", "2"), "no option '--mebmers'. Did you mean '--members'?"),
     "missing argument": (("score",), "Missing argument 'MODEL'"),
     "no integer": (("fit", "x", "--out", "o", "--seed", "one"), "Invalid value for '--seed'"),
+    "option of another command": (
+        ("detect", "x.csv", "--alpha", "2"),
+        "There is no option '--alpha'. See 'egbad detect",
+    ),
     "data set": (("data", "get", "mnsit"), "no data set 'mnsit'. Did you mean 'mnist'?"),
     "data set to fit": (("fit", "digts", "--out", "o"), "Did you mean 'digits'?"),
     "detector": (("fit", "digits", "--out", "o", "--detector", "egbda"), "Did you mean 'egbad'?"),

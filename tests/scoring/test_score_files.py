@@ -1,6 +1,9 @@
 """Folders of scores: parts that survive being killed, in real processes."""
 
 import math
+import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -70,6 +73,34 @@ def test_a_killed_job_goes_on_at_the_first_missing_part(folder, tmp_path):
     assert content(tmp_path / "parts") == whole, "the same bytes"
     assert all((tmp_path / "parts" / name).stat().st_mtime_ns == then for name, then in before.items())
     assert "2,560 rows" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_job_that_is_killed_ten_times_at_random_has_the_same_parts_and_leaves_no_drafts(folder, tmp_path):
+    command = [
+        *EGBAD,
+        "score",
+        str(folder / "m.egbad"),
+        str(folder / "*.parquet"),
+        *SMALL_PARTS,
+        "--explain",
+        "1",
+        "--out",
+    ]
+    subprocess.run([*command, str(tmp_path / "whole")], check=True, capture_output=True)
+    rng, killed, parts = random.Random(0), 0, tmp_path / "parts"
+    while killed < 10:
+        process = subprocess.Popen([*command, str(parts)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and not parts.exists():
+            time.sleep(0.002)
+        time.sleep(rng.uniform(0, 1))  # while it reads, scores, writes, renames or ends
+        process.kill()
+        killed += process.wait() == -signal.SIGKILL
+        if process.returncode == 0:
+            shutil.rmtree(parts)  # all of it again
+    done = subprocess.run([*command, str(parts)], check=True, capture_output=True, text=True)
+    assert content(parts) == content(tmp_path / "whole") and "2,560 rows" in done.stderr
+    assert sorted(os.listdir(parts)) == sorted(os.listdir(tmp_path / "whole")), "no drafts"
 
 
 def test_parts_have_the_scores_of_all_rows_in_order(folder, tmp_path):

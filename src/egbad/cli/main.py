@@ -97,9 +97,10 @@ def _usage_message(error: typer.TyperException) -> str:
     Typer does not export the subclass for unknown options, so its attributes are looked up by name.
     """
     option = getattr(error, "option_name", "")
-    matches = get_close_matches(option, getattr(error, "possibilities", None) or (), n=1)
-    if matches:
-        message = f"There is no option '{option}'. Did you mean '{matches[0]}'?"
+    known = {name.lstrip("-"): name for name in getattr(error, "possibilities", None) or ()}
+    matches = get_close_matches(option.lstrip("-"), known, n=1)
+    if option and getattr(error, "possibilities", None) is not None:
+        message = f"There is no option '{option}'." + (f" Did you mean '{known[matches[0]]}'?" if matches else "")
     else:
         message = one_line(error.format_message())
     command = getattr(getattr(error, "ctx", None), "command_path", "egbad")
