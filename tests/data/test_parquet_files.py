@@ -155,3 +155,12 @@ def _recording(function, read):
         return function(*arguments, columns=columns, **options)
 
     return call
+
+
+def test_names_of_columns_that_are_not_utf8_are_refused(tmp_path):
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table({"column": [1.0, 2.0]}), path, store_schema=False)
+    path.write_bytes(path.read_bytes().replace(b"column", b"c\xeblumn"))
+    for read in (lambda: partition_parquet([path], ReadOptions()), lambda: read_parquet(path, ReadOptions())):
+        with pytest.raises(UnreadableFileError, match="cannot be read as .parquet: 'utf-8' codec"):
+            read()

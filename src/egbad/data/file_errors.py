@@ -72,7 +72,11 @@ def arrow_errors(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (pa.ArrowException, OSError) as error:
+    except (
+        pa.ArrowException,
+        OSError,
+        UnicodeDecodeError,
+    ) as error:  # Arrow takes names of columns from a file as UTF-8
         if path.stat().st_size == 0:
             raise EmptyFileError(f"'{path}' must have at least one row, got an empty file.") from error
         raise unreadable_file_error(path, error) from error
