@@ -12,7 +12,7 @@ from tests.fuzz.harness import Target, mutate_bytes
 from tests.fuzz.targets.npy_files import array_bytes
 from tests.fuzz.targets.npy_files import mutate as mutate_array
 
-_NAMES = ("X.npy", "x.npy", "images.npy", "y.npy", "../X.npy", "X", "\x00.npy")
+_NAMES = ("X.npy", "x.npy", "images.npy", "y.npy", "../X.npy", "X", "\x01.npy")
 
 
 def _archive(members: list[tuple[str, bytes]], compression: int) -> bytes:
