@@ -103,7 +103,7 @@ def parquet_content():
 
 
 @pytest.mark.parametrize("new", [-1, 0, 5, N + 1, 2**31, 2**40, 2**62])
-@pytest.mark.parametrize("places", [(FILE,), (GROUP,), (FILE, GROUP), range(9)])
+@pytest.mark.parametrize("places", [(FILE,), (GROUP,), (FIRST_COLUMN,), (FILE, GROUP), range(9)])
 def test_contradictory_numbers_of_rows_are_refused_at_once(parquet_content, tmp_path, new, places):
     path = tmp_path / "t.parquet"
     path.write_bytes(with_row_counts(parquet_content, N, new, places))
@@ -113,18 +113,6 @@ def test_contradictory_numbers_of_rows_are_refused_at_once(parquet_content, tmp_
         with pytest.raises(EgbadError, match="must give one number of rows|cannot be read as") as error:
             [[*partition.read()] for partition in read()]
         assert len(str(error.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize("new", [-1, 0, 5, N + 1, 2**40])
-def test_wrong_numbers_of_values_of_a_column_lose_no_rows(parquet_content, tmp_path, new):
-    path = tmp_path / "t.parquet"
-    path.write_bytes(with_row_counts(parquet_content, N, new, (FIRST_COLUMN,)))
-    for read in (lambda: partition_parquet([path], ReadOptions()), lambda: [read_parquet(path, ReadOptions())]):
-        try:
-            found = [data for part in read() for data in (part.read() if hasattr(part, "read") else [part])]
-        except UnreadableFileError:
-            continue
-        assert sum(len(data.x) for data in found) == N
 
 
 def test_counts_beyond_the_data_are_refused_when_the_data_end(parquet_content, tmp_path):

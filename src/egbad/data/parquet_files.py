@@ -1,6 +1,6 @@
 """Parquet files, as a whole or in partitions that workers read independently."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -41,6 +41,9 @@ def read_parquet(path: Path, options: ReadOptions) -> Data:
     with arrow_errors(path), arrow_path(path) as source:
         columns = _columns_to_read(path, pa.parquet.read_schema(source), options)
         table = pa.parquet.read_table(source, columns=columns)
+    file = _open(path)
+    for group in range(file.metadata.num_row_groups):
+        _check_columns(path, file, group, columns)
     if table.num_rows != n_rows:
         raise _count_error(path, f"{n_rows:,} in the footer and {table.num_rows:,} in the data")
     return require_rows(path, convert_table(path, table, options))
@@ -158,6 +161,7 @@ def _read_batches(span: _RowSpan, options: ReadOptions) -> Iterator[pa.RecordBat
                 buffered = table.slice(batch_rows).to_batches()
             if span.stop <= row < ends[group]:
                 break
+        _check_columns(span.path, file, group, columns)
         if row > ends[group] or row < min(ends[group], span.stop):
             claimed = int(ends[group] - starts[group])
             raise _count_error(span.path, f"{claimed:,} in the footer and {row - int(starts[group]):,} in a row group")
@@ -172,11 +176,7 @@ def _open(path: Path) -> pa.parquet.ParquetFile:
 
 
 def _count_rows(path: Path) -> int:
-    """Return the number of rows of a Parquet file, after the counts of the footer have been compared.
-
-    The counts of columns are left to the reader: where they are wrong, it finds fewer rows than the footer says. To ask for them
-    ends the process if the metadata of a column are damaged (pyarrow 26).
-    """
+    """Return the number of rows of a Parquet file, after the counts of the footer have been compared."""
     file = _open(path)
     with arrow_errors(path):
         n_rows = int(file.metadata.num_rows)
@@ -186,12 +186,28 @@ def _count_rows(path: Path) -> int:
         if not all(0 <= count <= _MAX_GROUP_ROWS for count in by_group):
             wrong = next(count for count in by_group if not 0 <= count <= _MAX_GROUP_ROWS)
             raise _count_error(path, f"{wrong:,} for a row group, which must have between 0 and {_MAX_GROUP_ROWS:,}")
-        empty = [i for i, count in enumerate(by_group) if not count]
-        if empty and any(batch.num_rows for batch in file.iter_batches(1, row_groups=empty)):
-            raise _count_error(path, "none for a row group that has some")
+        for i in [i for i, count in enumerate(by_group) if not count]:  # no batch will be read from it
+            [*file.iter_batches(1, row_groups=[i])]
+            _check_columns(path, file, i, None)
     if n_rows == 0:
         raise no_rows_error(path)
     return n_rows
+
+
+def _check_columns(path: Path, file: pa.parquet.ParquetFile, group: int, columns: Collection[str] | None) -> None:
+    """Raise if one of some columns has another number of values in a row group than the group has rows.
+
+    The columns must have been read before, all if `columns` is None: reading refuses damaged metadata of columns, and asking for
+    them ends the process (pyarrow 26).
+    """
+    metadata, leaves = file.metadata.row_group(group), [file.schema.column(j) for j in range(len(file.schema))]
+    is_read = (columns is None or leaf.path in columns for leaf in leaves)
+    flat = [
+        j for j, (leaf, read) in enumerate(zip(leaves, is_read, strict=True)) if read and not leaf.max_repetition_level
+    ]
+    wrong = next((int(n) for j in flat if (n := metadata.column(j).num_values) != metadata.num_rows), None)
+    if wrong is not None:
+        raise _count_error(path, f"{metadata.num_rows:,} for a row group and {wrong:,} for one of its columns")
 
 
 def _count_error(path: Path, found: str) -> UnreadableFileError:
