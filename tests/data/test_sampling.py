@@ -138,3 +138,8 @@ def test_the_default_size_of_a_sample_is_what_memory_can_hold():
     assert limits.sample_size(Data(np.zeros((5, 1000)))) == 10
     assert limits.sample_size(Data(np.zeros((5, 8, 8), dtype=np.uint8))) == 100
     assert limits.sample_size(Data(np.zeros((5, 80, 80)))) == 3
+
+
+def test_rows_without_columns_are_refused():
+    with pytest.raises(InvalidInputError, match=r"0 feature\(s\) \(shape=\(3, 0\)\)"):
+        sample(as_stream(Data(np.empty((3, 0)))))

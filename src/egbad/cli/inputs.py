@@ -16,9 +16,9 @@ from egbad.arrays import Array
 from egbad.cli.column_options import ColumnOptions
 from egbad.cli.output import note_all
 from egbad.data import BatchSizes, ColumnTypes, Data, Stream
-from egbad.data.column_roles import ALL_COLUMNS, ROLES, ColumnRoles, ColumnSelection
+from egbad.data.column_roles import ALL_COLUMNS, ColumnRoles, ColumnSelection
 from egbad.data.column_selection import separate_roles
-from egbad.data.column_types import check_column_types
+from egbad.data.column_types import ROLES, check_column_types
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.readers import list_files
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten, unknown

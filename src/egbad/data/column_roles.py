@@ -4,11 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from egbad.data.column_types import ColumnTypes
+from egbad.data.column_types import ID, IGNORE, LABEL, ROLES, ColumnTypes
 from egbad.errors import InvalidInputError, shorten, unknown
 
-ID, IGNORE, LABEL = "id", "ignore", "label"  # may stand in place of a column type
-ROLES = (ID, IGNORE, LABEL)
 _MAX_LISTED = 5  # names of columns in a sentence
 
 

@@ -18,6 +18,8 @@ from egbad.errors import InvalidInputError, shorten, unknown
 
 NUMBER, BOOLEAN, CATEGORY = "number", "boolean", "category"
 COLUMN_TYPES = (NUMBER, BOOLEAN, CATEGORY, TIME, TIME_OF_DAY)  # model files contain positions in this list
+ID, IGNORE, LABEL = "id", "ignore", "label"
+ROLES = (ID, IGNORE, LABEL)  # of columns that are not scored; they may stand in place of a type
 TYPE_DESCRIPTIONS = {
     NUMBER: "numbers",
     BOOLEAN: "booleans",
@@ -154,7 +156,7 @@ def check_column_types(column_types: Iterable[str]) -> None:
         if (zone := time_zone(column_type)) is not None:
             check_zone(zone)
         elif column_type not in COLUMN_TYPES:
-            raise unknown("column type", column_type, COLUMN_TYPES)
+            raise unknown("column type", column_type, (*COLUMN_TYPES, *ROLES))
 
 
 def category_text(value: Any) -> str:

@@ -127,6 +127,8 @@ class _Sampler:
     """Rows with the smallest random numbers so far, and what is kept beside them."""
 
     def __init__(self, first: Data, max_rows: int, limits: SampleLimits) -> None:
+        if first.x.ndim == 2 and not first.x.shape[1]:
+            check_data(first)  # refuses rows without columns
         self.first, self.max_rows, self.limits = first, max_rows, limits
         self.parts: list[Array] = []
         self.numbers: list[Floats] = []  # the random number of each row
