@@ -52,6 +52,14 @@ def with_a_function(model):
     model.functions.append(helper.make_function("", "f", ["a"], ["b"], [], [helper.make_opsetid("", 18)]))
 
 
+def with_attribute(name, value):
+    """Return a model whose operator has a number as an attribute."""
+    node = total()
+    del node.attribute[:]
+    node.attribute.append(helper.make_attribute(name, value))
+    return model_of([node], [AXIS])
+
+
 def expanded(*shape):
     """Return a model that repeats the input to a shape (*, 3)."""
     nodes = [
@@ -89,6 +97,12 @@ def test_a_graph_of_known_operators_is_accepted():
         (model_of([total()], [AXIS], outputs=[("sum", ("n",))]), "must compute 'score' and its terms from 'x'"),
         (model_of([SAME, total()], [AXIS], outputs=[("score", "n"), ("y", ("n", D))]), "'score' and its terms"),
         (model_of([helper.make_node("Identity", ["x"], ["score"])]), "'score' of shape \\(16,\\), got \\(16, 3\\)"),
+        (
+            with_attribute("keepdims", -1),
+            "must have attributes from 0 to 1,048,576, got -1 for 'keepdims' of ReduceSum",
+        ),
+        (with_attribute("keepdims", 2**40), "must have attributes from 0 to"),
+        (with_attribute("axis", -(2**63)), "must have attributes from -16 to"),
         (expanded(10**9, 1, D), "must compute at most [0-9,]+ numbers for input of shape \\(16, 3\\)"),
         (expanded(10**7, 10**7, 1, D), "must compute at most"),
     ],

@@ -25,6 +25,9 @@ OPERATORS = frozenset({
 MAX_VALUES = 2**27  # numbers that all operators together compute from one chunk of input,
 MAX_VALUES_PER_INPUT = 2**16  # besides this many for each number of the input
 _MAX_NODES = 100_000
+_MAX_ATTRIBUTE = 2**20  # of a whole number that is an attribute, such as a stride
+_MAX_RANK = 16  # of a result; attributes of these names count dimensions from the last one if they are negative
+_MAY_BE_NEGATIVE = ("axis", "start", "end", "k")
 _MAX_SIZES = 4096  # numbers of a constant that sizes may follow from
 _DOMAIN = ""  # of the operators of ONNX itself
 _ATTRIBUTES = {
@@ -65,6 +68,7 @@ def check_graph(model: ModelProto, shape: tuple[int, ...]) -> None:
         for attribute in node.attribute:
             if attribute.type not in _ATTRIBUTES or attribute.ref_attr_name:
                 raise _error("have no graphs in its operators", f"'{attribute.name}' of {node.op_type}")
+            _check_numbers(node.op_type, attribute)
     for tensor in _constants(model):
         _check_constant(tensor)
     _check_sizes(model, _infer_shapes(model, shape), shape)
@@ -94,6 +98,16 @@ def _check_parts(model: ModelProto) -> None:
         raise _error(f"compute '{SCORE}' and its terms from '{INPUT}'", f"{outputs[:4]} from {inputs[:4]}")
     if len(graph.node) > _MAX_NODES:
         raise _error(f"have at most {_MAX_NODES:,} operators", f"{len(graph.node):,}")
+
+
+def _check_numbers(operator: str, attribute: AttributeProto) -> None:
+    """Raise if a whole number of an attribute is out of range: some operators of onnxruntime do not check it themselves."""
+    least = -_MAX_RANK if attribute.name in _MAY_BE_NEGATIVE else 0
+    wrong = next((value for value in (attribute.i, *attribute.ints) if not least <= value <= _MAX_ATTRIBUTE), None)
+    if wrong is not None:
+        raise _error(
+            f"have attributes from {least} to {_MAX_ATTRIBUTE:,}", f"{wrong:,} for '{attribute.name}' of {operator}"
+        )
 
 
 def _constants(model: ModelProto) -> Iterator[TensorProto]:
