@@ -182,6 +182,22 @@ def test_parameters_that_the_detector_does_not_have_are_refused(knn, parameters,
     assert message in refusal((detector_type, changed, arrays))
 
 
+@pytest.mark.parametrize("width", [5, 10**9, 10**400], ids=["5", "10^9", "10^400"])
+def test_networks_of_other_sizes_are_refused_before_they_are_built(width):
+    manifest, arrays = small(EGBAD).fit(ROWS).content()
+    settings = manifest.state["settings"] | {"width": width}
+    message = refusal((EGBAD, manifest, arrays), manifest.state | {"settings": settings})
+    assert "must have shape" in message or "'state.settings' must describe networks that can be built" in message
+
+
+@pytest.mark.parametrize("n_members", [2, 10**5])
+def test_seeds_without_weights_are_refused(n_members):
+    manifest, arrays = small(EGBAD).fit(ROWS).content()
+    method = manifest.state["method"] | {"seeds": [0] * n_members}
+    message = refusal((EGBAD, manifest, arrays), manifest.state | {"method": method})
+    assert f"must have an entry for each of {n_members} members, got shape (1, " in message
+
+
 def test_scores_that_are_not_numbers_are_an_error():
     manifest, arrays = small(EGBAD).fit(ROWS).content()
     largest = np.finfo(np.float32).max

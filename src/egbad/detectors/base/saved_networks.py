@@ -1,8 +1,10 @@
 """Checks of the networks in a model file, before they are built with the memory that they take."""
 
+from collections.abc import Callable
 from math import inf
 from typing import Annotated, Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 
 from egbad.arrays import ArraySpec, State
@@ -44,19 +46,29 @@ def check_members(weights: State, n_members: int) -> None:
             )
 
 
-def array_specs(model: Model[Any]) -> dict[str, ArraySpec]:
+def array_specs(build: Callable[[], Model[Any]]) -> dict[str, ArraySpec]:
     """Return what the arrays of networks must be.
 
     Parameters
     ----------
-    model : Model
-        Networks of the same settings, which may be without memory, on the device "meta".
+    build : callable
+        Returns networks of the same settings. It is called on the device "meta", where networks take no memory.
 
     Returns
     -------
     dict of str to ArraySpec
         By the names of `state_dict`.
+
+    Raises
+    ------
+    InvalidEntryError
+        If there are no networks of these settings, for example because their sizes are too large.
     """
+    try:
+        with torch.device("meta"):
+            model = build()
+    except (RuntimeError, TypeError, ArithmeticError) as error:
+        raise InvalidEntryError("state.settings", "must describe networks that can be built for the input") from error
     limits = {
         f"{prefix}.{name}".lstrip("."): bounds
         for prefix, module in model.named_modules()

@@ -322,8 +322,10 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
         weights = with_prefix_removed("model.", arrays)
         with entries_within("model."):
             check_members(weights, len(seeds))
-            with torch.device("meta"):  # a network without memory: its true size is not known before the check
-                check_arrays(weights, array_specs(self._build(self.encoded_shape, ZeroGenerators(seeds, "meta"))))
+        # A network without memory shows the sizes that the arrays must have, however large they are.
+        specs = array_specs(lambda: self._build(self.encoded_shape, ZeroGenerators(seeds, "meta")))
+        with entries_within("model."):
+            check_arrays(weights, specs)
         self.device_ = resolve_device(self.device) if torch.cuda.is_available() else "cpu"
         # No random weights are drawn: those of the file replace them.
         model = self._build(self.encoded_shape, ZeroGenerators(seeds, self.device_))
