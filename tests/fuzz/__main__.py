@@ -72,9 +72,12 @@ def _fuzz(name: str, target: Target, minutes: float, n_inputs: int | None, seed:
     return counts["failed"]
 
 
-def _fuzz_with_atheris(name: str, target: Target, minutes: float) -> None:
+def _fuzz_with_atheris(name: str, minutes: float) -> None:
     """Let atheris choose mutations of the seeds by coverage; it ends the process."""
     import atheris
+
+    with atheris.instrument_imports(include=["egbad"]):  # before the target imports the library
+        target = find_target(name)
 
     def run(content: bytes) -> None:
         path = folder / f"input{target.suffix}"
@@ -101,7 +104,6 @@ def _fuzz_with_atheris(name: str, target: Target, minutes: float) -> None:
             f"-rss_limit_mb={2 * MAX_BYTES >> 20}",
         )
         options = [*limits, f"-max_len={4 * max(path.stat().st_size for path in inputs.iterdir())}"]
-        atheris.instrument_all()
         atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={failures}/", str(inputs)], run, custom_mutator=mutate)
         atheris.Fuzz()
 
@@ -110,11 +112,11 @@ def main(arguments: list[str]) -> int:
     """Fuzz a target as the command line asks, and return the exit status."""
     options = _parse(arguments)
     limit_threads()
+    if options.atheris:
+        _fuzz_with_atheris(options.target, options.minutes)
     target = find_target(options.target)
     if options.replay is not None:
         return min(1, _replay(target, options.replay or regressions(options.target)))
-    if options.atheris:
-        _fuzz_with_atheris(options.target, target, options.minutes)
     seed = int(time.time()) if options.seed is None else options.seed
     return min(1, _fuzz(options.target, target, options.minutes, options.inputs, seed))
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from safetensors import SafetensorError
 from safetensors.numpy import load as parse
 from safetensors.numpy import save
 
@@ -204,8 +205,13 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     if rng.randrange(8) == 0:
         return mutate_bytes(content, rng)
     length = int.from_bytes(content[:8], "little")
-    fields = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["egbad"])
-    arrays = parse(content)
+    try:
+        fields = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["egbad"])
+        arrays = parse(content)
+    except (ValueError, LookupError, TypeError, RecursionError, SafetensorError):  # an earlier mutation
+        return mutate_bytes(content, rng)
+    if not isinstance(fields, dict):
+        return mutate_bytes(content, rng)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         if not fields or (arrays and rng.randrange(2)):
             _mutate_arrays(arrays, rng)

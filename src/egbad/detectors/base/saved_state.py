@@ -1,7 +1,6 @@
 """The part of a model file's JSON that all detectors share, and its checks."""
 
 from dataclasses import fields
-from functools import cache
 from math import isnan
 from typing import Annotated, Any, Literal, get_type_hints
 
@@ -147,12 +146,7 @@ def check_parameter_types(detector_type: type[Any], parameters: dict[str, Any]) 
     InvalidEntryError
         If a parameter is unknown or has another type.
     """
-    validated_entries(_parameter_model(detector_type), parameters, "parameters")
-
-
-@cache
-def _parameter_model(detector_type: type[Any]) -> type[BaseModel]:
-    """Return a model with the parameters of a detector, all of them optional."""
     types = get_type_hints(detector_type)
     known: dict[str, Any] = {field.name: (types[field.name], None) for field in fields(detector_type)}
-    return create_model(f"{detector_type.__name__}Parameters", __config__=ConfigDict(extra="forbid"), **known)
+    model = create_model(f"{detector_type.__name__}Parameters", __config__=ConfigDict(extra="forbid"), **known)
+    validated_entries(model, parameters, "parameters")
