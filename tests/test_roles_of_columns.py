@@ -156,3 +156,12 @@ def test_warnings_about_columns_name_the_line_that_called(method, detector):
     with pytest.warns(DataQualityWarning, match="look like ids.*'key'") as caught:
         KNN(alpha=0.2).fit(TRAIN[["a", "key"]])
     assert {warning.filename for warning in caught} == {__file__}
+
+
+@pytest.mark.parametrize(
+    "convert", [pd.DataFrame, pl.from_pandas, pa.Table.from_pandas], ids=["pandas", "polars", "Arrow"]
+)
+def test_at_least_one_column_is_left_to_learn(convert):
+    frame = convert(TRAIN[["key", "note"]])
+    with pytest.raises(InvalidInputError, match="At least one column must be left to score, got .*: 'key', 'note'"):
+        KNN().fit(frame, column_types={"key": "id", "note": "ignore"})

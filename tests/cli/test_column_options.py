@@ -270,3 +270,11 @@ def test_out_of_fold_scores_have_the_ids_and_kept_columns(data, model, run):
     rows = read_csv(done.out)
     assert [row["customer"] for row in rows] == CUSTOMERS and {row["note"] for row in rows} == {"long text"}
     assert sorted(rows, key=lambda row: -float(row["score"]))[0]["customer"] in CUSTOMERS[-4:]
+
+
+@pytest.mark.parametrize("command", [("fit", "--out", "m.egbad"), ("detect",)])
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_at_least_one_column_is_left_to_learn(command, suffix, folder, refuse):
+    drop = [word for name in "abc" for word in ("--drop", name)]
+    message = refuse(command[0], folder / f"normal.{suffix}", *command[1:], *drop, "--detector", "knn")
+    assert "At least one column must be left to score, got only columns that are ids, labels or left out" in message

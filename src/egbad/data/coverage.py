@@ -34,7 +34,7 @@ class RowCoverage:
         self.column_types = tuple(column_types or (NUMBER,) * d)
         self.max_rows = max_rows
         self.max_levels = max_levels
-        self.is_number = np.array([column_type != CATEGORY for column_type in self.column_types])
+        self.is_number = np.array([column_type != CATEGORY for column_type in self.column_types], dtype=np.bool_)
         # Codes of the levels of each category so far, ascending.
         self.levels = {j: np.empty(0) for j in np.flatnonzero(~self.is_number).tolist()}
         self.extremes = np.full((2, d), np.nan)

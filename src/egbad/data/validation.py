@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from egbad.data.column_roles import list_names
 from egbad.data.column_types import ColumnTypes
 from egbad.data.ragged import describe_shape, is_ragged
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
@@ -161,6 +162,11 @@ def _check_shape(data: Data, max_side: int) -> None:
         )
     if np.iscomplexobj(x):
         raise InvalidInputError("Complex data not supported: X must be real numbers.")
+    if x.ndim == 2 and x.shape[1] == 0 and data.roles.names:
+        raise InvalidInputError(
+            f"At least one column must be left to score, got only columns that are ids, labels or left out: "
+            f"{list_names(data.roles.names)}."
+        )
     if x.ndim == 2 and x.shape[1] == 0:
         raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     if len(x) == 0:
