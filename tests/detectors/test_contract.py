@@ -479,6 +479,17 @@ def test_images_of_another_size_are_refused(fitted_on_images):
         fitted_on_images.anomaly_score(np.zeros((2, 12, 12)))
     with pytest.raises(InvalidInputError, match=r"was fitted on images of shape \(12, 10\), got \(120,\)"):
         fitted_on_images.anomaly_score(np.zeros((2, 120)))
+    with pytest.raises(
+        InvalidInputError, match=r"takes stacks of images, got one image of shape \(12, 10\). Pass X\[None\]"
+    ):
+        fitted_on_images.anomaly_score(np.zeros((12, 10)))
+
+
+def test_grey_images_may_have_a_channel_axis(fitted_on_images):
+    x = np.random.default_rng(5).uniform(0, 1, (3, 12, 10)).astype(np.float32)
+    expected = fitted_on_images.anomaly_score(x)
+    for same in (x[:, np.newaxis], x[..., np.newaxis]):
+        np.testing.assert_array_equal(fitted_on_images.anomaly_score(same), expected)
 
 
 @pytest.mark.parametrize("too_large", [False, True])

@@ -116,6 +116,13 @@ def test_another_shape_of_images_is_refused():
         SumScorer().anomaly_score(np.ones((2, 9, 9)))
 
 
+def test_a_channel_axis_is_added_where_the_fitted_images_have_one():
+    images = np.arange(128.0).reshape(2, 8, 8)
+    scorer = SumScorer(shape=(1, 8, 8), kind="images")
+    scorer.pixel_scale_ = None
+    assert scorer._validate_input(images, "SumScorer").x.shape == (2, 1, 8, 8)
+
+
 def test_another_column_type_is_refused():
     scorer = SumScorer(("a", "b"), ("number", "category"), {1: {0.0: "x"}})
     with pytest.raises(InvalidInputError, match="Column 'a' must hold"):

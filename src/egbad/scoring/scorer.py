@@ -19,7 +19,7 @@ from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type
 from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import describe_shape, sample_shape
+from egbad.data.ragged import describe_shape, is_ragged, sample_shape
 from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
 
@@ -253,24 +253,9 @@ class Scorer(ABC):
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)
         else:
-            self._check_shape(data.x, name)
+            data = replace(data, x=_with_channel_axis_of(self.shape_, data.x))
+            _check_image_shape(data.x, self, name)
         return data if self.pixel_scale_ is None else replace(data, x=self.pixel_scale_.convert(data.x))
-
-    def _check_shape(self, x: Array, name: str) -> None:
-        """Raise if images, or rows for a scorer of images, do not have the fitted shape, or a size that is scored."""
-        min_side = self.min_image_side
-        if min_side is not None:
-            shape = sample_shape(x)
-            if len(shape) != len(self.shape_) or shape[:-2] != self.shape_[:-2] or min(shape[-2:]) < min_side:
-                channels = f"with {self.shape_[0]} channels" if len(self.shape_) == 3 else "without channels"
-                raise InvalidInputError(
-                    f"{name} takes images {channels}, at least {min_side} pixels on each side, got {describe_shape(x)}."
-                )
-        elif x.shape[1:] != self.shape_:
-            raise InvalidInputError(
-                f"{name} was fitted on {self.kind_} of shape {self.shape_}, got {describe_shape(x)}. "
-                "Resize them to that shape first (image_size does so for a folder of images)."
-            )
 
     def _column_types_for(self, X: Any) -> ColumnTypes | None:
         """Return the required types unless X has other column names, so that the error is about the names."""
@@ -304,6 +289,34 @@ class Scorer(ABC):
         for j, (required, found) in enumerate(types):
             if required != found and not np.isnan(data.x[:, j]).all() and {required, found} - _INTERCHANGEABLE:
                 raise column_type_error(self.columns_[j] if self.columns_ else str(j), required, found)
+
+
+def _check_image_shape(x: Array, scorer: Scorer, name: str) -> None:
+    """Raise if images, or rows for a scorer of images, do not have the fitted shape, or a size that is scored."""
+    min_side = scorer.min_image_side
+    if min_side is not None:
+        shape = sample_shape(x)
+        if len(shape) != len(scorer.shape_) or shape[:-2] != scorer.shape_[:-2] or min(shape[-2:]) < min_side:
+            channels = f"with {scorer.shape_[0]} channels" if len(scorer.shape_) == 3 else "without channels"
+            raise InvalidInputError(
+                f"{name} takes images {channels}, at least {min_side} pixels on each side, got {describe_shape(x)}."
+            )
+    elif x.shape == scorer.shape_:
+        raise InvalidInputError(f"{name} takes stacks of images, got one image of shape {x.shape}. Pass X[None].")
+    elif x.shape[1:] != scorer.shape_:
+        raise InvalidInputError(
+            f"{name} was fitted on {scorer.kind_} of shape {scorer.shape_}, got {describe_shape(x)}. "
+            "Resize them to that shape first (image_size does so for a folder of images)."
+        )
+
+
+def _with_channel_axis_of(shape: tuple[int, ...], x: Array) -> Array:
+    """Return grey images x (n, h, w) or (n, 1, h, w) with or without a channel axis, as the fitted shape has it."""
+    if is_ragged(x):
+        return x
+    if x.ndim == 4 and x.shape[1] == 1 and len(shape) == 2:
+        return x[:, 0]
+    return x[:, np.newaxis] if x.ndim == 3 and len(shape) == 3 and shape[0] == 1 else x
 
 
 def _match_features(X: Any, scorer: Scorer, name: str) -> Any:
