@@ -60,3 +60,7 @@ def test_long_values_and_messages_lose_their_middle():
 def test_errors_survive_pickling():
     error = pickle.loads(pickle.dumps(InvalidInputError("a\nb")))
     assert type(error) is InvalidInputError and str(error) == "a\nb"
+
+
+def test_a_value_of_several_lines_is_shown_in_one():
+    assert shorten("a\nb\r") == "a\\u000ab\\u000d"

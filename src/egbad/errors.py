@@ -38,7 +38,7 @@ def escape_controls(text: str) -> str:
 
 
 def shorten(text: str, length: int = _MAX_VALUE) -> str:
-    """Leave out the middle of a long text.
+    """Escape the control characters of a text, and leave out its middle if it is long.
 
     Parameters
     ----------
@@ -55,6 +55,7 @@ def shorten(text: str, length: int = _MAX_VALUE) -> str:
     >>> shorten("a" * 1000, 40)
     'aaaaaaaaaa ... (1,000 characters) ... aa'
     """
+    text = escape_controls(text)
     if len(text) <= length:
         return text
     middle = f" ... ({len(text):,} characters) ... "
@@ -73,7 +74,7 @@ def tidy_message(text: str) -> str:
     -------
     str
     """
-    return "\n".join(shorten(escape_controls(line), _MAX_LINE) for line in text.split("\n"))
+    return "\n".join(shorten(line, _MAX_LINE) for line in text.split("\n"))
 
 
 class EgbadError(Exception):
