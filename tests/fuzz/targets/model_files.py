@@ -170,8 +170,7 @@ def _mutate_arrays(arrays: dict[str, np.ndarray], rng: random.Random) -> None:
                 rng.choice((name + "x", "learned.new", "model.new", "part.new", "new", name.replace(".", "", 1)))
             ] = array
         case 2:
-            with np.errstate(all="ignore"):
-                arrays[name] = array.astype(rng.choice(_TYPES))
+            arrays[name] = array.astype(rng.choice(_TYPES))
         case 3:
             shapes = (
                 array.ravel(),
@@ -212,11 +211,12 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
         return mutate_bytes(content, rng)
     if not isinstance(fields, dict):
         return mutate_bytes(content, rng)
-    for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        if not fields or (arrays and rng.randrange(2)):
-            _mutate_arrays(arrays, rng)
-        else:
-            _mutate_manifest(fields, rng)
+    with np.errstate(all="ignore"):  # numbers that other types cannot hold
+        for _ in range(rng.choice((1, 1, 1, 2, 3))):
+            if not fields or (arrays and rng.randrange(2)):
+                _mutate_arrays(arrays, rng)
+            else:
+                _mutate_manifest(fields, rng)
     return _with_digest(fields, arrays)
 
 
