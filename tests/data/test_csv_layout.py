@@ -2,9 +2,10 @@
 
 import pytest
 
+from egbad.data import read
 from egbad.data.csv_layout import find_layout
 from egbad.data.csv_options import CsvDialect, CsvOptions
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, UnreadableFileError
 
 
 def layout_of(tmp_path, content, name="t.csv", known_names=(), **options):
@@ -98,3 +99,13 @@ def test_the_training_data_tell_comments_and_missing_values(tmp_path):
     like = CsvDialect(comment="%", missing=("gone",))
     dialect = layout_of(tmp_path, "a,b\n% note\n1,2\n", like=like).dialect
     assert dialect.comment == "%" and dialect.missing == ("gone",)
+
+
+@pytest.mark.parametrize("damaged", ["3", '"x,3', "1,2,3"])
+def test_a_line_of_another_length_does_not_turn_a_table_into_one_column(damaged, tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(f"a,b\n1,2\n{damaged}\n4,5\n6,7\n")
+    with pytest.raises(UnreadableFileError, match="t.csv' cannot be read as .csv"):
+        read(path)
+    path.write_text("text\none, two\nthree\n")
+    assert read(path).columns == ("text",), "a comma in a text is no delimiter"

@@ -14,6 +14,8 @@ from egbad.data.csv_values import parse_cells
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten
 
 _MAX_RAGGED = 0.1  # of the rows of a sample: rows of another length may be damaged
+_MAX_DAMAGED = 0.5  # of the rows of a sample whose delimiter is still plain
+_COMMON_DELIMITERS = (",", ";", "\t")
 _MOST = 0.9  # of the cells of a column that must be numbers to tell something about the decimal mark
 
 
@@ -111,8 +113,15 @@ def _find_delimiter(path: Path, sample: CsvSample, options: CsvOptions) -> str:
         return "\t"
     if regular:
         return max(regular, key=lambda sign: _quality(regular[sign]))
+    # A sign that splits the first line and most others: the reader names a line that it does not split.
+    if usual := [sign for sign in _COMMON_DELIMITERS if sign in signs and _splits_most(tables[sign])]:
+        return max(usual, key=lambda sign: _quality(tables[sign]))
     single_column = [sign for sign in signs if not tables[sign].ragged_fraction]
     return single_column[0] if single_column else min(signs, key=lambda sign: tables[sign].ragged_fraction)
+
+
+def _splits_most(table: SampleTable) -> bool:
+    return table.n_columns > 1 and table.ragged_fraction <= _MAX_DAMAGED
 
 
 def _quality(table: SampleTable) -> tuple[bool, float, int]:
