@@ -80,7 +80,7 @@ def test_a_level_in_one_row_of_thousands_is_known(tmp_path, run):
     code, _, err = run(*given, "--set", "n_neighbors=1")
     assert code == 0
     assert "and 2 rows with levels, missing values or extremes that the sample lacks" in err
-    column_types = load(out).describe()["input"]["kinds"]
+    column_types = load(out).describe()["input"]["column_types"]
     assert column_types == {"protocol": "category, 3 levels", "amount": "number, some missing"}
     rows = pa.table({"protocol": ["arp", "sctp", "tcp"], "amount": [10.0, 10.0, 10.0]})
     known, unknown, usual = load(out).anomaly_score(rows)

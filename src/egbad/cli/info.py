@@ -45,8 +45,8 @@ def shorten(description: Mapping[str, Any]) -> dict[str, Any]:
     """
     short = {name: value for name, value in description.items() if name != "settings"}
     source = dict(description["input"])
-    if kinds := source.pop("kinds", None):
-        counts = Counter(kind.split(",")[0] for kind in kinds.values())
+    if column_types := source.pop("column_types", None):
+        counts = Counter(column_type.split(",")[0] for column_type in column_types.values())
         source["column types"] = [f"{n:,} {kind}" for kind, n in counts.items()]
     if parts := description.get("parts"):
         short["parts"] = [f"{name} ({part['detector']})" for name, part in parts.items()]

@@ -231,7 +231,7 @@ def print_summary(result: FitResult, data: str, out: Path, *, as_json: bool) -> 
         "health": " ".join(description.get("health", ())) or "nothing to report",
     }
     print_values(f"Learned from {data}, written to {out}", values, as_json=False)
-    if types := description["input"].get("kinds"):
+    if types := description["input"].get("column_types"):
         print_table("Columns", ("name", "type"), list(types.items()))
 
 

@@ -112,7 +112,7 @@ def test_entries_of_another_type_are_refused(content, value):
     }
     for name in state:
         if value not in allowed.get(name, ()) and not (name == "versions" and value == {"x": 1}):
-            if name in ("columns", "kinds") and value is None:
+            if name in ("columns", "column_types") and value is None:
                 continue
             refusal(content, state | {name: value})
 
@@ -131,10 +131,10 @@ def knn():
         ({"shape": [4]}, "'state.columns' must have an entry for each of 4 columns, got 5"),
         ({"shape": [5, 5]}, "'state.shape' must be a shape of rows, got (5, 5)"),
         ({"kind": "images"}, "'state.shape' must be a shape of images, got (5,)"),
-        ({"kinds": ["number"] * 5}, "'state.texts' must hold positions of categories, got '2'"),
-        ({"kinds": ["number"] * 4 + ["colour"]}, "There is no column type 'colour'"),
-        ({"texts": {"2": []}}, "'state.texts.2' must hold the text of each level of the column"),
-        ({"texts": {"9": []}}, "'state.texts' must hold positions of categories, got '9'"),
+        ({"column_types": ["number"] * 5}, "'state.category_labels' must hold positions of categories, got '2'"),
+        ({"column_types": ["number"] * 4 + ["colour"]}, "There is no column type 'colour'"),
+        ({"category_labels": {"2": []}}, "'state.category_labels.2' must hold the label of each level of the column"),
+        ({"category_labels": {"9": []}}, "'state.category_labels' must hold positions of categories, got '9'"),
         ({"pixel_scale": {"white": 255.0, "low": 0.0, "high": 1.0}}, "'state.pixel_scale' must be a scale of rows"),
         ({"csv": {"delimiter": 5}}, "'state.csv.delimiter' is invalid: input should be a valid string, got 5"),
         ({"threshold": float("nan")}, "'state.threshold' is invalid: must be a number, got nan"),

@@ -127,7 +127,7 @@ class InputMixin(Scorer):
         if (table := self.table_encoder) is not None:
             names = self.columns_ or [str(j) for j in range(len(table.columns))]
             types = self.column_types_ or [column.column_type for column in table.columns]  # with the zones of times
-            found["kinds"] = {
+            found["column_types"] = {
                 name: column_type + column.describe().removeprefix(column.column_type)
                 for name, column_type, column in zip(names, types, table.columns, strict=True)
             }

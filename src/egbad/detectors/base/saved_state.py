@@ -29,8 +29,8 @@ class CommonState(BaseModel):
     shape: tuple[Annotated[int, Field(ge=1, lt=2**31)], ...]
     pixel_scale: PixelScale | None = None  # fields with a default are missing in files of early releases
     columns: tuple[str, ...] | None
-    kinds: tuple[str, ...] | None = None
-    texts: dict[str, list[tuple[float, str]]] = {}
+    column_types: tuple[str, ...] | None = None
+    category_labels: dict[str, list[tuple[float, str]]] = {}
     roles: ColumnRoles | None = None
     csv: CsvDialect | None = None
     settings: dict[str, Any]
@@ -50,9 +50,9 @@ class CommonState(BaseModel):
         return threshold
 
     @property
-    def category_labels(self) -> dict[int, CategoryLabels]:
+    def labels_by_code(self) -> dict[int, CategoryLabels]:
         """The label of each code of the categories, by position of the column."""
-        return labels_from_json(self.texts)
+        return labels_from_json(self.category_labels)
 
     def check(self, max_side: int) -> None:
         """Check that the values fit each other.
@@ -81,17 +81,17 @@ class CommonState(BaseModel):
     def _check_columns(self) -> None:
         """Raise unless names, types and labels of the columns fit the shape of a row."""
         n = self.shape[0] if self.kind == "rows" else 0
-        for name, values in (("columns", self.columns), ("kinds", self.kinds)):
+        for name, values in (("columns", self.columns), ("column_types", self.column_types)):
             if values is not None and len(values) != n:
                 raise InvalidEntryError(
                     f"state.{name}", f"must have an entry for each of {n} columns, got {len(values)}"
                 )
         if self.roles is not None and {*self.roles.names} & {*(self.columns or ())}:
             raise InvalidEntryError("state.roles", "must name columns that are not scored")
-        check_column_types(self.kinds or ())
-        categories = {str(j) for j, column_type in enumerate(self.kinds or ()) if column_type == CATEGORY}
-        if unknown := sorted(self.texts.keys() - categories):
-            raise InvalidEntryError("state.texts", f"must hold positions of categories, got '{unknown[0]}'")
+        check_column_types(self.column_types or ())
+        categories = {str(j) for j, column_type in enumerate(self.column_types or ()) if column_type == CATEGORY}
+        if unknown := sorted(self.category_labels.keys() - categories):
+            raise InvalidEntryError("state.category_labels", f"must hold positions of categories, got '{unknown[0]}'")
 
 
 def check_labels(labels: dict[int, CategoryLabels], table: TableEncoder | None) -> None:
@@ -109,7 +109,7 @@ def check_labels(labels: dict[int, CategoryLabels], table: TableEncoder | None) 
     """
     for j, own in labels.items():
         if table is None or not set(table.columns[j].levels.tolist()) <= own.keys():
-            raise InvalidEntryError(f"state.texts.{j}", "must hold the text of each level of the column")
+            raise InvalidEntryError(f"state.category_labels.{j}", "must hold the label of each level of the column")
 
 
 def check_array_names(arrays: State, own: frozenset[str]) -> None:

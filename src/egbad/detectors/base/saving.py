@@ -90,8 +90,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "shape": list(self.shape_),
             "pixel_scale": None if self.pixel_scale_ is None else self.pixel_scale_.state(),
             "columns": list(self.columns_) if self.columns_ is not None else None,
-            "kinds": list(self.column_types_) if self.column_types_ is not None else None,
-            "texts": labels_to_json(self.used_category_labels()),
+            "column_types": list(self.column_types_) if self.column_types_ is not None else None,
+            "category_labels": labels_to_json(self.used_category_labels()),
             "roles": self.column_roles_.to_json(),
             "csv": None if self.csv_dialect_ is None else self.csv_dialect_.to_json(),
             "settings": self.settings_.model_dump(),  # a later release's defaults must not change the scores of a file
@@ -178,7 +178,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         self.kind_, self.shape_, self.pixel_scale_ = state.kind, state.shape, state.pixel_scale
         state.check(self.max_side)
         self.csv_dialect_ = None if state.csv is None else CsvDialect.from_json(state.csv.to_json())
-        self.remember_columns(state.columns, state.kinds, state.category_labels)
+        self.remember_columns(state.columns, state.column_types, state.labels_by_code)
         self.column_roles_ = state.roles or NO_ROLES
         self.settings_ = validated_entries(self.settings_type, state.settings, "state.settings")
         self._restore_components(arrays)
