@@ -50,9 +50,12 @@ def test_too_few_calibration_rows_warn_and_fall_back_to_the_largest_score():
     assert threshold(np.arange(99.0), 0.01) == 98
 
 
-@pytest.mark.parametrize("alpha", [0, 1, 2, -0.1, float("nan"), None, "0.1"])
-def test_an_alpha_outside_of_0_to_1_is_refused(alpha):
-    with pytest.raises(InvalidInputError, match=rf"alpha must be in \(0, 1\), got {alpha}."):
+@pytest.mark.parametrize(
+    ("alpha", "shown"),
+    [(0, "0"), (1, "1"), (2, "2"), (-0.1, "-0.1"), (float("nan"), "nan"), (None, "None"), ("0.1", "'0.1'")],
+)
+def test_an_alpha_outside_of_0_to_1_is_refused(alpha, shown):
+    with pytest.raises(InvalidInputError, match=rf"alpha must be in \(0, 1\), got {shown}\."):
         threshold(np.arange(99.0), alpha)
 
 

@@ -129,7 +129,8 @@ def check_rate(name: str, value: Any) -> None:
     InvalidInputError
     """
     if not isinstance(value, Real) or not 0 < float(value) < 1:
-        raise InvalidInputError(f"{name} must be in (0, 1), got {value}.")
+        found = value if isinstance(value, Real) else repr(value)
+        raise InvalidInputError(f"{name} must be in (0, 1), got {found}.")
 
 
 def false_alarm_rate(calibration: Floats, threshold: float) -> float:
