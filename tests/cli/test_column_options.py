@@ -171,12 +171,6 @@ def test_named_columns_must_exist(option, data, model, folder, image_folder, ref
         assert "Only the columns of tables have names, got the name 'a'" in refuse(*command)
 
 
-def test_a_column_must_be_left_to_learn_from(data, refuse, tmp_path):
-    names = [word for name in make_frame().columns for word in ("--drop", name)]
-    for name in ("t.csv", "t.parquet"):
-        assert "0 feature(s)" in refuse("fit", data / name, "--out", tmp_path / "m.egbad", *names)
-
-
 def test_a_type_or_role_that_does_not_exist_is_refused(data, refuse, tmp_path):
     (tmp_path / "schema.json").write_text('{"customer": "ignored"}')
     command = ("fit", data / "t.csv", "--out", tmp_path / "m.egbad", "--columns", tmp_path / "schema.json")
