@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sklearn.base import BaseEstimator
+from egbad.preprocessing.sklearn_base import BaseEstimator
 
 
 @dataclass(kw_only=True, repr=False)
-class Preprocessing(BaseEstimator):  # type: ignore[misc]
+class Preprocessing(BaseEstimator):
     """Options of the encoder and of the choice of training rows.
 
     Options that are None take the value of the detector's recipe.

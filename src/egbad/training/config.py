@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from sklearn.base import BaseEstimator
+from egbad.preprocessing.sklearn_base import BaseEstimator
 
 
 @dataclass(kw_only=True, repr=False)
-class TrainingConfig(BaseEstimator):  # type: ignore[misc]
+class TrainingConfig(BaseEstimator):
     """Optimizer, schedule and precision of a detector's networks.
 
     Options that are None take the value of the detector's recipe.
@@ -59,7 +59,7 @@ class TrainingConfig(BaseEstimator):  # type: ignore[misc]
 
 
 @dataclass(kw_only=True, repr=False)
-class EarlyStopping(BaseEstimator):  # type: ignore[misc]
+class EarlyStopping(BaseEstimator):
     """Choice of the best weights by rows held out of training, and of the end of training.
 
     Options that are None take the value of the detector's recipe.

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import OutlierMixin, clone
+from sklearn.base import clone
 
 from egbad.arrays import Floats
 from egbad.data import ColumnTypes, Data, take_rows
 from egbad.detectors.base.provenance import seed_of
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.errors import InvalidInputError
+from egbad.preprocessing.sklearn_base import OutlierMixin
 from egbad.progress import progress
 from egbad.scoring import calibration
 
@@ -135,7 +136,7 @@ def _cross_fit(detector: Any, data: Data, n_folds: int) -> Iterator[Fold]:
         yield Fold(rows, copy)
 
 
-class OutOfFoldMixin(OutlierMixin, ScoreMixin):  # type: ignore[misc]
+class OutOfFoldMixin(OutlierMixin, ScoreMixin):
     """`fit_predict` by out-of-fold scores.
 
     Attributes

@@ -4,17 +4,18 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 from egbad.detectors.base.settings import PreprocessingSettings, Recipe, recipe_values, resolve_settings, validated
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.config import Preprocessing
+from egbad.preprocessing.sklearn_base import BaseEstimator
 from egbad.scoring.calibration import check_rate
 
 _SOME_SHAPE = (8,)  # of an encoded row; limits of parameters do not depend on the shape
 
 
-class ParameterMixin(BaseEstimator):  # type: ignore[misc]
+class ParameterMixin(BaseEstimator):
     """`get_params` and `set_params` with nested groups, parameters as JSON, and the settings that they resolve to.
 
     A group may be None; its parameters are None then, and setting one of them creates the group.
@@ -126,8 +127,8 @@ class ParameterMixin(BaseEstimator):  # type: ignore[misc]
         check_rate("calibration_fraction", self.calibration_fraction)
         if self.n_exemplars < 0:
             raise InvalidInputError(f"n_exemplars must be at least 0, got {self.n_exemplars}.")
-        if getattr(self, "members", 1) < 1:
-            raise InvalidInputError(f"members must be at least 1, got {self.members}.")
+        if (members := getattr(self, "members", 1)) < 1:
+            raise InvalidInputError(f"members must be at least 1, got {members}.")
         self.settings_for(_SOME_SHAPE)
 
     def preprocessing_settings_for(self, shape: tuple[int, ...]) -> PreprocessingSettings:

@@ -201,7 +201,7 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
         # The seeds of the other members are drawn last, so that the first member does not depend on their number.
         seeds = [int(seed) for seed in (*first_seed, *rng.integers(2**31, size=self.members - 1))]
         weights = None
-        if context.init_from is not None:
+        if isinstance(context.init_from, TorchDetector):
             weights = {name: value.clone() for name, value in context.init_from.model_.state_dict().items()}
         with matmul_precision(self.settings_.training.precision, self.device_):
             ensemble = self._trainer(x, validation, context).train(seeds, weights)

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from torch import Tensor
 
 from egbad.detectors.base import Floats, TorchDetector
@@ -13,6 +12,7 @@ from egbad.detectors.base.batching import pad_chunks
 from egbad.detectors.gan.models import B, BiGANModel, P
 from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
+from egbad.preprocessing.sklearn_base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -44,7 +44,7 @@ class GANDetector(TorchDetector[P]):
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class LatentDetector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[B]):  # type: ignore[misc]
+class LatentDetector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[B]):
     """Detector that is also a scikit-learn transformer x -> E(x) with an inverse z -> G(z)."""
 
     def transform(self, X: Any) -> Floats:
