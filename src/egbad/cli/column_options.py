@@ -25,7 +25,7 @@ IdColumn = Annotated[
     list[str] | None,
     typer.Option(
         metavar="COLUMN",
-        help="A column that tells which row it is: not learned, but written to scores and reports. May be repeated. The "
+        help="A column that identifies the row: not learned, but written to scores and reports. May be repeated. The "
         "model remembers those of 'egbad fit'.",
         rich_help_panel=_PANEL,
     ),

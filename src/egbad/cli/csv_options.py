@@ -12,7 +12,7 @@ import typer
 
 from egbad.cli.option_groups import add_options
 
-_PANEL = "CSV files (found out by default)"
+_PANEL = "CSV files (detected by default)"
 _STDIN = ("-", "/dev/stdin")
 _PARQUET_MAGIC = b"PAR1"
 GIVEN_DATA = "egbad.given_data"  # key of the context's `meta`: DATA as it was given

@@ -17,7 +17,7 @@ class ColumnRoles:
     Attributes
     ----------
     ids : tuple of str
-        Columns that tell which row it is. They are written to tables of scores and to reports.
+        Columns that identify the row. They are written to tables of scores and to reports.
     ignored : tuple of str
         Columns that are left out.
     label : str, optional

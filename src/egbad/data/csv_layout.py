@@ -1,4 +1,4 @@
-"""Layout of a CSV file: its dialect, compression and column names, found out from its first lines."""
+"""Layout of a CSV file: its dialect, compression and column names, detected from its first lines."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

@@ -79,7 +79,7 @@ class CsvDialect:
 
 @dataclass(frozen=True)
 class CsvOptions:
-    r"""Dialect of CSV files, as far as it is known. The rest is found out from the first lines of each file.
+    r"""Dialect of CSV files, as far as it is known. The rest is detected from the first lines of each file.
 
     Parameters
     ----------

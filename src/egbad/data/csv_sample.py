@@ -120,7 +120,7 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
     ----------
     path : Path
     encoding : str, optional
-        Encoding of the file. By default it is found out.
+        Encoding of the file. By default it is detected.
     likely_encoding : str
         Encoding of a file whose first lines are in no other.
     comment : str, optional

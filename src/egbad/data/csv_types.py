@@ -1,4 +1,4 @@
-"""Types of the columns of a CSV file, found out from all of its rows."""
+"""Types of the columns of a CSV file, detected from all of its rows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

@@ -50,7 +50,7 @@ def read(
     column_types : mapping or sequence of str, optional
         Types of the columns of a table, "number", "boolean", "category" or "time": either by name for any of them, or
         for all in order. By default the types that the file has. By name also "ignore" for columns to leave out, "id" for
-        those that tell which row it is, and "label".
+        those that identify the row, and "label".
     image_size : (int, int), optional
         Height and width in pixels that images are resized to. By default their size, or the median size if they differ
         or are too large.
@@ -64,7 +64,7 @@ def read(
     batch_sizes : BatchSizes
         Sizes of the batches that files are read in.
     csv : CsvOptions
-        Dialect of CSV files. By default it is found out from each file; `notes` of the result says so if it is unusual.
+        Dialect of CSV files. By default it is detected from each file; `notes` of the result says so if it is unusual.
     columns : ColumnSelection
         Columns of a table to score, and to carry to the output. By default all columns are scored, except the label.
 

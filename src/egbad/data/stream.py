@@ -47,7 +47,7 @@ class Data:
     dialect : CsvDialect, optional
         Dialect of the CSV file that the rows come from.
     notes : tuple of str
-        Sentences about what was found out of the files, such as an unusual dialect.
+        Sentences about what was detected in the files, such as an unusual dialect.
     roles : ColumnRoles
         Columns of the table that are not in `x`.
     carried : pyarrow.Table of n rows, optional
@@ -100,7 +100,7 @@ class Stream:
     unreadable : sequence of str
         Image files that were skipped when the stream was opened.
     notes : sequence of str
-        Sentences about what was found out of the files when the stream was opened.
+        Sentences about what was detected in the files when the stream was opened.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ from egbad.errors import EmptyFileError, InvalidInputError, shorten
 
 @dataclass(frozen=True)
 class TableTypes:
-    """Options to read all files with, and sentences about what was found out.
+    """Options to read all files with, and sentences about what was detected.
 
     Attributes
     ----------

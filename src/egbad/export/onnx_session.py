@@ -68,7 +68,7 @@ def runtime_errors(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except EgbadError:
         raise
-    except Exception as error:
+    except Exception as error:  # onnx and onnxruntime raise many types, with no common base class
         reason = " ".join(str(error).split()).rstrip(".") or type(error).__name__
         raise UnreadableFileError(f"{path} cannot be used: {shorten(reason, _MAX_REASON)}. Export it again.") from error
 

@@ -114,7 +114,7 @@ def test_entries_of_another_type_are_refused(content, value):
         if value not in allowed.get(name, ()) and not (name == "versions" and value == {"x": 1}):
             if name in ("columns", "column_types") and value is None:
                 continue
-            refusal(content, state | {name: value})
+            assert f"'state.{name}" in refusal(content, state | {name: value})
 
 
 # -- entries that must fit each other ------------------------------------------------------------------------------------

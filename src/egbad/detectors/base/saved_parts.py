@@ -26,7 +26,7 @@ class TilesState(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     part: Manifest
-    any_size: bool = False  # missing in files of early releases
+    any_size: bool = False  # older files lack it
 
 
 def restored_part(

@@ -27,7 +27,7 @@ class CommonState(BaseModel):
 
     kind: Literal["rows", "images"]
     shape: tuple[Annotated[int, Field(ge=1, lt=2**31)], ...]
-    pixel_scale: PixelScale | None = None  # fields with a default are missing in files of early releases
+    pixel_scale: PixelScale | None = None  # older files lack the fields that have a default
     columns: tuple[str, ...] | None
     column_types: tuple[str, ...] | None = None
     category_labels: dict[str, list[tuple[float, str]]] = {}
@@ -139,7 +139,7 @@ def check_parameter_types(detector_type: type[Any], parameters: dict[str, Any]) 
     ----------
     detector_type : type of Detector
     parameters : dict of str to JSON value
-        Some may be missing: files of early releases do not hold later parameters.
+        Some may be missing: older files lack parameters that were added later.
 
     Raises
     ------
