@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from egbad.detectors.egbad import EGBAD
     from egbad.detectors.f_anogan import FAnoGAN
     from egbad.detectors.ganomaly import GANomaly
+    from egbad.detectors.gaussian import Gaussian
     from egbad.detectors.isolation_forest import IsolationForest
     from egbad.detectors.knn import KNN
     from egbad.detectors.lof import LOF
@@ -39,6 +40,7 @@ __all__ = [
     "Contrastive",
     "FAnoGAN",
     "GANomaly",
+    "Gaussian",
     "IsolationForest",
     "OneClassSVM",
 ]

@@ -23,6 +23,7 @@ CLASS_NAMES = {
     "f_anogan": "FAnoGAN",
     "ganomaly": "GANomaly",
     "vae": "VAE",
+    "gaussian": "Gaussian",
     "isolation_forest": "IsolationForest",
     "knn": "KNN",
     "lof": "LOF",

@@ -16,6 +16,7 @@ from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.base import Detector, Model, TorchDetector
 from egbad.detectors.blend import Blend
+from egbad.detectors.gaussian import Gaussian
 from egbad.detectors.knn import KNN, MIN_NORM
 from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
@@ -103,6 +104,33 @@ class NearestNeighbourTerms(TermsGraph):
             x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=MIN_NORM)
         nearest = torch.topk(2 * x @ self.rows.T - self.squared_norms, self.k, dim=1).indices  # (n, k)
         return {"distance": torch.linalg.vector_norm(x[:, None] - self.rows[nearest], dim=2).mean(1)}
+
+
+class GaussianTerms(TermsGraph):
+    """Squared Mahalanobis distance.
+
+    Parameters
+    ----------
+    detector : Gaussian
+    """
+
+    mean: Tensor
+    components: Tensor
+    weights: Tensor
+
+    def __init__(self, detector: Gaussian) -> None:
+        super().__init__()
+        learned = detector.learned_
+        self.noise = learned["noise"].item()
+        self.register_buffer("mean", torch.from_numpy(learned["mean"]))
+        self.register_buffer("components", torch.from_numpy(learned["components"].T.copy()))
+        self.register_buffer("weights", torch.from_numpy(1 / learned["variances"] - 1 / self.noise))
+
+    def forward(self, x: Tensor) -> Terms:
+        """Return the distance (n,) of encoded input (n, ...)."""
+        centred = x.flatten(1).double() - self.mean
+        along = ((centred @ self.components) ** 2 * self.weights).sum(1)
+        return {"distance": along + (centred**2).sum(1) / self.noise}
 
 
 class GuardedTerms(TermsGraph):
@@ -253,7 +281,9 @@ def terms_graph(detector: Any) -> TermsGraph:
     InvalidInputError
         If the detector cannot be written as a graph.
     """
-    raise InvalidInputError(f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN or Blend.")
+    raise InvalidInputError(
+        f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN, Gaussian or Blend."
+    )
 
 
 @terms_graph.register(TorchDetector)
@@ -268,6 +298,11 @@ def _(detector: KNN) -> TermsGraph:
             f"metric must be 'euclidean' or 'correlation' for KNN to be exported, got '{detector.settings_.metric}'."
         )
     return NearestNeighbourTerms(detector)
+
+
+@terms_graph.register(Gaussian)
+def _(detector: Gaussian) -> TermsGraph:
+    return GaussianTerms(detector)
 
 
 @terms_graph.register(Blend)

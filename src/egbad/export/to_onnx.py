@@ -59,7 +59,7 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     Parameters
     ----------
     detector : Detector
-        Fitted: any method with a network except AnoGAN and ADGAN, or KNN, or a Blend or Tiled of these.
+        Fitted: any method with a network except AnoGAN and ADGAN, or KNN or Gaussian, or a Blend or Tiled of these.
     path : path-like
         Should end in ``.onnx``, so that `egbad.load` recognizes it.
     tolerance : float, default=1e-4
