@@ -25,6 +25,7 @@ LEVELS = {
     "preprocessing": "rows and images <-> network input",
     "scoring": "scores -> thresholds, p-values, metrics, score tables",
     "training": "the training loop, health checks, checkpoints, process groups",
+    "backbones": "pretrained networks that map images to feature maps",
     "datasets": "public data sets",
     "detectors": "one method, one file",
     "detection": "anomalies among the rows of one data set, out of fold",

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from egbad.arrays import Array
 from egbad.detectors.base.model import Model
-from egbad.detectors.base.threads import blas_threads, map_threads, one_thread
 from egbad.nn.precision import Precision, matmul_precision
+from egbad.nn.threads import blas_threads, map_threads, one_thread
 
 C = TypeVar("C")
 
@@ -45,7 +45,7 @@ def map_batches(function: Callable[[Array], C], x: Array, size: int = BATCH_ROWS
     size : int
         Rows of a batch.
     parallel : bool, default=False
-        Whether to use several threads, see `egbad.detectors.base.threads.map_threads`.
+        Whether to use several threads, see `egbad.nn.threads.map_threads`.
 
     Returns
     -------

@@ -20,9 +20,9 @@ from egbad.detectors.base.out_of_fold import OutOfFoldMixin
 from egbad.detectors.base.provenance import seed_of, versions
 from egbad.detectors.base.saving import SaveMixin
 from egbad.detectors.base.settings import Recipe, S
-from egbad.detectors.base.threads import call_after_fork
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import sample_exemplars
+from egbad.nn.threads import call_after_fork
 from egbad.preprocessing.config import Preprocessing
 from egbad.preprocessing.range_guard import RangeGuard
 from egbad.preprocessing.row_encoder import Encoder, RowEncoder

@@ -13,9 +13,9 @@ from egbad.detectors.base.batching import batch_size, map_batches, pad_chunks
 from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.settings import S
-from egbad.detectors.base.threads import blas_threads
 from egbad.errors import InvalidEntryError
 from egbad.model_file import entries_within, with_prefix_removed
+from egbad.nn.threads import blas_threads
 
 R = TypeVar("R")
 

@@ -34,12 +34,12 @@ from egbad.detectors.base.saved_networks import (
     history_specs,
 )
 from egbad.detectors.base.settings import T
-from egbad.detectors.base.threads import call_after_fork, one_thread
 from egbad.errors import HealthWarning, InvalidInputError
 from egbad.explain.explanation import Attribution
 from egbad.model_file import entries_within, validated_entries, with_prefix_removed
 from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
+from egbad.nn.threads import call_after_fork, one_thread
 from egbad.scoring.learned_rows import Digests
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig

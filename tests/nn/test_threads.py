@@ -1,4 +1,4 @@
-"""Tests of `egbad.detectors.base.threads`."""
+"""Tests of `egbad.nn.threads`."""
 
 import os
 import signal
@@ -11,9 +11,9 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from egbad.detectors.base.threads import BlasThreadLimit, call_after_fork, map_threads, one_thread
 from egbad.detectors.pca import PCA
 from egbad.detectors.registry import create
+from egbad.nn.threads import BlasThreadLimit, call_after_fork, map_threads, one_thread
 
 forks = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),

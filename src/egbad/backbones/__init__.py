@@ -1,0 +1,7 @@
+"""Frozen, pretrained networks whose feature maps describe an image."""
+
+from egbad.backbones.base import Backbone
+from egbad.backbones.registry import backbone_names, load_backbone, restore_backbone
+from egbad.backbones.runtime import FeatureRunner
+
+__all__ = ["Backbone", "FeatureRunner", "backbone_names", "load_backbone", "restore_backbone"]
