@@ -66,9 +66,10 @@ def detect(
     check_outputs({"--out": out}, {"DATA": data, "--columns": columns}, data_dir)
     from egbad.cli import inputs, parameters, run_detect
 
-    source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
+    learner = parameters.create_detector(detector, settings, {"random_state": seed}, tile)
+    source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile, learner)
     request = run_detect.DetectRequest(
-        learner=parameters.create_detector(detector, settings, {"random_state": seed}, tile),
+        learner=learner,
         source=replace(source, columns=inputs.column_selection(selection)),
         out=out,
         contamination=contamination,

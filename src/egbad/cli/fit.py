@@ -100,7 +100,7 @@ def fit(
 
     options = {"members": members, "alpha": alpha, "random_state": seed, "verbose": not (quiet or as_json)}
     learner = parameters.create_detector(detector, settings, options, tile)
-    source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile)
+    source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile, learner)
     source = replace(source, csv=csv, columns=inputs.column_selection(selection))
     job = run_fit.FitJob(learner, source, out, normal, max_rows, seed, init_from, resume, checkpoint_every)
     result = run_fit.fit_on_ray(job, workers) if engine == "ray" else run_fit.fit_here(job)

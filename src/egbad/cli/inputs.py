@@ -15,7 +15,7 @@ from egbad import data
 from egbad.arrays import Array
 from egbad.cli.column_options import ColumnOptions
 from egbad.cli.output import note_all
-from egbad.data import BatchSizes, ColumnTypes, Data, Stream
+from egbad.data import MIN_IMAGE_SIDE, BatchSizes, ColumnTypes, Data, Stream
 from egbad.data.column_roles import ALL_COLUMNS, ColumnRoles, ColumnSelection
 from egbad.data.column_selection import separate_roles
 from egbad.data.column_types import ROLES, check_column_types
@@ -49,6 +49,10 @@ class Source:
         Skip images that cannot be read.
     patch_size : int, optional
         Side of the patches to learn from, in pixels, as `egbad.data` takes it.
+    learner : Detector, optional
+        Detector that will learn the data: it decides if images keep their sizes.
+    lazy : bool
+        Keep no pixels in memory of images that keep their sizes.
     batch_size : int, optional
         Rows or images of a batch.
     csv : CsvOptions
@@ -67,6 +71,8 @@ class Source:
     scorer: Scorer | None = None
     skip_unreadable: bool = False
     patch_size: int | None = None
+    learner: Any = None
+    lazy: bool = False
     batch_size: int | None = None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
     columns: ColumnSelection = ALL_COLUMNS
@@ -108,7 +114,9 @@ class Source:
 
     def _options(self) -> dict[str, Any]:
         size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
-        csv, columns = self.csv, self._selected_columns()
+        csv, columns, lazy, reader = self.csv, self._selected_columns(), self.lazy, self.scorer or self.learner
+        if self.learner is not None and self.learner.any_size:
+            patch, lazy = patch or MIN_IMAGE_SIDE, lazy or self.learner.streams_images
         if self.scorer is not None:
             column_types = self.scorer.required_column_types
             csv = replace(csv, like=self.scorer.csv_dialect_, infer_types=column_types is None)
@@ -122,6 +130,8 @@ class Source:
             "colour": colour,
             "skip_unreadable": self.skip_unreadable,
             "patch_size": patch,
+            "enough_side": reader.enough_side if reader is not None and patch else None,
+            "lazy": lazy and patch is not None,
             "batch_sizes": self._batch_sizes(),
             "column_types": column_types,
             "csv": csv,
@@ -171,6 +181,7 @@ def training_source(
     column_types_file: Path | None,
     skip_unreadable: bool,
     tile_size: int | None,
+    learner: Any = None,
 ) -> Source:
     """Return the source of data to learn from."""
     column_types = read_column_types(column_types_file)
@@ -182,6 +193,7 @@ def training_source(
         column_types=column_types,
         skip_unreadable=skip_unreadable,
         patch_size=tile_size,
+        learner=learner,
     )
 
 

@@ -94,7 +94,7 @@ def run_out_of_fold(request: ScoreRequest) -> None:
     run_detect(
         DetectRequest(
             learner=scorer,
-            source=request.source(scorer),
+            source=replace(request.source(scorer), lazy=scorer.streams_images),
             out=request.out,
             contamination=scorer.alpha if request.alpha is None else request.alpha,
             terms=request.terms,

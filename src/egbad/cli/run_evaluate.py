@@ -119,7 +119,7 @@ def evaluate(
         Of all rows, or of the half that did not choose the threshold.
     """
     scorer = load(model)
-    data = replace(source, scorer=scorer, with_labels=True).read()
+    data = replace(source, scorer=scorer, with_labels=True, lazy=True).read()
     normal = _normal_label(scorer, normal)
     anomalous = ~normal_mask(data.labels, normal)
     started = time.perf_counter()

@@ -25,7 +25,7 @@ from egbad.data.column_types import (
 )
 from egbad.data.object_columns import from_ids, from_objects, from_series
 from egbad.data.pixel_scale import WHITES
-from egbad.data.ragged import is_ragged, ragged_array
+from egbad.data.ragged import is_lazy, is_ragged, ragged_array
 from egbad.data.stream import Data
 from egbad.data.times import change_zone, time_zone
 from egbad.errors import InvalidInputError, InvalidTypeError, shorten
@@ -172,6 +172,8 @@ def _channels_first(x: Array) -> Array:
     The array is contiguous because the order of values in memory decides how their sums are rounded. Model files take no
     other byte order, and no floating-point numbers of more than 64 bits.
     """
+    if is_lazy(x):
+        return x
     if is_ragged(x):
         return ragged_array([_channels_first(image[None])[0] for image in x])
     if x.ndim == 4 and x.shape[3] in _CHANNELS and x.shape[1] not in _CHANNELS:

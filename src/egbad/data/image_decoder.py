@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
+from math import ceil, sqrt
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
@@ -92,6 +93,9 @@ class ImageDecoder:
         Mean number of pixels that are decoded per file, including the cost of opening it.
     pixel_type : str
         Type of the decoded pixels. 8-bit images are scaled to the range of 16 bits for "uint16".
+    enough_side : int, optional
+        JPEG files that keep their size are decoded with fewer pixels, by a half, a quarter or an eighth of each side, as long
+        as height times width is at least the square of this.
     """
 
     size: tuple[int, int] | None
@@ -99,6 +103,7 @@ class ImageDecoder:
     in_colour: bool
     cost: int
     pixel_type: str = "uint8"
+    enough_side: int | None = None
 
     def decode(self, image: Image.Image) -> Array:
         """Decode an image and turn it upright, as its EXIF orientation says.
@@ -119,6 +124,8 @@ class ImageDecoder:
         """
         if self.size is not None:
             _decode_at_reduced_size(image, self.size)
+        elif self.enough_side is not None:
+            _decode_enough_pixels(image, self.enough_side)
         image.load()
         if (transposition := _TRANSPOSITIONS.get(_orientation(image))) is not None:
             image = image.transpose(transposition)
@@ -209,7 +216,7 @@ def map_images(
         The result of the function, or the error if the file cannot be read.
     """
     results = map_processes(
-        partial(_open_and_apply, function),
+        partial(open_and_apply, function),
         paths,
         max(1, batch_sizes.task_pixels // cost),
         processes=cost * len(paths) > batch_sizes.process_pixels,
@@ -217,8 +224,20 @@ def map_images(
     return zip(paths, results, strict=True)
 
 
-def _open_and_apply(function: Callable[[Image.Image], Result], path: Path) -> Result | UnreadableFileError:
-    """Return the result of a function of an opened image, or the error if the file cannot be read."""
+def open_and_apply(function: Callable[[Image.Image], Result], path: Path) -> Result | UnreadableFileError:
+    """Open an image file and apply a function to it.
+
+    Parameters
+    ----------
+    function : callable
+        Takes an opened image.
+    path : Path
+
+    Returns
+    -------
+    object
+        The result of the function, or the error if the file cannot be read.
+    """
     try:
         # Pillow maps files into memory that it opens itself, and gets the size of turned TIFF files wrong then.
         with path.open("rb") as file, Image.open(file, formats=_FORMATS) as image:
@@ -288,6 +307,13 @@ def _decode_at_reduced_size(image: Image.Image, size: tuple[int, int]) -> None:
     height, width = size[::-1] if _orientation(image) in _SWAPPING_ORIENTATIONS else size
     if image.height > height and image.width > width:
         image.draft(None, (_DRAFT_SCALE * width, _DRAFT_SCALE * height))
+
+
+def _decode_enough_pixels(image: Image.Image, side: int) -> None:
+    """Make a JPEG file decode fewer pixels, but at least `side` squared. Other files are left as they are."""
+    factor = side / sqrt(image.height * image.width)
+    if factor < 1:
+        image.draft(None, (ceil(factor * image.width), ceil(factor * image.height)))
 
 
 def _resize(pixels: Array, size: tuple[int, int]) -> Array:

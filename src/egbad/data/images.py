@@ -4,18 +4,20 @@ Images are greyscale unless at least one of them is in colour.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from glob import has_magic
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from egbad.arrays import Array
 from egbad.data.column_roles import NO_ROLES, ColumnRoles
 from egbad.data.file_search import find_files, is_hidden
 from egbad.data.image_decoder import OPENING_COST, ImageDecoder, ImageHeader, common_size, map_images, read_header
+from egbad.data.lazy_images import FactsReader, ImageFacts, LazyImage
 from egbad.data.options import BatchSizes, ReadOptions
 from egbad.data.ragged import ragged_array
 from egbad.data.stream import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data, Partition, Stream
@@ -163,7 +165,7 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
     if not headers:
         raise _no_readable_image(files)
     decoder = _make_decoder(paths, headers, options)
-    batch_images = _batch_images(decoder, headers, batch_sizes)
+    batch_images = batch_sizes.images if options.lazy else _batch_images(decoder, headers, batch_sizes)
     step = batch_sizes.per_partition * batch_sizes.images
     partitions = []
     for start in range(0, len(paths), step):
@@ -171,7 +173,7 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
         read = _ImagePartitionReader(files.folder, part, decoder, options, batch_images, first_row=start)
         partitions.append(Partition(len(part), read))
     stream = Stream(_read_all(files, partitions), len(paths), partitions, unreadable)
-    if options.image_size is None and options.patch_size is None:
+    if options.image_size is None and not options.keeps_sizes:
         full_size = common_size([(header.height, header.width) for header in headers], limit=False)
         stream.shrunk = (full_size, decoder.size) if decoder.size not in (None, full_size) else None
     return stream
@@ -180,14 +182,16 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
 def _make_decoder(paths: Sequence[Path], headers: Sequence[ImageHeader], options: ReadOptions) -> ImageDecoder:
     """Decide the size of the images, the type of their pixels and if they are in colour."""
     sizes = [(header.height, header.width) for header in headers]
-    keep_sizes = options.patch_size is not None and options.image_size is None and len(set(sizes)) > 1
-    size = options.image_size or common_size(sizes, limit=options.patch_size is None)
+    # Images of one size need not be an array of objects, unless they are not decoded as a whole.
+    as_objects = options.lazy or options.enough_side is not None or len(set(sizes)) > 1
+    size = options.image_size or common_size(sizes, limit=not options.keeps_sizes)
     return ImageDecoder(
-        size=None if keep_sizes else size,
+        size=None if options.keeps_sizes and options.image_size is None and as_objects else size,
         min_side=min(options.patch_size or MIN_IMAGE_SIDE, MAX_IMAGE_SIDE),
         in_colour=any(header.in_colour for header in headers) if options.colour is None else options.colour,
         cost=OPENING_COST + sum(height * width for height, width in sizes) // len(sizes),
         pixel_type=_common_pixel_type(paths, headers),
+        enough_side=options.enough_side,
     )
 
 
@@ -252,13 +256,16 @@ class _ImagePartitionReader:
     def __call__(self) -> Iterator[Data]:
         """Yield the batches."""
         first_row, roles = self.first_row, _roles(self.options)
-        decoded = map_images(self.decoder.decode, self.paths, self.decoder.cost, self.options.batch_sizes)
+        function: Callable[[Image.Image], Array | ImageFacts] = self.decoder.decode
+        if self.options.lazy:
+            function = FactsReader(self.decoder)
+        decoded = map_images(function, self.paths, self.decoder.cost, self.options.batch_sizes)
         while chunk := [*islice(decoded, self.batch_images)]:
-            images = list[Array]()
+            images = list[Array | LazyImage]()
             paths, unreadable = list[Path](), list[Path]()
             for path, image in chunk:
                 if not isinstance(image, UnreadableFileError):
-                    images.append(image)
+                    images.append(LazyImage(path, self.decoder, image) if isinstance(image, ImageFacts) else image)
                     paths.append(path)
                 elif self.options.skip_unreadable:
                     unreadable.append(path)
@@ -274,6 +281,7 @@ class _ImagePartitionReader:
             )
             first_row += len(images)
 
-    def _stack(self, images: list[Array]) -> Array:
+    def _stack(self, images: list[Array | LazyImage]) -> Array:
         """Return images as one array."""
-        return ragged_array(images) if self.decoder.size is None or not images else np.stack(images)
+        as_objects = self.options.lazy or self.decoder.size is None or not images
+        return ragged_array(images) if as_objects else np.stack([np.asarray(image) for image in images])

@@ -55,6 +55,8 @@ class ReadOptions:
     image_size : (int, int), optional
     colour : bool, optional
     patch_size : int, optional
+    enough_side : int, optional
+    lazy : bool
     skip_unreadable : bool
     batch_sizes : BatchSizes
     csv : CsvOptions
@@ -71,6 +73,13 @@ class ReadOptions:
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
     columns: ColumnSelection = ALL_COLUMNS
+    enough_side: int | None = None
+    lazy: bool = False
+
+    @property
+    def keeps_sizes(self) -> bool:
+        """True if images keep their sizes unless `image_size` is given."""
+        return self.lazy or self.patch_size is not None or self.enough_side is not None
 
     def __post_init__(self) -> None:
         """Move all roles to `columns`."""

@@ -1,7 +1,11 @@
-"""Images of different sizes in one array: shape (n,) of objects, each of shape (h, w) or (c, h, w)."""
+"""Images of different sizes in one array: shape (n,) of objects, each of shape (h, w) or (c, h, w).
+
+The objects are arrays, or images of files that are decoded when they are asked for (`egbad.data.lazy_images`).
+"""
 
 from collections.abc import Sequence
-from typing import Protocol
+from hashlib import blake2b
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,16 +15,16 @@ from egbad.arrays import Array, Floats
 class Digest(Protocol):
     """Anything with the `update` method of a `hashlib` object."""
 
-    def update(self, data: memoryview, /) -> None:
+    def update(self, data: memoryview | bytes, /) -> None:
         """Add bytes to the digest."""
 
 
-def ragged_array(images: Sequence[Array]) -> Array:
+def ragged_array(images: Sequence[Any]) -> Array:
     """Put images of different sizes into one array.
 
     Parameters
     ----------
-    images : sequence of ndarray
+    images : sequence of ndarray or LazyImage
         Each of shape (h, w) or (c, h, w).
 
     Returns
@@ -46,6 +50,58 @@ def is_ragged(x: Array) -> bool:
     bool
     """
     return bool(x.ndim == 1 and x.dtype == object)
+
+
+def is_lazy(x: Array) -> bool:
+    """Return True if x holds images of files that are decoded when they are asked for.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    bool
+    """
+    return is_ragged(x) and len(x) > 0 and not isinstance(x[0], np.ndarray)
+
+
+def loaded(x: Array) -> Array:
+    """Decode images that are not decoded yet.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        Images of one size as one array, others as an array of objects. x itself if it is not lazy.
+    """
+    if not is_lazy(x):
+        return x
+    images = [np.asarray(image) for image in x]
+    return np.stack(images) if len({image.shape for image in images}) == 1 else ragged_array(images)
+
+
+def image_digest(image: Any) -> int:
+    """Compute a digest of an image from its values.
+
+    Parameters
+    ----------
+    image : ndarray of shape (..., h, w), or LazyImage
+        The type of the numbers and the layout in memory do not matter.
+
+    Returns
+    -------
+    int
+        Of 64 bits.
+    """
+    if not isinstance(image, np.ndarray):
+        return int(image.digest)
+    found = blake2b(repr(image.shape).encode(), digest_size=8)
+    found.update(np.ascontiguousarray(np.add(image, 0.0, dtype=np.float64)).data)
+    return int.from_bytes(found.digest(), "little")
 
 
 def sample_shape(x: Array) -> tuple[int, ...]:
@@ -113,4 +169,4 @@ def update_digest(digest: Digest, x: Array) -> None:
     x : ndarray of shape (n, ...)
     """
     for part in x if is_ragged(x) else (x,):
-        digest.update(np.ascontiguousarray(part).data)
+        digest.update(part.tobytes() if is_ragged(x) else np.ascontiguousarray(part).data)

@@ -35,6 +35,8 @@ def read(
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
     csv: CsvOptions = DEFAULT_CSV_OPTIONS,
     columns: ColumnSelection = ALL_COLUMNS,
+    enough_side: int | None = None,
+    lazy: bool = False,
 ) -> Data:
     r"""Read tables, arrays or images.
 
@@ -67,6 +69,12 @@ def read(
         Dialect of CSV files. By default it is detected from each file; `notes` of the result says so if it is unusual.
     columns : ColumnSelection
         Columns of a table to score, and to carry to the output. By default all columns are scored, except the label.
+    enough_side : int, optional
+        For a detector that resizes images itself. Images keep their sizes, but large JPEG files are decoded with fewer pixels, at
+        least the square of this number.
+    lazy : bool
+        True to keep no pixels of images in memory: each image is decoded once to check it, and again each time it is needed.
+        Images keep their sizes. For detectors that learn more images than memory holds; others decode them all in `fit`.
 
     Returns
     -------
@@ -93,6 +101,7 @@ def read(
     options = ReadOptions(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
+    options = replace(options, enough_side=enough_side, lazy=lazy)
     unreadable, files = _unreadable(path, options), _find_files(path)
     _check_has_columns(files, options)
     if isinstance(files, ImageFiles):
@@ -121,6 +130,8 @@ def open_stream(
     batch_sizes: BatchSizes = DEFAULT_BATCH_SIZES,
     csv: CsvOptions = DEFAULT_CSV_OPTIONS,
     columns: ColumnSelection = ALL_COLUMNS,
+    enough_side: int | None = None,
+    lazy: bool = False,
 ) -> Stream:
     """Open tables, arrays or images as a stream of batches.
 
@@ -129,6 +140,8 @@ def open_stream(
     Parameters
     ----------
     path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
+        See `read`.
+    enough_side, lazy
         See `read`.
 
     Returns
@@ -143,6 +156,7 @@ def open_stream(
     options = ReadOptions(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
+    options = replace(options, enough_side=enough_side, lazy=lazy)
     unreadable, files = _unreadable(path, options), _find_files(path)
     _check_has_columns(files, options)
     if isinstance(files, ImageFiles | tuple):

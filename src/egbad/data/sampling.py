@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import MAX_KNOWN_LEVELS, CategoryLabels
 from egbad.data.coverage import RowCoverage
+from egbad.data.ragged import is_lazy
 from egbad.data.stream import Data, Stream
 from egbad.data.validation import check_data
 from egbad.errors import InvalidInputError
@@ -28,6 +29,8 @@ class SampleLimits:
         Memory of images as they were read; training needs thirty times as much.
     min_rows, min_images : int
         Minimal size of the sample, whatever its memory is.
+    lazy_images : int
+        Number of images that are decoded when they are needed. They take no memory, but time to learn.
     coverage_fraction : float
         Maximal number of coverage rows, as a fraction of the sample size.
     max_levels : int
@@ -38,6 +41,7 @@ class SampleLimits:
     image_bytes: int = 2**27
     min_rows: int = 10_000
     min_images: int = 100
+    lazy_images: int = 10_000
     coverage_fraction: float = 0.25
     max_levels: int = MAX_KNOWN_LEVELS
 
@@ -53,6 +57,8 @@ class SampleLimits:
         -------
         int
         """
+        if is_lazy(data.x):
+            return self.lazy_images
         if data.x.ndim != 2:
             mean_bytes = sum(int(image.nbytes) for image in data.x) // len(data.x)
             return max(self.min_images, self.image_bytes // mean_bytes)
@@ -80,7 +86,7 @@ def sample(
     ----------
     stream : Stream
     max_rows : int, optional
-        Size of the sample. By default what 128 MiB can hold.
+        Size of the sample. By default what 128 MiB can hold, or 10,000 images that are decoded when they are needed.
     seed : int
         Seed of the random numbers.
     row_filter : callable, optional

@@ -171,10 +171,17 @@ def _check_shape(data: Data, max_side: int) -> None:
         raise InvalidInputError(f"Found array with 0 feature(s) (shape={x.shape}) while a minimum of 1 is required.")
     if len(x) == 0:
         raise InvalidInputError(f"Found array with 0 sample(s) (shape={x.shape}) while a minimum of 1 is required.")
-    if x.ndim > 2 and not MIN_IMAGE_SIDE <= min(x.shape[-2:]) <= max(x.shape[-2:]) <= max_side:
-        patches_help = max_side == MAX_IMAGE_SIDE < max(x.shape[-2:])
+    if x.ndim > 2:
+        _check_sides(x.shape, max_side)
+
+
+def _check_sides(shape: tuple[int, ...], max_side: int) -> None:
+    """Check height and width of images of shape (..., h, w)."""
+    height, width = shape[-2:]
+    if not MIN_IMAGE_SIDE <= min(height, width) <= max(height, width) <= max_side:
+        patches_help = max_side == MAX_IMAGE_SIDE < max(height, width)
         raise InvalidInputError(
-            f"Images must be {MIN_IMAGE_SIDE} to {max_side} pixels high and wide, got {x.shape[-2]} x {x.shape[-1]}. "
+            f"Images must be {MIN_IMAGE_SIDE} to {max_side} pixels high and wide, got {height} x {width}. "
             f"Resize them{', or use patches (Tiled, or --tile)' if patches_help else ''}."
         )
 
@@ -205,4 +212,7 @@ def _check_ragged(data: Data, max_side: int) -> None:
                 f"Images must have the same channels, got shape {data.x[0].shape} and {image.shape} in image {i}. "
                 "Convert them to greyscale or to colour."
             )
-        check_data(replace(data, x=image[None], first_row=data.first_row + i), max_side)
+        if isinstance(image, np.ndarray):
+            check_data(replace(data, x=image[None], first_row=data.first_row + i), max_side)
+        else:  # a lazy image, whose values were checked when its file was first read
+            _check_sides(image.shape, max_side)

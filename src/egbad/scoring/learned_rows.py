@@ -6,14 +6,13 @@ bytes a row. Rows of different content have the same digest with probability 2^-
 
 import warnings
 from dataclasses import dataclass
-from hashlib import blake2b
 from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Array, ArraySpec, State, check_arrays
-from egbad.data.ragged import is_ragged
+from egbad.data.ragged import image_digest, is_ragged
 from egbad.errors import InvalidEntryError, LearnedRowsWarning
 
 Digests = NDArray[np.uint64]
@@ -47,7 +46,7 @@ def row_digests(x: Array) -> Digests:
     (True, False)
     """
     if x.ndim != 2 or is_ragged(x):
-        return np.fromiter((_image_digest(image) for image in x), np.uint64, len(x))
+        return np.fromiter((image_digest(image) for image in x), np.uint64, len(x))
     weights: Digests = np.random.PCG64(0).random_raw(max(1, x.shape[1])) | np.uint64(1)
     step = max(1, _BLOCK_NUMBERS // max(1, x.shape[1]))
     parts: list[Digests] = [
@@ -67,13 +66,6 @@ def _table_digests(x: Array, weights: Digests) -> Digests:
     found *= _MULTIPLIER
     found ^= found >> _HALF
     return found
-
-
-def _image_digest(image: Array) -> int:
-    """Return the digest of one image (..., h, w)."""
-    found = blake2b(repr(image.shape).encode(), digest_size=8)
-    found.update(np.ascontiguousarray(np.add(image, 0.0, dtype=np.float64)).data)
-    return int.from_bytes(found.digest(), "little")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from egbad.arrays import Floats
 from egbad.data import Data, take_rows
 from egbad.data.arrow_columns import carried_cells
 from egbad.data.column_types import CATEGORY, NUMBER, describe_value
+from egbad.data.ragged import is_lazy
 from egbad.data.stream import join_carried
 from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation
@@ -22,6 +23,7 @@ Advance = Callable[[int], None]
 
 SCORE_COLUMNS = ("score", "p_value", "anomaly", "discovery")
 _BATCH_ROWS = 4096  # rows scored between two updates of the progress bar
+_LAZY_BATCH_IMAGES = 32  # images that are decoded together: bounds memory
 
 
 @dataclass(frozen=True)
@@ -182,9 +184,9 @@ def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) ->
     -------
     dict of str to ndarray of shape (n_samples,)
     """
-    batches = []
-    for start in range(0, len(data.x), _BATCH_ROWS):
-        x = data.x[start : start + _BATCH_ROWS]
+    batches, size = [], _LAZY_BATCH_IMAGES if is_lazy(data.x) else _BATCH_ROWS
+    for start in range(0, len(data.x), size):
+        x = data.x[start : start + size]
         batch = replace(data, x=x, files=None, labels=None, carried=None, first_row=data.first_row + start)
         batches.append(scorer.score_terms(batch))
         advance(len(x))

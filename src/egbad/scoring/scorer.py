@@ -19,7 +19,7 @@ from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type
 from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import describe_shape, is_ragged, sample_shape
+from egbad.data.ragged import describe_shape, is_ragged, loaded, sample_shape
 from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
 
@@ -218,6 +218,14 @@ class Scorer(ABC):
         return False
 
     @property
+    def enough_side(self) -> int | None:
+        """Side of a square with as many pixels as the scorer needs of an image of any size. None if it needs all of them.
+
+        Larger JPEG files are then decoded with fewer pixels, see `egbad.data.read`.
+        """
+        return None
+
+    @property
     def min_image_side(self) -> int | None:
         """Smallest side of the images of any size that are scored. None if all images must have the fitted shape."""
         return None
@@ -249,6 +257,7 @@ class Scorer(ABC):
         """
         X = _match_features(collect(X), self, name)
         data = as_data(X, self._column_types_for(X))
+        data = replace(data, x=loaded(data.x))
         check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)

@@ -1,5 +1,6 @@
 """Input of a detector: validation, column names and types, shapes, encoder."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ from egbad.arrays import Array
 from egbad.data import ColumnTypes, Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import sample_shape
+from egbad.data.ragged import loaded, sample_shape
 from egbad.data.validation import check_column_names, check_pixel_range, check_range
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
@@ -36,6 +37,11 @@ class InputMixin(Scorer):
     def raw_shape(self) -> tuple[int, ...]:
         """Shape of one row (d,) or image (c, h, w) before encoding."""
         return (1, *self.shape_) if len(self.shape_) == 2 else self.shape_
+
+    @property
+    def streams_images(self) -> bool:
+        """True if `fit` does not need all images in memory: it takes lazy ones, see `egbad.data.lazy_images`."""
+        return False
 
     @property
     def encoded_shape(self) -> tuple[int, ...]:
@@ -78,6 +84,8 @@ class InputMixin(Scorer):
             check_is_fitted(self)
             return self._validate_input(X, type(self).__name__)
         data = as_data(X, column_types)
+        if not self.streams_images:
+            data = replace(data, x=loaded(data.x))
         check_column_names(column_types, data)
         check_data(data, self.max_side, any_size=self.any_size)
         check_range(data)
