@@ -103,3 +103,30 @@ def image_folder(tmp_path_factory):
             pixels[:, ::2] += 100 * (kind == "odd")
             Image.fromarray(pixels.astype(np.uint8)).save(folder / kind / f"{i:02}.png")
     return folder
+
+
+@pytest.fixture(scope="session")
+def defect_folder(tmp_path_factory):
+    """Noise laid out as MVTec AD: bright squares are the defect "spot", bright images without masks the defect "glare"."""
+    folder = tmp_path_factory.mktemp("defects")
+    rng = np.random.default_rng(0)
+    for kind, n in (("train/good", 30), ("test/good", 8), ("test/spot", 6), ("test/glare", 4)):
+        (folder / kind).mkdir(parents=True)
+        for i in range(n):
+            pixels, mask = rng.integers(100, 120, (16, 16)), np.zeros((16, 16), np.uint8)
+            mask[4:9, 5:10] = 255 * (kind == "test/spot")
+            pixels += (80 * (mask > 0)) + 80 * (kind == "test/glare")
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / kind / f"{i:02}.png")
+            if mask.any():
+                (folder / "ground_truth/spot").mkdir(parents=True, exist_ok=True)
+                Image.fromarray(mask).save(folder / "ground_truth/spot" / f"{i:02}_mask.png")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def defect_model(defect_folder, tmp_path_factory):
+    """A model of the normal images of `defect_folder`."""
+    path = tmp_path_factory.mktemp("defect-model") / "m.egbad"
+    options = ("--detector", "knn", "--alpha", "0.3", "--quiet")
+    assert main(["fit", str(defect_folder), "--out", str(path), *options]) == 0
+    return path

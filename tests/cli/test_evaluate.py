@@ -1,10 +1,12 @@
 """`egbad evaluate` from the command line."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from egbad import load
 from egbad.cli import main
@@ -96,3 +98,43 @@ def test_criteria_that_do_not_fit_are_refused(folder, refuse, tmp_path):
 def test_a_report_in_a_missing_folder_is_refused_first(folder, refuse, tmp_path):
     message = refuse("evaluate", "none.egbad", folder / "mixed.csv", "--report", tmp_path / "none" / "page.html")
     assert "There is no folder" in message
+
+
+def test_a_folder_laid_out_as_mvtec_ad_is_learned_and_evaluated_with_its_masks(
+    defect_folder, defect_model, tmp_path, run
+):
+    assert load(defect_model).n_train_ == 27, "only train/good is learned"
+    page = tmp_path / "page.html"
+    code, out, err = run("evaluate", defect_model, defect_folder, "--report", page, "--json")
+    assert code == 0 and f"Reading '{defect_folder / 'test'}'" in err
+    assert "4 of 10 images with a defect have no mask and are left out of pixel metrics." in err
+    found = json.loads(out)
+    every, glare, spot = found["defects"]
+    assert (found["rows"], found["anomalies"], found["normal_label"]) == (18, 10, "good")
+    assert [every["defect"], glare["defect"], spot["defect"]] == [None, "glare", "spot"]
+    assert found["auroc"] == every["auroc"] == glare["auroc"] == spot["auroc"] == 1
+    assert spot["pixel_auroc"] == every["pixel_auroc"] > 0.95 and spot["pro"] > 0.9 and spot["peaks_in_masks"] == 1
+    assert glare["pixel_auroc"] is None and glare["images"] == 4
+    assert "Peaks in masks" in page.read_text(encoding="utf-8")
+    out = run("evaluate", defect_model, defect_folder).out
+    assert "Defects" in out and "glare" in out
+
+
+def test_only_the_test_images_of_such_a_folder_are_scored(defect_folder, defect_model, run):
+    code, out, _ = run("score", defect_model, defect_folder, "--json")
+    assert code == 0 and json.loads(out)["rows"] == 18
+
+
+def test_a_mask_of_another_size_is_refused(defect_folder, defect_model, tmp_path, run):
+    shutil.copytree(defect_folder, tmp_path / "copy")
+    Image.fromarray(np.ones((8, 8), np.uint8)).save(tmp_path / "copy/ground_truth/spot/00_mask.png")
+    code, out, err = run("evaluate", defect_model, tmp_path / "copy")
+    assert (code, out) == (2, "")
+    assert "A mask must have the size of its image, 16 x 16 pixels, got 8 x 8" in err.splitlines()[-1]
+
+
+def test_pixel_metrics_are_left_out_without_pixel_scores(defect_folder, defect_model, tmp_path, run):
+    assert run("export", defect_model, "--out", tmp_path / "m.onnx").code == 0
+    code, out, err = run("evaluate", tmp_path / "m.onnx", defect_folder, "--json")
+    assert code == 0 and "Pixel metrics are left out" in err
+    assert all(found["pixel_auroc"] is None for found in json.loads(out)["defects"])

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from egbad.data import open_stream, read, sample
-from egbad.data.lazy_images import iterate_images
+from egbad.data.lazy_images import decode_all, decode_at, decode_at_common_size, iterate_images
 from egbad.data.options import BatchSizes
-from egbad.data.ragged import image_digest, is_lazy, is_ragged, loaded, sample_shape
+from egbad.data.ragged import image_digest, is_lazy, is_ragged, sample_shape
 from egbad.data.sampling import SampleLimits
 from egbad.errors import UnreadableFileError
 from egbad.scoring.learned_rows import row_digests
@@ -45,12 +45,12 @@ def test_lazy_images_are_selected_and_pickled_like_arrays(folder):
     x = read(folder, lazy=True).x
     some = pickle.loads(pickle.dumps(x[np.array([2, 0])]))
     assert [image.shape for image in some] == [(3, 9, 9), (3, 12, 16)]
-    assert is_ragged(loaded(some)) and not is_lazy(loaded(some))
-    assert loaded(x[:1]).shape == (1, 3, 12, 16), "images of one size become one array"
-    for image, expected in zip(iterate_images(x), loaded(x), strict=True):
+    assert is_ragged(decode_all(some)) and not is_lazy(decode_all(some))
+    assert decode_all(x[:1]).shape == (1, 3, 12, 16), "images of one size become one array"
+    for image, expected in zip(iterate_images(x), decode_all(x), strict=True):
         assert np.array_equal(image, expected)
     stack = np.zeros((2, 8, 8))
-    assert len([*iterate_images(stack)]) == 2 and loaded(stack) is stack
+    assert len([*iterate_images(stack)]) == 2 and decode_all(stack) is stack
 
 
 def test_a_stream_of_lazy_images_has_the_same_images(folder):
@@ -90,3 +90,12 @@ def test_large_jpeg_files_are_decoded_with_enough_pixels(tmp_path):
     assert read(tmp_path, enough_side=600).x.shape == (2,), "alone or in a folder, an image has the same pixels"
     coarse, fine = (read([tmp_path / "a.jpg"], enough_side=side).x[0] for side in (100, 400))
     assert abs(coarse.mean() - fine.mean()) < 1
+
+
+def test_lazy_images_are_decoded_at_a_size_like_eager_ones(folder):
+    x = read(folder, lazy=True).x
+    assert np.array_equal(decode_at(x, (10, 11)), read(folder, image_size=(10, 11)).x)
+    assert np.array_equal(decode_at(x, (10, 11), in_colour=False), read(folder, image_size=(10, 11), colour=False).x)
+    assert np.array_equal(decode_at_common_size(x), read(folder).x)
+    stack = np.zeros((2, 8, 8))
+    assert decode_at(stack, (9, 9)) is stack and decode_at_common_size(stack) is stack

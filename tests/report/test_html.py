@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 
-from egbad.report import evaluation_to_html
+from egbad.report import DefectMetrics, evaluation_to_html
 from egbad.report.html import environment, render_page
 from egbad.scoring import metrics
 
@@ -59,3 +59,10 @@ def test_templates_escape_values_and_refuse_undefined_names():
 @pytest.mark.parametrize("width", [400, 1200])
 def test_a_browser_shows_the_page(evaluation, count_grey_levels, width):
     assert count_grey_levels(evaluation_to_html(evaluation()[0]), width) > 20
+
+
+def test_defects_are_a_table_and_their_names_are_escaped(evaluation, parse):
+    defects = [DefectMetrics(None, 5, 0.9, 0.8), DefectMetrics("<b>hole", 5, 0.9, 0.8, 0.95, 0.7, 1.0)]
+    html = evaluation_to_html(evaluation(defects=defects)[0])
+    assert "&lt;b&gt;hole" in html and "Peaks in masks" in parse(html).text
+    assert "Peaks in masks" not in parse(evaluation_to_html(evaluation()[0])).text

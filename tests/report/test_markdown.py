@@ -2,7 +2,7 @@
 
 import pytest
 
-from egbad.report import evaluation_to_markdown, findings_to_markdown
+from egbad.report import DefectMetrics, evaluation_to_markdown, findings_to_markdown
 from egbad.report.markdown import Markdown, escape, markdown_table
 from egbad.scoring import metrics
 
@@ -80,3 +80,12 @@ def test_every_place_for_text_from_outside_is_escaped(make_rows_report, evaluati
 def test_every_line_of_a_table_has_the_same_number_of_cells():
     lines = markdown_table(("a", "b"), [("1", "2|3"), ("4\n5", "")])
     assert {line.replace("\\|", "").count("|") for line in lines} == {3}
+
+
+def test_defects_are_a_table(evaluation):
+    report, _ = evaluation(defects=[DefectMetrics(None, 5, 0.9, 0.8), DefectMetrics("hole", 5, 0.9, 0.8, 0.95, 0.7, 1)])
+    text = evaluation_to_markdown(report)
+    assert (
+        r"| all | 5 | 0.900 | 0.800 | \- | \- | \- |" in text
+        and "| hole | 5 | 0.900 | 0.800 | 0.950 | 0.700 | 1.000 |" in text
+    )

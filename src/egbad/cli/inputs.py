@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from egbad import data
 from egbad.arrays import Array
 from egbad.cli.column_options import ColumnOptions
-from egbad.cli.output import note_all
+from egbad.cli.output import note, note_all
 from egbad.data import MIN_IMAGE_SIDE, BatchSizes, ColumnTypes, Data, Stream
 from egbad.data.column_roles import ALL_COLUMNS, ColumnRoles, ColumnSelection
 from egbad.data.column_selection import separate_roles
 from egbad.data.column_types import ROLES, check_column_types
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
+from egbad.data.defect_folders import find_defect_folder
 from egbad.data.readers import list_files
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten, unknown
 from egbad.scoring.scorer import Scorer
@@ -34,7 +35,7 @@ class Source:
     Attributes
     ----------
     given : str
-        Path, pattern of paths or name.
+        Path, pattern of paths or name. Of a folder laid out as MVTec AD, detectors learn train/good, and scorers score test.
     label_column : str, optional
         Column that holds the labels.
     image_size : str, optional
@@ -78,6 +79,14 @@ class Source:
     columns: ColumnSelection = ALL_COLUMNS
     with_labels: bool = False
 
+    @property
+    def path(self) -> str:
+        """Path or pattern of the files to read."""
+        folder = find_defect_folder(Path(self.given))
+        if folder is None or self.scorer is self.learner is None:
+            return self.given
+        return str(folder.train if self.scorer is None else folder.test)
+
     def read(self) -> Data:
         """Read all rows or images.
 
@@ -88,22 +97,29 @@ class Source:
         """
         if not self._is_path():
             return self._public_data()
-        found = data.read(self.given, **self._options())
+        self._note_layout()
+        found = data.read(self.path, **self._options())
         note_all(found.notes)
         return found
 
     def stream(self) -> Stream:
         """Return the rows or images in batches that are read when they are asked for."""
         if self._is_path():
-            stream = data.open_stream(self.given, **self._options())
+            self._note_layout()
+            stream = data.open_stream(self.path, **self._options())
             note_all(stream.notes)
             return stream
         return data.as_stream(self._public_data(), self._batch_sizes().rows)
 
     def file_stamps(self) -> list[tuple[str, int, int]]:
         """Return path, size and modification time of every file, to tell if the input has changed."""
-        files = list_files(self.given) if self._is_path() else []
+        files = list_files(self.path) if self._is_path() else []
         return [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+
+    def _note_layout(self) -> None:
+        """Say which images of a folder laid out as MVTec AD are read."""
+        if self.path != self.given:
+            note(f"'{self.given}' is laid out as MVTec AD. Reading '{self.path}'.")
 
     def _is_path(self) -> bool:
         """Return True for a path or a pattern of paths, False for the name of a data set."""

@@ -2,7 +2,8 @@
 
 import hashlib
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +13,21 @@ from numpy.typing import NDArray
 from egbad.arrays import Floats
 from egbad.cli.inputs import Source, normal_mask
 from egbad.cli.output import note
-from egbad.cli.tables import print_values
+from egbad.cli.tables import print_table, print_values
 from egbad.data import Data, take_rows
+from egbad.data.defect_folders import GOOD, DefectFolder, find_defect_folder
+from egbad.data.images import FOLDER_LABELS
 from egbad.data.ragged import update_digest
 from egbad.detectors.base import Detector
 from egbad.errors import InvalidInputError
+from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
 from egbad.output_files import printable, write_text
 from egbad.progress import progress
-from egbad.report import evaluation_report, evaluation_to_html
+from egbad.report import DefectMetrics, evaluation_report, evaluation_to_html
+from egbad.report.facts import DEFECT_HEADER, defect_rows
 from egbad.scoring import metrics
+from egbad.scoring.localization import Localization, measure_localization
 from egbad.scoring.score_tables import compute_terms
 from egbad.scoring.scorer import Scorer
 from egbad.scoring.thresholds import check_criterion, choose_threshold, split_halves
@@ -43,6 +49,8 @@ class Evaluation:
     threshold : float
         The model's, or the one that was chosen.
     metrics : dict of str to object
+    defects : tuple of DefectMetrics
+        Metrics by kind of defect, of a folder laid out as MVTec AD.
     """
 
     model_path: Path
@@ -53,6 +61,7 @@ class Evaluation:
     anomalous: NDArray[np.bool_]
     threshold: float
     metrics: dict[str, Any]
+    defects: tuple[DefectMetrics, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,13 +128,18 @@ def evaluate(
         Of all rows, or of the half that did not choose the threshold.
     """
     scorer = load(model)
+    folder = find_defect_folder(Path(source.given))
+    if folder is not None and source.label_column is None:
+        source = replace(source, label_column=FOLDER_LABELS)
     data = replace(source, scorer=scorer, with_labels=True, lazy=True).read()
     normal = _normal_label(scorer, normal)
+    normal = GOOD if normal is None and folder is not None else normal
     anomalous = ~normal_mask(data.labels, normal)
     started = time.perf_counter()
     with progress("Scoring", len(data.x), unit="rows") as advance:
         scores = np.asarray(sum(compute_terms(scorer, data, advance).values()))
     seconds, threshold, chosen = time.perf_counter() - started, float(scorer.threshold_), {}
+    defects = () if folder is None else _measure_defects(scorer, data, scores, anomalous, folder)
     if criterion is not None:
         first, second = split_halves(scores, anomalous)
         threshold = choose_threshold(scores[first], anomalous[first], criterion.name, criterion.value)
@@ -139,7 +153,47 @@ def evaluate(
             f"AUROC {values['auroc']:.3f} is below 0.5: anomalies have lower scores than normal rows. Check that the "
             f"normal label is '{values['normal_label']}'; --normal names another."
         )
-    return Evaluation(model, source.given, scorer, data, scores, anomalous, threshold, values)
+    return Evaluation(model, source.given, scorer, data, scores, anomalous, threshold, values, defects)
+
+
+def _measure_defects(
+    scorer: Any, data: Data, scores: Floats, anomalous: NDArray[np.bool_], folder: DefectFolder
+) -> tuple[DefectMetrics, ...]:
+    """Return the metrics of all defects together and of each kind."""
+    kinds, files = [str(label) for label in np.asarray(data.labels)], data.files or ()
+    masks = [folder.mask_reader(file, normal=not bad) for file, bad in zip(files, anomalous, strict=True)]
+    localization = _localize(scorer, data, kinds, anomalous, masks)
+    without = sum(mask is None for mask in masks)
+    if without and localization:
+        note(
+            f"{without:,} of {int(anomalous.sum()):,} images with a defect have no mask and are left out of pixel metrics."
+        )
+    found = []
+    for kind in (None, *sorted({kind for kind, bad in zip(kinds, anomalous, strict=True) if bad})):
+        chosen = ~anomalous | np.array([kind in (None, other) for other in kinds])
+        y, pixels = anomalous[chosen], localization.get(kind)
+        image_metrics = metrics.auroc(scores[chosen], y), metrics.average_precision(scores[chosen], y)
+        by_pixel = () if pixels is None else (pixels.pixel_auroc, pixels.pro, pixels.peaks_in_masks)
+        found.append(DefectMetrics(kind, int(y.sum()), *image_metrics, *by_pixel))
+    return tuple(found)
+
+
+def _localize(
+    scorer: Any,
+    data: Data,
+    kinds: Sequence[str],
+    anomalous: NDArray[np.bool_],
+    masks: Sequence[Callable[[], NDArray[np.bool_]] | None],
+) -> dict[str | None, Localization]:
+    """Compare pixel scores with masks where there are both."""
+    if isinstance(scorer, OnnxScorer):
+        try:
+            scorer.check_explains()
+        except InvalidInputError as error:
+            note(f"Pixel metrics are left out: {error}")
+            return {}
+    with progress("Comparing with masks", unit="images") as advance:
+        return measure_localization(scorer, data.x, kinds, anomalous, masks, advance)
 
 
 def _normal_label(scorer: Scorer, normal: str | None) -> str | None:
@@ -209,6 +263,7 @@ def write_report(evaluation: Evaluation, path: Path, command: str) -> None:
         score_seconds=values["seconds"],
         data={"name": data_name, "rows": values["rows"], "digest": digest.hexdigest()},
         command=command,
+        defects=evaluation.defects,
     )
     write_text(path, evaluation_to_html(report))
 
@@ -216,4 +271,9 @@ def write_report(evaluation: Evaluation, path: Path, command: str) -> None:
 def print_evaluation(evaluation: Evaluation, report: Path | None, *, as_json: bool) -> None:
     """Print the metrics as a table or as JSON, with the path of the report if there is one."""
     values = evaluation.metrics | ({"report": str(report)} if report else {})
-    print_values(f"{evaluation.model_path} on {evaluation.data_name}", values, as_json=as_json)
+    title = f"{evaluation.model_path} on {evaluation.data_name}"
+    if as_json and evaluation.defects:
+        values["defects"] = [asdict(found) for found in evaluation.defects]
+    print_values(title, values, as_json=as_json)
+    if not as_json and evaluation.defects:
+        print_table("Defects", [name.lower() for name in DEFECT_HEADER], defect_rows(evaluation.defects))

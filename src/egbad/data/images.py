@@ -15,6 +15,7 @@ from PIL import Image
 
 from egbad.arrays import Array
 from egbad.data.column_roles import NO_ROLES, ColumnRoles
+from egbad.data.defect_folders import MASKS, find_defect_folder
 from egbad.data.file_search import find_files, is_hidden
 from egbad.data.image_decoder import OPENING_COST, ImageDecoder, ImageHeader, common_size, map_images, read_header
 from egbad.data.lazy_images import FactsReader, ImageFacts, LazyImage
@@ -50,6 +51,7 @@ def find_images(path: Path) -> ImageFiles | None:
     """Find the images at a path.
 
     Files and folders whose names begin with a dot are ignored, and folders such as `__MACOSX`: they hold copies and previews.
+    Masks in a folder laid out as MVTec AD are ignored, too.
 
     Parameters
     ----------
@@ -63,7 +65,8 @@ def find_images(path: Path) -> ImageFiles | None:
     """
     found = find_files(path).files
     if path.is_dir():
-        found = tuple(file for file in found if not is_hidden(file.relative_to(path)))
+        masks = path / MASKS if find_defect_folder(path) else None
+        found = tuple(f for f in found if not is_hidden(f.relative_to(path)) and (not masks or masks not in f.parents))
     elif not path.is_file():
         n_fixed = next((i for i, part in enumerate(path.parts) if has_magic(part)), len(path.parts))
         found = tuple(file for file in found if not is_hidden(Path(*file.parts[n_fixed:])))

@@ -1,7 +1,7 @@
 """Images of files that are decoded each time they are asked for, so that a folder of any size can be learned."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +9,8 @@ import numpy as np
 from PIL import Image
 
 from egbad.arrays import Array
-from egbad.data.image_decoder import ImageDecoder, open_and_apply
-from egbad.data.ragged import image_digest, is_lazy
+from egbad.data.image_decoder import ImageDecoder, common_size, open_and_apply
+from egbad.data.ragged import image_digest, is_lazy, ragged_array
 from egbad.data.worker_pool import map_processes
 from egbad.errors import UnreadableFileError
 from egbad.output_files import printable
@@ -108,14 +108,25 @@ class LazyImage:
         UnreadableFileError
             If the file has been damaged, removed or replaced since it was first read.
         """
-        pixels = open_and_apply(self.decoder.decode, self.path)
-        if isinstance(pixels, UnreadableFileError):
-            raise pixels
+        pixels = self.decode(self.decoder)
         if pixels.shape != self.shape:
             raise UnreadableFileError(
                 f"'{printable(self.path)}' must not change while it is read, got another size. Run the command again."
             )
         return pixels if dtype is None else pixels.astype(dtype, copy=False)
+
+    def decode(self, decoder: ImageDecoder) -> Array:
+        """Decode the image in another way.
+
+        Raises
+        ------
+        UnreadableFileError
+            If the file has been damaged or removed since it was first read.
+        """
+        pixels = open_and_apply(decoder.decode, self.path)
+        if isinstance(pixels, UnreadableFileError):
+            raise pixels
+        return pixels
 
 
 def iterate_images(x: Array) -> Iterator[Array]:
@@ -134,3 +145,59 @@ def iterate_images(x: Array) -> Iterator[Array]:
         yield from map_processes(np.asarray, [*x], 1, processes=False)
     else:
         yield from x
+
+
+def decode_all(x: Array) -> Array:
+    """Decode images that are not decoded yet, at their own sizes.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        Images of one size as one array, others as an array of objects. x itself if it is not lazy.
+    """
+    if not is_lazy(x):
+        return x
+    images = [*iterate_images(x)]
+    return np.stack(images) if len({image.shape for image in images}) == 1 else ragged_array(images)
+
+
+def decode_at(x: Array, size: tuple[int, int], *, in_colour: bool | None = None) -> Array:
+    """Decode images that are not decoded yet, at one size.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+    size : (int, int)
+        Height and width.
+    in_colour : bool, optional
+        By default as `egbad.data.read` was told.
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        The images that `egbad.data.read` returns with this size. x itself if it is not lazy.
+    """
+    if not is_lazy(x):
+        return x
+    first = x[0].decoder
+    decoder = replace(first, size=size, in_colour=first.in_colour if in_colour is None else in_colour)
+    return np.stack([*map_processes(lambda image: image.decode(decoder), [*x], 1, processes=False)])
+
+
+def decode_at_common_size(x: Array) -> Array:
+    """Decode images that are not decoded yet at their median size, at most the largest size that all detectors take.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, ...)
+
+    Returns
+    -------
+    ndarray of shape (n, ...)
+        x itself if it is not lazy.
+    """
+    return decode_at(x, common_size([image.shape[-2:] for image in x], limit=True)) if is_lazy(x) else x

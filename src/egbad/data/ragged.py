@@ -66,24 +66,6 @@ def is_lazy(x: Array) -> bool:
     return is_ragged(x) and len(x) > 0 and not isinstance(x[0], np.ndarray)
 
 
-def loaded(x: Array) -> Array:
-    """Decode images that are not decoded yet.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n, ...)
-
-    Returns
-    -------
-    ndarray of shape (n, ...)
-        Images of one size as one array, others as an array of objects. x itself if it is not lazy.
-    """
-    if not is_lazy(x):
-        return x
-    images = [np.asarray(image) for image in x]
-    return np.stack(images) if len({image.shape for image in images}) == 1 else ragged_array(images)
-
-
 def image_digest(image: Any) -> int:
     """Compute a digest of an image from its values.
 

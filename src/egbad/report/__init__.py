@@ -1,6 +1,12 @@
 """Reports on evaluations and on findings in unlabelled data, as HTML, Markdown and JSON."""
 
-from egbad.report.evaluation import EvaluationMetrics, EvaluationReport, evaluation_report, evaluation_to_json
+from egbad.report.evaluation import (
+    DefectMetrics,
+    EvaluationMetrics,
+    EvaluationReport,
+    evaluation_report,
+    evaluation_to_json,
+)
 from egbad.report.findings import Finding, FindingsReport, RowLocation, findings_report, findings_to_json
 from egbad.report.findings_html import findings_to_html
 from egbad.report.html import evaluation_to_html
@@ -8,6 +14,7 @@ from egbad.report.image_grid import Reconstructions, sample_by_score
 from egbad.report.markdown import evaluation_to_markdown, findings_to_markdown
 
 __all__ = [
+    "DefectMetrics",
     "EvaluationMetrics",
     "EvaluationReport",
     "Finding",

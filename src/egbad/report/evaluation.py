@@ -1,6 +1,6 @@
 """Evaluation of a detector on labelled, held-out rows as a value."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -58,6 +58,31 @@ class EvaluationMetrics:
 
 
 @dataclass(frozen=True)
+class DefectMetrics:
+    """Metrics of one kind of defect beside all normal images, or of all kinds together.
+
+    Parameters
+    ----------
+    defect : str or None
+        None for all kinds.
+    images : int
+        Number of images with such a defect.
+    auroc, average_precision : float
+        Of whole images.
+    pixel_auroc, pro, peaks_in_masks : float or None
+        See `egbad.scoring.localization.Localization`. None without masks.
+    """
+
+    defect: str | None
+    images: int
+    auroc: float
+    average_precision: float
+    pixel_auroc: float | None = None
+    pro: float | None = None
+    peaks_in_masks: float | None = None
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
     """An evaluation of one detector on one set of held-out rows, as `evaluation_report` returns it.
 
@@ -73,6 +98,8 @@ class EvaluationReport:
         The detector as `describe()` returns it, and the name, digest and size of the data.
     command : str
         The command that makes the report.
+    defects : tuple of DefectMetrics
+        Metrics of all defects and of each kind, if the data name kinds.
     reconstructions : Reconstructions, optional
         A few images with their reconstructions.
     """
@@ -87,6 +114,7 @@ class EvaluationReport:
     description: Mapping[str, Any]
     data: Mapping[str, Any]
     command: str
+    defects: tuple[DefectMetrics, ...] = ()
     reconstructions: Reconstructions | None = field(default=None, compare=False)
 
     @property
@@ -109,6 +137,7 @@ def evaluation_report(
     command: str,
     fit_seconds: float | None = None,
     score_seconds: float | None = None,
+    defects: Sequence[DefectMetrics] = (),
     reconstructions: Reconstructions | None = None,
 ) -> EvaluationReport:
     """Measure held-out scores and collect what a report needs.
@@ -134,6 +163,8 @@ def evaluation_report(
         The command that makes the report.
     fit_seconds, score_seconds : float, optional
         Seconds that training took, and scoring all rows.
+    defects : sequence of DefectMetrics
+        For images, metrics of each kind of defect.
     reconstructions : Reconstructions, optional
         For images, a few of them with their reconstructions.
 
@@ -159,6 +190,7 @@ def evaluation_report(
         description=to_jsonable(description),
         data=to_jsonable(data),
         command=command,
+        defects=tuple(defects),
         reconstructions=reconstructions,
     )
 

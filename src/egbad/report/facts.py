@@ -1,9 +1,9 @@
 """Rows of the tables that every form of a report shows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from egbad.report.evaluation import EvaluationReport
+from egbad.report.evaluation import DefectMetrics, EvaluationReport
 
 
 def metric_rows(report: EvaluationReport) -> list[tuple[str, str]]:
@@ -32,6 +32,39 @@ def metric_rows(report: EvaluationReport) -> list[tuple[str, str]]:
     if m.scored_per_second is not None:
         rows.append((f"{kind.capitalize()} scored per second", f"{m.scored_per_second:,.0f}"))
     return rows
+
+
+DEFECT_HEADER = ("Defect", "Images", "AUROC", "Average precision", "Pixel AUROC", "PRO", "Peaks in masks")
+DEFECT_NOTE = (
+    "Each kind of defect is compared with all normal images. Pixel AUROC and PRO (per-region overlap up to 30% false alarms) "
+    "compare the score of each pixel with the masks. The last column is the share of images whose highest pixel lies "
+    "in the mask, or near it."
+)
+
+
+def defect_rows(defects: Sequence[DefectMetrics]) -> list[tuple[str, ...]]:
+    """Format the metrics of each kind of defect.
+
+    Parameters
+    ----------
+    defects : sequence of DefectMetrics
+
+    Returns
+    -------
+    list of tuple of str
+        One row for each kind, with a cell for each name of `DEFECT_HEADER`.
+    """
+    return [
+        (
+            "all" if found.defect is None else found.defect,
+            f"{found.images:,}",
+            *(
+                "-" if value is None else f"{value:.3f}"
+                for value in (found.auroc, found.average_precision, found.pixel_auroc, found.pro, found.peaks_in_masks)
+            ),
+        )
+        for found in defects
+    ]
 
 
 def health_messages(description: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from egbad.report.charts import Figure, LegendEntry, histogram_chart, loss_chart, rate_chart
 from egbad.report.curves import Curve
 from egbad.report.evaluation import EvaluationReport
-from egbad.report.facts import fact_rows, health_messages, metric_rows
+from egbad.report.facts import DEFECT_HEADER, DEFECT_NOTE, defect_rows, fact_rows, health_messages, metric_rows
 from egbad.report.image_grid import render_grid
 
 NORMAL_AND_ANOMALY = (LegendEntry("normal", "normal"), LegendEntry("anomaly", "anomaly"))
@@ -76,6 +76,9 @@ def evaluation_to_html(report: EvaluationReport) -> str:
         language="en",
         report=report,
         metrics=metric_rows(report),
+        defect_header=DEFECT_HEADER,
+        defects=defect_rows(report.defects),
+        defect_note=DEFECT_NOTE,
         grid=None if report.reconstructions is None else render_grid(report.reconstructions),
         figures=[*_score_figures(report), *_loss_figures(report)],
         health=health_messages(report.description),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from egbad.report.evaluation import EvaluationReport
-from egbad.report.facts import fact_rows, health_messages, metric_rows
+from egbad.report.facts import DEFECT_HEADER, DEFECT_NOTE, defect_rows, fact_rows, health_messages, metric_rows
 from egbad.report.findings import FindingsReport
 from egbad.report.findings_text import FindingsText
 from egbad.report.messages import Messages
@@ -37,6 +37,9 @@ def evaluation_to_markdown(report: EvaluationReport) -> str:
     """
     lines = [f"# {escape(report.title)}", "", escape(report.summary), ""]
     lines += [*markdown_table(("metric", "value"), metric_rows(report)), ""]
+    if report.defects:
+        lines += ["## Defects", "", escape(DEFECT_NOTE), ""]
+        lines += [*markdown_table(DEFECT_HEADER, defect_rows(report.defects)), ""]
     lines += ["## Training health", "", *_health(report.description, "Training finished without problems."), ""]
     lines += ["## Model and data", ""]
     lines += [*markdown_table(("setting", "value"), fact_rows(report.data, report.description)), ""]

@@ -18,8 +18,9 @@ from egbad.data.column_selection import select_features
 from egbad.data.column_types import BOOLEAN, NUMBER, CategoryLabels, column_type_error
 from egbad.data.conversion import collect
 from egbad.data.csv_options import CsvDialect
+from egbad.data.lazy_images import decode_all, decode_at
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import describe_shape, is_ragged, loaded, sample_shape
+from egbad.data.ragged import describe_shape, is_ragged, sample_shape
 from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
 
@@ -257,7 +258,7 @@ class Scorer(ABC):
         """
         X = _match_features(collect(X), self, name)
         data = as_data(X, self._column_types_for(X))
-        data = replace(data, x=loaded(data.x))
+        data = replace(data, x=self._decode(data.x))
         check_data(data, self.max_side, any_size=self.any_size)
         if self.kind_ == "rows" and data.x.ndim == 2:
             self._check_columns(data, name)
@@ -265,6 +266,13 @@ class Scorer(ABC):
             data = replace(data, x=_with_channel_axis_of(self.shape_, data.x))
             _check_image_shape(data.x, self, name)
         return data if self.pixel_scale_ is None else replace(data, x=self.pixel_scale_.convert(data.x))
+
+    def _decode(self, x: Array) -> Array:
+        """Decode lazy images at the fitted size, or at their own sizes if any are scored."""
+        if self.kind_ == "rows" or self.min_image_side is not None:
+            return decode_all(x)
+        *channels, height, width = self.shape_
+        return decode_at(x, (height, width), in_colour=bool(channels))
 
     def _column_types_for(self, X: Any) -> ColumnTypes | None:
         """Return the required types unless X has other column names, so that the error is about the names."""

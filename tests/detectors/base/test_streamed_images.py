@@ -13,7 +13,7 @@ from egbad.data.ragged import is_lazy
 from egbad.detectors.base import Detector, Settings
 from egbad.detectors.knn import KNN
 from egbad.detectors.tiled import Tiled
-from egbad.errors import InvalidInputError, LearnedRowsWarning
+from egbad.errors import LearnedRowsWarning
 from egbad.preprocessing.image_encoder import IdentityEncoder
 
 
@@ -75,13 +75,18 @@ def test_a_detector_that_streams_images_learns_lazy_ones(photos, monkeypatch):
         lazy.anomaly_score(images)
 
 
+@pytest.mark.filterwarnings("ignore::egbad.errors.LearnedRowsWarning")
 def test_other_detectors_decode_lazy_images(photos):
     images, eager = read(photos / "good", lazy=True), read(photos / "good", patch_size=8)
     tiled = Tiled(detector="pca", tile_size=16, alpha=0.3, random_state=0)
     scores = [tiled.fit(data).anomaly_score(read([photos / "bright.png"], patch_size=16)) for data in (images, eager)]
     assert scores[0] == scores[1]
-    with pytest.raises(InvalidInputError, match="Images must have the same size, got shapes from"):
-        KNN().fit(images)
+    knn = KNN(alpha=0.3, random_state=0)
+    scores = [
+        knn.fit(data).anomaly_score(read(photos, lazy=lazy, image_size=None if lazy else knn.shape_[1:]))
+        for data, lazy in ((images, True), (read(photos / "good"), False))
+    ]
+    assert np.array_equal(*scores), "they are read at one size, when they are learned and when they are scored"
 
 
 def test_checkpoints_recognize_lazy_images(photos):

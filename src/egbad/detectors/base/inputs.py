@@ -9,8 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 from egbad.arrays import Array
 from egbad.data import ColumnTypes, Data, as_data, check_data
 from egbad.data.column_types import CategoryLabels
+from egbad.data.lazy_images import decode_all, decode_at_common_size
 from egbad.data.pixel_scale import PixelScale
-from egbad.data.ragged import loaded, sample_shape
+from egbad.data.ragged import sample_shape
 from egbad.data.validation import check_column_names, check_pixel_range, check_range
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
@@ -85,7 +86,7 @@ class InputMixin(Scorer):
             return self._validate_input(X, type(self).__name__)
         data = as_data(X, column_types)
         if not self.streams_images:
-            data = replace(data, x=loaded(data.x))
+            data = replace(data, x=decode_all(data.x) if self.any_size else decode_at_common_size(data.x))
         check_column_names(column_types, data)
         check_data(data, self.max_side, any_size=self.any_size)
         check_range(data)
