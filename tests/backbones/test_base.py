@@ -6,17 +6,12 @@ import pytest
 import torch
 
 from egbad.backbones import load_backbone
-from egbad.errors import InvalidEntryError, InvalidInputError
+from egbad.errors import InvalidInputError
 
 
 @pytest.fixture(scope="module")
 def backbone():
     return load_backbone("efficientnet_lite0")
-
-
-def test_weights_are_fixed(backbone):
-    assert not backbone.training and not backbone.train().training
-    assert not any(weight.requires_grad for weight in backbone.parameters())
 
 
 def test_layers_come_in_the_order_asked_for(backbone):
@@ -55,11 +50,3 @@ def test_a_pickled_backbone_gives_the_same_features(backbone):
     x = torch.rand(1, 3, 64, 64)
     copy = pickle.loads(pickle.dumps(backbone))
     assert torch.equal(copy(x)["block_4"], backbone(x)["block_4"])
-
-
-def test_changed_weights_have_another_digest(backbone):
-    copy = pickle.loads(pickle.dumps(backbone))
-    assert copy.sha256 == backbone.sha256
-    copy.stem.bias[0] += 1
-    with pytest.raises(InvalidEntryError, match="must be the digest of the weights of the backbone efficientnet_lite0"):
-        copy.check_digest(backbone.sha256)

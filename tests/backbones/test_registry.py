@@ -60,8 +60,8 @@ def test_stored_weights_need_no_package(backbone, monkeypatch):
 def test_weights_with_another_digest_are_refused(backbone, with_arrays):
     manifest = backbone.manifest() | {"sha256": "0" * 64}
     message = (
-        r"^'backbone.sha256' must be the digest of the weights of the backbone efficientnet_lite0, "
-        rf"{backbone.sha256[:12]}..., got 000000000000....$"
+        rf"^'backbone.sha256' must be the digest of the {'stored' if with_arrays else 'installed'} weights of the backbone "
+        rf"efficientnet_lite0, {backbone.sha256[:12]}..., got 000000000000... of revision '0.1.0'.$"
     )
     with pytest.raises(InvalidEntryError, match=message):
         restore_backbone(manifest, backbone.arrays() if with_arrays else None)
@@ -85,3 +85,20 @@ def test_stored_weights_of_another_shape_are_refused(backbone):
 def test_a_manifest_is_checked(backbone, change, message):
     with pytest.raises(InvalidInputError, match=message):
         restore_backbone(backbone.manifest() | change, None)
+
+
+@pytest.mark.parametrize("with_arrays", [True, False])
+def test_a_truncated_backbone_is_restored(backbone, with_arrays):
+    short = backbone.truncated(["block_4", "block_10"])
+    restored = restore_backbone(short.manifest(), short.arrays() if with_arrays else None)
+    x = torch.rand(1, 3, 64, 64)
+    assert restored.layers == short.layers == backbone.layers[:11]
+    assert restored.global_layer == "block_10" and backbone.global_layer == "block_15"
+    assert torch.equal(restored(x)["block_10"], backbone(x)["block_10"])
+    assert sum(array.nbytes for array in short.arrays().values()) < 3e6
+
+
+def test_a_manifest_with_an_unknown_layer_is_refused(backbone):
+    message = "'backbone.deepest' must be a layer of the backbone efficientnet_lite0, got 'block_99'"
+    with pytest.raises(InvalidEntryError, match=message):
+        restore_backbone(backbone.manifest() | {"deepest": "block_99"}, None)

@@ -2,6 +2,14 @@
 
 from egbad.backbones.base import Backbone
 from egbad.backbones.registry import backbone_names, load_backbone, restore_backbone
-from egbad.backbones.runtime import FeatureRunner
+from egbad.backbones.runtime import FeatureRunner, engine_or_torch, resolve_engine
 
-__all__ = ["Backbone", "FeatureRunner", "backbone_names", "load_backbone", "restore_backbone"]
+__all__ = [
+    "Backbone",
+    "FeatureRunner",
+    "backbone_names",
+    "engine_or_torch",
+    "load_backbone",
+    "resolve_engine",
+    "restore_backbone",
+]

@@ -1,18 +1,17 @@
 """The interface of backbones: networks with fixed weights that map an image to feature maps."""
 
-import hashlib
+import copy
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
-from torch import Tensor, nn
+from torch import Tensor
 
-from egbad.arrays import ArraySpec, State, check_arrays
-from egbad.errors import InvalidEntryError, InvalidInputError, unknown
+from egbad.backbones.frozen_module import FrozenModule
+from egbad.errors import InvalidInputError, unknown
 
 _RGB = 3
 
@@ -45,6 +44,10 @@ class BackboneManifest(BaseModel):
         Version of the weights, "" if it is unknown.
     sha256 : str
         Digest of the weights.
+    deepest : str
+        Layer after which the network was cut, see `Backbone.truncated`.
+    mean, std : tuple of float
+        See `Backbone`.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -52,14 +55,13 @@ class BackboneManifest(BaseModel):
     name: Annotated[str, Field(min_length=1)]
     revision: str
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    deepest: str
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
     std: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
 
 
-class Backbone(nn.Module):
+class Backbone(FrozenModule):
     """Base class of networks with fixed weights that map RGB images to feature maps.
-
-    A backbone is always in evaluation mode, and its weights need no gradient.
 
     Parameters
     ----------
@@ -79,6 +81,7 @@ class Backbone(nn.Module):
         Version of the weights, "" if it is unknown.
     """
 
+    has_onnx_graph: ClassVar[bool] = False  # True if `onnx_graph` is implemented
     mean_rgb: Tensor
     std_rgb: Tensor
 
@@ -142,21 +145,53 @@ class Backbone(nn.Module):
         maps = self.extract((x - self.mean_rgb) / self.std_rgb, layers)
         return {name: maps[name] for name in layers}
 
-    def train(self, mode: bool = True) -> "Backbone":
-        """Stay in evaluation mode: the weights are fixed.
+    def truncated(self, layers: Iterable[str]) -> "Backbone":
+        """Return a copy without the weights after the deepest of some layers, for smaller model files.
 
         Parameters
         ----------
-        mode : bool
-            Ignored.
+        layers : iterable of str
 
         Returns
         -------
         Backbone
-            The backbone itself.
+
+        Raises
+        ------
+        InvalidInputError
+            If a layer does not exist.
         """
-        super().train(False)
-        return self
+        deepest = max(self.check_layers(layers), key=self.layers.index)
+        backbone = copy.deepcopy(self)
+        backbone.cut(deepest)
+        return backbone
+
+    def cut(self, deepest: str) -> None:
+        """Remove all layers after one, in place; subclasses remove their weights as well.
+
+        Parameters
+        ----------
+        deepest : str
+            A valid name.
+        """
+        self.layers = self.layers[: self.layers.index(deepest) + 1]
+        self.channels = {name: self.channels[name] for name in self.layers}
+        self.strides = {name: self.strides[name] for name in self.layers}
+        self.default_layers = tuple(name for name in self.default_layers if name in self.layers) or (deepest,)
+        self.global_layer = self.global_layer if self.global_layer in self.layers else deepest
+
+    def onnx_graph(self, layers: Sequence[str]) -> bytes:
+        """Return a graph that maps one image (1, 3, h, w) of any size to feature maps, as a serialized ONNX model.
+
+        Parameters
+        ----------
+        layers : sequence of str
+
+        Returns
+        -------
+        bytes
+        """
+        raise NotImplementedError
 
     def check_layers(self, layers: Iterable[str]) -> tuple[str, ...]:
         """Return names of layers after a check that they exist.
@@ -209,39 +244,6 @@ class Backbone(nn.Module):
                 f"'{deepest}' of the backbone {self.name}, got {shape[2]} x {shape[3]}. Enlarge them, or use a shallower layer."
             )
 
-    # -- weights -----------------------------------------------------------------------------------------------------
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 digest of names, types, shapes and values of the weights, as hexadecimal digits."""
-        found = hashlib.sha256()
-        for name, array in self.arrays().items():
-            found.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
-            found.update(np.ascontiguousarray(array).data)
-        return found.hexdigest()
-
-    def arrays(self) -> State:
-        """Return the weights.
-
-        Returns
-        -------
-        dict of str to ndarray
-            In alphabetical order of the names.
-        """
-        return {name: value.detach().cpu().numpy() for name, value in sorted(self.state_dict().items())}
-
-    def specs(self) -> dict[str, ArraySpec]:
-        """Return what the arrays of the weights must be.
-
-        Returns
-        -------
-        dict of str to ArraySpec
-        """
-        return {
-            name: ArraySpec(str(value.dtype).removeprefix("torch."), tuple(value.shape))
-            for name, value in self.state_dict().items()
-        }
-
     def manifest(self) -> dict[str, Any]:
         """Return the description that `restore_backbone` takes, as JSON.
 
@@ -250,47 +252,11 @@ class Backbone(nn.Module):
         dict
         """
         manifest = BackboneManifest(
-            name=self.name, revision=self.revision, sha256=self.sha256, mean=self.mean, std=self.std
+            name=self.name,
+            revision=self.revision,
+            sha256=self.sha256,
+            deepest=self.layers[-1],
+            mean=self.mean,
+            std=self.std,
         )
         return manifest.model_dump(mode="json")
-
-    def load_arrays(self, arrays: State) -> None:
-        """Load weights that `arrays` returned.
-
-        Parameters
-        ----------
-        arrays : dict of str to ndarray
-
-        Raises
-        ------
-        InvalidEntryError
-            If an array is missing, is not expected or does not fit.
-        """
-        check_arrays(arrays, self.specs())
-        own = self.state_dict()
-        tensors = {name: torch.tensor(array).view(own[name].shape) for name, array in arrays.items()}
-        self.load_state_dict(tensors, assign=True)
-        self.freeze()
-
-    def freeze(self) -> None:
-        """Enter evaluation mode, and let no weight need a gradient."""
-        self.train(False)
-        self.requires_grad_(False)
-
-    def check_digest(self, expected: str) -> None:
-        """Check the digest of the weights.
-
-        Parameters
-        ----------
-        expected : str
-
-        Raises
-        ------
-        InvalidEntryError
-            If it is another.
-        """
-        if (found := self.sha256) != expected:
-            raise InvalidEntryError(
-                "sha256",
-                f"must be the digest of the weights of the backbone {self.name}, {found[:12]}..., got {expected[:12]}...",
-            )

@@ -13,6 +13,7 @@ standard deviation of ImageNet, which the package of the weights uses in its exa
 import hashlib
 import io
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from importlib.util import find_spec
 from math import ceil
@@ -124,9 +125,9 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the map (B, C', h', w') of x (B, C, h, w)."""
-        middle = x if self.expand is None else F.relu6(self.expand(x))
-        out: Tensor = self.project(F.relu6(self.depthwise(middle)))
-        return x + out if self.has_skip else out
+        middle = x if self.expand is None else F.relu6(self.expand(x), inplace=True)
+        out: Tensor = self.project(F.relu6(self.depthwise(middle), inplace=True))
+        return out.add_(x) if self.has_skip else out
 
 
 class EfficientNetLite(Backbone):
@@ -138,6 +139,8 @@ class EfficientNetLite(Backbone):
     revision : str
         Version of the package of the weights.
     """
+
+    has_onnx_graph = True
 
     def __init__(self, name: str, revision: str = "") -> None:
         variant = VARIANTS[name]
@@ -161,6 +164,30 @@ class EfficientNetLite(Backbone):
             self.blocks = nn.ModuleList([InvertedResidual(*shape) for shape in shapes])
         self.freeze()
 
+    def onnx_graph(self, layers: Sequence[str]) -> bytes:
+        """Return the graph that maps one image to feature maps. Needs onnx.
+
+        Parameters
+        ----------
+        layers : sequence of str
+
+        Returns
+        -------
+        bytes
+        """
+        content: bytes = import_module("egbad.backbones.onnx_graph").efficientnet_lite_graph(self, layers)
+        return content
+
+    def cut(self, deepest: str) -> None:
+        """Remove all blocks after a layer.
+
+        Parameters
+        ----------
+        deepest : str
+        """
+        super().cut(deepest)
+        self.blocks = self.blocks[: len(self.layers)]
+
     def extract(self, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """Return the feature maps of normalised images.
 
@@ -173,7 +200,8 @@ class EfficientNetLite(Backbone):
         -------
         dict of str to Tensor of shape (B, C, h', w')
         """
-        x, maps = F.relu6(self.stem(x)), {}
+        x = F.relu6(self.stem(x.contiguous(memory_format=torch.channels_last)), inplace=True)
+        maps = {}
         deepest = max(self.layers.index(name) for name in layers)
         for i, block in enumerate(self.blocks[: deepest + 1]):
             x = block(x)

@@ -6,7 +6,7 @@ from typing import Any
 from egbad.arrays import State
 from egbad.backbones.base import Backbone, BackboneManifest
 from egbad.backbones.efficientnet_lite import VARIANTS, EfficientNetLite, load_efficientnet_lite
-from egbad.errors import unknown
+from egbad.errors import InvalidEntryError, shorten, unknown
 from egbad.model_file import entries_within, validated_entries
 
 
@@ -79,10 +79,17 @@ def restore_backbone(manifest: Mapping[str, Any], arrays: State | None) -> Backb
         stored = validated_entries(BackboneManifest, manifest)
         if arrays is None:
             backbone = load_backbone(stored.name)
+            _cut(backbone, stored.deepest)
         else:
             backbone = _without_weights(stored)
+            _cut(backbone, stored.deepest)
             backbone.load_arrays(arrays)
-        backbone.check_digest(stored.sha256)
+        if (found := backbone.sha256) != stored.sha256:
+            raise InvalidEntryError(
+                "sha256",
+                f"must be the digest of the {'installed' if arrays is None else 'stored'} weights of the backbone "
+                f"{stored.name}, {found[:12]}..., got {stored.sha256[:12]}... of revision '{shorten(stored.revision)}'",
+            )
     return backbone
 
 
@@ -91,3 +98,10 @@ def _without_weights(stored: BackboneManifest) -> Backbone:
     if stored.name in VARIANTS:
         return EfficientNetLite(stored.name, stored.revision)
     raise unknown("backbone", stored.name, backbone_names())
+
+
+def _cut(backbone: Backbone, deepest: str) -> None:
+    """Remove the layers after the one that a manifest names."""
+    if deepest not in backbone.layers:
+        raise InvalidEntryError("deepest", f"must be a layer of the backbone {backbone.name}, got '{shorten(deepest)}'")
+    backbone.cut(deepest)

@@ -2,11 +2,22 @@
 
 On the CPU each forward pass has one image and one thread, so that an image's features have the same bits in any batch, in any
 order, and with any number of threads. Several images are computed at the same time on several threads.
+
+Two engines compute a backbone. On one core of a Xeon with AVX-512, EfficientNet-Lite0 to its last block takes:
+
+    pixels       224 x 224   320 x 320   640 x 640
+    onnxruntime      7 ms       14 ms       61 ms
+    torch           17 ms       34 ms      165 ms
+
+Their features differ by rounding, by less than `ENGINE_TOLERANCE` times the largest of a layer. A detector therefore stores the
+engine that it was fitted with.
 """
 
 import copy
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeVar
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -14,12 +25,71 @@ from torch import Tensor
 
 from egbad.arrays import Array
 from egbad.backbones.base import Backbone
+from egbad.errors import InvalidInputError, require_extra
 from egbad.nn.precision import matmul_precision
 from egbad.nn.threads import map_threads, one_thread
 
 T = TypeVar("T")
+Engine = Literal["torch", "onnxruntime"]
 
+ENGINE_TOLERANCE = 1e-5
+_ENGINES = ("auto", "torch", "onnxruntime")
+_ONNX_PACKAGES = ("onnx", "onnxruntime")
+_LOG_FATAL = 4  # onnxruntime's level that logs nothing else
 _GPU_BATCH_PIXELS = 2**22  # of images that are computed together: bounds memory
+
+
+def resolve_engine(engine: str, backbone: Backbone, device: str = "cpu") -> Engine:
+    """Return the engine that a parameter `engine` stands for.
+
+    Parameters
+    ----------
+    engine : {"auto", "torch", "onnxruntime"}
+        "auto" is "onnxruntime" on the CPU for backbones that are written as a graph, the EfficientNet-Lites, if the packages
+        onnx and onnxruntime are installed, otherwise "torch".
+    backbone : Backbone
+    device : str
+
+    Returns
+    -------
+    {"torch", "onnxruntime"}
+
+    Raises
+    ------
+    InvalidInputError
+        If there is no such engine, or onnxruntime cannot run the backbone on the device.
+    MissingExtraError
+        If onnx or onnxruntime is needed and not installed.
+    """
+    if engine not in _ENGINES:
+        raise InvalidInputError(f"engine must be one of {', '.join(_ENGINES)}, got {engine!r}.")
+    possible = backbone.has_onnx_graph and device == "cpu"
+    if engine == "onnxruntime":
+        if not possible:
+            raise InvalidInputError(
+                f"engine='onnxruntime' needs an EfficientNet-Lite on the CPU, got {backbone.name} on {device}. Use 'auto'."
+            )
+        require_extra("engine='onnxruntime'", "backbones", *_ONNX_PACKAGES)
+        return "onnxruntime"
+    installed = all(find_spec(package) is not None for package in _ONNX_PACKAGES)
+    return "onnxruntime" if engine == "auto" and possible and installed else "torch"
+
+
+def engine_or_torch(engine: Engine, backbone: Backbone, device: str = "cpu") -> Engine:
+    """Return the engine of a fitted detector, or "torch" where that is not at hand.
+
+    Parameters
+    ----------
+    engine : {"torch", "onnxruntime"}
+        Engine that the detector was fitted with.
+    backbone : Backbone
+    device : str
+
+    Returns
+    -------
+    {"torch", "onnxruntime"}
+    """
+    return "torch" if engine == "torch" else resolve_engine("auto", backbone, device)
 
 
 class FeatureRunner:
@@ -32,16 +102,33 @@ class FeatureRunner:
         By default `backbone.default_layers`.
     device : str
         "cpu" or a GPU.
+    engine : {"auto", "torch", "onnxruntime"}
+        See `resolve_engine`.
 
     Attributes
     ----------
     layers : tuple of str
+    engine : {"torch", "onnxruntime"}
+
+    Examples
+    --------
+    >>> from egbad.backbones import load_backbone
+    >>> runner = FeatureRunner(load_backbone("efficientnet_lite0"))
+    >>> {name: maps.shape for name, maps in runner(np.zeros((2, 3, 64, 96), np.float32)).items()}
+    {'block_4': (2, 40, 8, 12), 'block_10': (2, 112, 4, 6)}
     """
 
-    def __init__(self, backbone: Backbone, layers: Sequence[str] | None = None, device: str = "cpu") -> None:
+    def __init__(
+        self, backbone: Backbone, layers: Sequence[str] | None = None, device: str = "cpu", engine: str = "auto"
+    ) -> None:
         self.layers = backbone.check_layers(backbone.default_layers if layers is None else layers)
         self.backbone = backbone if device == "cpu" else copy.deepcopy(backbone).to(device)
-        self.device = device
+        self.device, self.engine = device, resolve_engine(engine, backbone, device)
+        self._session: Any = _open_session(backbone.onnx_graph(self.layers)) if self.engine == "onnxruntime" else None
+
+    def __reduce__(self) -> tuple[type["FeatureRunner"], tuple[Any, ...]]:
+        """Copy the arguments only: a session cannot be copied."""
+        return type(self), (self.backbone, self.layers, self.device, self.engine)
 
     def features(self, image: Array | Tensor) -> dict[str, Tensor]:
         """Return the feature maps of one image, computed on the calling thread.
@@ -54,7 +141,12 @@ class FeatureRunner:
         Returns
         -------
         dict of str to Tensor of shape (C, h', w')
-            On the CPU.
+            On the CPU, contiguous.
+
+        Raises
+        ------
+        InvalidInputError
+            If the image does not have three channels, or is smaller than the stride of a layer.
         """
         with one_thread():
             return self._features(image)
@@ -65,7 +157,7 @@ class FeatureRunner:
         Parameters
         ----------
         function : callable
-            Takes the feature maps of one image, each (C, h', w'). Called by several threads at the same time.
+            Takes the feature maps of one image, as `features` returns them. Called by several threads at the same time.
         images : iterable of array-like of float32 of shape (3, h, w)
             RGB in [0, 1]. They may differ in size, and are taken when a thread is free.
 
@@ -99,10 +191,27 @@ class FeatureRunner:
         return {name: torch.cat([part[name] for part in parts]).numpy() for name in self.layers}
 
     def _features(self, image: Array | Tensor) -> dict[str, Tensor]:
-        return {name: value[0] for name, value in self._forward(torch.as_tensor(image)[None]).items()}
+        x = torch.as_tensor(image)[None]
+        maps = self._forward(x) if self._session is None else self._run_session(x)
+        return {name: value[0] for name, value in maps.items()}
 
     def _forward(self, x: Tensor) -> dict[str, Tensor]:
-        """Return the feature maps (B, C, h', w') of x (B, 3, h, w)."""
+        """Return the feature maps (B, C, h', w') of x (B, 3, h, w), computed by torch."""
         with torch.no_grad(), matmul_precision("float32", self.device):
-            maps: dict[str, Any] = self.backbone(x.to(self.device), self.layers)
-            return {name: value.cpu() for name, value in maps.items()}
+            maps: dict[str, Tensor] = self.backbone(x.to(self.device), self.layers)
+            return {name: value.cpu().contiguous() for name, value in maps.items()}
+
+    def _run_session(self, x: Tensor) -> dict[str, Tensor]:
+        """Return the feature maps (1, C, h', w') of x (1, 3, h, w), computed by onnxruntime."""
+        self.backbone.check_size(tuple(x.shape), self.layers)
+        outputs = self._session.run(None, {self._session.get_inputs()[0].name: x.numpy()})
+        return dict(zip(self.layers, map(torch.from_numpy, outputs), strict=True))
+
+
+def _open_session(content: bytes) -> Any:
+    """Return a session of onnxruntime that computes on the calling thread."""
+    runtime = import_module("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = _LOG_FATAL
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    return runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
