@@ -41,10 +41,11 @@ def test_kinds_of_anomalies_and_pixels_are_measured_apart(dataset):
     by_pixels = {"training__steps": 30, "distance": "norm", "discriminator_loss": "fm", "residual_weight": 0.9}
     record = measure(Job(made, Variant("egbad", "egbad", by_pixels), 0))
     kinds = record["metrics"]["by_kind"]
-    assert kinds["bright"] == {"auroc": 1.0, "n": 10} and kinds["hidden"]["auroc"] < 0.9
-    assert record["metrics"]["pixel_auroc"] > 0.95
+    assert kinds["bright"]["auroc"] == 1.0 and kinds["bright"]["n"] == 10 and kinds["hidden"]["auroc"] < 0.9
+    assert record["metrics"]["pixel_auroc"] == kinds["bright"]["pixel_auroc"] > 0.95
+    assert record["metrics"]["peaks_in_masks"] == 1.0 and "pro" not in kinds["hidden"], "its masks are empty"
     assert record["pictures"].height == 8 and len(record["pictures"].normals) == 4
-    assert measure(Job(made, VARIANTS["knn"], 0))["metrics"].get("pixel_auroc") is None
+    assert measure(Job(made, VARIANTS["knn"], 0))["metrics"]["pro"] > 0.9, "every detector has pixel scores"
 
 
 def test_detectors_are_measured_with_the_column_types_of_the_users_table(tmp_path):

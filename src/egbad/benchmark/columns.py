@@ -1,6 +1,6 @@
 """Contents of result tables, independent of their form: columns, numbers and sentences."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +60,8 @@ RANKING_COLUMNS = (
     AUROC,
     MetricColumn("auroc_without_repeats", "AUROC without duplicates"),
     MetricColumn("pixel_auroc", "pixel AUROC"),
+    MetricColumn("pro", "PRO"),
+    MetricColumn("peaks_in_masks", "peaks in masks"),
 )
 TRAPEZOID_COLUMN = MetricColumn("trapezoid", "average precision by trapezoids")
 TOP_SHARE_COLUMNS = (
@@ -83,11 +85,14 @@ COST_COLUMNS = (
     MetricColumn("scored_per_second", "scored per second", "{:,.0f}"),
     MetricColumn("peak_memory", "peak memory (MB)", "{:,.0f}", 1e-6),
 )
-OVERALL_COLUMNS = (
+_OVERALL_COLUMNS = (
     MetricColumn("average_precision", "mean average precision"),
     MetricColumn("rank_average_precision", "mean rank", "{:.1f}"),
     MetricColumn("auroc", "mean AUROC"),
     MetricColumn("rank_auroc", "mean rank", "{:.1f}"),
+    MetricColumn("pixel_auroc", "mean pixel AUROC"),
+    MetricColumn("pro", "mean PRO"),
+    MetricColumn("peaks_in_masks", "mean peaks in masks"),
     MetricColumn("fit_seconds", "mean fit (s)", "{:.1f}"),
 )
 
@@ -117,6 +122,21 @@ def table_columns(table: TaskTable) -> list[MetricColumn]:
     flagged = () if "auroc" in known else FLAGGED_COLUMNS
     columns = (*RANKING_COLUMNS, *trapezoid, *TOP_SHARE_COLUMNS, *THRESHOLD_COLUMNS, *flagged, *COST_COLUMNS)
     return [column for column in columns if column.metric in known]
+
+
+def overall_columns(rows: Sequence[DetectorRow]) -> list[MetricColumn]:
+    """Return the columns of the table over all tasks that at least one row has.
+
+    Parameters
+    ----------
+    rows : sequence of DetectorRow
+
+    Returns
+    -------
+    list of MetricColumn
+    """
+    known = {metric for row in rows for metric in row.cells}
+    return [column for column in _OVERALL_COLUMNS if column.metric in known]
 
 
 def format_cell(cell: MetricCell, column: MetricColumn) -> tuple[str, str]:

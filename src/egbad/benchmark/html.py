@@ -8,13 +8,13 @@ from typing import Any
 from egbad.benchmark.columns import (
     AUROC,
     AVERAGE_PRECISION,
-    OVERALL_COLUMNS,
     READING_NOTE,
     MetricColumn,
     PageHeader,
     facts_note,
     kind_rows,
     most_anomalous_rows,
+    overall_columns,
     overall_note,
     published_rows,
     row_cell,
@@ -89,7 +89,7 @@ def to_html(header: PageHeader, summary: BenchmarkSummary) -> str:
     -------
     str
     """
-    n_tasks = len(summary.tables)
+    n_tasks, rows = len(summary.tables), summary.overall
     digests = [(f"digest of {name}", digest) for name, digest in summary.digests.items()]
     return render_page(
         "benchmark.html.jinja",
@@ -99,8 +99,8 @@ def to_html(header: PageHeader, summary: BenchmarkSummary) -> str:
         reading_note=READING_NOTE,
         n_tasks=n_tasks,
         overall_note=overall_note(n_tasks),
-        overall=_table(OVERALL_COLUMNS, summary.overall, summary.best, over_tasks=True) if summary.overall else None,
-        overall_figures=_overall_figures(summary) if summary.overall else [],
+        overall=_table(overall_columns(rows), rows, summary.best, over_tasks=True) if rows else None,
+        overall_figures=_overall_figures(summary) if rows else [],
         sections=[_section(table, header) for table in summary.tables],
         facts=[*summary.versions.items(), *digests],
     )

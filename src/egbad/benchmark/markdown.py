@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 
 from egbad.benchmark.columns import (
-    OVERALL_COLUMNS,
     READING_NOTE,
     MetricColumn,
     PageHeader,
@@ -11,6 +10,7 @@ from egbad.benchmark.columns import (
     join_spread,
     kind_rows,
     most_anomalous_rows,
+    overall_columns,
     overall_note,
     published_rows,
     row_cell,
@@ -38,7 +38,10 @@ def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
     if summary.overall:
         n_tasks = len(summary.tables)
         lines += [f"## All {n_tasks} tasks", "", overall_note(n_tasks), ""]
-        lines += [*_detector_table(OVERALL_COLUMNS, summary.overall, summary.best, over_tasks=True), ""]
+        lines += [
+            *_detector_table(overall_columns(summary.overall), summary.overall, summary.best, over_tasks=True),
+            "",
+        ]
     for table in summary.tables:
         lines += _task_section(table, header)
     lines += ["## Versions and data", "", *(f"- {name} {version}" for name, version in summary.versions.items())]

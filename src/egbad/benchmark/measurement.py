@@ -3,6 +3,7 @@
 import time
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from egbad.output_files import atomic_write
 from egbad.report.curves import chart_data
 from egbad.report.image_grid import ImageGrid, render_grid, sample_by_score
 from egbad.scoring import calibration, metrics
+from egbad.scoring.localization import measure_localization
+from egbad.scoring.score_tables import compute_terms
 
 ALPHAS = (0.01, 0.05)  # false-alarm rates whose thresholds are measured
 N_TOP_ROWS = 10  # most anomalous test rows that a record keeps
@@ -67,11 +70,10 @@ def measure(job: Job, data_dir: Path | None = None, scores_path: Path | None = N
     if split.anomalous is None:
         return record
     record |= _compare_with_labels(split, split.anomalous, scores, flags)
-    if split.x_test.ndim > 2 and hasattr(detector, "reconstruct"):
-        if split.masks is not None:
-            record["metrics"]["pixel_auroc"] = _pixel_auroc(detector, split.x_test, split.masks)
-        if job.seed == 0:
-            record["pictures"] = _reconstructed_images(detector, split.x_test, scores, split.anomalous)
+    if split.x_test.ndim != 2 and split.masks is not None:
+        _add_localization(record["metrics"], detector, split, split.anomalous)
+    if split.x_test.ndim > 2 and hasattr(detector, "reconstruct") and job.seed == 0:
+        record["pictures"] = _reconstructed_images(detector, split.x_test, scores, split.anomalous)
     return record
 
 
@@ -87,7 +89,8 @@ def _fit_and_score(
         detector.fit(Data(split.x_train, column_types=column_types))
         started = time.perf_counter()
         scores, n_scored = map_unique_rows(
-            lambda x: detector.anomaly_score(Data(x, column_types=column_types)), split.x_test
+            lambda x: np.asarray(sum(compute_terms(detector, Data(x, column_types=column_types)).values())),
+            split.x_test,
         )
         seconds = time.perf_counter() - started
         flags = {str(alpha): scores > calibration.threshold(detector.calibration_scores_, alpha) for alpha in ALPHAS}
@@ -116,10 +119,14 @@ def _reconstructed_images(detector: Any, x: Array, scores: Floats, anomalous: ND
     return render_grid(sample_by_score(detector.reconstruct, x, scores, anomalous, N_IMAGES))
 
 
-def _pixel_auroc(detector: Any, x: Array, masks: NDArray[np.bool_]) -> float:
-    """Compute the AUROC of |x - reconstruction| for anomalous pixels, over all images."""
-    reconstruction = detector.reconstruct(x)
-    return metrics.auroc(np.abs(np.asarray(x, dtype=np.float64) - reconstruction).ravel(), masks.ravel())
+def _add_localization(found: RunRecord, detector: Any, split: Split, anomalous: NDArray[np.bool_]) -> None:
+    """Add the metrics of pixel scores to those of the images, for all kinds of anomalies and for each."""
+    kinds = ["anomaly"] * len(anomalous) if split.classes is None else [str(kind) for kind in split.classes.tolist()]
+    given = () if split.masks is None else split.masks
+    masks = [mask if mask is None or callable(mask) else partial(np.asarray, mask) for mask in given]
+    for kind, metric in measure_localization(detector, split.x_test, kinds, anomalous, masks).items():
+        target = found if kind is None else (found["by_kind"] or {}).get(kind, {})
+        target |= {name: getattr(metric, name) for name in ("pixel_auroc", "pro", "peaks_in_masks")}
 
 
 def _compare_with_labels(split: Split, anomalous: NDArray[np.bool_], scores: Floats, flags: FlagsByAlpha) -> RunRecord:

@@ -4,6 +4,7 @@ A protocol reads labels only to choose training rows and to mark anomalies for t
 split. Training and test rows are disjoint, except in protocols of released code whose docstring says otherwise.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +38,9 @@ class Split:
         Positions of the test rows in the data set.
     classes : ndarray of shape (n_test,), optional
         Classes of the test rows, if there are several kinds of anomalies.
-    masks : ndarray of bool of shape (n_test, h, w), optional
-        Anomalous pixels of the test images.
+    masks : ndarray of bool of shape (n_test, h, w) or sequence of callable or None, optional
+        Anomalous pixels of the test images, or functions that return those of one image of shape (h, w). None for an image
+        whose anomalous pixels are not known.
     """
 
     x_train: Array
@@ -48,7 +50,7 @@ class Split:
     top_share: float = 0.2
     row_indices: NDArray[np.intp] | None = None
     classes: Array | None = None
-    masks: NDArray[np.bool_] | None = None
+    masks: NDArray[np.bool_] | Sequence[Callable[[], NDArray[np.bool_]] | None] | None = None
 
 
 def duplicates_of_training_rows(split: Split) -> NDArray[np.bool_]:

@@ -7,11 +7,13 @@ from typing import Any
 
 from egbad import datasets
 from egbad.benchmark import protocols
+from egbad.benchmark.folder_tasks import folder_tasks
 from egbad.benchmark.tasks import FixedSplitTask, Task
 from egbad.datasets.files import data_folders
 from egbad.datasets.magnetic_tile import NORMAL
 from egbad.detectors.registry import all_detectors
 from egbad.errors import InvalidInputError, unknown
+from egbad.output_files import printable
 
 PROTOCOLS = {
     "clean": "Disjoint splits. Scaling, training and thresholds use normal training rows only.",
@@ -241,7 +243,7 @@ def find_suite(name: str, protocol: str) -> Suite:
     Parameters
     ----------
     name : str
-        A key of `SUITES`.
+        A key of `SUITES`, or a folder of images as `egbad.benchmark.folder_tasks` takes it.
     protocol : str
         A key of `PROTOCOLS`.
 
@@ -254,11 +256,14 @@ def find_suite(name: str, protocol: str) -> Suite:
     InvalidInputError
         If the name is unknown, or the benchmark does not have the protocol.
     """
-    if name not in SUITES:
+    suite, path = SUITES.get(name), Path(name)
+    if suite is None and path.is_dir():
+        title = f"Images in {printable(path.resolve().name)}"
+        suite = Suite(title, lambda protocol, data_dir: [*folder_tasks(path, protocol)], images=True)
+    if suite is None:
         raise unknown("benchmark", name, SUITES)
     if protocol not in PROTOCOLS:
         raise unknown("protocol", protocol, PROTOCOLS)
-    suite = SUITES[name]
     available = ("clean", *suite.published)
     if protocol not in available:
         raise InvalidInputError(

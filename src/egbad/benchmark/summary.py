@@ -20,6 +20,8 @@ _METRIC_PATHS: dict[str, tuple[str, ...]] = {
     "auroc": ("metrics", "auroc"),
     "auroc_without_repeats": ("metrics", "auroc_without_repeats"),
     "pixel_auroc": ("metrics", "pixel_auroc"),
+    "pro": ("metrics", "pro"),
+    "peaks_in_masks": ("metrics", "peaks_in_masks"),
     "precision": ("metrics", "top", "precision"),
     "recall": ("metrics", "top", "recall"),
     "f1": ("metrics", "top", "f1"),
@@ -252,7 +254,7 @@ def _overall(tables: Sequence[TaskTable]) -> tuple[tuple[DetectorRow, ...], dict
     labels = dict.fromkeys(row.label for table in tables for row in table.rows)
     means = {
         metric: {label: _means_by_task(tables, label, metric) for label in labels}
-        for metric in ("average_precision", "auroc", "f1", "fit_seconds")
+        for metric in ("average_precision", "auroc", "pixel_auroc", "pro", "peaks_in_masks", "f1", "fit_seconds")
     }
     complete = [label for label in labels if len(means["auroc"][label]) == len(tables)]
     rows = []

@@ -25,7 +25,7 @@ SuiteName = Annotated[
     typer.Argument(
         metavar="NAME",
         help="kdd99, kdd99_rev, arrhythmia, adbench, digits, mnist, mnist_10k, mnist_one_normal, fashion_mnist, "
-        "fashion_mnist_one_normal, cifar10 or magnetic_tile.",
+        "fashion_mnist_one_normal, cifar10 or magnetic_tile; or a folder of images laid out as MVTec AD, or of such folders.",
         show_default=False,
     ),
 ]
@@ -56,14 +56,14 @@ def benchmark(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare detectors on public data, and write the results as HTML, Markdown and JSON.
+    """Compare detectors on public data, or on images with masks, and write the results as HTML, Markdown and JSON.
 
     Every finished run is saved in FOLDER/runs.jsonl. The same command continues an interrupted benchmark.
     """
     from egbad import datasets
     from egbad.cli import run_benchmark
 
-    check_output_folder("--out", out, RESULT_FILES, {known: known for known in datasets.names()}, data_dir)
+    check_output_folder("--out", out, RESULT_FILES, {known: known for known in (*datasets.names(), name)}, data_dir)
     run_benchmark.benchmark(
         name,
         protocol,

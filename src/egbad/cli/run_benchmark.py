@@ -23,7 +23,10 @@ from egbad.output_files import printable, scratch_folder
 from egbad.progress import progress
 
 # Columns of the reports that also appear on the screen.
-_PRINTED = {"average_precision", "rank_average_precision", "auroc", "rank_auroc", "f1", "flagged_1", "fit_seconds"}
+_PRINTED = {
+    *("average_precision", "rank_average_precision", "auroc", "rank_auroc", "f1", "flagged_1", "fit_seconds"),
+    *("pixel_auroc", "pro", "peaks_in_masks"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ def benchmark(
     options: RunOptions,
     command: str,
 ) -> None:
-    """Run a suite of public data sets, and write and print the results.
+    """Run a suite of data sets, and write and print the results.
 
     Parameters
     ----------
@@ -196,7 +199,7 @@ def _write_and_print(records: Sequence[RunRecord], header: PageHeader, options: 
         print_json(write.to_json_dict(header, summary) | {"files": [str(file) for file in files]})
         return
     first = summary.tables[0]
-    known = columns.OVERALL_COLUMNS if summary.overall else columns.table_columns(first)
+    known = columns.overall_columns(summary.overall) if summary.overall else columns.table_columns(first)
     printed = [column for column in known if column.metric in _PRINTED]
     rows = [
         (

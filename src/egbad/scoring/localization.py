@@ -275,8 +275,9 @@ def measure_localization(
     has_mask = np.array([mask is not None for mask in masks], dtype=np.bool_)
     compared = np.flatnonzero(has_mask) if (has_mask & anomalous).any() else np.zeros(0, np.intp)
     for i, scores in zip(compared.tolist(), pixel_scores(scorer, x[compared]), strict=True):
-        if (read := masks[i]) is not None:
-            meter.add(scores, read(), kinds[i] if anomalous[i] else _NORMAL)
+        mask = read() if (read := masks[i]) is not None else None
+        if mask is not None and mask.any() == anomalous[i]:  # the pixels of a defect with an empty mask are unknown
+            meter.add(scores, mask, kinds[i] if anomalous[i] else _NORMAL)
         advance(1)
     for kind in (None, *sorted({*meter.by_kind} - {_NORMAL})):
         if (metrics := meter.measure(None if kind is None else (kind, _NORMAL))) is not None:
