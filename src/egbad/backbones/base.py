@@ -14,6 +14,7 @@ from egbad.backbones.frozen_module import FrozenModule
 from egbad.errors import InvalidInputError, unknown
 
 _RGB = 3
+_PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class BackboneManifest(BaseModel):
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
     deepest: str
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
-    std: tuple[FiniteFloat, FiniteFloat, FiniteFloat]
+    std: tuple[_PositiveFloat, _PositiveFloat, _PositiveFloat]
 
 
 class Backbone(FrozenModule):
@@ -102,9 +103,7 @@ class Backbone(FrozenModule):
         self.channels = {layer.name: layer.channels for layer in layers}
         self.strides = {layer.name: layer.stride for layer in layers}
         self.default_layers, self.global_layer = default_layers, global_layer
-        self.mean, self.std = mean, std
-        self.register_buffer("mean_rgb", torch.tensor(mean).view(_RGB, 1, 1), persistent=False)
-        self.register_buffer("std_rgb", torch.tensor(std).view(_RGB, 1, 1), persistent=False)
+        self.normalize_by(mean, std)
 
     @abstractmethod
     def extract(self, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
@@ -144,6 +143,18 @@ class Backbone(FrozenModule):
         self.check_size(tuple(x.shape), layers)
         maps = self.extract((x - self.mean_rgb) / self.std_rgb, layers)
         return {name: maps[name] for name in layers}
+
+    def normalize_by(self, mean: tuple[float, float, float], std: tuple[float, float, float]) -> None:
+        """Set the normalisation of images.
+
+        Parameters
+        ----------
+        mean, std : tuple of float
+            Per channel, of RGB values in [0, 1].
+        """
+        self.mean, self.std = mean, std
+        self.register_buffer("mean_rgb", torch.tensor(mean).view(_RGB, 1, 1), persistent=False)
+        self.register_buffer("std_rgb", torch.tensor(std).view(_RGB, 1, 1), persistent=False)
 
     def truncated(self, layers: Iterable[str]) -> "Backbone":
         """Return a copy without the weights after the deepest of some layers, for smaller model files.

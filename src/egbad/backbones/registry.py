@@ -1,17 +1,23 @@
 """Backbones by name, and back from a model file."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from egbad.arrays import State
+import torch
+from torch import nn
+
+from egbad.arrays import State, check_arrays
 from egbad.backbones.base import Backbone, BackboneManifest
 from egbad.backbones.efficientnet_lite import VARIANTS, EfficientNetLite, load_efficientnet_lite
-from egbad.errors import InvalidEntryError, shorten, unknown
+from egbad.backbones.hooked_module import HookedModule
+from egbad.backbones.timm_models import FILE_SEPARATOR, PREFIX, TimmSpec, build_timm, load_timm
+from egbad.errors import InvalidEntryError, InvalidInputError, shorten, unknown
 from egbad.model_file import entries_within, validated_entries
 
 
 def backbone_names() -> tuple[str, ...]:
-    """Return the names of the backbones that `load_backbone` knows.
+    """Return the names of the backbones with weights in Python packages.
 
     Returns
     -------
@@ -20,13 +26,16 @@ def backbone_names() -> tuple[str, ...]:
     return tuple(VARIANTS)
 
 
-def load_backbone(spec: str | Backbone) -> Backbone:
+def load_backbone(spec: str | Path | nn.Module) -> Backbone:
     """Load a pretrained backbone.
 
     Parameters
     ----------
-    spec : str or Backbone
-        One of `backbone_names()`, or a backbone, which is returned.
+    spec : str or Module
+        - one of `backbone_names()`: weights of a Python package, extra `backbones`;
+        - "timm:NAME": a model of timm with weights of the Hugging Face Hub, extra `timm`;
+        - "timm:NAME@FILE.safetensors": the same with weights of a local file;
+        - a torch module, see `egbad.backbones.HookedModule`; a `Backbone` is returned as it is.
 
     Returns
     -------
@@ -40,18 +49,24 @@ def load_backbone(spec: str | Backbone) -> Backbone:
         If its package is not installed.
     UnreadableFileError
         If its weights are damaged.
+    EgbadError
+        If weights cannot be downloaded.
 
     Examples
     --------
-    >>> backbone = load_backbone("efficientnet_lite0")  # doctest: +SKIP
-    >>> backbone.default_layers  # doctest: +SKIP
+    >>> load_backbone("efficientnet_lite0").default_layers
     ('block_4', 'block_10')
     """
     if isinstance(spec, Backbone):
         return spec
-    if spec in VARIANTS:
-        return load_efficientnet_lite(spec)
-    raise unknown("backbone", spec, backbone_names())
+    if isinstance(spec, nn.Module):
+        return HookedModule(spec)
+    name = str(spec)
+    if name in VARIANTS:
+        return load_efficientnet_lite(name)
+    if name.startswith(PREFIX):
+        return load_timm(TimmSpec.parse(name))
+    raise _unknown_backbone(name)
 
 
 def restore_backbone(manifest: Mapping[str, Any], arrays: State | None) -> Backbone:
@@ -77,13 +92,7 @@ def restore_backbone(manifest: Mapping[str, Any], arrays: State | None) -> Backb
     """
     with entries_within("backbone."):
         stored = validated_entries(BackboneManifest, manifest)
-        if arrays is None:
-            backbone = load_backbone(stored.name)
-            _cut(backbone, stored.deepest)
-        else:
-            backbone = _without_weights(stored)
-            _cut(backbone, stored.deepest)
-            backbone.load_arrays(arrays)
+        backbone = _cut(load_backbone(stored.name), stored) if arrays is None else _with_arrays(stored, arrays)
         if (found := backbone.sha256) != stored.sha256:
             raise InvalidEntryError(
                 "sha256",
@@ -93,15 +102,42 @@ def restore_backbone(manifest: Mapping[str, Any], arrays: State | None) -> Backb
     return backbone
 
 
+def _with_arrays(stored: BackboneManifest, arrays: State) -> Backbone:
+    """Return the backbone of a manifest with stored weights.
+
+    These are compared with a network on the device "meta" first, so that its memory is bounded by their size.
+    """
+    with torch.device("meta"):
+        expected = _cut(_without_weights(stored), stored)
+    check_arrays(arrays, expected.specs())
+    backbone = _cut(_without_weights(stored), stored)
+    backbone.load_arrays(arrays)
+    return backbone
+
+
 def _without_weights(stored: BackboneManifest) -> Backbone:
     """Return the backbone of a manifest before its weights are loaded."""
     if stored.name in VARIANTS:
         return EfficientNetLite(stored.name, stored.revision)
-    raise unknown("backbone", stored.name, backbone_names())
+    if stored.name.startswith(PREFIX):
+        return build_timm(TimmSpec.parse(stored.name), stored.revision)
+    raise _unknown_backbone(stored.name)
 
 
-def _cut(backbone: Backbone, deepest: str) -> None:
-    """Remove the layers after the one that a manifest names."""
-    if deepest not in backbone.layers:
-        raise InvalidEntryError("deepest", f"must be a layer of the backbone {backbone.name}, got '{shorten(deepest)}'")
-    backbone.cut(deepest)
+def _cut(backbone: Backbone, stored: BackboneManifest) -> Backbone:
+    """Return a backbone without the layers after the one that a manifest names, with the normalisation of the manifest."""
+    if stored.deepest not in backbone.layers:
+        raise InvalidEntryError(
+            "deepest", f"must be a layer of the backbone {backbone.name}, got '{shorten(stored.deepest)}'"
+        )
+    if stored.deepest != backbone.layers[-1]:
+        backbone.cut(stored.deepest)
+    backbone.normalize_by(stored.mean, stored.std)
+    return backbone
+
+
+def _unknown_backbone(name: str) -> InvalidInputError:
+    """Return the error for a name that is neither of a backbone nor a spec of timm."""
+    return unknown(
+        "backbone", name, (*backbone_names(), f"{PREFIX}NAME", f"{PREFIX}NAME{FILE_SEPARATOR}FILE.safetensors")
+    )
