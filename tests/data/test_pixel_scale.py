@@ -105,3 +105,48 @@ def test_a_state_restores_the_scale():
     scale = PixelScale.of(PICTURES)
     assert PixelScale.from_state(scale.state()) == scale
     assert PixelScale.from_state(None) is None
+
+
+PICTURE = np.random.default_rng(0).integers(0, 256, (4, 12, 12)).astype(np.uint8)
+FORMS = {
+    "8 bits": PICTURE,
+    "16 bits": PICTURE * np.uint16(257),
+    "12 bits": PICTURE * np.uint16(16),
+    "whole numbers": PICTURE.astype(np.float64),
+    "fractions": (PICTURE / 255).astype(np.float32),
+    "from -1 to 1": PICTURE / 127.5 - 1,
+    "mean 0": (PICTURE / 255 - 0.45) / 0.225,
+}
+SAME = {("8 bits", "16 bits"), ("8 bits", "whole numbers"), ("8 bits", "fractions"), ("16 bits", "8 bits")}
+SAME |= {("16 bits", "fractions"), ("whole numbers", "8 bits"), ("whole numbers", "16 bits"), ("fractions", "8 bits")}
+SAME |= {("whole numbers", "fractions"), ("fractions", "16 bits"), ("fractions", "whole numbers")}
+UNDECIDABLE = {("16 bits", "12 bits"), ("12 bits", "16 bits"), ("12 bits", "whole numbers")}
+UNDECIDABLE |= {(a, b) for a in ("from -1 to 1", "mean 0") for b in ("from -1 to 1", "mean 0", "fractions")}
+
+
+@pytest.mark.parametrize("learned", FORMS)
+@pytest.mark.parametrize("given", FORMS)
+def test_a_picture_in_another_form_is_converted_or_refused(learned, given):
+    scale = PixelScale.of(FORMS[learned])
+    if learned == given or (learned, given) in SAME:
+        np.testing.assert_allclose(scale.convert(FORMS[given]), FORMS[learned], rtol=1e-6)
+    elif (learned, given) not in UNDECIDABLE:
+        with pytest.raises(InvalidInputError, match="Images must have the scale that the detector learned"):
+            scale.convert(FORMS[given])
+
+
+def test_dark_and_black_pictures_of_another_type_are_converted():
+    scale = PixelScale.of(PICTURE)
+    for x in (PICTURE // 64, PICTURE // 16, np.zeros_like(PICTURE)):
+        for form in (x * np.uint16(257), x.astype(float)):
+            assert np.array_equal(scale.convert(form), x)
+        np.testing.assert_allclose(scale.convert(x / 255), x, atol=1e-4)
+
+
+def test_pictures_do_not_pass_for_measurements_of_another_scale():
+    scale = PixelScale.of(np.linspace(20.5, 180.25, 64).reshape(1, 8, 8))
+    for x in (PICTURE / 255, PICTURE * np.uint16(257)):
+        with pytest.raises(InvalidInputError, match="Images must have the scale"):
+            scale.convert(x)
+    hot = np.full((1, 8, 8), 9999.5)
+    assert scale.convert(hot) is hot, "a measurement may have any value"

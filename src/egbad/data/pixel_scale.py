@@ -13,6 +13,8 @@ from egbad.errors import InvalidInputError
 WHITES = {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}  # value of white by type of pixels
 _BRIGHT = 127  # whole numbers up to 255 are 8-bit pictures if one of them is above
 _FAR = 16  # values beyond this multiple of white 1, or normalised values beyond it, have another scale
+_VERY_FAR = 64  # a picture this many times as bright as all learned measurements has another scale
+_EIGHT_BITS, _TWELVE_BITS = 255, 4095  # largest values
 
 
 @dataclass(frozen=True)
@@ -112,10 +114,9 @@ class PixelScale:
     def _convert_stack(self, x: Array, first: int) -> Array:
         """Convert images of one size, the first of which has the position `first` in the input."""
         given = WHITES.get(x.dtype)
-        if self.white is None or given is None:
-            whites = np.array([self._white_of(image, first + i) for i, image in enumerate(x)], dtype=np.float64)
-        else:
-            whites = np.full(len(x), given)
+        if self.white is not None and given == self.white:
+            return x
+        whites = np.array([self._white_of(image, first + i) for i, image in enumerate(x)], dtype=np.float64)
         if self.white is None or (whites == self.white).all():
             return x
         # 65535 / 255 is a whole number and its inverse is not: divide, so that 8-bit values come back exactly.
@@ -125,25 +126,45 @@ class PixelScale:
         return scaled
 
     def _white_of(self, image: Array, position: int) -> float:
-        """Return the value of white of an image whose type does not tell it; NaN for measurements."""
-        low, high = float(image.min()), float(image.max())
+        """Return the value of white of an image of another type than that of the learned ones; NaN for measurements."""
+        low, high, given = float(image.min()), float(image.max()), WHITES.get(image.dtype)
         if self.white is None:
-            known = image.dtype in WHITES or (_is_8_bit(low, high) and _is_whole(image))
-            normalised = self.low < 0 and (image.dtype in WHITES or max(-self.low, self.high) <= _FAR)
-            if known and (normalised or self.high <= 1 < high):
-                raise self._refusal(position, low, high)
-            return np.nan
-        if self.white > 1:
-            if image.dtype.kind == "f" and self.high > 1 and low >= 0 and 0 < high <= 1:
-                return 1.0
-            refused = low < -self.white or high > 2 * self.white or low < 0 < high <= _FAR
+            refused, white = self._refuses_measurement(image, low, high), np.nan
+        elif given is not None:
+            refused, white = self._may_have_12_bits(given, high) and not _is_8_bit_times_257(image), given
+        elif self.white > 1:
+            fraction = image.dtype.kind == "f" and self.high > 1 and low >= 0 and 0 < high <= 1
+            white = 1.0 if fraction else self.white
+            too_dark = not fraction and 0 < high <= _EIGHT_BITS < self.high / _FAR  # 8 bits for 16
+            refused = low < -self.white or high > 2 * self.white or (low < 0 and high <= _FAR) or too_dark
+            refused = refused or (fraction and self._may_have_12_bits(1.0, high))
         else:
-            if _is_8_bit(low, high) and _is_whole(image):
-                return 255.0
-            refused = low < -_FAR or high > _FAR or -1 <= low < -0.5 < high <= 1
+            white = 255.0 if _is_8_bit(low, high) and _is_whole(image) else 1.0
+            refused = white == 1 and (low < -_FAR or high > _FAR or low < -0.5)
         if refused:
             raise self._refusal(position, low, high)
-        return self.white
+        return white
+
+    def _may_have_12_bits(self, white: float, high: float) -> bool:
+        """Return True if the learned images, or one with another value of white, may have 10 or 12 bits within 16.
+
+        Such images do not tell the value of white.
+        """
+        deep = WHITES[np.dtype(np.uint16)]
+        if self.white == deep:
+            return _EIGHT_BITS < self.high <= _TWELVE_BITS
+        return white == deep and _EIGHT_BITS < high <= _TWELVE_BITS and self.high > (self.white or 1) / 2
+
+    def _refuses_measurement(self, image: Array, low: float, high: float) -> bool:
+        """Return True if an image is a picture whose scale is certainly not that of the learned measurements."""
+        typed = image.dtype in WHITES
+        known = typed or (_is_8_bit(low, high) and _is_whole(image))
+        normalised = self.low < 0 and (typed or max(-self.low, self.high) <= _FAR)
+        if known and (normalised or self.high <= 1 < high):
+            return True
+        if typed and self.low >= 0:
+            return high > _VERY_FAR * self.high or WHITES[image.dtype] * _VERY_FAR < self.high
+        return bool(self.low >= 0 and self.high > _BRIGHT and low >= -1 and 0 < high <= 1 and not _is_whole(image))
 
     def _refusal(self, position: int, low: float, high: float) -> InvalidInputError:
         white = "" if self.white is None else f", where white is {self.white:g}"
@@ -156,6 +177,11 @@ class PixelScale:
 def _is_8_bit(low: float, high: float) -> bool:
     """Return True if whole numbers of this range are an 8-bit picture."""
     return low >= 0 and _BRIGHT < high <= WHITES[np.dtype(np.uint8)]
+
+
+def _is_8_bit_times_257(image: Array) -> bool:
+    """Return True if a 16-bit picture was made from one of 8 bits."""
+    return image.dtype == np.uint16 and not (image % np.uint16(257)).any()
 
 
 def _is_whole(x: Array) -> bool:
