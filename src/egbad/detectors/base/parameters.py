@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Self
 import numpy as np
 from sklearn.base import clone
 
-from egbad.detectors.base.settings import PreprocessingSettings, Recipe, recipe_values, resolve_settings, validated
+from egbad.detectors.base.settings import PreprocessingSettings, Recipe, recipe_values, resolve_settings
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.config import Preprocessing
+from egbad.preprocessing.settings_group import validated
 from egbad.preprocessing.sklearn_base import BaseEstimator
 from egbad.scoring.calibration import check_rate
 

@@ -4,21 +4,15 @@ from collections.abc import Callable, Mapping
 from math import ceil
 from typing import Any, Literal, TypeVar
 
-import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from egbad.errors import InvalidInputError, unknown
 from egbad.nn.precision import Precision
+from egbad.preprocessing.settings_group import SettingsGroup, validated
 from egbad.training.players import Schedule
 
 # Maps the shape of an encoded row (d,) or image (c, h, w) to the values of a recipe. Groups of settings are nested dicts.
 Recipe = Callable[[tuple[int, ...]], dict[str, Any]]
-
-
-class SettingsGroup(BaseModel):
-    """Immutable, validated values."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PreprocessingSettings(SettingsGroup):
@@ -86,7 +80,6 @@ class TorchSettings(Settings):
 
 S = TypeVar("S", bound=Settings)
 T = TypeVar("T", bound=TorchSettings)
-V = TypeVar("V", bound=SettingsGroup)
 
 
 def merge_settings(*layers: Mapping[str, Any]) -> dict[str, Any]:
@@ -144,37 +137,3 @@ def resolve_settings(kind: type[S], values: Mapping[str, Any], given: Mapping[st
     if {"steps", "epochs"} <= training.keys():
         raise InvalidInputError(f"Give steps or epochs, not both, got {training['steps']} and {training['epochs']}.")
     return validated(kind, merge_settings(values, given))
-
-
-def validated(kind: type[V], values: Mapping[str, Any]) -> V:
-    """Return `values` as a model of the given kind.
-
-    Raises
-    ------
-    InvalidInputError
-        If a value is out of its range, in one sentence.
-    """
-    try:
-        return kind.model_validate(_without_numpy(values))
-    except ValidationError as error:
-        raise InvalidInputError(_sentence(error)) from error
-
-
-def _without_numpy(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Replace NumPy scalars by Python numbers."""
-    return {
-        name: _without_numpy(value)
-        if isinstance(value, Mapping)
-        else value.item()
-        if isinstance(value, np.generic)
-        else value
-        for name, value in values.items()
-    }
-
-
-def _sentence(error: ValidationError) -> str:
-    """Describe the first error that pydantic found."""
-    first = error.errors()[0]
-    name = ".".join(str(part) for part in first["loc"])
-    message = str(first["ctx"]["error"]) if first["type"] == "value_error" else first["msg"]
-    return f"{name}: {message[0].lower()}{message[1:]}, got {first['input']!r}."

@@ -1,0 +1,90 @@
+"""Description of patches: feature maps of several layers on one grid, whitened, with a soft length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from egbad.arrays import Array, Floats
+
+_MIN_RELATIVE_DEVIATION, _MIN_DEVIATION = 1e-6, 1e-12  # of a feature that hardly varies
+
+
+def join_maps(maps: Sequence[Tensor], pooling: int) -> Tensor:
+    """Average each map over neighbouring places, and bring all maps to the finest grid.
+
+    Parameters
+    ----------
+    maps : sequence of Tensor of shape (C, h, w)
+    pooling : int
+        Side of the neighbourhood, odd.
+
+    Returns
+    -------
+    Tensor of shape (h * w, sum of C)
+        Places row by row, contiguous.
+    """
+    size = max((m.shape[1:] for m in maps), key=lambda shape: shape[0] * shape[1])
+    joined = []
+    for m in maps:
+        pooled = F.avg_pool2d(m[None], pooling, 1, pooling // 2, count_include_pad=False)
+        if m.shape[1:] != size:
+            pooled = F.interpolate(pooled, size=size, mode="bilinear", align_corners=False)
+        joined.append(pooled[0].flatten(1))
+    return torch.cat(joined).T.contiguous()
+
+
+def whitening(x: Array, shrinkage: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and matrix that whiten features.
+
+    The features are standardised. With the eigenvalues l and eigenvectors V of their correlations, the directions are
+    divided by ``sqrt(l + shrinkage * mean(l))``.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n, d)
+    shrinkage : float
+        Above 0.
+
+    Returns
+    -------
+    mean : ndarray of float32 of shape (d,)
+    matrix : ndarray of float32 of shape (d, d)
+        ``(x - mean) @ matrix`` is white, directions of large variance first.
+    """
+    mean = x.mean(axis=0, dtype=np.float64)
+    centred: Floats = x - mean
+    deviation = centred.std(axis=0)
+    deviation = np.maximum(deviation, max(_MIN_RELATIVE_DEVIATION * float(deviation.max()), _MIN_DEVIATION))
+    centred /= deviation
+    values, vectors = np.linalg.eigh(centred.T @ centred / len(x))
+    values, vectors = np.maximum(values[::-1], 0), vectors[:, ::-1]
+    scale = np.sqrt(values + shrinkage * max(float(values.mean()), _MIN_DEVIATION))
+    return mean.astype(np.float32), (vectors / scale / deviation[:, None]).astype(np.float32)
+
+
+def scale_lengths(x: Tensor, length: str) -> Tensor:
+    """Scale vectors to lengths below 1, to length 1, or not at all.
+
+    Parameters
+    ----------
+    x : Tensor of shape (n, d)
+    length : {"soft", "unit", "none"}
+        "soft" divides by ``sqrt(|x|^2 + d)``.
+
+    Returns
+    -------
+    Tensor of shape (n, d)
+
+    Examples
+    --------
+    >>> scale_lengths(torch.tensor([[3.0, 4.0]]), "unit").tolist()
+    [[0.6000000238418579, 0.800000011920929]]
+    """
+    if length == "none":
+        return x
+    squares = x.square().sum(dim=1, keepdim=True)
+    return x / (squares + x.shape[1]).sqrt() if length == "soft" else x / squares.sqrt().clamp_min(_MIN_DEVIATION)
