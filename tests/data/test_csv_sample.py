@@ -57,6 +57,21 @@ def test_files_without_lines_are_refused(tmp_path, content):
         sample(tmp_path, content)
 
 
+@pytest.mark.parametrize("text", [b"," * 16_000_000, b'"",' * 60_000], ids=["bare", "quoted"])
+def test_the_number_of_columns_is_limited(tmp_path, text):
+    with pytest.raises(UnreadableFileError, match=r"at most 50,000 columns, got .*,001\. Store wider tables"):
+        sample(tmp_path, gzip.compress(text + b"\n")).split(",")
+
+
+def test_delimiters_inside_of_quotation_marks_are_not_counted_as_columns(tmp_path):
+    content = b'a,"' + b"," * 60_000 + b'",c\n1,"""x"",\n,,,",3\n'
+    assert sample(tmp_path, content).split(",").n_columns == 3
+
+
+def test_the_sample_of_a_line_without_end_is_limited(tmp_path):
+    assert len(sample(tmp_path, gzip.compress(b"a" * 2**26)).text) == 2**24
+
+
 def test_a_parquet_file_is_no_text(tmp_path):
     with pytest.raises(UnreadableFileError, match="got a Parquet file"):
         sample(tmp_path, b"PAR1....")
