@@ -3,11 +3,11 @@
 On the CPU each forward pass has one image and one thread, so that an image's features have the same bits in any batch, in any
 order, and with any number of threads. Several images are computed at the same time on several threads.
 
-Two engines compute a backbone. On one core of a Xeon with AVX-512, EfficientNet-Lite0 to its last block takes:
+Two engines compute a backbone. EfficientNet-Lite0, to its last block, takes on one core of a Xeon with AVX-512:
 
     pixels       224 x 224   320 x 320   640 x 640
-    onnxruntime      7 ms       14 ms       61 ms
-    torch           17 ms       34 ms      165 ms
+    onnxruntime      8 ms       15 ms       70 ms
+    torch           23 ms       37 ms      171 ms
 
 Their features differ by rounding, by less than `ENGINE_TOLERANCE` times the largest of a layer. A detector therefore stores the
 engine that it was fitted with.
