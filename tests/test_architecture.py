@@ -131,7 +131,7 @@ def test_creating_a_detector_imports_no_other_method():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {name.rpartition(".")[2] for name in done.stdout.split()}
     assert imported & {path.stem for path in (SOURCE / "detectors").glob("*.py")} <= {
-        *("egbad", "methods", "registry", "blend", "tiled")
+        *("egbad", "methods", "registry", "blend", "blend_parts", "tiled")
     }
 
 

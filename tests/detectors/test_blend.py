@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from egbad import Blend, load
-from egbad.detectors.blend import PARTS, Part
+from egbad.detectors.blend_parts import PARTS, Part
 from egbad.detectors.knn import KNN
 from egbad.detectors.pca import PCA
 from egbad.detectors.registry import create
@@ -21,17 +21,56 @@ def rows(n, seed):
 
 def test_score_is_the_mean_of_the_negative_log_tails():
     x, new = rows(300, 0), rows(40, 1) * 2
-    blend = Blend(parts=("knn", "pca"), alpha=0.1, random_state=0).fit(x)
+    blend = Blend(parts=("lof", "pca"), combination="mean", alpha=0.1, random_state=0).fit(x)
     tails = [NegativeLogTail(part.calibration_scores_)(part.anomaly_score(new)) for part in blend.parts_.values()]
     assert blend.anomaly_score(new) == pytest.approx(np.mean(tails, axis=0), rel=1e-12)
     assert blend.score_terms(new)["pca"] == pytest.approx(tails[1] / 2, rel=1e-12)
     assert blend.score_spread(new) == pytest.approx(np.std(np.divide(tails, 2), axis=0))
 
 
+def test_score_of_a_table_is_the_root_mean_square_of_the_tails_among_the_training_rows():
+    x, new = rows(300, 0), rows(40, 1) * 2
+    blend = Blend(parts=("column_gap", "nearest"), alpha=0.1, random_state=0).fit(x)
+    tails = [
+        NegativeLogTail(blend.training_scores_[name])(part.anomaly_score(new)) for name, part in blend.parts_.items()
+    ]
+    assert [len(scores) for scores in blend.training_scores_.values()] == [270, 270]
+    assert blend.anomaly_score(new) == pytest.approx(np.sqrt(np.mean(np.square(tails), axis=0)), rel=1e-12)
+    assert sum(blend.score_terms(new).values()) == pytest.approx(blend.anomaly_score(new))
+
+
+def test_the_threshold_comes_from_rows_that_no_part_learned():
+    x = rows(2000, 0)
+    blend = Blend(alpha=0.1, calibration_fraction=0.5, random_state=0).fit(x[:400])
+    assert (blend.n_train_, blend.n_calibration_) == (200, 200)
+    assert 0.03 < (blend.predict(x[400:]) == -1).mean() < 0.2
+
+
+def test_parts_without_networks_learn_from_a_sample_of_the_rows():
+    x = rows(300, 0)
+    blend = Blend(
+        parts=("vae", "nearest", "column_gap"),
+        max_samples=50,
+        training=TrainingConfig(steps=2),
+        alpha=0.1,
+        random_state=0,
+    ).fit(x)
+    assert [part.n_train_ for part in blend.parts_.values()] == [270, 50, 50]
+
+
+def test_a_loaded_blend_has_the_scores_of_the_training_rows(tmp_path):
+    x = rows(200, 0)
+    blend = Blend(alpha=0.1, random_state=0).fit(x)
+    blend.save(tmp_path / "b.egbad")
+    again = load(tmp_path / "b.egbad")
+    assert np.array_equal(again.anomaly_score(x), blend.anomaly_score(x))
+    assert all(np.array_equal(again.training_scores_[name], values) for name, values in blend.training_scores_.items())
+
+
 def test_weights_are_relative(monkeypatch):
-    monkeypatch.setitem(PARTS, "heavy", Part("knn", {}, weight=3.0))
+    monkeypatch.setitem(PARTS, "heavy", Part("lof", {}, weight=3.0))
     x, new = rows(300, 0), rows(40, 1)
-    blend = Blend(parts=("heavy", "pca"), alpha=0.1, random_state=0).fit(x)
+    blend = Blend(parts=("heavy", "pca"), combination="mean", alpha=0.1, random_state=0).fit(x)
     tails = {
         name: NegativeLogTail(part.calibration_scores_)(part.anomaly_score(new)) for name, part in blend.parts_.items()
     }
@@ -161,7 +200,15 @@ def test_default_parts_depend_on_the_kind_of_input():
     given = (rows(40, 0), images, images[:, :8], coloured)
     chosen = [tuple(Blend(training=TrainingConfig(steps=1), alpha=0.3, random_state=0).fit(x).parts_) for x in given]
     assert chosen == [
-        ("nearest", "nearest-minmax"),
+        (
+            "nearest-whitened",
+            "nearest-minmax",
+            "density-ratio",
+            "feature-bagging",
+            "column-pairs",
+            "column-gap",
+            "column-density",
+        ),
         ("contrastive", "nearest-correlation"),
         ("contrastive", "nearest"),
         ("contrastive", "nearest-correlation", "nearest-colour"),

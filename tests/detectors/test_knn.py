@@ -2,8 +2,10 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
+from egbad import load
 from egbad.detectors import KNN
-from egbad.detectors.knn import distance_shares, standardize_rows
+from egbad.detectors.knn import distance_shares, standardize_rows, whitening_matrix
+from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.preprocessing import Preprocessing
 
 
@@ -37,3 +39,65 @@ def test_distance_shares_add_up_to_the_distance(metric, order):
     shares = distance_shares(differences, metric)
     assert (shares >= 0).all()
     assert np.allclose(shares.sum(2), np.linalg.norm(differences, ord=order, axis=2))
+
+
+def test_whitening_makes_differences_between_neighbours_equally_large_in_all_directions():
+    differences = np.array([[4.0, 0.0], [0.0, 1.0]])  # variances 4 and 1/4, their mean 17/8
+    shrunk = 0.9 * np.array([4, 0.25]) + 0.1 * 17 / 8
+    matrix = whitening_matrix(differences)
+    assert matrix @ matrix.T == pytest.approx(np.diag(1 / shrunk))
+
+
+def test_local_whitening_finds_deviations_in_directions_in_which_neighbours_hardly_differ():
+    rng = np.random.default_rng(0)
+    a, b = rng.uniform(-9, 9, (2, 2000))
+    x = np.column_stack([a, b, a + b + rng.normal(scale=0.01, size=2000)])
+    detector, plain = (KNN(n_neighbors=1, whitening=w, random_state=0).fit(x) for w in ("local", "none"))
+    new = np.array([[1.0, 2.0, 3.0], [1.0, 2.0, 4.0]])
+    assert detector.predict(new).tolist() == [1, -1]
+    margin, plain_margin = (d.anomaly_score(new)[1] / d.threshold_ for d in (detector, plain))
+    assert margin > 2 * plain_margin
+    explanation = detector.explain(new)
+    assert np.allclose(explanation.shares.sum(1), explanation.score)
+
+
+def test_density_ratio_is_the_distance_relative_to_that_of_the_neighbours():
+    x = np.array([[0.0], [1.0], [2.0], [10.0], [14.0], [18.0]])
+    detector = KNN(
+        n_neighbors=1, score_type="density_ratio", preprocessing=Preprocessing(scaling="none"), random_state=0
+    )
+    detector.set_params(alpha=0.5).fit(np.repeat(x, 2, axis=0))
+    detector._set_learned(detector._fit_rows(x, None))
+    assert detector.learned_["neighbour_distance"].tolist() == [1, 1, 1, 4, 4, 4]
+    assert detector.anomaly_score(np.array([[3.0], [20.0], [4.0]])).tolist() == [1, 0.5, 2]
+
+
+@pytest.mark.parametrize("options", [{}, {"score_type": "density_ratio"}, {"whitening": "local"}])
+def test_scores_of_training_rows_leave_themselves_out(options):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    detector = KNN(n_neighbors=2, alpha=0.2, random_state=0, **options).fit(x)
+    rows = detector.index_rows_
+    usual = detector.learned_.get("neighbour_distance", np.ones(len(rows)))
+    expected = []
+    for i, row in enumerate(rows):
+        distances = np.linalg.norm(rows - row, axis=1)
+        distances[i] = np.inf
+        nearest = distances.argsort()[:2]
+        expected.append(distances[nearest].mean() / usual[nearest].mean())
+    assert detector.leave_one_out_scores(detector.learned_["rows"]) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("options", [{"whitening": "local"}, {"score_type": "density_ratio"}])
+def test_whitening_and_density_ratio_need_euclidean_distances(options):
+    with pytest.raises(InvalidInputError, match="need metric='euclidean'"):
+        KNN(metric="cosine", **options).fit(np.random.default_rng(0).normal(size=(50, 3)))
+
+
+def test_a_model_file_must_hold_the_arrays_of_its_options(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60, 3))
+    detector = KNN(whitening="local", score_type="density_ratio", alpha=0.2, random_state=0).fit(x)
+    detector.save(tmp_path / "k.egbad")
+    assert np.array_equal(load(tmp_path / "k.egbad").anomaly_score(x), detector.anomaly_score(x))
+    for name in ("whitening", "neighbour_distance"):
+        with pytest.raises(InvalidEntryError, match=f"{name}.*is missing"):
+            detector._check_learned({k: v for k, v in detector.learned_.items() if k != name})

@@ -9,10 +9,11 @@ from egbad.preprocessing.image_encoder import IdentityEncoder, ImageEncoder
 from egbad.preprocessing.row_encoder import RowEncoder
 
 
-def test_rows_are_encoded_and_decoded_like_the_encoder(correlated_table):
+@pytest.mark.parametrize("scaling", ["standard", "rank_normal"])
+def test_rows_are_encoded_and_decoded_like_the_encoder(scaling, correlated_table):
     x = correlated_table(200, 0)
-    encoder = RowEncoder().fit(x)
-    assert encoder.log.any()
+    encoder = RowEncoder(scaling).fit(x)
+    assert encoder.log.any() == (scaling == "standard")
     graph, outside = RowEncoderGraph(encoder), correlated_table(50, 1) * 7
     assert np.allclose(graph(torch.from_numpy(outside)).numpy(), encoder.encode(outside), rtol=1e-6, atol=1e-6)
     encoded = encoder.encode(x)

@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from egbad.detectors.alad import ALAD
     from egbad.detectors.anogan import AnoGAN
     from egbad.detectors.bigan import BiGAN
+    from egbad.detectors.column_density import ColumnDensity
+    from egbad.detectors.column_gap import ColumnGap
     from egbad.detectors.contrastive import Contrastive
     from egbad.detectors.dagmm import DAGMM
     from egbad.detectors.dsebm import DSEBM
     from egbad.detectors.egbad import EGBAD
     from egbad.detectors.f_anogan import FAnoGAN
+    from egbad.detectors.feature_bagging import FeatureBagging
     from egbad.detectors.ganomaly import GANomaly
     from egbad.detectors.gaussian import Gaussian
     from egbad.detectors.isolation_forest import IsolationForest
@@ -37,8 +40,11 @@ __all__ = [
     "VAE",
     "AnoGAN",
     "BiGAN",
+    "ColumnDensity",
+    "ColumnGap",
     "Contrastive",
     "FAnoGAN",
+    "FeatureBagging",
     "GANomaly",
     "Gaussian",
     "IsolationForest",

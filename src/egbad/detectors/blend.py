@@ -1,8 +1,10 @@
 """Blend: detectors of different kinds on one calibrated scale.
 
-Each part's score becomes -log of its tail probability among normal rows that no part learned from (`NegativeLogTail`). The
-score of the blend is the weighted mean. If the parts were independent this would be Fisher's method (Fisher, 1932) up to a
-factor. They are not, so the blend has a threshold of its own. The kind of input determines parts and weights, never labels.
+Each part's score becomes -log of its tail probability among normal rows (`NegativeLogTail`). On tables these are the training
+rows, each left out of its own score, for the parts that can do so, otherwise the calibration rows. The score of the blend is
+the weighted mean, or on tables the root mean square. If the parts were independent, the mean would be Fisher's method
+(Fisher, 1932) up to a factor. They are not, so the threshold and the p-values of the blend come from held-out calibration
+rows. The kind of input determines parts and weights, never labels.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,14 +12,15 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import field_validator
+from pydantic import Field, field_validator
 from sklearn.utils.metaestimators import available_if
 
-from egbad.arrays import State
+from egbad.arrays import ArraySpec, State, check_arrays
 from egbad.data import Data
-from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings
+from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings, TorchDetector
 from egbad.detectors.base.saved_parts import PartsState, restored_part
 from egbad.detectors.base.saved_state import check_array_names
+from egbad.detectors.blend_parts import PARTS, Combination, combine, default, part_named
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.explain.comparison import ChosenComparison, choose
@@ -29,48 +32,7 @@ from egbad.scoring.calibration import NegativeLogTail
 from egbad.training.config import TrainingConfig
 
 _FOLDS = 10  # each tenth of the calibration rows is scaled by the other nine
-_SMALL_SIDE = 16  # pixels; in smaller images single pixels matter, and random views would change the image
 _SHARED_PARAMETERS = ("alpha", "verbose", "members", "device")  # that parts take from the blend
-
-# -- parts -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Part:
-    """A detector with parameters and weight in a blend.
-
-    Parameters
-    ----------
-    detector : str
-        Name of a method.
-    parameters : mapping of str to object
-        Parameters of the detector.
-    weight : float, default=1.0
-        Weight in the score of the blend.
-    """
-
-    detector: str
-    parameters: Mapping[str, Any]
-    weight: float = 1.0
-
-
-# Parts with a name of their own. Every method is a part, too.
-PARTS: dict[str, Part] = {
-    "nearest": Part("knn", {"n_neighbors": 1}),
-    # Sees differences all over an image, to which features learned for invariance may be blind.
-    "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
-    # Sees brightness and hue, which the others ignore.
-    "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
-    # For photographs, which need wider networks and more steps: minutes on a GPU, an hour on a CPU.
-    "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
-    "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
-}
-
-
-def _part_named(name: str) -> Part:
-    """Return one of `PARTS`, or a method with its default parameters."""
-    return PARTS.get(name, Part(name, {}))
-
 
 # -- settings and recipe -----------------------------------------------------------------------------------------------
 
@@ -79,6 +41,8 @@ class BlendSettings(Settings):
     """Settings of `Blend`."""
 
     parts: tuple[str, ...]
+    combination: Combination = "mean"
+    max_samples: int | None = Field(default=None, ge=2)
 
     @field_validator("parts", mode="before")
     @classmethod
@@ -93,15 +57,6 @@ class BlendSettings(Settings):
         if not parts or len(set(parts)) < len(parts):
             raise ValueError("there must be at least one part, and none twice")
         return parts
-
-
-def default(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the default parts for rows (d,) or images (c, h, w)."""
-    if len(shape) == 1:
-        return {"parts": ("nearest", "nearest-minmax")}
-    if min(shape[1:]) < _SMALL_SIDE:
-        return {"parts": ("contrastive", "nearest")}
-    return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
 
 
 def _reconstructs(blend: "Blend") -> bool:
@@ -121,6 +76,11 @@ class Blend(Detector[BlendSettings]):
     parts : sequence of str, optional
         Names of detectors, or of `PARTS`. By default those that suit rows or images. On photographs, and with a GPU,
         "contrastive-wide" in place of "contrastive" finds many more anomalies.
+    combination : {"mean", "root_mean_square"}, optional
+        Combination of the parts' calibrated scores. By default the root mean square on tables, the mean on images.
+    max_samples : int, optional
+        Number of training rows, drawn at random, that parts without networks learn from. Bounds memory and time of scoring. By
+        default 5,000 for tables; images are never sampled.
     members : int, default=1
         Number of networks of each part that is trained.
     training : TrainingConfig, optional
@@ -149,6 +109,8 @@ class Blend(Detector[BlendSettings]):
         The fitted parts. Their thresholds and p-values come from the same calibration rows as the blend's.
     weights_ : dict of str to float
         Weight of each part.
+    training_scores_ : dict of str to ndarray
+        Scores of the training rows, each left out of its own, ascending, of the parts that are calibrated by them.
     settings_ : BlendSettings
         The values that recipe and parameters resolve to.
     threshold_ : float
@@ -173,7 +135,7 @@ class Blend(Detector[BlendSettings]):
     """
 
     name: ClassVar[str] = "blend"
-    array_names: ClassVar = frozenset({"part"})
+    array_names: ClassVar = frozenset({"part", "training_scores"})
     settings_type: ClassVar = BlendSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
     recipes: ClassVar = {"default": default}
@@ -181,9 +143,9 @@ class Blend(Detector[BlendSettings]):
         "parts": (
             ("nearest",),
             ("nearest-minmax",),
+            ("nearest", "nearest-minmax"),
+            ("nearest-minmax", "feature-bagging"),
             ("nearest", "nearest-minmax", "egbad"),
-            ("nearest", "nearest-minmax", "lof"),
-            ("nearest", "nearest-minmax", "isolation_forest"),
         )
     }
     tunable_on_images: ClassVar = {
@@ -196,6 +158,8 @@ class Blend(Detector[BlendSettings]):
     }
 
     parts: Sequence[str] | None = None
+    combination: str | None = None
+    max_samples: int | None = None
     members: int = 1
     training: TrainingConfig | None = None
     device: str = "auto"
@@ -207,8 +171,10 @@ class Blend(Detector[BlendSettings]):
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         self.parts_ = {name: self._new_part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
-        self.weights_ = {name: _part_named(name).weight for name in self.parts_}
-        data = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
+        self.weights_ = {name: part_named(name).weight for name in self.parts_}
+        whole = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
+        sample = replace(whole, x=self._sample(x, rng))
+        self.training_scores_: dict[str, Floats] = {}
         init_from = context.init_from.parts_ if isinstance(context.init_from, Blend) else {}
         outer = context.checkpoints
         if outer is not None and outer.newest is None and self.random_state is None:
@@ -216,10 +182,20 @@ class Blend(Detector[BlendSettings]):
         for name, part in self.parts_.items():
             inner = outer.subfolder(name) if outer is not None else None
             part_init_from = init_from[name] if init_from and hasattr(part, "partial_fit") else None
+            data = whole if isinstance(part, TorchDetector) else sample
             part.fit_component(data, inner, part_init_from, context.process_group)
             part.exemplars_ = self.exemplars_
+            if self.kind_ == "rows" and hasattr(part, "leave_one_out_scores"):
+                self.training_scores_[name] = np.sort(part.leave_one_out_scores(part.encoder_.encode(data.x)))
             if outer is not None and inner is not None:
                 outer.elapsed_seconds += inner.elapsed_seconds
+
+    def _sample(self, x: Encoded, rng: np.random.Generator) -> Encoded:
+        """Return at most `max_samples` rows of a table, in order."""
+        size = self.settings_.max_samples
+        if self.kind_ != "rows" or size is None or len(x) <= size:
+            return x
+        return x[np.sort(rng.choice(len(x), size, replace=False))]
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         """Refuse anything but a fitted blend of the same parts; parts with networks start from those parts' weights."""
@@ -233,7 +209,7 @@ class Blend(Detector[BlendSettings]):
 
     def _new_part(self, name: str, seed: int) -> Detector[Any]:
         """Return a part with the shared parameters that it has, not fitted."""
-        described = _part_named(name)
+        described = part_named(name)
         if described.detector not in METHODS:
             raise unknown("part", name, [*PARTS, *METHODS])
         part = METHODS[described.detector]().set_params(**described.parameters)
@@ -254,20 +230,27 @@ class Blend(Detector[BlendSettings]):
         for i in np.unique(fold):
             own = fold == i
             others = ~own if len(x) > 1 else own
-            tails = {name: NegativeLogTail(values[others]) for name, values in by_part.items()}
+            tails = self.tails_ | {
+                name: NegativeLogTail(values[others])
+                for name, values in by_part.items()
+                if name not in self.training_scores_
+            }
             scores[own] = sum(self._to_terms({name: values[own] for name, values in by_part.items()}, tails).values())
         return scores
 
     def _set_tails(self) -> None:
-        self._tails = {name: NegativeLogTail(part.calibration_scores_) for name, part in self.parts_.items()}
+        self.tails_ = {
+            name: NegativeLogTail(self.training_scores_.get(name, part.calibration_scores_))
+            for name, part in self.parts_.items()
+        }
 
     def _to_terms(self, scores: Mapping[str, Floats], tails: Mapping[str, NegativeLogTail]) -> dict[str, Floats]:
         """Convert the scores (n,) of the parts to the terms (n,) of the blend's score."""
-        total = sum(self.weights_.values())
-        return {name: self.weights_[name] / total * tails[name](values) for name, values in scores.items()}
+        values = {name: tails[name](part_scores) for name, part_scores in scores.items()}
+        return combine(values, self.weights_, self.settings_.combination)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return self._to_terms({name: part.score_checked(x) for name, part in self.parts_.items()}, self._tails)
+        return self._to_terms({name: part.score_checked(x) for name, part in self.parts_.items()}, self.tails_)
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
@@ -315,7 +298,7 @@ class Blend(Detector[BlendSettings]):
         """
         by_part = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
         scores = {name: part.base + part.shares.reshape(len(x), -1).sum(axis=1) for name, part in by_part.items()}
-        terms = self._to_terms(scores, self._tails)
+        terms = self._to_terms(scores, self.tails_)
         first = next(iter(by_part.values()))
         shares, base = list[Floats](), np.zeros(len(x))
         for name, part in by_part.items():
@@ -366,6 +349,7 @@ class Blend(Detector[BlendSettings]):
             # The blend stores exemplars and digests of the training rows once for all parts.
             own = {key: a for key, a in part_arrays.items() if key != "examples" and not key.startswith("rows.")}
             arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
+        arrays |= {f"training_scores.{name}": scores for name, scores in self.training_scores_.items()}
         return {"parts": manifests, "weights": self.weights_}, arrays
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
@@ -379,6 +363,10 @@ class Blend(Detector[BlendSettings]):
             self.parts_[name] = part
         with entries_within("part."):
             check_array_names(with_prefix_removed("part.", arrays), frozenset(self.parts_))
+        self.training_scores_ = with_prefix_removed("training_scores.", arrays)
+        specs = {name: ArraySpec("float64", (f"n_{name}",), ascending=True, optional=True) for name in self.parts_}
+        with entries_within("training_scores."):
+            check_arrays(self.training_scores_, specs)
         self._set_tails()
 
 

@@ -2,25 +2,42 @@
 
 Departures: the score is the mean distance to the k nearest rows (Angiulli and Pizzuti, 2002) rather than the distance to the
 k-th; the default recipe drops repeated rows, which would fill their own neighbourhood.
+
+Two options lead beyond the paper. `whitening` compares rows after a linear map that makes the differences between
+neighbouring training rows equally large in all directions, so that a deviation counts more where neighbours hardly differ.
+`score_type="density_ratio"` divides the distance by that of the neighbours, a simplified local outlier factor (Schubert et al.,
+2014).
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import Field, model_validator
 from sklearn.neighbors import KDTree, NearestNeighbors
 
 from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
+from egbad.detectors.base.batching import pad_chunks
+from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.explain.explanation import Attribution, concatenate
+from egbad.nn.neighbors import NearestRows
+from egbad.nn.threads import blas_threads
 
 MIN_NORM = 1e-6  # a centred row that is shorter has no direction
 _COMPARED_NEIGHBOURS = 64  # of each row that decides on the size of chunks
 _MAX_TREE_VALUES = 15  # rows of more values are compared with all training rows sooner than with those of a tree
+_MAX_SMALL_TREE_VALUES = 4  # and of more than these unless there are many training rows
+_MAX_COMPARED_ROWS = 10_000
+_BOUNDED_SCALINGS = ("minmax", "rank_normal")  # of which training columns have similar ranges
 _EUCLIDEAN_METRICS = ("euclidean", "correlation")
+_MAX_WHITENED_VALUES = 4096
+_WHITENING_SHRINKAGE = 0.1  # weight of the spherical covariance
+_WHITENING_ROUNDS = 2  # neighbours are sought among unwhitened rows first, then among whitened ones
+_MIN_VARIANCE = 1e-12
+_MIN_RELATIVE_DISTANCE = 1e-3  # least distance of a training row to its neighbours, as a fraction of the median
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
@@ -39,6 +56,32 @@ def standardize_rows(x: Array) -> Array:
     """
     x = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
     return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), MIN_NORM))
+
+
+def whitening_matrix(differences: Floats) -> Floats:
+    """Return the inverse square root of the shrunken covariance of differences between neighbours.
+
+    Parameters
+    ----------
+    differences : ndarray of shape (n_rows, n_values)
+        Rows minus their nearest neighbours.
+
+    Returns
+    -------
+    ndarray of shape (n_values, n_values)
+        W: the products of differences with W have the same variance in all directions, apart from the shrinkage.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> whitening_matrix(np.array([[2.0, 0.0], [0.0, 2.0]])).round(3).tolist()
+    [[1.0, 0.0], [0.0, 1.0]]
+    """
+    n, d = differences.shape
+    covariance = differences.T @ differences / (2 * n)
+    sphere = np.eye(d) * max(float(np.trace(covariance)) / d, _MIN_VARIANCE)
+    variances, axes = np.linalg.eigh((1 - _WHITENING_SHRINKAGE) * covariance + _WHITENING_SHRINKAGE * sphere)
+    return np.asarray(axes / np.sqrt(np.maximum(variances, _MIN_VARIANCE)))
 
 
 def distance_shares(differences: Floats, metric: str) -> Floats:
@@ -71,6 +114,14 @@ class KNNSettings(Settings):
 
     n_neighbors: int = Field(ge=1)
     metric: Literal["euclidean", "manhattan", "cosine", "correlation"]
+    whitening: Literal["none", "local"] = "none"
+    score_type: Literal["distance", "density_ratio"] = "distance"
+
+    @model_validator(mode="after")
+    def _check_metric(self) -> Self:
+        if self.metric != "euclidean" and (self.whitening != "none" or self.score_type != "distance"):
+            raise ValueError("whitening and score_type='density_ratio' need metric='euclidean'")
+        return self
 
 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
@@ -94,6 +145,12 @@ class KNN(SklearnDetector[KNNSettings]):
     metric : {"euclidean", "manhattan", "cosine", "correlation"}, default="euclidean"
         Distance of encoded columns or pixels. "correlation" is Euclidean after each row or image has been scaled to mean 0
         and length 1, so that brightness and contrast of an image do not count.
+    whitening : {"none", "local"}, default="none"
+        "local" compares rows after whitening by the differences between neighbouring training rows, of at most 4,096 encoded
+        columns.
+    score_type : {"distance", "density_ratio"}, default="distance"
+        "density_ratio" divides the distance by its mean among the neighbours themselves: above 1 where training rows are denser
+        than around the row. Both options need the metric "euclidean".
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional
@@ -118,7 +175,8 @@ class KNN(SklearnDetector[KNNSettings]):
     seed_ : int
         The seed that `random_state` gave.
     learned_ : dict of str to ndarray
-        The training rows, under "rows".
+        The training rows, under "rows"; with whitening its matrix, under "whitening"; for density ratios the mean distance of
+        each training row to its neighbours, under "neighbour_distance".
     index_rows_ : ndarray of shape (n_train, n_values)
         The training rows as the metric compares them.
 
@@ -126,6 +184,7 @@ class KNN(SklearnDetector[KNNSettings]):
     ----------
     Ramaswamy, Rastogi, Shim, "Efficient Algorithms for Mining Outliers from Large Data Sets", SIGMOD 2000.
     Angiulli, Pizzuti, "Fast Outlier Detection in High Dimensional Spaces", PKDD 2002.
+    Schubert, Zimek, Kriegel, "Local Outlier Detection Reconsidered", Data Mining and Knowledge Discovery, 2014.
 
     Examples
     --------
@@ -138,16 +197,63 @@ class KNN(SklearnDetector[KNNSettings]):
 
     name: ClassVar[str] = "knn"
     settings_type: ClassVar = KNNSettings
-    learned_specs: ClassVar = {"rows": ArraySpec("float32", ("n_rows", "n_values"))}
+    learned_specs: ClassVar = {
+        "rows": ArraySpec("float32", ("n_rows", "n_values")),
+        "whitening": ArraySpec("float64", ("n_values", "n_values"), optional=True),
+        "neighbour_distance": ArraySpec("float64", ("n_rows",), low=0, optional=True),
+    }
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (1, 5, 20)}
     tunable_on_images: ClassVar = {"metric": ("euclidean", "correlation")}
 
     n_neighbors: int = 5
     metric: str = "euclidean"
+    whitening: str = "none"
+    score_type: str = "distance"
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
-        return {"rows": x.astype(np.float32)}  # the precision of encoded rows
+        learned: State = {"rows": x.astype(np.float32)}  # the precision of encoded rows
+        if self.settings_.whitening == "local":
+            if x.shape[1] > _MAX_WHITENED_VALUES:
+                raise InvalidInputError(
+                    f"whitening='local' needs at most {_MAX_WHITENED_VALUES} encoded columns or pixels, got {x.shape[1]}."
+                )
+            learned["whitening"] = np.eye(x.shape[1])
+            for _ in range(_WHITENING_ROUNDS if len(x) > 1 else 0):
+                nearest = self._other_neighbours(x, learned, 1)[1][:, 0]
+                learned["whitening"] = whitening_matrix(x - x[nearest])
+        if self.settings_.score_type == "density_ratio":
+            learned["neighbour_distance"] = np.ones(len(x))
+            if len(x) > 1:
+                distances, _ = self._other_neighbours(x, learned, self.settings_.n_neighbors)
+                least = _MIN_RELATIVE_DISTANCE * float(np.median(distances[:, 0])) + _MIN_VARIANCE
+                learned["neighbour_distance"] = np.maximum(distances.mean(1), least)
+        return learned
+
+    def _other_neighbours(self, x: Floats, learned: State, k: int) -> tuple[Floats, NDArray[np.intp]]:
+        """Return distances and positions (n, k) of the nearest other training rows of training rows x (n, d)."""
+        rows = x @ learned["whitening"] if "whitening" in learned else x
+        index = NearestNeighbors(n_neighbors=min(k, len(x) - 1), algorithm=self._algorithm(*x.shape)).fit(rows)
+        positions: NDArray[np.intp] = index.kneighbors()[1]
+        # Differences are exact where products round.
+        distances = np.stack([np.linalg.norm(rows - rows[nearest], axis=1) for nearest in positions.T], axis=1)
+        return distances, positions
+
+    @staticmethod
+    def _algorithm(n: int, d: int) -> Literal["kd_tree", "brute"]:
+        """Return the faster search for n rows of d values."""
+        return (
+            "kd_tree" if d <= _MAX_TREE_VALUES and (d <= _MAX_SMALL_TREE_VALUES or n > _MAX_COMPARED_ROWS) else "brute"
+        )
+
+    def _check_learned(self, learned: State) -> None:
+        wanted = {
+            "whitening": self.settings_.whitening == "local",
+            "neighbour_distance": self.settings_.score_type == "density_ratio",
+        }
+        for name, is_wanted in wanted.items():
+            if is_wanted != (name in learned):
+                raise InvalidEntryError(name, "is missing" if is_wanted else "is not an array of such a model")
 
     def _set_learned(self, learned: State) -> None:
         super()._set_learned(learned)
@@ -156,16 +262,24 @@ class KNN(SklearnDetector[KNNSettings]):
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
         # Images have many values: single precision, converted chunk by chunk, saves memory and time.
         precision = np.float32 if self.kind_ == "images" else np.float64
-        starts = range(0, len(rows), size)
-        self.index_rows_ = np.concatenate([self._to_index(rows[i : i + size]).astype(precision) for i in starts])
+        with blas_threads.single_thread():
+            chunks = [self._to_index(chunk)[:n] for chunk, n in pad_chunks(rows, size)]
+        self.index_rows_ = np.concatenate([chunk.astype(precision) for chunk in chunks])
         self._k, n_values = k, self.index_rows_.shape[1]
-        if metric != "cosine" and n_values <= _MAX_TREE_VALUES and k < len(rows) // 2:
+        is_tree = metric != "cosine" and self._algorithm(len(rows), n_values) == "kd_tree" and k < len(rows) // 2
+        if is_tree:
             self._index: KDTree | NearestNeighbors = KDTree(self.index_rows_, metric=metric)
         else:
             self._index = NearestNeighbors(metric=metric, algorithm="brute").fit(self.index_rows_)
+        # Products in single precision are twice as fast, and exact enough where no column dwarfs the others.
+        is_bounded = self.kind_ == "rows" and self.settings_.preprocessing.scaling in _BOUNDED_SCALINGS
+        is_single = is_bounded and k == 1 and not is_tree and metric == "euclidean"
+        self._nearest = NearestRows(self.index_rows_) if is_single and n_values > _MAX_SMALL_TREE_VALUES else None
 
     def _to_index(self, x: Array) -> Array:
         """Transform rows (n, d) to the form in which the metric compares them."""
+        if (matrix := self.learned_.get("whitening")) is not None:
+            return np.asarray(x.astype(np.float64) @ matrix)
         return standardize_rows(x) if self.settings_.metric == "correlation" else x
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
@@ -174,15 +288,41 @@ class KNN(SklearnDetector[KNNSettings]):
             return {"distance": self._query(x, self._k)[0].mean(1, dtype=np.float64)}
         # The index finds neighbours by products, whose rounding hides small distances. Differences are exact: the
         # distance of a training row to itself is 0.
-        return {"distance": np.linalg.norm(self._differences(x, self._find_neighbours(x)), axis=2).mean(1)}
+        neighbours = self._find_neighbours(x)
+        distance = np.linalg.norm(self._differences(x, neighbours), axis=2).mean(1)
+        return {self.settings_.score_type: distance / self._usual_distance(neighbours)}
+
+    def _usual_distance(self, neighbours: NDArray[np.intp]) -> Floats:
+        """Return the divisors (n,) of the distances to neighbours (n, k)."""
+        usual = self.learned_.get("neighbour_distance")
+        return np.ones(len(neighbours)) if usual is None else np.asarray(usual[neighbours].mean(1))
+
+    def leave_one_out_scores(self, x: Encoded) -> Floats:
+        """Return the score of each of the encoded training rows x (n, ...) without the row itself."""
+        if self.settings_.metric not in _EUCLIDEAN_METRICS or len(x) == 1:
+            return self._score(x)
+        scores = []
+        for rows, n in pad_chunks(flatten_rows(x), self.chunk_rows):
+            indexed = self._to_index(rows)
+            neighbours = self._query(indexed, min(self._k + 1, len(self.index_rows_)))[1]
+            distances = np.linalg.norm(self._differences(indexed, neighbours), axis=2)
+            order = distances.argsort(1, kind="stable")[:, 1:]  # the nearest is the row itself, or one equal to it
+            others = np.take_along_axis(neighbours, order, axis=1)
+            mean = np.take_along_axis(distances, order, axis=1).mean(1)
+            scores.append((mean / self._usual_distance(others))[:n])
+        return np.concatenate(scores)
 
     def _compared_values(self, x: Floats) -> list[Array]:
         """Return the distances (n, k) of many neighbours: their rounding decides between neighbours at equal distances."""
+        if self._nearest is not None:
+            return [*super()._compared_values(x), self._nearest.products(self._to_index(x))[:, :_COMPARED_NEIGHBOURS]]
         k = min(_COMPARED_NEIGHBOURS, len(self.index_rows_))
         return [*super()._compared_values(x), *self._query(self._to_index(x), k)]
 
     def _find_neighbours(self, x: Array) -> NDArray[np.intp]:
         """Return the positions of the neighbours (n, k) of transformed rows x (n, d)."""
+        if self._nearest is not None:
+            return self._nearest.query(np.asarray(x, dtype=np.float64))[1][:, None]
         return self._query(x, self._k)[1]
 
     def _query(self, x: Array, k: int) -> tuple[Array, NDArray[np.intp]]:
@@ -198,29 +338,48 @@ class KNN(SklearnDetector[KNNSettings]):
         """Return transformed rows x (n, d) minus their neighbours, (n, k, d)."""
         return np.asarray(x[:, None].astype(np.float64) - self.index_rows_[neighbours])
 
-    def _batches_with_neighbours(self, x: Encoded) -> Iterator[tuple[Floats, NDArray[np.intp]]]:
-        """Yield flat rows (n, d) of x in batches with the positions of their neighbours (n, k)."""
+    def _batches_with_neighbours(self, x: Encoded) -> Iterator[tuple[Floats, NDArray[np.intp], int]]:
+        """Yield flat rows (n, d) of x in chunks, the positions of their neighbours (n, k), and how many of them are rows of x.
+
+        Chunks are padded where they are whitened, since the bits of a product depend on its shape.
+        """
         for start in range(0, len(x), self.chunk_rows):
-            rows = flatten_rows(x[start : start + self.chunk_rows])
-            yield rows, self._find_neighbours(self._to_index(rows))
+            chunk = flatten_rows(x[start : start + self.chunk_rows])
+            rows = next(pad_chunks(chunk, self.chunk_rows))[0] if "whitening" in self.learned_ else chunk
+            with blas_threads.single_thread():
+                yield rows, self._find_neighbours(self._to_index(rows)), len(chunk)
 
     def _attribute(self, x: Encoded) -> Attribution:
         """Attribute each distance exactly; the mean of the neighbours is the expected value.
 
         Cosine distances do not split into columns and are explained by occlusion.
         """
-        metric, known = self.settings_.metric, self.learned_["rows"]
-        if metric == "cosine":
+        known = self.learned_["rows"]
+        if self.settings_.metric == "cosine":
             return super()._attribute(x)
         batches = []
-        for rows, neighbours in self._batches_with_neighbours(x):
-            shares = distance_shares(self._differences(self._to_index(rows), neighbours), metric).mean(1)
+        for rows, neighbours, n in self._batches_with_neighbours(x):
+            shares = self._shares(rows, neighbours).mean(1) / self._usual_distance(neighbours)[:, None]
             expected = known[neighbours].mean(1, dtype=np.float64)
-            batches.append(Attribution(shares, np.zeros(len(rows)), expected, "exact"))
+            batches.append(Attribution(shares[:n], np.zeros(n), expected[:n], "exact"))
         whole = concatenate(batches)
         return replace(whole, shares=whole.shares.reshape(x.shape), expected=whole.expected.reshape(x.shape))
 
+    def _shares(self, rows: Floats, neighbours: NDArray[np.intp]) -> Floats:
+        """Return the shares (n, k, d) of columns in the distances of rows (n, d) to their neighbours (n, k).
+
+        The summands of a whitened distance are those of the quadratic form u' W W' u, which may be negative.
+        """
+        differences, matrix = self._differences(self._to_index(rows), neighbours), self.learned_.get("whitening")
+        if matrix is None:
+            return distance_shares(differences, self.settings_.metric)
+        lengths = np.linalg.norm(differences, axis=2, keepdims=True)
+        unwhitened = rows[:, None] - self.learned_["rows"][neighbours]
+        products = unwhitened * (differences @ matrix.T)
+        return np.asarray(np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 0))
+
     def _expected(self, x: Encoded) -> Array:
         known = self.learned_["rows"]
-        means = [known[positions].mean(1, dtype=np.float64) for _, positions in self._batches_with_neighbours(x)]
+        batches = self._batches_with_neighbours(x)
+        means = [known[positions[:n]].mean(1, dtype=np.float64) for _, positions, n in batches]
         return np.concatenate(means).reshape(x.shape)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from egbad.data.column_types import CATEGORY
 from egbad.preprocessing.column_encoder import ColumnEncoder, TableEncoder
 from egbad.preprocessing.image_encoder import ENCODED_LIMIT, ImageEncoder
-from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, UNSCALED_LIMIT, Encoder, RowEncoder
+from egbad.preprocessing.row_encoder import CENTRED_SCALINGS, RANK_NORMAL, UNSCALED_LIMIT, Encoder, RowEncoder
 
 
 class TableEncoderGraph(nn.Module):
@@ -95,6 +95,9 @@ class RowEncoderGraph(nn.Module):
     factor: Tensor
     shift: Tensor
     missing_values: Tensor
+    values: Tensor
+    scores: Tensor
+    deviation: Tensor
 
     def __init__(self, encoder: RowEncoder) -> None:
         super().__init__()
@@ -108,6 +111,11 @@ class RowEncoderGraph(nn.Module):
             factor, shift = factor / encoder.scale, (shift - encoder.mean) / encoder.scale
         for name, value in {"log": encoder.log, "factor": factor, "shift": shift}.items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))
+        self.by_rank = encoder.scaling == RANK_NORMAL
+        if self.by_rank:
+            knots = {"values": encoder.rank_values, "scores": encoder.rank_scores}
+            for name, value in {**knots, "deviation": encoder.span * encoder.scale}.items():
+                self.register_buffer(name, torch.from_numpy(np.array(value)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Encode rows (n, d) in double precision -> (n, width) in single precision."""
@@ -116,7 +124,12 @@ class RowEncoderGraph(nn.Module):
 
     def decode(self, u: Tensor) -> Tensor:
         """Decode rows (n, width) -> (n, d) in the user's units."""
-        x = (u.double() - self.shift) / self.factor if self.scaled else u.double()
+        if self.by_rank:
+            x = _interpolate(u.double(), self.scores, self.values)
+            beyond = (u - self.scores[-1]).clamp(min=0) - (self.scores[0] - u).clamp(min=0)
+            x = x + beyond * self.deviation
+        else:
+            x = (u.double() - self.shift) / self.factor if self.scaled else u.double()
         if self.scaled and self.any_log:
             x = torch.where(self.log, torch.expm1(torch.where(self.log, x, torch.zeros_like(x))), x)
         return x if self.table is None else self.table.decode(x)
@@ -124,8 +137,24 @@ class RowEncoderGraph(nn.Module):
     def _scale(self, x: Tensor) -> Tensor:
         if not self.scaled:
             return x.clamp(-UNSCALED_LIMIT, UNSCALED_LIMIT).float()
+        if self.by_rank:
+            beyond = (x - self.values[-1]).clamp(min=0) - (self.values[0] - x).clamp(min=0)
+            z = _interpolate(x, self.values, self.scores) + beyond / self.deviation
+            return z.clamp(-ENCODED_LIMIT, ENCODED_LIMIT).float()
         u = torch.where(self.log, torch.log1p(x.clamp(min=0)), x) if self.any_log else x
         return (u * self.factor + self.shift).clamp(-ENCODED_LIMIT, ENCODED_LIMIT).float()
+
+
+def _interpolate(x: Tensor, knots: Tensor, values: Tensor) -> Tensor:
+    """Interpolate each column of x (n, d) linearly between knots (n_knots, d), which ascend, constant beyond them."""
+    last = len(knots) - 1
+    n_at_most = (x[:, None] >= knots).sum(1)
+    left, right = (n_at_most - 1).clamp(0, last), n_at_most.clamp(0, last)
+    low, high = torch.gather(knots, 0, left), torch.gather(knots, 0, right)
+    width = high - low
+    fraction = ((x - low) / torch.where(width > 0, width, 1.0)).clamp(0, 1)
+    start = torch.gather(values, 0, left)
+    return start + fraction * (torch.gather(values, 0, right) - start)
 
 
 class ImageEncoderGraph(nn.Module):

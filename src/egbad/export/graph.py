@@ -16,35 +16,25 @@ from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.base import Detector, Model, TorchDetector
 from egbad.detectors.blend import Blend
+from egbad.detectors.column_density import ColumnDensity
+from egbad.detectors.column_gap import ColumnGap
+from egbad.detectors.feature_bagging import FeatureBagging
 from egbad.detectors.gaussian import Gaussian
-from egbad.detectors.knn import KNN, MIN_NORM
+from egbad.detectors.knn import KNN
 from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
 from egbad.export.encoder_graph import encoder_graph
+from egbad.export.row_terms import (
+    ColumnDensityTerms,
+    ColumnGapTerms,
+    FeatureBaggingTerms,
+    GaussianTerms,
+    NearestNeighbourTerms,
+    NegativeLogTailGraph,
+    Terms,
+    TermsGraph,
+)
 from egbad.preprocessing.range_guard import RangeGuard
-from egbad.scoring.calibration import NegativeLogTail
-
-Terms = dict[str, Tensor]
-
-
-class TermsGraph(nn.Module):
-    """Base class of modules that compute the terms of a score.
-
-    Attributes
-    ----------
-    reconstructs : bool
-        True if `reconstruct` is implemented.
-    """
-
-    reconstructs = False
-
-    def forward(self, x: Tensor) -> Terms:
-        """Return the terms, each (n,) in double precision, of input (n, ...)."""
-        raise NotImplementedError
-
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Return the encoded reconstruction (n, ...) of encoded input (n, ...)."""
-        raise NotImplementedError
 
 
 class EnsembleTerms(TermsGraph):
@@ -73,64 +63,6 @@ class EnsembleTerms(TermsGraph):
 
     def _for_members(self, x: Tensor) -> Tensor:
         return x.unsqueeze(0).expand(self.n_members, *x.shape)
-
-
-class NearestNeighbourTerms(TermsGraph):
-    """Mean distance to the k nearest training rows.
-
-    The neighbours are found by a matrix product; their distances are computed from differences, which is more accurate.
-
-    Parameters
-    ----------
-    detector : KNN
-    """
-
-    rows: Tensor
-    squared_norms: Tensor
-
-    def __init__(self, detector: KNN) -> None:
-        super().__init__()
-        self.standardize = detector.settings_.metric == "correlation"
-        rows = detector.index_rows_.astype(np.float64)
-        self.k = min(detector.settings_.n_neighbors, len(rows))
-        self.register_buffer("rows", torch.from_numpy(rows))
-        self.register_buffer("squared_norms", torch.from_numpy((rows**2).sum(1)))
-
-    def forward(self, x: Tensor) -> Terms:
-        """Return the distance (n,) of encoded input (n, ...)."""
-        x = x.flatten(1).double()
-        if self.standardize:
-            x = x - x.mean(1, keepdim=True)
-            x = x / torch.linalg.vector_norm(x, dim=1, keepdim=True).clamp(min=MIN_NORM)
-        nearest = torch.topk(2 * x @ self.rows.T - self.squared_norms, self.k, dim=1).indices  # (n, k)
-        return {"distance": torch.linalg.vector_norm(x[:, None] - self.rows[nearest], dim=2).mean(1)}
-
-
-class GaussianTerms(TermsGraph):
-    """Squared Mahalanobis distance.
-
-    Parameters
-    ----------
-    detector : Gaussian
-    """
-
-    mean: Tensor
-    components: Tensor
-    weights: Tensor
-
-    def __init__(self, detector: Gaussian) -> None:
-        super().__init__()
-        learned = detector.learned_
-        self.noise = learned["noise"].item()
-        self.register_buffer("mean", torch.from_numpy(learned["mean"]))
-        self.register_buffer("components", torch.from_numpy(learned["components"].T.copy()))
-        self.register_buffer("weights", torch.from_numpy(1 / learned["variances"] - 1 / self.noise))
-
-    def forward(self, x: Tensor) -> Terms:
-        """Return the distance (n,) of encoded input (n, ...)."""
-        centred = x.flatten(1).double() - self.mean
-        along = ((centred @ self.components) ** 2 * self.weights).sum(1)
-        return {"distance": along + (centred**2).sum(1) / self.noise}
 
 
 class GuardedTerms(TermsGraph):
@@ -164,38 +96,6 @@ class GuardedTerms(TermsGraph):
         return self.terms.reconstruct(x)
 
 
-class NegativeLogTailGraph(nn.Module):
-    """`NegativeLogTail` as a torch module, times a weight.
-
-    Parameters
-    ----------
-    tail : NegativeLogTail
-    weight : float
-    """
-
-    values: Tensor
-    p: Tensor
-
-    def __init__(self, tail: NegativeLogTail, weight: float) -> None:
-        super().__init__()
-        self.register_buffer("values", torch.from_numpy(tail.values))
-        self.register_buffer("p", torch.from_numpy(tail.p))
-        self.tail_start, self.scale, self.weight = tail.tail_start, tail.scale, weight
-        self.at_tail_start = -float(np.log(tail.tail_start_p))
-
-    def forward(self, scores: Tensor) -> Tensor:
-        """Transform scores (n,) -> (n,)."""
-        values, p = self.values, self.p
-        last = len(values) - 1
-        n_at_most = (scores[:, None] >= values).sum(1)
-        left, right = (n_at_most - 1).clamp(0, last), n_at_most.clamp(0, last)
-        width = values[right] - values[left]  # 0 below the first value and above the last
-        fraction = ((scores - values[left]) / torch.where(width > 0, width, 1.0)).clamp(0, 1)
-        within = -torch.log(p[left] + fraction * (p[right] - p[left]))
-        beyond = self.at_tail_start + (scores - self.tail_start) / self.scale
-        return self.weight * torch.where(scores > self.tail_start, beyond, within)
-
-
 class BlendTerms(TermsGraph):
     """Terms of a blend: the calibrated score of each part. Takes raw input.
 
@@ -207,17 +107,23 @@ class BlendTerms(TermsGraph):
     def __init__(self, blend: Blend) -> None:
         super().__init__()
         total = sum(blend.weights_.values())
+        self.weights = {name: weight / total for name, weight in blend.weights_.items()}
+        self.combination = blend.settings_.combination
         self.names = list(blend.parts_)
         self.parts = nn.ModuleList([DetectorGraph(part) for part in blend.parts_.values()])
         self.tails = nn.ModuleList([
-            NegativeLogTailGraph(NegativeLogTail(part.calibration_scores_), blend.weights_[name] / total)
-            for name, part in blend.parts_.items()
+            NegativeLogTailGraph(blend.tails_[name], 1.0) for name in blend.parts_
         ])  # fmt: skip
 
     def forward(self, x: Tensor) -> Terms:
         """Return the weighted score (n,) of each part for raw input (n, ...)."""
         parts = zip(self.names, self.parts, self.tails, strict=True)
-        return {name: tail(sum(part.score_terms(x).values())) for name, part, tail in parts}  # type: ignore[operator]
+        tails = {name: tail(sum(part.score_terms(x).values())) for name, part, tail in parts}  # type: ignore[operator]
+        if self.combination == "mean":
+            return {name: self.weights[name] * values for name, values in tails.items()}
+        squares = {name: self.weights[name] * values**2 for name, values in tails.items()}
+        score = torch.stack([*squares.values()]).sum(0).sqrt()
+        return {name: s / torch.where(score > 0, score, 1.0) for name, s in squares.items()}
 
 
 class DetectorGraph(nn.Module):
@@ -281,9 +187,7 @@ def terms_graph(detector: Any) -> TermsGraph:
     InvalidInputError
         If the detector cannot be written as a graph.
     """
-    raise InvalidInputError(
-        f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN, Gaussian or Blend."
-    )
+    raise InvalidInputError(f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN or Blend.")
 
 
 @terms_graph.register(TorchDetector)
@@ -303,6 +207,21 @@ def _(detector: KNN) -> TermsGraph:
 @terms_graph.register(Gaussian)
 def _(detector: Gaussian) -> TermsGraph:
     return GaussianTerms(detector)
+
+
+@terms_graph.register(FeatureBagging)
+def _(detector: FeatureBagging) -> TermsGraph:
+    return FeatureBaggingTerms(detector)
+
+
+@terms_graph.register(ColumnGap)
+def _(detector: ColumnGap) -> TermsGraph:
+    return ColumnGapTerms(detector)
+
+
+@terms_graph.register(ColumnDensity)
+def _(detector: ColumnDensity) -> TermsGraph:
+    return ColumnDensityTerms(detector)
 
 
 @terms_graph.register(Blend)

@@ -14,7 +14,7 @@ class Preprocessing(BaseEstimator):
 
     Parameters
     ----------
-    scaling : {"standard", "robust", "minmax", "none"}, optional
+    scaling : {"standard", "robust", "minmax", "rank_normal", "none"}, optional
         Scaling of the columns of a table, see `egbad.preprocessing.row_encoder.RowEncoder`. Images are always scaled to
         [-1, 1].
     log_columns : sequence of str or int, optional

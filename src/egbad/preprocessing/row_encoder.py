@@ -1,6 +1,6 @@
 """Encoder of tables: rows of any column types become scaled numbers for networks, and back."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -14,9 +14,11 @@ from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.model_file import entries_within, with_prefix_removed
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ENCODED_LIMIT, IdentityEncoder, ImageEncoder
+from egbad.preprocessing.rank_normal import from_scores, rank_knots, to_scores
 
-SCALINGS = ("standard", "robust", "minmax", "none")
-CENTRED_SCALINGS = ("standard", "robust")  # scalings to a centre of 0 and a deviation of 1
+RANK_NORMAL = "rank_normal"
+SCALINGS = ("standard", "robust", "minmax", RANK_NORMAL, "none")
+CENTRED_SCALINGS = ("standard", "robust", RANK_NORMAL)  # scalings to a centre of 0 and a deviation of 1
 UNSCALED_LIMIT = (
     1e12  # unscaled values are clipped to it: what networks make of its square is finite in single precision
 )
@@ -28,6 +30,11 @@ _NORMAL_QUARTILE_RANGE = 1.349  # standard deviations between the quartiles of a
 # A column that hardly varies in training must not dominate the score when it changes for the first time: its scale is at
 # least this fraction of its range.
 _MIN_RELATIVE_SCALE = 0.02
+_MAX_RANK_SCORE = 40.0  # normal quantiles of all probabilities that a double holds are smaller
+_RANK_ARRAYS = {  # fitted with scaling "rank_normal" as well
+    "rank_values": ArraySpec("float64", ("n_knots", "width"), low=-MAX_LEARNED, high=MAX_LEARNED),
+    "rank_scores": ArraySpec("float64", ("n_knots", "width"), low=-_MAX_RANK_SCORE, high=_MAX_RANK_SCORE),
+}
 _MIN_SPAN = 1e-290  # a column with a smaller range counts as constant: products with its scale would be zero
 # Numbers that are encoded in one step. With one torch thread: large enough that threads of the caller seldom wait for
 # the interpreter lock. With several: small enough that torch does not split the step among threads, which would wait for
@@ -44,10 +51,11 @@ class RowEncoder:
 
     Parameters
     ----------
-    scaling : {"standard", "robust", "minmax", "none"}
+    scaling : {"standard", "robust", "minmax", "rank_normal", "none"}
         "minmax" maps the training range of each column to [0, 1]; "standard" scales to mean 0 and standard deviation
         1; "robust" scales to median 0 and to the quartile range that a standard normal distribution has, or as
-        "standard" does if both quartiles are equal. Constant columns become 0.
+        "standard" does if both quartiles are equal; "rank_normal" transforms each column to a normal distribution, see
+        `egbad.preprocessing.rank_normal`. Constant columns become 0.
     log_columns : ndarray of bool of shape (d,), optional
         Columns to transform by log(1 + x) first, negative values as 0. None selects the columns of non-negative whole
         numbers with a heavy tail, such as bytes, amounts, durations and counts of rare events: their maximum is at least
@@ -64,7 +72,9 @@ class RowEncoder:
     mean, scale : ndarray of shape (width,)
         Centre and deviation relative to that range.
     log : ndarray of bool of shape (width,)
-        Encoded columns that are transformed by the logarithm.
+        Encoded columns that are transformed by the logarithm. None with scaling "rank_normal".
+    rank_values, rank_scores : ndarray of shape (n_knots, width)
+        Values and their normal scores, with scaling "rank_normal".
 
     Examples
     --------
@@ -125,8 +135,12 @@ class RowEncoder:
         only_numbers = all(column_type in (NUMBER, BOOLEAN) for column_type in column_types) and not np.isnan(x).any()
         self.table_encoder = None if only_numbers else TableEncoder.from_training(column_types, x.astype(np.float64))
         x = self._encode_types(x)
-        self.log = _heavy_tailed(x) if self.log_columns is None else self._log_mask(self.log_columns, column_types)
-        u = self._apply_log(x)
+        if self.scaling == RANK_NORMAL:  # ranks do not change by a logarithm
+            self.log = np.zeros(x.shape[1], dtype=np.bool_)
+            self.rank_values, self.rank_scores = rank_knots(x)
+        else:
+            self.log = _heavy_tailed(x) if self.log_columns is None else self._log_mask(self.log_columns, column_types)
+        u = _apply_log(x, self.log)
         self.low = u.min(axis=0)
         span = u.max(axis=0) - self.low
         self.span = np.where(span > _MIN_SPAN, span, 1.0)
@@ -153,16 +167,19 @@ class RowEncoder:
         """
         x = self._encode_types(x)
         if self.scaling == "none":
-            return self._fill_missing(np.asarray(_clip_unscaled(x), dtype=np.float32))
+            return _fill_missing(np.asarray(_clip_unscaled(x), dtype=np.float32), self.missing_values)
+        if self.scaling == RANK_NORMAL:
+            z = to_scores(x.astype(np.float64), self.rank_values, self.rank_scores, self.span * self.scale)
+            return _fill_missing(np.clip(z, -ENCODED_LIMIT, ENCODED_LIMIT).astype(np.float32), self.missing_values)
         # torch is faster here than NumPy and gives the same bits.
         centre, unit = (torch.tensor(values) for values in self._centre_and_unit())
         encoded = torch.empty(x.shape, dtype=torch.float32)
         step_numbers = _STEP_NUMBERS_ONE_THREAD if torch.get_num_threads() == 1 else _STEP_NUMBERS
         step = max(1, step_numbers // self.width)
         for start in range(0, len(x), step):
-            u = torch.from_numpy(self._apply_log(x[start : start + step]))
+            u = torch.from_numpy(_apply_log(x[start : start + step], self.log))
             encoded[start : start + step] = u.sub_(centre).div_(unit).clamp_(-ENCODED_LIMIT, ENCODED_LIMIT)
-        return self._fill_missing(encoded.numpy())
+        return _fill_missing(encoded.numpy(), self.missing_values)
 
     def decode(self, u: Array) -> Array:
         """Decode rows.
@@ -177,7 +194,9 @@ class RowEncoder:
             Rows in the units of the table; NaN for missing values and for what cannot be decoded.
         """
         x = u.astype(np.float64)
-        if self.scaling != "none":
+        if self.scaling == RANK_NORMAL:
+            x = from_scores(x, self.rank_values, self.rank_scores, self.span * self.scale)
+        elif self.scaling != "none":
             centre, unit = self._centre_and_unit()
             x *= unit  # in place, because tables are large
             x += centre
@@ -205,6 +224,8 @@ class RowEncoder:
         -------
         low, high : ndarray of shape (width,)
         """
+        if self.scaling == RANK_NORMAL:
+            return self.rank_scores[0], self.rank_scores[-1]
         edges = np.zeros(self.width), np.ones(self.width)
         if self.scaling in CENTRED_SCALINGS:
             low, high = ((edge - self.mean) / self.scale for edge in edges)
@@ -244,7 +265,10 @@ class RowEncoder:
         dict of str to ndarray
             State that `restore` takes.
         """
-        state = {name: np.asarray(getattr(self, name)) for name in self.fitted}
+        state = {
+            name: np.asarray(getattr(self, name))
+            for name in {**self.fitted, **(_RANK_ARRAYS if self.scaling == RANK_NORMAL else {})}
+        }
         columns = {} if self.table_encoder is None else self.table_encoder.state()
         return state | {f"columns.{name}": array for name, array in columns.items()}
 
@@ -276,7 +300,10 @@ class RowEncoder:
             raise InvalidEntryError("columns.types", "is missing")
         width = shape[0] if self.table_encoder is None else self.table_encoder.width
         own = {name: array for name, array in state.items() if not name.startswith("columns.")}
-        check_arrays(own, self.fitted, {"width": width})
+        check_arrays(own, {**self.fitted, **(_RANK_ARRAYS if self.scaling == RANK_NORMAL else {})}, {"width": width})
+        for name in _RANK_ARRAYS.keys() & own.keys():
+            if (np.diff(own[name], axis=0) < 0).any():
+                raise InvalidEntryError(name, "must be ascending in each column")
         for name, array in own.items():
             setattr(self, name, array)
         return self
@@ -291,13 +318,6 @@ class RowEncoder:
         """Return columns of numbers, still unscaled."""
         return x if self.table_encoder is None else self.table_encoder.encode(x.astype(np.float64))
 
-    def _fill_missing(self, u: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Replace missing values in columns that had none in training, in place."""
-        if np.isnan(u.sum()):  # a sum is faster than a search
-            rows, columns = np.nonzero(np.isnan(u))
-            u[rows, columns] = self.missing_values()[columns]
-        return u
-
     def _log_mask(self, selected: NDArray[np.bool_], column_types: Sequence[str]) -> NDArray[np.bool_]:
         """Return the encoded columns of shape (width,) that belong to the selected columns of shape (d,)."""
         if self.table_encoder is None:
@@ -310,13 +330,22 @@ class RowEncoder:
         mask[first[selected]] = True
         return mask
 
-    def _apply_log(self, x: Array) -> Array:
-        """Return a copy of encoded columns in double precision, with the logarithm applied."""
-        numbers = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
-        u: Array = torch.tensor(numbers, dtype=torch.float64).numpy()
-        if self.log.any():
-            u[:, self.log] = np.log1p(np.maximum(u[:, self.log], 0))
-        return u
+
+def _apply_log(x: Array, columns: NDArray[np.bool_]) -> Array:
+    """Return a copy of encoded columns in double precision, with the logarithm applied to some."""
+    numbers = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
+    u: Array = torch.tensor(numbers, dtype=torch.float64).numpy()
+    if columns.any():
+        u[:, columns] = np.log1p(np.maximum(u[:, columns], 0))
+    return u
+
+
+def _fill_missing(u: NDArray[np.float32], fill: Callable[[], Array]) -> NDArray[np.float32]:
+    """Replace missing values in columns that had none in training, in place."""
+    if np.isnan(u.sum()):  # a sum is faster than a search
+        rows, columns = np.nonzero(np.isnan(u))
+        u[rows, columns] = fill()[columns]
+    return u
 
 
 def _clip_unscaled(x: Array) -> Array:

@@ -18,7 +18,7 @@ Recipe = Callable[[tuple[int, ...]], dict[str, Any]]
 class PreprocessingSettings(SettingsGroup):
     """Values of `egbad.preprocessing.Preprocessing`."""
 
-    scaling: Literal["standard", "robust", "minmax", "none"] = "standard"
+    scaling: Literal["standard", "robust", "minmax", "rank_normal", "none"] = "standard"
     log_columns: tuple[str | int, ...] | None = None  # None: chosen by the encoder
     clip: float = Field(default=8.0, ge=0)
     drop_duplicates: bool = False

@@ -1,0 +1,120 @@
+"""Parts of `Blend`: detectors with parameters and weights of their own, and the rules that combine their scores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from egbad.arrays import Floats
+
+Combination = Literal["mean", "root_mean_square"]
+
+_SMALL_SIDE = 16  # pixels; in smaller images single pixels matter, and random views would change the image
+# Training rows that each part without a network compares a row of a table with: more than on the tables that the weights were
+# chosen on, few enough for 10,000 rows a second.
+_MAX_SAMPLES = 5_000
+_ALL_ROWS = {"preprocessing__drop_duplicates": False}  # how often a value occurs in training counts
+_BY_RANK = {"preprocessing__scaling": "rank_normal", **_ALL_ROWS}
+_UNLOGGED = {"preprocessing__log_columns": (), **_ALL_ROWS}
+
+# -- parts -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Part:
+    """A detector with parameters and weight in a blend.
+
+    Parameters
+    ----------
+    detector : str
+        Name of a method.
+    parameters : mapping of str to object
+        Parameters of the detector.
+    weight : float, default=1.0
+        Weight in the score of the blend.
+    """
+
+    detector: str
+    parameters: Mapping[str, Any]
+    weight: float = 1.0
+
+
+# Parts with a name of their own. Every method is a part, too.
+PARTS: dict[str, Part] = {
+    "nearest": Part("knn", {"n_neighbors": 1}),
+    # Sees differences all over an image, to which features learned for invariance may be blind.
+    "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
+    # Sees brightness and hue, which the others ignore.
+    "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
+    # For photographs, which need wider networks and more steps: minutes on a GPU, an hour on a CPU.
+    "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
+    # For tables; the weights are equal but for whole-row distances on unranked columns.
+    "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax", **_UNLOGGED}),
+    "nearest-whitened": Part("knn", {"n_neighbors": 1, "whitening": "local", **_BY_RANK}),
+    "density-ratio": Part(
+        "knn", {"n_neighbors": 5, "whitening": "local", "score_type": "density_ratio", **_BY_RANK}, weight=0.5
+    ),
+    "feature-bagging": Part("feature_bagging", {"preprocessing__scaling": "minmax", **_UNLOGGED}, weight=1.5),
+    "column-pairs": Part("feature_bagging", {"max_features": (2,), "combination": "tail", **_BY_RANK}, weight=0.5),
+    "column-gap": Part("column_gap", _UNLOGGED),
+    "column-density": Part("column_density", _UNLOGGED, weight=0.5),
+}
+
+
+def part_named(name: str) -> Part:
+    """Return one of `PARTS`, or a method with its default parameters."""
+    return PARTS.get(name, Part(name, {}))
+
+
+def default(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the default values for rows (d,) or images (c, h, w)."""
+    if len(shape) == 1:
+        parts = (
+            "nearest-whitened",
+            "nearest-minmax",
+            "density-ratio",
+            "feature-bagging",
+            "column-pairs",
+            "column-gap",
+            "column-density",
+        )
+        return {"parts": parts, "combination": "root_mean_square", "max_samples": _MAX_SAMPLES}
+    if min(shape[1:]) < _SMALL_SIDE:
+        return {"parts": ("contrastive", "nearest")}
+    return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
+
+
+# -- combination -------------------------------------------------------------------------------------------------------
+
+
+def combine(tails: Mapping[str, Floats], weights: Mapping[str, float], combination: Combination) -> dict[str, Floats]:
+    """Combine negative log tail probabilities to terms, which add up to their weighted mean or root mean square.
+
+    Parameters
+    ----------
+    tails : mapping of str to ndarray of shape (n,)
+        By name of the part.
+    weights : mapping of str to float
+    combination : {"mean", "root_mean_square"}
+        In a root mean square, one part that is sure outweighs several that are not.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+
+    Examples
+    --------
+    >>> t = {"a": np.array([3.0]), "b": np.array([4.0])}
+    >>> combine(t, {"a": 1.0, "b": 1.0}, "mean")
+    {'a': array([1.5]), 'b': array([2.])}
+    >>> terms = combine(t, {"a": 1.0, "b": 1.0}, "root_mean_square")
+    >>> float((terms["a"] + terms["b"])[0] ** 2)
+    12.5
+    """
+    total = sum(weights.values())
+    if combination == "mean":
+        return {name: weights[name] / total * values for name, values in tails.items()}
+    squares = {name: weights[name] / total * values**2 for name, values in tails.items()}
+    score = np.sqrt(np.asarray(sum(squares.values())))
+    return {name: np.divide(s, score, out=np.zeros_like(s), where=score > 0) for name, s in squares.items()}
