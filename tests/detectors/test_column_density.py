@@ -15,7 +15,7 @@ def fitted(train):
 
 
 def test_a_column_of_many_values_has_bins_between_quantiles():
-    edges, counts, is_discrete = column_histogram(np.arange(101.0))
+    edges, counts, is_discrete = column_histogram(np.arange(101.0), 40)
     assert edges == pytest.approx(np.linspace(0, 100, 11)) and not is_discrete
     assert counts[:-1].sum() == 101 and counts[-1] == 0 and set(counts[:-1]) <= {9, 10, 11}
 

@@ -1,15 +1,15 @@
 """Blend: detectors of different kinds on one calibrated scale.
 
-Each part's score becomes -log of its tail probability among normal rows (`NegativeLogTail`). On tables these are the training
-rows, each left out of its own score, for the parts that can do so, otherwise the calibration rows. The score of the blend is
-the weighted mean, or on tables the root mean square. If the parts were independent, the mean would be Fisher's method
-(Fisher, 1932) up to a factor. They are not, so the threshold and the p-values of the blend come from held-out calibration
-rows. The kind of input determines parts and weights, never labels.
+Each part's score becomes -log of its tail probability among normal rows that no part learned from (`NegativeLogTail`), or, with
+``tails="leave_one_out"``, among the training rows, each left out of its own score. The score of the blend is the weighted mean
+or root mean square. If the parts were independent, the mean would be Fisher's method (Fisher, 1932) up to a factor. They are not,
+so the threshold and the p-values of the blend come from held-out calibration rows. The kind of input determines parts
+and weights, never labels.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, field_validator
@@ -20,7 +20,7 @@ from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings, TorchDetector
 from egbad.detectors.base.saved_parts import PartsState, restored_part
 from egbad.detectors.base.saved_state import check_array_names
-from egbad.detectors.blend_parts import PARTS, Combination, combine, default, part_named
+from egbad.detectors.blend_parts import PARTS, Combination, combine, default, part_named, tables
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.explain.comparison import ChosenComparison, choose
@@ -42,6 +42,7 @@ class BlendSettings(Settings):
 
     parts: tuple[str, ...]
     combination: Combination = "mean"
+    tails: Literal["held_out", "leave_one_out"] = "held_out"
     max_samples: int | None = Field(default=None, ge=2)
 
     @field_validator("parts", mode="before")
@@ -77,18 +78,22 @@ class Blend(Detector[BlendSettings]):
         Names of detectors, or of `PARTS`. By default those that suit rows or images. On photographs, and with a GPU,
         "contrastive-wide" in place of "contrastive" finds many more anomalies.
     combination : {"mean", "root_mean_square"}, optional
-        Combination of the parts' calibrated scores. By default the root mean square on tables, the mean on images.
+        Combination of the parts' calibrated scores. By default the mean.
+    tails : {"held_out", "leave_one_out"}, optional
+        Normal rows that a part's score is calibrated by: those held out for the threshold, or the training rows, each left out of
+        its own score, for the parts that can do so. By default "held_out". The threshold always comes from held-out rows.
     max_samples : int, optional
-        Number of training rows, drawn at random, that parts without networks learn from. Bounds memory and time of scoring. By
-        default 5,000 for tables; images are never sampled.
+        Number of training rows of a table, drawn at random, that parts without networks learn from. Bounds memory and time of
+        scoring. By default all.
     members : int, default=1
         Number of networks of each part that is trained.
     training : TrainingConfig, optional
         Training of the parts with networks.
     device : str, default="auto"
         Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
-    recipe : str, default="default"
-        Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
+    recipe : {"default", "tables"}, default="default"
+        Source of the values of parameters that are None. "tables" joins seven scores of rows by their root mean square, with
+        at most 5,000 training rows, and takes the default for images.
     preprocessing : Preprocessing, optional
         Scaling, duplicates, range guard and trimming, for all parts.
     alpha : float, default=0.01
@@ -138,14 +143,14 @@ class Blend(Detector[BlendSettings]):
     array_names: ClassVar = frozenset({"part", "training_scores"})
     settings_type: ClassVar = BlendSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
-    recipes: ClassVar = {"default": default}
+    recipes: ClassVar = {"default": default, "tables": tables}
     tunable_on_rows: ClassVar = {
         "parts": (
             ("nearest",),
             ("nearest-minmax",),
-            ("nearest", "nearest-minmax"),
-            ("nearest-minmax", "feature-bagging"),
             ("nearest", "nearest-minmax", "egbad"),
+            ("nearest", "nearest-minmax", "lof"),
+            ("nearest", "nearest-minmax", "isolation_forest"),
         )
     }
     tunable_on_images: ClassVar = {
@@ -159,6 +164,7 @@ class Blend(Detector[BlendSettings]):
 
     parts: Sequence[str] | None = None
     combination: str | None = None
+    tails: str | None = None
     max_samples: int | None = None
     members: int = 1
     training: TrainingConfig | None = None
@@ -185,7 +191,7 @@ class Blend(Detector[BlendSettings]):
             data = whole if isinstance(part, TorchDetector) else sample
             part.fit_component(data, inner, part_init_from, context.process_group)
             part.exemplars_ = self.exemplars_
-            if self.kind_ == "rows" and hasattr(part, "leave_one_out_scores"):
+            if self.settings_.tails == "leave_one_out" and hasattr(part, "leave_one_out_scores"):
                 self.training_scores_[name] = np.sort(part.leave_one_out_scores(part.encoder_.encode(data.x)))
             if outer is not None and inner is not None:
                 outer.elapsed_seconds += inner.elapsed_seconds

@@ -49,8 +49,9 @@ PARTS: dict[str, Part] = {
     "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
     # For photographs, which need wider networks and more steps: minutes on a GPU, an hour on a CPU.
     "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
-    # For tables; the weights are equal but for whole-row distances on unranked columns.
-    "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax", **_UNLOGGED}),
+    "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
+    # For the recipe "tables".
+    "nearest-unlogged": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax", **_UNLOGGED}),
     "nearest-whitened": Part("knn", {"n_neighbors": 1, "whitening": "local", **_BY_RANK}),
     "density-ratio": Part(
         "knn", {"n_neighbors": 5, "whitening": "local", "score_type": "density_ratio", **_BY_RANK}, weight=0.5
@@ -70,19 +71,30 @@ def part_named(name: str) -> Part:
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the default values for rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
-        parts = (
+        return {"parts": ("nearest", "nearest-minmax")}
+    if min(shape[1:]) < _SMALL_SIDE:
+        return {"parts": ("contrastive", "nearest")}
+    return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
+
+
+def tables(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of the recipe "tables" for rows (d,), and the default ones for images."""
+    if len(shape) > 1:
+        return default(shape)
+    return {
+        "parts": (
             "nearest-whitened",
-            "nearest-minmax",
+            "nearest-unlogged",
             "density-ratio",
             "feature-bagging",
             "column-pairs",
             "column-gap",
             "column-density",
-        )
-        return {"parts": parts, "combination": "root_mean_square", "max_samples": _MAX_SAMPLES}
-    if min(shape[1:]) < _SMALL_SIDE:
-        return {"parts": ("contrastive", "nearest")}
-    return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
+        ),
+        "combination": "root_mean_square",
+        "tails": "leave_one_out",
+        "max_samples": _MAX_SAMPLES,
+    }
 
 
 # -- combination -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
@@ -20,7 +21,7 @@ from egbad.explain.explanation import Attribution
 
 _MAX_LEVELS = 30  # of a column with frequencies instead of a histogram
 _ROWS_PER_LEVEL = 10
-_MIN_BINS, _MAX_BINS = 5, 40
+_MIN_BINS = 5
 _PRIOR = 0.5  # added to each count
 _MIN_WIDTH = 1e-3  # of a bin, in standard deviations
 MAX_OVERSHOOT = 50.0  # standard deviations beyond the range from which on the score no longer grows
@@ -29,12 +30,13 @@ _ROUNDING = 1e-5  # relative difference of values that count as equal
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
 
-def column_histogram(x: Floats) -> tuple[Floats, NDArray[np.int64], bool]:
+def column_histogram(x: Floats, max_bins: int) -> tuple[Floats, NDArray[np.int64], bool]:
     """Return the knots and counts of the values of a column.
 
     Parameters
     ----------
     x : ndarray of shape (n,)
+    max_bins : int
 
     Returns
     -------
@@ -47,13 +49,13 @@ def column_histogram(x: Floats) -> tuple[Floats, NDArray[np.int64], bool]:
 
     Examples
     --------
-    >>> column_histogram(np.array([1.0, 5.0, 1.0]))
+    >>> column_histogram(np.array([1.0, 5.0, 1.0]), 40)
     (array([1., 5.]), array([2, 1]), True)
     """
     values, counts = np.unique(x, return_counts=True)
     if len(values) <= max(2, min(_MAX_LEVELS, len(x) / _ROWS_PER_LEVEL)):
         return values, counts, True
-    n_bins = int(np.clip(np.sqrt(len(x)), _MIN_BINS, _MAX_BINS))
+    n_bins = int(np.clip(np.sqrt(len(x)), min(_MIN_BINS, max_bins), max_bins))
     edges = np.unique(np.quantile(x, np.linspace(0, 1, n_bins + 1)))
     return edges, np.append(np.histogram(x, edges)[0], 0), False
 
@@ -63,6 +65,8 @@ def column_histogram(x: Floats) -> tuple[Floats, NDArray[np.int64], bool]:
 
 class ColumnDensitySettings(Settings):
     """Settings of `ColumnDensity`."""
+
+    max_bins: int = Field(ge=2)
 
 
 # -- the detector ------------------------------------------------------------------------------------------------------
@@ -76,6 +80,8 @@ class ColumnDensity(SklearnDetector[ColumnDensitySettings]):
 
     Parameters
     ----------
+    max_bins : int, default=40
+        Largest number of bins of a histogram; the square root of the number of training rows where that is smaller.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional
@@ -126,9 +132,12 @@ class ColumnDensity(SklearnDetector[ColumnDensitySettings]):
         "deviation": ArraySpec("float64", ("n_values",), low=0),
         "n_rows": ArraySpec("int64", low=1),
     }
+    tunable: ClassVar = {"max_bins": (10, 40)}
+
+    max_bins: int = 40
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
-        columns = [column_histogram(column) for column in x.T]
+        columns = [column_histogram(column, self.settings_.max_bins) for column in x.T]
         n_knots = max(len(knots) for knots, _, _ in columns)
         return {
             "knots": np.stack([np.pad(k, (0, n_knots - len(k)), mode="edge") for k, _, _ in columns], axis=1),

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.errors import InvalidEntryError
 from egbad.explain.explanation import Attribution
 
-_USUAL_QUANTILE = 0.9
 _MIN_UNIT = 1e-3  # in standard deviations, for columns whose values repeat
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -54,6 +54,8 @@ def own_gaps(x: Floats) -> Floats:
 class ColumnGapSettings(Settings):
     """Settings of `ColumnGap`."""
 
+    quantile: float = Field(ge=0, le=1)
+
 
 # -- the detector ------------------------------------------------------------------------------------------------------
 
@@ -66,6 +68,8 @@ class ColumnGap(SklearnDetector[ColumnGapSettings]):
 
     Parameters
     ----------
+    quantile : float, default=0.9
+        Quantile of a column's gaps among training values that is its usual gap.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional
@@ -110,9 +114,12 @@ class ColumnGap(SklearnDetector[ColumnGapSettings]):
         "values": ArraySpec("float32", ("n_rows", "n_values")),
         "unit": ArraySpec("float64", ("n_values",), low=_MIN_UNIT),
     }
+    tunable: ClassVar = {"quantile": (0.5, 0.9, 1.0)}
+
+    quantile: float = 0.9
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
-        unit = np.quantile(own_gaps(x), _USUAL_QUANTILE, axis=0) + _MIN_UNIT
+        unit = np.quantile(own_gaps(x), self.settings_.quantile, axis=0) + _MIN_UNIT
         return {"values": np.sort(x, axis=0).astype(np.float32), "unit": unit}
 
     def _check_learned(self, learned: State) -> None:
