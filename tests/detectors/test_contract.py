@@ -485,6 +485,13 @@ def test_images_of_another_size_are_refused(fitted_on_images):
         fitted_on_images.anomaly_score(np.zeros((12, 10)))
 
 
+def test_anomaly_maps_have_the_size_and_the_bits_of_their_images(fitted_on_images):
+    x = pictures(5, seed=1)
+    maps = fitted_on_images.anomaly_map(x)
+    assert maps.shape == x.shape and np.isfinite(maps).all()
+    np.testing.assert_array_equal(maps, np.concatenate([fitted_on_images.anomaly_map(x[i : i + 1]) for i in range(5)]))
+
+
 def test_grey_images_may_have_a_channel_axis(fitted_on_images):
     x = np.random.default_rng(5).uniform(0, 1, (3, 12, 10)).astype(np.float32)
     expected = fitted_on_images.anomaly_score(x)

@@ -85,6 +85,36 @@ class ExplainMixin(InputMixin):
             comparison=whole.comparison,
         )
 
+    def anomaly_map(self, X: Any) -> Floats:
+        """Return how anomalous each pixel of each image is; higher is more anomalous.
+
+        Maps of one detector share one scale, so that images can be compared. By default a map holds the share of each pixel in
+        the score, summed over channels; shares that lower the score are negative. Detectors that score places of an image
+        return those scores.
+
+        Parameters
+        ----------
+        X : images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, height, width)
+            For images of different sizes an array of objects of shape (n_samples,), each of shape (height, width).
+
+        Raises
+        ------
+        InvalidInputError
+            If the detector was fitted on rows, or X does not match it.
+        """
+        x = self.check_input(X).x
+        if self.kind_ != "images":
+            raise InvalidInputError("anomaly_map needs a detector of images, got one of rows. Use explain.")
+        return np.concatenate(map_batches(self._anomaly_map, x))
+
+    def _anomaly_map(self, x: Array) -> Floats:
+        """Return the maps (n, h, w) of checked images x (n, ...); methods with a map of their own override this."""
+        return self.attribute_checked(x).shares
+
     def nearest_exemplars(self, X: Any, k: int = 3) -> Array:
         """Return the training images that correlate best with each image of X.
 
