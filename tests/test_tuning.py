@@ -32,6 +32,8 @@ def rows(n, seed):
 @pytest.mark.parametrize("shape", [(6,), (1, 28, 28)])
 def test_every_value_of_the_search_space_can_be_set(name, shape):
     detector = create(name)
+    if len(shape) == 1 and not detector.learns_rows:
+        pytest.skip("learns images only")
     space = search_space(detector, shape)
     assert space, f"nothing is searched for {name}"
     for parameter, values in space.items():

@@ -23,7 +23,7 @@ from threadpoolctl import threadpool_limits
 
 from egbad import load
 from egbad.detectors.base import TorchDetector
-from egbad.detectors.registry import all_detectors
+from egbad.detectors.registry import all_detectors, detectors_of_rows
 from egbad.errors import CalibrationWarning, ColumnsWarning, InvalidInputError, InvalidTypeError, LearnedRowsWarning
 
 # So short that a check takes well under a second; the checks do not need good scores.
@@ -36,7 +36,7 @@ UNTRAINED = {"training__steps": 0, "encoder_steps": 0}
 # AUROC that a trained detector must have above an untrained one.
 MARGIN = 0.05
 
-DETECTORS = sorted(all_detectors())
+DETECTORS = sorted(detectors_of_rows())
 
 
 def quick(name, **options):

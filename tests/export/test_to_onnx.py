@@ -11,14 +11,14 @@ import pytest
 from egbad import datasets, load
 from egbad.benchmark import protocols
 from egbad.cli import main
-from egbad.detectors.registry import all_detectors
+from egbad.detectors.registry import detectors_of_rows
 from egbad.detectors.tiled import Tiled
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.export import export
 from egbad.export.onnx_scorer import OnnxScorer
 
 REFUSED = {"adgan", "anogan", "isolation_forest", "lof", "one_class_svm", "pca"}
-EXPORTED = sorted(set(all_detectors()) - REFUSED)
+EXPORTED = sorted(set(detectors_of_rows()) - REFUSED)
 
 
 def byte_images(n, seed):

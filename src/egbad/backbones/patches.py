@@ -88,3 +88,65 @@ def scale_lengths(x: Tensor, length: str) -> Tensor:
         return x
     squares = x.square().sum(dim=1, keepdim=True)
     return x / (squares + x.shape[1]).sqrt() if length == "soft" else x / squares.sqrt().clamp_min(_MIN_DEVIATION)
+
+
+def highest_patches(scores: Floats, share: float = 0.01, border: float = 0.05) -> NDArray[np.intp]:
+    """Return the positions of the patches with the highest scores of each image.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n, height, width)
+    share : float
+        Share of the patches inside the border, in [0, 1]. There is at least one.
+    border : float
+        Share of each side to leave out at each end, in [0, 0.5): zero padding in backbones makes borders look unusual.
+
+    Returns
+    -------
+    ndarray of int of shape (n, k)
+        Positions among the height * width patches of an image, in ascending order.
+
+    Examples
+    --------
+    >>> scores = np.zeros((1, 20, 20))
+    >>> scores[0, 0, 7] = 9.0  # on the border
+    >>> scores[0, 1, 2:6] = 1.0
+    >>> highest_patches(scores).tolist()
+    [[22, 23, 24]]
+    """
+    n, height, width = scores.shape
+    rows, columns = (slice(int(side * border), side - int(side * border)) for side in (height, width))
+    places = np.arange(height * width).reshape(height, width)[rows, columns].ravel()
+    inner = scores[:, rows, columns].reshape(n, -1)
+    k = max(1, round(share * inner.shape[1]))
+    order = np.argsort(-inner, axis=1, kind="stable")[:, :k]
+    return np.asarray(np.sort(places[order], axis=1))
+
+
+def enlarge(values: Floats, size: tuple[int, int]) -> Floats:
+    """Distribute the value of each place of a grid evenly over its pixels; sums stay as they are.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n, height, width)
+    size : tuple of int
+        Height and width of the images in pixels.
+
+    Returns
+    -------
+    ndarray of shape (n, *size)
+
+    Examples
+    --------
+    >>> enlarge(np.array([[[1.0, 4.0]]]), (2, 4)).tolist()
+    [[[0.25, 0.25, 1.0, 1.0], [0.25, 0.25, 1.0, 1.0]]]
+    """
+    rows, columns = (_cell_shares(n, n_pixels) for n, n_pixels in zip(values.shape[1:], size, strict=True))
+    return np.asarray(rows @ values @ columns.T)
+
+
+def _cell_shares(n: int, n_pixels: int) -> Floats:
+    """Return the share (n_pixels, n) of each of n equal cells of a side that lies in each of its pixels."""
+    cells, pixels = np.arange(n) * n_pixels / n, np.arange(n_pixels)[:, None]
+    overlap = np.minimum(cells + n_pixels / n, pixels + 1) - np.maximum(cells, pixels)
+    return np.asarray(np.maximum(overlap, 0) * n / n_pixels)

@@ -44,7 +44,8 @@ class Variant:
 UNTRAINED = "egbad, untrained"
 BASELINES = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: a trained network must be better
 SLOW_ON_IMAGES = ("adgan", "anogan", "anogan-sigma")  # these search a latent code for each image
-ON_REQUEST = ("tiled",)  # equals its inner detector on rows and on images as small as these
+# "tiled" equals its inner detector on rows and on images as small as these; "patchcore" is for photographs.
+ON_REQUEST = ("tiled", "patchcore")
 
 _PAPER_VARIANTS = (
     Variant("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),

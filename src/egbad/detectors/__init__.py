@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from egbad.detectors.knn import KNN
     from egbad.detectors.lof import LOF
     from egbad.detectors.one_class_svm import OneClassSVM
+    from egbad.detectors.patchcore import PatchCore
     from egbad.detectors.pca import PCA
     from egbad.detectors.vae import VAE
 
@@ -49,6 +50,7 @@ __all__ = [
     "Gaussian",
     "IsolationForest",
     "OneClassSVM",
+    "PatchCore",
 ]
 
 

@@ -31,6 +31,7 @@ CLASS_NAMES = {
     "knn": "KNN",
     "lof": "LOF",
     "one_class_svm": "OneClassSVM",
+    "patchcore": "PatchCore",
     "pca": "PCA",
 }
 

@@ -23,6 +23,16 @@ def all_detectors() -> dict[str, type[Detector[Any]]]:
     return {**METHODS, Blend.name: Blend, Tiled.name: Tiled}
 
 
+def detectors_of_rows() -> dict[str, type[Detector[Any]]]:
+    """Return the class of every detector that learns tables as well as images.
+
+    Returns
+    -------
+    dict of str to type
+    """
+    return {name: kind for name, kind in all_detectors().items() if kind.learns_rows}
+
+
 def create(name: str, **parameters: Any) -> Detector[Any]:
     """Return a new detector.
 

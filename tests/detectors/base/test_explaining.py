@@ -11,7 +11,7 @@ from captum.attr import FeatureAblation, IntegratedGradients, Saliency
 
 from egbad import load
 from egbad.cli import main
-from egbad.detectors.registry import all_detectors, create
+from egbad.detectors.registry import all_detectors, create, detectors_of_rows
 from egbad.errors import InvalidInputError
 from egbad.explain.normal_range import COVERAGE
 
@@ -49,12 +49,12 @@ def quick(name):
     }
 
 
-@pytest.fixture(scope="module", params=all_detectors())
+@pytest.fixture(scope="module", params=detectors_of_rows())
 def of_rows(request):
     return create(request.param, random_state=0, alpha=0.2, **quick(request.param)).fit(scene(400, 0))
 
 
-@pytest.fixture(scope="module", params=all_detectors())
+@pytest.fixture(scope="module", params=detectors_of_rows())
 def of_images(request):
     return create(request.param, random_state=0, alpha=0.2, **quick(request.param)).fit(pictures(120, 0))
 

@@ -6,7 +6,7 @@ import pytest
 
 from egbad.detectors.egbad import EGBAD
 from egbad.detectors.knn import KNN
-from egbad.detectors.registry import all_detectors
+from egbad.detectors.registry import all_detectors, detectors_of_rows
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.preprocessing import Preprocessing
 from tests.fuzz.targets.model_files import ROWS, TABLE, small
@@ -15,7 +15,7 @@ MAY_BE_MISSING = ("examples", "validation_rows", "usual.decimals", "part.usual.d
 MAY_BE_NAN = ("history.", "encoder.columns.fill")
 
 
-@pytest.fixture(scope="module", params=all_detectors())
+@pytest.fixture(scope="module", params=detectors_of_rows())
 def content(request):
     """Class, manifest and arrays of a detector that was fitted on a table of columns of all types."""
     detector_type = all_detectors()[request.param]

@@ -17,6 +17,7 @@ from safetensors.numpy import load as parse
 from safetensors.numpy import save
 
 from egbad import load
+from egbad.backbones import FeatureConfig
 from egbad.detectors.registry import all_detectors
 from egbad.model_file import Manifest, write
 from egbad.preprocessing import Preprocessing
@@ -72,6 +73,8 @@ def small(detector_type: type[Any], **parameters: Any) -> Any:
     own: dict[str, Any] = {name: value for name, value in _SMALL.items() if name in known}
     if "training" in known:
         own["training"] = TrainingConfig(steps=2, batch_size=8)
+    if "feature_config" in known:
+        own["feature_config"] = FeatureConfig(image_size=32, max_patches=40)
     own |= _PARTS.get(detector_type.name, {})
     return detector_type(alpha=0.4, random_state=0, n_exemplars=2, **{**own, **parameters})
 
@@ -83,6 +86,9 @@ def detectors() -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, detector_type in all_detectors().items():
+            if not detector_type.learns_rows:
+                found[f"{name}-images"] = small(detector_type).fit(images)
+                continue
             guard = Preprocessing(range_guard=True, scaling="robust")
             found[f"{name}-table"] = small(detector_type, preprocessing=guard).fit(table)
             members = {"members": 2} if hasattr(detector_type, "model_type") else {}
