@@ -23,6 +23,7 @@ COMMANDS = {
     "score": ("score m.egbad normal.csv --out OUT", ("normal.csv",)),
     "report": ("report m.egbad page.html --out OUT", ("page.html",)),
     "evaluate": ("evaluate m.egbad mixed.csv --label-column y --report OUT", ("m.egbad", "mixed.csv")),
+    "recalibrate": ("recalibrate m.egbad mixed.csv --out OUT", ("m.egbad", "mixed.csv")),
     "tune": ("tune normal.csv --out OUT", ("normal.csv",)),
     "export": ("export graph.onnx --out OUT", ("graph.onnx",)),
     "demo": ("demo --out OUT", ()),

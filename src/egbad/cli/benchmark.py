@@ -16,7 +16,6 @@ from egbad.cli.options import (
     TimeLimit,
     split_names,
 )
-from egbad.cli.output_check import RESULT_FILES, check_output_folder
 
 app = typer.Typer()
 
@@ -60,16 +59,16 @@ def benchmark(
 
     Every finished run is saved in FOLDER/runs.jsonl. The same command continues an interrupted benchmark.
     """
-    from egbad import datasets
     from egbad.cli import run_benchmark
 
-    check_output_folder("--out", out, RESULT_FILES, {known: known for known in (*datasets.names(), name)}, data_dir)
+    options = run_benchmark.RunOptions(out, jobs, limit, retry, data_dir, as_json)
+    run_benchmark.check_results_folder(name, options)
     run_benchmark.benchmark(
         name,
         protocol,
         task_names=split_names(tasks),
         detectors=split_names(detectors),
         seeds=seeds,
-        options=run_benchmark.RunOptions(out, jobs, limit, retry, data_dir, as_json),
+        options=options,
         command=command_line(context),
     )

@@ -11,14 +11,28 @@ from typing import Any
 
 import typer
 
-from egbad.cli import benchmark, compare, data, demo, detect, evaluate, export, fit, info, report, score, tune
+from egbad.cli import (
+    benchmark,
+    compare,
+    data,
+    demo,
+    detect,
+    evaluate,
+    export,
+    fit,
+    info,
+    recalibrate,
+    report,
+    score,
+    tune,
+)
 from egbad.cli.app import app
 from egbad.cli.output import note, one_line
 from egbad.errors import EgbadError, StoppedError, enable_own_warnings
 
 OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
-for command in (fit, score, detect, report, evaluate, tune, compare, benchmark, info, export):
+for command in (fit, score, detect, report, evaluate, recalibrate, tune, compare, benchmark, info, export):
     app.add_typer(command.app)
 app.add_typer(data.app, name="data")
 app.add_typer(demo.app)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from egbad import datasets
 from egbad.benchmark import columns, runner, suites, write
 from egbad.benchmark.columns import PageHeader
 from egbad.benchmark.jobs import Job, RunRecord, make_jobs
@@ -15,6 +16,7 @@ from egbad.benchmark.summary import summarize
 from egbad.benchmark.tasks import user_task
 from egbad.cli.inputs import Source, normal_mask
 from egbad.cli.output import note, print_json
+from egbad.cli.output_check import RESULT_FILES, check_output_folder
 from egbad.cli.tables import print_table
 from egbad.data import Data
 from egbad.data.arrow_columns import carried_cells
@@ -55,6 +57,23 @@ class RunOptions:
     retry: bool
     data_dir: Path | None
     as_json: bool
+
+
+def check_results_folder(name: str, options: RunOptions) -> None:
+    """Raise if the results of a benchmark would overwrite data.
+
+    Parameters
+    ----------
+    name : str
+        Suite, or folder of images.
+    options : RunOptions
+
+    Raises
+    ------
+    InvalidInputError
+    """
+    inputs = {known: known for known in (*datasets.names(), name)}
+    check_output_folder("--out", options.out, RESULT_FILES, inputs, options.data_dir)
 
 
 def benchmark(

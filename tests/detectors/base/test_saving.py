@@ -106,6 +106,7 @@ def test_entries_of_another_type_are_refused(content, value):
     allowed = {
         "normal_label": (None, "x"),
         "pixel_scale": (None,),
+        "recalibration": (None,),
         "csv": (None,),
         "roles": (None,),
         "threshold": (-1,),

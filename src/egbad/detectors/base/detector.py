@@ -4,7 +4,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Generic, Self
 
 import numpy as np
@@ -18,6 +18,7 @@ from egbad.data.ragged import is_ragged
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.out_of_fold import OutOfFoldMixin
 from egbad.detectors.base.provenance import seed_of, versions
+from egbad.detectors.base.recalibrating import RecalibrateMixin
 from egbad.detectors.base.saving import SaveMixin
 from egbad.detectors.base.settings import Recipe, S
 from egbad.errors import InvalidInputError
@@ -52,7 +53,7 @@ class FitContext:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
+class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
     """Base class of all detectors.
 
     A method declares its parameters as fields, the `Settings` that they resolve to, and how it learns (`_learn`), scores
@@ -84,6 +85,8 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
         Scores above it are anomalies.
     seed_ : int
         The seed that `random_state` gave.
+    recalibration_ : Recalibration or None
+        Provenance of a threshold that `recalibrate` set.
     """
 
     recipes: ClassVar[Mapping[str, Recipe]] = {"default": lambda shape: {}}
@@ -295,7 +298,7 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
         """
         scores = self._calibration_scores(x)
         self.calibration_scores_ = np.sort(scores)
-        self.n_calibration_, self._own_threshold = len(scores), None
+        self.n_calibration_, self._own_threshold, self.recalibration_ = len(scores), None, None
         self.learned_rows_ = self.known_rows().with_held_out(x)
         self.normal_range_ = self._learn_normal_range(x)
         return scores
@@ -323,6 +326,7 @@ class Detector(OutOfFoldMixin, SaveMixin, Generic[S]):
             "threshold": self.threshold_,
             "false_alarm_rate": calibration.false_alarm_rate(self.calibration_scores_, self.threshold_),
             "normal_label": self.normal_label_,
+            "recalibration": None if self.recalibration_ is None else asdict(self.recalibration_),
             "seed": self.seed_,
             "fit_seconds": self.fit_seconds_,
             "versions": self.fit_versions_,

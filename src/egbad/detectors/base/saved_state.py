@@ -14,6 +14,7 @@ from egbad.data.pixel_scale import WHITES, PixelScale
 from egbad.errors import InvalidEntryError
 from egbad.model_file import validated_entries
 from egbad.preprocessing.column_encoder import TableEncoder
+from egbad.scoring.recalibration import Recalibration
 
 # Names of arrays, or of what they belong to, in the file of any detector; a method adds its own.
 COMMON_ARRAYS = frozenset({"encoder", "guard", "usual", "rows", "examples", "calibration"})
@@ -38,6 +39,7 @@ class CommonState(BaseModel):
     n_train: Annotated[int, Field(ge=1)]
     threshold: Annotated[float, Field(allow_inf_nan=True)]
     normal_label: str | None = None
+    recalibration: Recalibration | None = None
     fit_seconds: Annotated[float, Field(ge=0)]
     versions: dict[str, str]
     method: dict[str, Any]

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import prod
 from typing import Any, ClassVar, Self
@@ -35,6 +35,7 @@ from egbad.explain.normal_range import NormalRange
 from egbad.model_file import Manifest, entries_within, validated_entries, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
 from egbad.scoring.learned_rows import LearnedRows
+from egbad.scoring.recalibration import Recalibration
 
 _EXAMPLES = ArraySpec("number", optional=True)
 _CALIBRATION = ArraySpec("float64", ("n_calibration",), ascending=True)
@@ -51,6 +52,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
     name: ClassVar[str]
     array_names: ClassVar[frozenset[str]]  # beginnings of the names of the method's own arrays, up to the first dot
     settings_: Settings
+    recalibration_: Recalibration | None
 
     @abstractmethod
     def _state(self) -> tuple[dict[str, Any], State]:
@@ -99,6 +101,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "n_train": self.n_train_,
             "threshold": self.threshold_,
             "normal_label": self.normal_label_,
+            "recalibration": None if self.recalibration_ is None else asdict(self.recalibration_),
             "fit_seconds": self.fit_seconds_,
             "versions": self.fit_versions_,
         }
@@ -185,7 +188,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         self.n_train_, self.n_calibration_ = state.n_train, len(self.calibration_scores_)
         self.seed_, self.threshold_ = state.seed, state.threshold
         self.fit_seconds_, self.fit_versions_ = state.fit_seconds, state.versions
-        self.normal_label_ = state.normal_label
+        self.normal_label_, self.recalibration_ = state.normal_label, state.recalibration
 
     def _restore_components(self, arrays: State) -> None:
         """Restore encoder, range guard, comparison with normal rows, digests, exemplars and calibration scores."""
