@@ -67,6 +67,7 @@ def test_a_file_with_a_header_only_has_no_cells(write):
         (b"a,b\n" + b"1,2\n" * 30 + b"1,2,3\n", "Expected 2 columns, got 3"),
         (b"a,b\n" + b"1,2\n" * 200_000 + b"1,\xe9\n", "must be text in the encoding utf-8"),
         (b'a,b\n1,2\n1,"' + b"x" * 50_000, "rows of at most 4,096 bytes"),
+        (b"# comment\na,b\n" + b"1,2\n" * 2000 + b"x" * 3_000_000, "rows of at most 4,096 bytes"),
         (
             gzip.compress(b"a,b\n" + b"".join(b"%d,2\n" % i for i in range(100_000)), mtime=0)[:-10_000],
             "cannot be read as .csv",

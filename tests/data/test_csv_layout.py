@@ -5,6 +5,7 @@ import pytest
 from egbad.data import read
 from egbad.data.csv_layout import find_layout
 from egbad.data.csv_options import CsvDialect, CsvOptions
+from egbad.data.csv_sample import CsvLimits
 from egbad.errors import InvalidInputError, UnreadableFileError
 
 
@@ -109,3 +110,17 @@ def test_a_line_of_another_length_does_not_turn_a_table_into_one_column(damaged,
         read(path)
     path.write_text("text\none, two\nthree\n")
     assert read(path).columns == ("text",), "a comma in a text is no delimiter"
+
+
+@pytest.mark.parametrize("options", [CsvOptions(), CsvOptions(delimiter=",")])
+def test_tables_of_too_many_columns_are_refused(tmp_path, options):
+    path = tmp_path / "t.csv"
+    path.write_text("1," * 60 + "1\n" + "2," * 60 + "2\n")
+    with pytest.raises(UnreadableFileError, match="at most 50 columns, got more with the delimiter comma"):
+        find_layout(path, options, limits=CsvLimits(columns=50))
+
+
+def test_texts_of_many_words_are_no_columns(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("text,n\n" + f"{'word ' * 60},1\n" * 3)
+    assert find_layout(path, CsvOptions(), limits=CsvLimits(columns=50)).names == ("text", "n")

@@ -5,14 +5,14 @@ import gzip
 
 import pytest
 
-from egbad.data.csv_sample import read_sample
+from egbad.data.csv_sample import DEFAULT_CSV_LIMITS, CsvLimits, read_sample
 from egbad.errors import EmptyFileError, UnreadableFileError
 
 
-def sample(tmp_path, content, encoding=None, likely="utf-8", comment=None):
+def sample(tmp_path, content, encoding=None, likely="utf-8", comment=None, limits=DEFAULT_CSV_LIMITS):
     path = tmp_path / "t.csv"
     path.write_bytes(content)
-    return read_sample(path, encoding, likely, comment)
+    return read_sample(path, encoding, likely, comment, limits)
 
 
 @pytest.mark.parametrize(
@@ -57,19 +57,26 @@ def test_files_without_lines_are_refused(tmp_path, content):
         sample(tmp_path, content)
 
 
-@pytest.mark.parametrize("text", [b"," * 16_000_000, b'"",' * 60_000], ids=["bare", "quoted"])
+@pytest.mark.parametrize("text", [b"," * 60, b'"",' * 60, b'a",' * 60], ids=["bare", "quoted", "mark inside"])
 def test_the_number_of_columns_is_limited(tmp_path, text):
-    with pytest.raises(UnreadableFileError, match=r"at most 50,000 columns, got .*,001\. Store wider tables"):
-        sample(tmp_path, gzip.compress(text + b"\n")).split(",")
+    read = sample(tmp_path, text + b"\n", limits=CsvLimits(columns=50))
+    assert read.has_too_many_columns(",") and read.split(",").n_columns == 0
+    assert not read.has_too_many_columns(";")
+
+
+def test_many_columns_are_within_the_limit(tmp_path):
+    read = sample(tmp_path, b",".join([b"1"] * 50) + b"\n", limits=CsvLimits(columns=50))
+    assert not read.has_too_many_columns(",") and read.split(",").n_columns == 50
 
 
 def test_delimiters_inside_of_quotation_marks_are_not_counted_as_columns(tmp_path):
-    content = b'a,"' + b"," * 60_000 + b'",c\n1,"""x"",\n,,,",3\n'
-    assert sample(tmp_path, content).split(",").n_columns == 3
+    content = b'a,"' + b"," * 60 + b'",c\n1,"""x"",\n,,,",3\n'
+    assert sample(tmp_path, content, limits=CsvLimits(columns=50)).split(",").n_columns == 3
 
 
-def test_the_sample_of_a_line_without_end_is_limited(tmp_path):
-    assert len(sample(tmp_path, gzip.compress(b"a" * 2**26)).text) == 2**24
+def test_the_length_of_a_line_is_limited(tmp_path):
+    with pytest.raises(UnreadableFileError, match="rows of at most 1,000 bytes, got a longer one"):
+        sample(tmp_path, gzip.compress(b"a" * 2**20), limits=CsvLimits(line_bytes=1000))
 
 
 def test_a_parquet_file_is_no_text(tmp_path):

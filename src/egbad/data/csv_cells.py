@@ -9,9 +9,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from egbad.data.csv_layout import CsvLayout
-from egbad.data.csv_sample import encoding_error, open_bytes, text_options
+from egbad.data.csv_sample import encoding_error, long_row_error, open_bytes, text_options
 from egbad.data.file_errors import arrow_errors
-from egbad.errors import UnreadableFileError
 
 _CHUNK_BYTES = 2**20
 
@@ -46,7 +45,7 @@ def read_cells(layout: CsvLayout, batch_bytes: int, positions: Collection[int] |
     convert_options = text_options(names)
     if positions is not None:
         convert_options.include_columns = [str(j) for j in sorted(positions)]
-    with _csv_errors(layout, batch_bytes), closing(_open_text(layout)) as file:
+    with _csv_errors(layout, batch_bytes), closing(_open_text(layout, batch_bytes)) as file:
         try:
             reader = pa.csv.open_csv(file, read_options, parse_options, convert_options)
         except pa.ArrowInvalid as error:
@@ -71,28 +70,26 @@ def _csv_errors(layout: CsvLayout, batch_bytes: int) -> Iterator[None]:
             if "UTF8" in str(error):
                 raise encoding_error(layout.path, layout.dialect.encoding) from error
             if "straddling" in str(error):
-                raise UnreadableFileError(
-                    f"'{layout.path}' must have rows of at most {batch_bytes:,} bytes, got a longer one. Check that each "
-                    "quotation mark at the beginning of a cell has another one at its end."
-                ) from error
+                raise long_row_error(layout.path, batch_bytes) from error
             raise
 
 
-def _open_text(layout: CsvLayout) -> Any:
+def _open_text(layout: CsvLayout, max_line_bytes: int) -> Any:
     """Open a file as UTF-8 without comments."""
     file = open_bytes(layout.path, layout.compression)
     if layout.dialect.encoding != "utf-8":
         file = pa.transcoding_input_stream(file, layout.dialect.encoding, "utf-8")
     if layout.dialect.comment is None:
         return file
-    return io.BufferedReader(_CommentFilter(file, layout.dialect.comment.encode()), _CHUNK_BYTES)
+    return io.BufferedReader(_CommentFilter(file, layout, max_line_bytes), _CHUNK_BYTES)
 
 
 class _CommentFilter(io.RawIOBase):
-    """A binary file without the lines that begin with a sign, except inside of quotation marks."""
+    """A binary file without the lines that begin with the layout's comment sign, except inside of quotation marks."""
 
-    def __init__(self, file: Any, comment: bytes) -> None:
-        self.file, self.comment = file, comment
+    def __init__(self, file: Any, layout: CsvLayout, max_line_bytes: int) -> None:
+        self.file, self.path, self.max_line_bytes = file, layout.path, max_line_bytes
+        self.comment = str(layout.dialect.comment).encode()
         self.rest = self.pending = b""
         self.is_quoted = False  # a quotation mark is open
 
@@ -109,6 +106,8 @@ class _CommentFilter(io.RawIOBase):
                 return 0
             end = block.rfind(b"\n") + 1 if part else len(block)
             self.pending, self.rest = self._filter(block[:end]), block[end:]
+            if len(self.rest) > self.max_line_bytes:
+                raise long_row_error(self.path, self.max_line_bytes)
         n = min(len(buffer), len(self.pending))
         buffer[:n], self.pending = self.pending[:n], self.pending[n:]
         return n

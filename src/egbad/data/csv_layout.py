@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from egbad.data.column_types import NUMBER, TIME, TIME_OF_DAY
 from egbad.data.csv_options import DELIMITER_NAMES, CsvDialect, CsvOptions
-from egbad.data.csv_sample import CsvSample, SampleTable, read_sample
+from egbad.data.csv_sample import DEFAULT_CSV_LIMITS, CsvLimits, CsvSample, SampleTable, read_sample
 from egbad.data.csv_values import parse_cells
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten
 
@@ -42,7 +42,9 @@ class CsvLayout:
     skipped_lines: int
 
 
-def find_layout(path: Path, options: CsvOptions, known_names: Collection[str] = ()) -> CsvLayout:
+def find_layout(
+    path: Path, options: CsvOptions, known_names: Collection[str] = (), limits: CsvLimits = DEFAULT_CSV_LIMITS
+) -> CsvLayout:
     """Find out the layout of a file from its first lines.
 
     Parameters
@@ -52,6 +54,8 @@ def find_layout(path: Path, options: CsvOptions, known_names: Collection[str] = 
         Signs that are known.
     known_names : collection of str
         Names of columns: a first line with one of them is a header.
+    limits : CsvLimits
+        Limits of columns and of the length of lines.
 
     Returns
     -------
@@ -63,11 +67,11 @@ def find_layout(path: Path, options: CsvOptions, known_names: Collection[str] = 
         If the file is empty, its decimal mark is ambiguous, or the given delimiter leaves one column where another would
         split the lines.
     UnreadableFileError
-        If the file is damaged.
+        If the file is damaged or exceeds a limit.
     """
     options = options.check()
     like = options.like or CsvDialect()
-    sample = read_sample(path, options.encoding, like.encoding, options.comment or like.comment)
+    sample = read_sample(path, options.encoding, like.encoding, options.comment or like.comment, limits)
     table = sample.split(_find_delimiter(path, sample, options))
     if not table.n_columns:
         raise UnreadableFileError(f"'{path}' cannot be read as .csv: its first lines are no table. Check the file.")
@@ -96,6 +100,9 @@ def find_layout(path: Path, options: CsvOptions, known_names: Collection[str] = 
 def _find_delimiter(path: Path, sample: CsvSample, options: CsvOptions) -> str:
     """Return the delimiter that splits the lines of a sample into the same number of cells."""
     signs = [sign for sign in DELIMITER_NAMES if sign not in (options.decimal, sample.comment)]
+    known = options.delimiter or sample.delimiter
+    if known is not None and sample.has_too_many_columns(known):
+        raise _too_many_columns_error(path, sample, known)
     if sample.delimiter is not None and options.delimiter is None:
         return sample.delimiter
     tables = {sign: sample.split(sign) for sign in signs}
@@ -113,11 +120,21 @@ def _find_delimiter(path: Path, sample: CsvSample, options: CsvOptions) -> str:
         return "\t"
     if regular:
         return max(regular, key=lambda sign: _quality(regular[sign]))
+    # Texts have many spaces.
+    if wide := [sign for sign in signs if sign != " " and sample.has_too_many_columns(sign)]:
+        raise _too_many_columns_error(path, sample, wide[0])
     # A sign that splits the first line and most others: the reader names a line that it does not split.
     if usual := [sign for sign in _COMMON_DELIMITERS if sign in signs and _splits_most(tables[sign])]:
         return max(usual, key=lambda sign: _quality(tables[sign]))
     single_column = [sign for sign in signs if not tables[sign].ragged_fraction]
     return single_column[0] if single_column else min(signs, key=lambda sign: tables[sign].ragged_fraction)
+
+
+def _too_many_columns_error(path: Path, sample: CsvSample, delimiter: str) -> UnreadableFileError:
+    return UnreadableFileError(
+        f"'{path}' must have at most {sample.max_columns:,} columns, got more with the delimiter "
+        f"{DELIMITER_NAMES.get(delimiter, delimiter)}. Check the file, or store so many numbers as .npy."
+    )
 
 
 def _splits_most(table: SampleTable) -> bool:

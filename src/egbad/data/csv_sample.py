@@ -4,7 +4,7 @@ import codecs
 import io
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -18,11 +18,29 @@ from egbad.errors import EmptyFileError, UnreadableFileError
 
 _COMPRESSIONS = {b"\x1f\x8b": "gzip", b"BZh": "bz2", b"\x28\xb5\x2f\xfd": "zstd", b"\x04\x22\x4d\x18": "lz4"}
 _BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-_SAMPLE_BYTES, _MAX_SAMPLE_BYTES = 2**18, 2**24
+_SAMPLE_BYTES, _MAX_SAMPLE_BYTES = 2**18, 2**26
 _MIN_LINES, _MAX_LINES = 3, 1000
 _KANA = re.compile("[\u3041-\u30ff]")
 _BLOCK_BYTES = 2**27  # of the parser; a sample is one block
-MAX_CSV_COLUMNS = 50_000  # each costs the parser 14 KB and a fifth of a millisecond
+
+
+@dataclass(frozen=True)
+class CsvLimits:
+    """Limits that are checked before a file is parsed, since each column takes about 10 kB of the parser's memory.
+
+    Attributes
+    ----------
+    columns : int
+        Columns of a table.
+    line_bytes : int
+        Bytes of each of the first lines.
+    """
+
+    columns: int = 50_000
+    line_bytes: int = 2**24
+
+
+DEFAULT_CSV_LIMITS = CsvLimits()
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,8 @@ class CsvSample:
         Lines before the header that are no comments: empty ones, and "sep=;" as Excel writes it.
     delimiter : str, optional
         Delimiter that such a line names.
+    max_columns : int
+        Columns that a table may have.
     """
 
     path: Path
@@ -98,25 +118,28 @@ class CsvSample:
     comments: tuple[str, ...]
     preamble_lines: int
     delimiter: str | None
+    max_columns: int = DEFAULT_CSV_LIMITS.columns
     _tables: dict[str, SampleTable] = field(default_factory=dict)
 
     def split(self, delimiter: str) -> SampleTable:
-        """Split the lines at a delimiter; a table without columns if that is impossible.
-
-        Raises
-        ------
-        UnreadableFileError
-            If the first row has too many columns.
-        """
+        """Split the lines at a delimiter; a table without columns if that is impossible or there are too many."""
         if delimiter not in self._tables:
-            n_columns = _count_columns(self.text, delimiter)
-            if n_columns > MAX_CSV_COLUMNS:
-                raise UnreadableFileError(
-                    f"'{self.path}' must have at most {MAX_CSV_COLUMNS:,} columns, got {n_columns:,}. "
-                    "Store wider tables as a NumPy array or in a Parquet file."
-                )
-            self._tables[delimiter] = _split(self.text, delimiter)
+            is_wide = self.has_too_many_columns(delimiter)
+            self._tables[delimiter] = _no_table(delimiter) if is_wide else _split(self.text, delimiter)
         return self._tables[delimiter]
+
+    def has_too_many_columns(self, delimiter: str) -> bool:
+        """Return True if a delimiter splits the first row into more than `max_columns` cells."""
+        if self.text.count(delimiter) < self.max_columns:
+            return False
+        cell = re.compile(rf'(?:"(?:[^"]|"")*+"?)?[^{re.escape(delimiter)}\n]*')
+        end = -1
+        for _ in range(self.max_columns):
+            match = cell.match(self.text, end + 1)
+            end = match.end() if match else len(self.text)
+            if self.text[end : end + 1] != delimiter:
+                return False
+        return True
 
     def header_comment(self, table: SampleTable) -> tuple[str, ...]:
         """Return the names of the columns if the last comment holds them, as NumPy writes it."""
@@ -126,7 +149,13 @@ class CsvSample:
         return names if len(names) == table.n_columns and len({*names}) == len(names) else ()
 
 
-def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment: str | None) -> CsvSample:
+def read_sample(
+    path: Path,
+    encoding: str | None,
+    likely_encoding: str,
+    comment: str | None,
+    limits: CsvLimits = DEFAULT_CSV_LIMITS,
+) -> CsvSample:
     """Read the first lines of a CSV file.
 
     Parameters
@@ -138,6 +167,7 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
         Encoding of a file whose first lines are in no other.
     comment : str, optional
         Sign at the beginning of comments. By default "#" if the file begins with it.
+    limits : CsvLimits
 
     Returns
     -------
@@ -148,10 +178,10 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
     EmptyFileError
         If the file is empty.
     UnreadableFileError
-        If it is damaged.
+        If it is damaged, or its lines are too long.
     """
     with arrow_errors(path):
-        content, compression, complete = _read_bytes(path)
+        content, compression, complete = _read_bytes(path, limits.line_bytes)
     if not content.strip():
         raise EmptyFileError(f"'{path}' must have at least one row, got an empty file.")
     if content.startswith(b"PAR1"):
@@ -166,7 +196,8 @@ def read_sample(path: Path, encoding: str | None, likely_encoding: str, comment:
         lines.pop()
     if not complete or len(lines) > _MAX_LINES:
         lines = _complete_rows(lines[:_MAX_LINES])
-    return _without_comments(path, lines, compression, encoding, comment)
+    sample = _without_comments(path, lines, compression, encoding, comment)
+    return replace(sample, max_columns=limits.columns)
 
 
 def _complete_rows(lines: list[str]) -> list[str]:
@@ -212,7 +243,15 @@ def open_bytes(path: Path, compression: str | None) -> pa.NativeFile:
         return pa.input_stream(source, compression=compression)
 
 
-def _read_bytes(path: Path) -> tuple[bytes, str | None, bool]:
+def long_row_error(path: Path, max_bytes: int) -> UnreadableFileError:
+    """Create the error for a file with a line that is too long."""
+    return UnreadableFileError(
+        f"'{path}' must have rows of at most {max_bytes:,} bytes, got a longer one. Check that each quotation mark at the "
+        "beginning of a cell has another one at its end."
+    )
+
+
+def _read_bytes(path: Path, max_line_bytes: int) -> tuple[bytes, str | None, bool]:
     """Return the first bytes of a file, its compression, and True if these are all bytes."""
     with path.open("rb") as file:
         start = file.read(4)
@@ -223,12 +262,18 @@ def _read_bytes(path: Path) -> tuple[bytes, str | None, bool]:
         while True:
             part = stream.read(wanted - len(content))
             content += part
+            if len(content) > max_line_bytes and _longest_line(content) > max_line_bytes:
+                raise long_row_error(path, max_line_bytes)
             if not part:
                 return content, compression, True
             if len(content) >= wanted:
                 if content.count(b"\n") + content.count(b"\r") >= _MIN_LINES or wanted >= _MAX_SAMPLE_BYTES:
                     return content, compression, False
                 wanted *= 2
+
+
+def _longest_line(content: bytes) -> int:
+    return max(map(len, content.splitlines()), default=0)
 
 
 def _find_encoding(content: bytes, likely: str) -> str:
@@ -257,18 +302,6 @@ def _decode(content: bytes, encoding: str, complete: bool) -> str:
     return codecs.getincrementaldecoder(encoding)().decode(content, complete)
 
 
-def _count_columns(text: str, delimiter: str) -> int:
-    """Return the number of cells of the first row. Delimiters inside of quotation marks do not count."""
-    n_columns, is_quoted = 1, False
-    for line in io.StringIO(text):
-        parts = line.split('"')
-        n_columns += sum(part.count(delimiter) for part in parts[is_quoted::2])
-        is_quoted ^= len(parts) % 2 == 0
-        if line.strip() and not is_quoted:
-            break
-    return n_columns
-
-
 def _split(text: str, delimiter: str) -> SampleTable:
     """Split lines into cells of text."""
     ragged = 0
@@ -287,10 +320,14 @@ def _split(text: str, delimiter: str) -> SampleTable:
         ragged = 0
         table = pa.csv.read_csv(io.BytesIO(data), read_options, parse_options, text_options(names))
     except pa.ArrowInvalid:  # lines without a meaning for this delimiter
-        return SampleTable(pa.nulls(0, pa.string()), 0, 0, 1.0, delimiter)
+        return _no_table(delimiter)
     cells = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])
     ragged_fraction = ragged / max(1, table.num_rows + ragged)
     return SampleTable(cells, table.num_columns, table.num_rows, ragged_fraction, delimiter)
+
+
+def _no_table(delimiter: str) -> SampleTable:
+    return SampleTable(pa.nulls(0, pa.string()), 0, 0, 1.0, delimiter)
 
 
 def text_options(names: Sequence[str]) -> pa.csv.ConvertOptions:

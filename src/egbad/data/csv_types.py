@@ -100,11 +100,10 @@ class _TypeCounts:
         invalid &= ~missing
         self.valid[NUMBER] += (~invalid & ~missing).sum(axis=1)
         self.values += (~missing).sum(axis=1)
-        for i in np.flatnonzero(invalid.any(axis=1)).tolist():
-            for column_type in _TYPES[1:]:
-                if is_open[column_type][i]:
-                    parsed = parse_cells(columns[i], column_type, marks=self.missing)
-                    self.valid[column_type][i] += (~parsed.invalid & ~parsed.missing).sum()
+        for column_type in _TYPES[1:]:
+            for own in column_groups(np.flatnonzero(invalid.any(axis=1) & is_open[column_type]).tolist()):
+                parsed = parse_cells(pa.concat_arrays([columns[i] for i in own]), column_type, marks=self.missing)
+                self.valid[column_type][own] += (~parsed.invalid & ~parsed.missing).reshape(-1, n).sum(axis=1)
         for i in np.flatnonzero(missing.any(axis=1) & ~invalid.all(axis=1)).tolist():
             self.marks.setdefault(i, set()).update(find_notable_marks(columns[i]))
 
