@@ -26,7 +26,7 @@ from egbad.scoring import metrics
 Score = Callable[[np.ndarray], np.ndarray]
 EGBADS = {
     "EGBAD": {},
-    "EGBAD, the paper's score on the same weights": {"distance": "norm", "degree": 1.0},
+    "EGBAD, the paper's score on the same weights": {"distance": "norm"},
     "autoencoder (EGBAD, no adversarial loss)": {"adversarial_weight": 0.0},
     "EGBAD, no log scaling": {"preprocessing__log_columns": ()},
     "EGBAD untrained": {"training__steps": 0},

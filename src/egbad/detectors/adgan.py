@@ -125,8 +125,6 @@ class ADGAN(GANDetector[ADGANSettings]):
         Units of the first hidden layer, or channels of the first convolution.
     dropout : float, optional
         Fraction of D's units to drop during training, in [0, 1).
-    prior : {"normal", "uniform"}, optional
-        p(z): N(0, I), as in the released code, or U[-1, 1].
     input_noise : float, optional
         Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
@@ -135,6 +133,12 @@ class ADGAN(GANDetector[ADGANSettings]):
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional
         This method has no validation loss: training uses all rows and the last weights, ``criterion="none"``.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

@@ -82,6 +82,12 @@ class ColumnDensity(SklearnDetector[ColumnDensitySettings]):
     ----------
     max_bins : int, default=40
         Largest number of bins of a histogram; the square root of the number of training rows where that is smaller.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

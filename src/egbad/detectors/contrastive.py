@@ -307,19 +307,23 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     temperature : float, optional
         Temperature of the contrastive loss. The lower, the more the most similar negatives count.
     rotation, scale, shear, translation : float, optional
-        Strength of random views of images: degrees, logarithm of the size, columns per row, fraction of the side. By
-        default they are larger for objects on a background than for images that fill their frame.
+        Strength of random views of images: degrees, logarithm of the size, columns per row, fraction of the side.
     thickness : float, optional
         Strength of random thickening and thinning of strokes, in [0, 1]. By default 0 except for objects on a background.
     memory_size : int, optional
-        Number of features in memory per rotation, a multiple of 16. Fewer cost less to score and, down to some hundreds,
-        find more: single training images that are hard to place no longer excuse anomalies near them.
+        Number of features in memory per rotation, a multiple of 16. Fewer cost less to score and, to some hundreds, find more.
     n_subvectors : int, optional
         Number of subvectors of a row.
     training : TrainingConfig, optional
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional
         This method has no validation loss: training uses all rows and the last weights, ``criterion="none"``.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional
@@ -327,8 +331,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
     members : int, default=1
         Number of networks trained side by side from different seeds. The score is their mean.
     device : str, default="auto"
-        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one. A detector that was
-        trained on a GPU scores on the CPU where there is none.
+        Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
     alpha : float, default=0.01
         False-alarm rate of `predict`, in (0, 1).
     calibration_fraction : float, default=0.1
@@ -355,8 +358,7 @@ class Contrastive(TorchDetector[ContrastiveSettings]):
 
     References
     ----------
-    Tack, Mo, Jeong, Shin, "CSI: Novelty Detection via Contrastive Learning on Distributionally Shifted Instances",
-    arXiv:2007.08176, NeurIPS 2020.
+    Tack, Mo, Jeong, Shin, "CSI: Novelty Detection via Contrastive Learning on Distributionally Shifted Instances", NeurIPS 2020.
     Shenkar, Wolf, "Anomaly Detection for Tabular Data with Internal Contrastive Learning", ICLR 2022.
 
     Examples

@@ -273,14 +273,10 @@ class EGBAD(LatentDetector[EGBADSettings]):
     distance : {"relative", "norm", "correlation"}, optional
         Distance of x and G(E(x)), and of D's features. "norm" is the paper's. "relative" is the mean over units of
         log(1 + distance / typical distance among training rows). "correlation" is 1 minus the correlation.
-    degree : float, optional
-        Degree of the norm, also of that in the loss.
     discriminator_loss : {"fm", "sigma", "sigma_released", "memory"}, optional
         L_D: "fm" is the distance of D's features (feature matching). "sigma" is the cross-entropy of D's logit of
         (x, E(x)) as in the paper, "sigma_released" that of (G(E(x)), E(x)) as in the released code. "memory" is the cosine
         distance of E(x) to the nearest latent of a normal sample in memory.
-    memory_size : int, optional
-        Number of latents in memory, a multiple of 16.
     residual_weight : float, optional
         w, the paper's alpha, in [0, 1].
     n_latent : int, optional
@@ -289,8 +285,6 @@ class EGBAD(LatentDetector[EGBADSettings]):
         Units of the first hidden layer, or channels of the first convolution.
     dropout : float, optional
         Fraction of D's units to drop during training, in [0, 1).
-    prior : {"normal", "uniform"}, optional
-        p(z): N(0, I), as in the released code, or U[-1, 1].
     input_noise : float, optional
         Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
@@ -299,6 +293,12 @@ class EGBAD(LatentDetector[EGBADSettings]):
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional
         Choice of the best weights by rows held out of training, and of the end of training.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : {"default", "paper"}, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper and
         its released code.
@@ -364,9 +364,7 @@ class EGBAD(LatentDetector[EGBADSettings]):
     adversarial_weight: float | None = None
     cycle_weight: float | None = None
     distance: str | None = None
-    degree: float | None = None
     discriminator_loss: str | None = None
-    memory_size: int | None = None
     residual_weight: float | None = None
 
     def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[EGBADSettings]:

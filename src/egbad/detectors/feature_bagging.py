@@ -116,6 +116,12 @@ class FeatureBagging(SklearnDetector[FeatureBaggingSettings]):
     combination : {"log", "tail"}, default="log"
         "log": mean of log(1 + distance / epsilon), with a thousandth of the median distance over all columns as epsilon.
         "tail": root mean fourth power of the negative log tail probability of each distance among the training rows.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

@@ -151,6 +151,12 @@ class KNN(SklearnDetector[KNNSettings]):
     score_type : {"distance", "density_ratio"}, default="distance"
         "density_ratio" divides the distance by its mean among the neighbours themselves: above 1 where training rows are denser
         than around the row. Both options need the metric "euclidean".
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

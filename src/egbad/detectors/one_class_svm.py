@@ -57,6 +57,12 @@ class OneClassSVM(SklearnDetector[OneClassSVMSettings]):
         Largest number of training rows for the exact solution.
     n_components : int, default=500
         Number of training rows that the approximation is built on.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

@@ -44,6 +44,12 @@ class PCA(SklearnDetector[PCASettings]):
     score_type : {"residual", "likelihood"}, default="likelihood"
         "residual" is |x - x_hat|^2, the squared distance to the space of the components. "likelihood" is -log p(x) of
         probabilistic PCA, which also grows along the components.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : str, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability; there is no other.
     preprocessing : Preprocessing, optional

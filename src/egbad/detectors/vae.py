@@ -160,6 +160,12 @@ class VAE(TorchDetector[VAESettings]):
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional
         Choice of the best weights by rows held out of training, and of the end of training.
+    backbone : str or Backbone, optional
+        Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
+    features : {"global", "patches"}, default="global"
+        A vector for each image, or one for each patch; the score is then that of the most anomalous patches.
+    feature_config : FeatureConfig, optional
+        Size of the images, layers and scaling of the features.
     recipe : {"default", "paper"}, default="default"
         Source of the values of parameters that are None. "default" is chosen for stability, "paper" follows the paper.
     preprocessing : Preprocessing, optional

@@ -80,6 +80,10 @@ class Explanation:
         - ``"residual exact, features by gradients"`` or ``"residual exact, features by hiding columns"``: exact for the
           residual term, gradients or occlusion for the feature term;
         - ``"nearest images"``: the score, distributed by the difference from the most similar normal images;
+        - ``"patches"``: the score of the most anomalous patches of the image, distributed by how far each patch is above the
+          median of all;
+        - ``"places of features"``: the share of each feature of the whole image, distributed over the places of the backbone's
+          last layer by their part in its difference from the expected value;
         - ``"occlusion"``: the decrease of the score when a column or patch is replaced by the mean. For tables only the
           three columns that are farthest from the mean are replaced.
     terms : dict of str to ndarray of shape (n_samples,)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from egbad.detectors.adgan import ADGAN
 from egbad.detectors.anogan import AnoGAN
 from egbad.detectors.base import Detector, Model, TorchDetector
+from egbad.detectors.base.feature_encoder import FeatureEncoder
 from egbad.detectors.blend import Blend
 from egbad.detectors.column_density import ColumnDensity
 from egbad.detectors.column_gap import ColumnGap
@@ -149,6 +150,10 @@ class DetectorGraph(nn.Module):
         super().__init__()
         is_tiled = isinstance(detector, Tiled)
         detector = detector.detector_ if isinstance(detector, Tiled) else detector
+        if isinstance(detector.encoder_, FeatureEncoder):
+            raise InvalidInputError(
+                f"{type(detector).__name__} cannot be exported: its backbone is not part of a graph yet. Fit without backbone."
+            )
         terms = terms_graph(detector)
         self.terms = GuardedTerms(terms, detector.range_guard_) if detector.range_guard_ else terms
         self.encode = nn.Identity() if isinstance(detector, Blend) else encoder_graph(detector.encoder_)

@@ -12,6 +12,8 @@ import numpy as np
 from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.errors import InvalidEntryError
 
+PENALTY = "range_penalty"  # name of the score term
+
 _N_RANDOM_ROWS = 2_000  # rows in the training range whose scores set the size of the penalty
 _ARRAYS = {
     "low": ArraySpec("float32", ("width",)),

@@ -185,7 +185,7 @@ def test_epochs_are_passes_over_the_training_rows(ring):
         ({"recipe": "papr"}, "There is no recipe 'papr'. Did you mean 'paper'"),
         ({"training__learning_rate": -1.0}, "learning_rate: input should be greater than 0, got -1.0"),
         ({"residual_weight": 1.5}, "residual_weight: input should be less than or equal to 1, got 1.5"),
-        ({"prior": "gaussian"}, "prior: input should be 'normal' or 'uniform', got 'gaussian'"),
+        ({"distance": "far"}, "distance: input should be 'relative', 'norm' or 'correlation', got 'far'"),
         ({"training__steps": 5, "training__epochs": 1.0}, "Give steps or epochs, not both"),
         ({"members": 0}, "members must be at least 1, got 0"),
         ({"alpha": 1.5}, r"alpha must be in \(0, 1\), got 1.5"),

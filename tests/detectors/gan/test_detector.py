@@ -12,7 +12,6 @@ def test_shared_parameters_reach_the_settings(name):
         "n_latent": 3,
         "width": 5,
         "dropout": 0.25,
-        "prior": "uniform",
         "input_noise": 0.125,
         "discriminator_lr_scale": 0.75,
     }

@@ -45,7 +45,12 @@ class FitContext:
     checkpoints: Checkpoints | None = None
     init_from: "Detector[Any] | None" = None  # the only option that changes the result
     process_group: ProcessGroup = SINGLE_PROCESS
-    digests: Digests | None = None  # of the rows that are learned
+    digests: Digests | None = None  # of the rows or images that are learned
+    image_of: NDArray[np.intp] | None = None  # position of the image of each encoded row, where rows are patches
+
+    def rows_of(self, samples: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Return the positions of the encoded rows that belong to rows or images at ascending positions."""
+        return samples if self.image_of is None else np.flatnonzero(np.isin(self.image_of, samples))
 
     def lock(self) -> AbstractContextManager[None]:
         """Keep other fits from using the same checkpoints in a `with` block."""
@@ -189,7 +194,7 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         x = data.x[remaining]
         if data.coverage_rows is not None:
             x = np.concatenate([x, data.coverage_rows])
-        x = trim(x, self.preprocessing_settings_for(self.raw_shape).trim_fraction, self.seed_, self.column_types_)
+        x = trim(x, self.preprocessing_settings_for(self.recipe_shape).trim_fraction, self.seed_, self.column_types_)
         keep = self.kind_ == "images" and self.n_exemplars and not is_ragged(x)
         self.exemplars_ = sample_exemplars(x, self.n_exemplars, self.seed_) if keep else None
         self._learn_from(x, rng, context, encoder)
@@ -257,24 +262,23 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         self, x: Array, rng: np.random.Generator, context: FitContext, encoder: Encoder | None = None
     ) -> None:
         """Learn from checked normal rows or images x (n, ...), by a fitted encoder or a new one."""
-        preprocessing = self.preprocessing_settings_for(self.raw_shape)
+        preprocessing = self.preprocessing_settings_for(self.recipe_shape)
         digests = row_digests(x)
         earlier = None if context.init_from is None else context.init_from.known_rows()
         if preprocessing.drop_duplicates and self.kind_ == "rows":
             first = distinct_rows(x)
             x, digests = x[first], digests[first]
-        self.encoder_, self.n_train_ = encoder or self._new_encoder(preprocessing).fit(x), len(x)
+        self.encoder_, self.n_train_ = encoder or self._new_encoder(preprocessing), len(x)
+        encoded, image_of = self._learn_encoder(x, fit=encoder is None)
         self.settings_: S = self.settings_for(self.encoded_shape)
-        encoded = self.encoder_.encode(x)
 
         def guard_and_call(step: int) -> None:
             self._learn_range_guard(encoded)
             if context.callback is not None:
                 context.callback(step)
 
-        self._learn(
-            encoded, rng, replace(context, callback=guard_and_call if context.callback else None, digests=digests)
-        )
+        callback = guard_and_call if context.callback else None
+        self._learn(encoded, rng, replace(context, callback=callback, digests=digests, image_of=image_of))
         self._learn_range_guard(encoded)
         self.learned_rows_ = LearnedRows.from_digests(digests, earlier)
 

@@ -9,19 +9,29 @@ import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import NUMBER
-from egbad.data.ragged import sum_per_sample
+from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
+from egbad.detectors.base.feature_encoder import (
+    FeatureEncoder,
+    concatenate_terms,
+    enlarge_to,
+    highest_patches,
+    mean_of_highest,
+    patch_scores,
+)
 from egbad.detectors.base.inputs import Encoded, InputMixin
 from egbad.errors import InvalidInputError
 from egbad.explain.comparison import LazyComparison
 from egbad.explain.exemplars import nearest_image_attribution, nearest_images
-from egbad.explain.explanation import Attribution, Explanation, concatenate
+from egbad.explain.explanation import Attribution, Explanation, concatenate, distribute
 from egbad.explain.normal_range import MAX_ROWS, NormalRange, round_to
 from egbad.explain.occlusion import farthest_groups, occlusion
-from egbad.preprocessing.range_guard import RangeGuard, excess
+from egbad.preprocessing.range_guard import PENALTY, RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
 
 _HIDDEN_COLUMNS = 3  # columns that are hidden one by one: each costs one more score
+_HIDDEN_FEATURES = 32  # of the vector of an image, whose columns depend on each other
+_MIN_WEIGHT = 1e-12  # of a place of an image: shares add up also where no place differs from what is expected
 
 
 B = TypeVar("B")
@@ -140,19 +150,77 @@ class ExplainMixin(InputMixin):
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Return the attribution of checked rows or images x (n, ...), in the user's columns, pixels and units."""
+        if isinstance(self.encoder_, FeatureEncoder):
+            return concatenate([self._attribute_features(images, self.encoder_) for images in self.encoder_.batches(x)])
         encoded = self.encoder_.encode(x)
-        inside = self._clip(encoded)
-        parts = self._attribute(inside)
-        shares, terms = parts.shares, parts.terms or self._encoded_terms(inside)
-        if self.range_guard_ is not None:
-            penalty = self.range_guard_.range_penalty(excess(encoded, inside))
-            shares, terms = shares + penalty, {**terms, "range_penalty": penalty.sum(axis=1)}
+        parts = self._attribute_encoded(encoded)
+        shares = parts.shares
         if self.kind_ == "images":
             shares = shares.sum(axis=1)
         else:
             shares = self._by_column(shares)
             parts = replace(parts, comparison=self._comparison(encoded, parts.expected))
-        return replace(parts, shares=shares, terms=terms, expected=self.encoder_.decode(parts.expected))
+        return replace(parts, shares=shares, expected=self.encoder_.decode(parts.expected))
+
+    def _attribute_encoded(self, encoded: Encoded) -> Attribution:
+        """Attribute the scores of encoded x (n, ...) to its columns or pixels, with the penalty of the range guard."""
+        inside = self._clip(encoded)
+        parts = self._attribute(inside)
+        shares, terms = parts.shares, parts.terms or self._encoded_terms(inside)
+        if self.range_guard_ is not None:
+            penalty = self.range_guard_.range_penalty(excess(encoded, inside))
+            shares, terms = shares + penalty, {**terms, PENALTY: penalty.sum(axis=1)}
+        return replace(parts, shares=shares, terms=terms)
+
+    def _attribute_features(self, x: Array, encoder: FeatureEncoder) -> Attribution:
+        """Attribute the scores of images x (n, ...) to pixels by way of their features.
+
+        The score by patches is a mean over patches. The share of a feature of the whole image is distributed over the places
+        of the image by their part in its difference from the expected value.
+        """
+        if encoder.features == "patches":
+            return self._attribute_patches(x, encoder)
+        rows, places = encoder.encode_places(x)  # (n, d), (n, height, width, d)
+        parts = self._attribute_encoded(rows)
+        expected = parts.expected[:, None, None]
+        towards = np.sign(rows[:, None, None] - expected) * (places - expected)
+        weights = np.maximum(towards, 0) + _MIN_WEIGHT
+        weights /= weights.sum(axis=(1, 2), keepdims=True)
+        shares = enlarge_to((weights * parts.shares[:, None, None]).sum(axis=3), x)
+        return replace(parts, shares=shares, expected=self._expected_images(x), method="places of features")
+
+    def _attribute_patches(self, x: Array, encoder: FeatureEncoder) -> Attribution:
+        """Distribute the scores of images x (n, ...) by how far each patch is above the median of the image's patches."""
+        rows, grid = encoder.encode_patches(x)
+        terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
+        scores = patch_scores(terms, grid)
+        of_images = mean_of_highest(terms, highest_patches(scores))
+        above = np.maximum(scores - np.median(scores, axis=(1, 2), keepdims=True), 0)
+        return Attribution(
+            shares=enlarge_to(distribute(above, np.asarray(sum(of_images.values()))), x),
+            base=np.zeros(len(x)),
+            expected=self._expected_images(x),
+            method="patches",
+            terms=of_images,
+        )
+
+    def _expected_images(self, x: Array) -> Array:
+        """Return the mean of the normal images most like each of the images x (n, ...); NaN if the model keeps none."""
+        if is_ragged(x):
+            return ragged_array([np.full(image.shape, np.nan) for image in x])
+        if self.exemplars_ is None:
+            return np.full(x.shape, np.nan)
+        images, normal = (values.reshape(len(values), *self.raw_shape) for values in (x, self.exemplars_))
+        return nearest_image_attribution(images, normal, np.zeros(len(x))).expected.reshape(x.shape)
+
+    def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
+        """Return the terms of encoded rows, with the penalty of the range guard where there is one."""
+        return self._terms(self._clip(x)) | self._range_penalty(x)
+
+    def _range_penalty(self, x: Encoded) -> dict[str, Floats]:
+        """Return the penalty (n,) of encoded rows as a term, without a range guard no term."""
+        guard = self.range_guard_
+        return {} if guard is None else {PENALTY: guard.range_penalty(excess(x, guard.clip(x)).sum(1))}
 
     def _attribute(self, x: Encoded) -> Attribution:
         """Attribute the scores of encoded x (n, ...) where the method has no better way.
@@ -162,13 +230,14 @@ class ExplainMixin(InputMixin):
         """
         terms = self._encoded_terms(x)
         score = np.asarray(sum(terms.values()))
-        if self.exemplars_ is not None:
-            return replace(nearest_image_attribution(x, self.encoder_.encode(self.exemplars_), score), terms=terms)
+        encoder, table = self.encoder_, self.table_encoder
+        if self.exemplars_ is not None and not isinstance(encoder, FeatureEncoder):
+            return replace(nearest_image_attribution(x, encoder.encode(self.exemplars_), score), terms=terms)
         groups = hidden = None
-        default, encoder, table = self.default_input, self.encoder_, self.table_encoder
+        default, n_hidden = self.default_input, _HIDDEN_FEATURES if self.kind_ == "images" else _HIDDEN_COLUMNS
         if isinstance(encoder, RowEncoder):
             groups = np.arange(x.shape[1]) if table is None else table.source_columns
-            hidden = farthest_groups(x, default, encoder.standard_deviation(), groups, _HIDDEN_COLUMNS)
+            hidden = farthest_groups(x, default, encoder.standard_deviation(), groups, n_hidden)
         found = occlusion(self._score, x, default, score, groups, hidden)
         return replace(found, terms=terms)
 
@@ -188,7 +257,7 @@ class ExplainMixin(InputMixin):
 
     def _learn_normal_range(self, x: Array) -> NormalRange | None:
         """Measure the distances of some of the normal rows x (m, d) from their expected values."""
-        if not isinstance(self.encoder_, RowEncoder):
+        if not isinstance(self.encoder_, RowEncoder) or self.kind_ == "images":
             return None
         some = x[np.linspace(0, len(x) - 1, min(len(x), MAX_ROWS)).astype(np.intp)]
         encoded = self.encoder_.encode(some)

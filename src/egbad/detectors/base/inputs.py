@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from egbad.arrays import Array
@@ -13,6 +14,7 @@ from egbad.data.lazy_images import decode_all, decode_at_common_size
 from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import sample_shape
 from egbad.data.validation import check_column_names, check_pixel_range, check_range
+from egbad.detectors.base.feature_encoder import FeatureEncoder
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.preprocessing.image_encoder import ImageEncoder
 from egbad.preprocessing.row_encoder import Encoder, RowEncoder, log_column_mask
@@ -44,6 +46,11 @@ class InputMixin(Scorer):
     def streams_images(self) -> bool:
         """True if `fit` does not need all images in memory: it takes lazy ones, see `egbad.data.lazy_images`."""
         return False
+
+    @property
+    def recipe_shape(self) -> tuple[int, ...]:
+        """Shape that decides whether a recipe is that of rows or of images; the size is not known before encoding."""
+        return self.raw_shape
 
     @property
     def encoded_shape(self) -> tuple[int, ...]:
@@ -120,6 +127,14 @@ class InputMixin(Scorer):
         names = settings.log_columns
         mask = None if names is None else log_column_mask(list(names), self.columns_, self.raw_shape[0])
         return RowEncoder(settings.scaling, mask, self.column_types_)
+
+    def _learn_encoder(self, x: Array, *, fit: bool) -> tuple[Encoded, NDArray[np.intp] | None]:
+        """Fit the encoder if asked to; return encoded x (n, ...), and for patches the position of the image of each."""
+        if isinstance(self.encoder_, FeatureEncoder):
+            return self.encoder_.learn(x, fit=fit)
+        if fit:
+            self.encoder_.fit(x)
+        return self.encoder_.encode(x), None
 
     def _describe_input(self) -> dict[str, Any]:
         """Return kind, shape and columns of the input, as JSON stores them."""

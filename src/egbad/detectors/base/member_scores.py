@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from egbad.arrays import Array, Floats
+from egbad.arrays import Floats
 from egbad.detectors.base.batching import ModelRunner
 from egbad.detectors.base.ensemble_scores import member_terms
+from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.errors import InvalidInputError
+from egbad.preprocessing.range_guard import PENALTY
 
 
 class MemberScoresMixin(ScoreMixin):
@@ -36,11 +38,12 @@ class MemberScoresMixin(ScoreMixin):
             If X does not match the fitted detector.
         """
 
-        def terms(batch: Array) -> dict[str, Floats]:
-            return member_terms(self._runner, self._clip(self.encoder_.encode(batch)))
+        def terms(rows: Encoded) -> dict[str, Floats]:
+            found, guarded = member_terms(self._runner, self._clip(rows)), self._range_penalty(rows)
+            return found | {name: np.tile(values, (self.members, 1)) for name, values in guarded.items()}
 
-        batches = self._map_batches(terms, self._check_new(X))
-        return {name: np.concatenate([batch[name] for batch in batches], axis=1) for name in batches[0]}
+        # The penalty helps to choose the patches of an image that count.
+        return {name: v for name, v in self._map_terms(terms, self._check_new(X)).items() if name != PENALTY}
 
     def score_spread(self, X: Any) -> Floats:
         """Return the standard deviation of the members' scores of each row or image.

@@ -21,6 +21,15 @@ COMMON_ARRAYS = frozenset({"encoder", "guard", "usual", "rows", "examples", "cal
 SINGLE_ARRAYS = frozenset({"examples", "calibration", "validation_rows"})
 
 
+class FeatureState(BaseModel):
+    """The backbone whose features of images a detector learned."""
+
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    backbone: dict[str, Any]  # `egbad.backbones.restore_backbone` checks it
+    any_size: bool
+
+
 class CommonState(BaseModel):
     """Everything that was learned, is no array and does not depend on the method."""
 
@@ -34,6 +43,7 @@ class CommonState(BaseModel):
     category_labels: dict[str, list[tuple[float, str]]] = {}
     roles: ColumnRoles | None = None
     csv: CsvDialect | None = None
+    features: FeatureState | None = None
     settings: dict[str, Any]
     seed: Annotated[int, Field(ge=0)]
     n_train: Annotated[int, Field(ge=1)]

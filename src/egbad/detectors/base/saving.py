@@ -30,10 +30,11 @@ from egbad.detectors.base.saved_state import (
 )
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.detectors.base.settings import Settings
-from egbad.errors import InvalidInputError, UnreadableFileError, shorten
+from egbad.errors import InvalidEntryError, InvalidInputError, UnreadableFileError, shorten
 from egbad.explain.normal_range import NormalRange
 from egbad.model_file import Manifest, entries_within, validated_entries, with_prefix_removed
 from egbad.preprocessing.range_guard import RangeGuard
+from egbad.preprocessing.row_encoder import Encoder
 from egbad.scoring.learned_rows import LearnedRows
 from egbad.scoring.recalibration import Recalibration
 
@@ -81,7 +82,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         arrays : dict of str to ndarray
         """
         state, arrays = self._state()
-        arrays |= {f"encoder.{name}": array for name, array in self.encoder_.state().items()}
+        arrays |= {f"encoder.{name}": array for name, array in self._encoder_state().items()}
         arrays |= {f"guard.{name}": a for name, a in (self.range_guard_.state() if self.range_guard_ else {}).items()}
         arrays |= {} if self.exemplars_ is None else {"examples": self.exemplars_}
         arrays |= {f"usual.{name}": a for name, a in (self.normal_range_.state() if self.normal_range_ else {}).items()}
@@ -105,6 +106,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             "fit_seconds": self.fit_seconds_,
             "versions": self.fit_versions_,
         }
+        if (features := self._feature_state()) is not None:
+            common["features"] = features
         manifest = Manifest(
             library=version("egbad"),
             detector=self.name,
@@ -184,17 +187,34 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         self.remember_columns(state.columns, state.column_types, state.labels_by_code)
         self.column_roles_ = state.roles or NO_ROLES
         self.settings_ = validated_entries(self.settings_type, state.settings, "state.settings")
-        self._restore_components(arrays)
+        self._check_features(state)
+        self._restore_components(state, arrays)
         self.n_train_, self.n_calibration_ = state.n_train, len(self.calibration_scores_)
         self.seed_, self.threshold_ = state.seed, state.threshold
         self.fit_seconds_, self.fit_versions_ = state.fit_seconds, state.versions
         self.normal_label_, self.recalibration_ = state.normal_label, state.recalibration
 
-    def _restore_components(self, arrays: State) -> None:
+    def _encoder_state(self) -> State:
+        """Return what the encoder learned."""
+        return self.encoder_.state()
+
+    def _feature_state(self) -> dict[str, Any] | None:
+        """Return the description of a backbone as JSON, None without one."""
+        return None
+
+    def _check_features(self, state: CommonState) -> None:
+        """Raise unless the description of a backbone is one of this detector."""
+        if state.features is not None:
+            raise InvalidEntryError("state.features", "must not be given for this detector")
+
+    def _restored_encoder(self, state: CommonState, arrays: State) -> Encoder:
+        """Return the encoder that `_encoder_state` described."""
+        return self._new_encoder(self.settings_.preprocessing).restore(arrays, self.shape_)
+
+    def _restore_components(self, state: CommonState, arrays: State) -> None:
         """Restore encoder, range guard, comparison with normal rows, digests, exemplars and calibration scores."""
         with entries_within("encoder."):
-            encoder = self._new_encoder(self.settings_.preprocessing)
-            self.encoder_ = encoder.restore(with_prefix_removed("encoder.", arrays), self.shape_)
+            self.encoder_ = self._restored_encoder(state, with_prefix_removed("encoder.", arrays))
         guard, normal, rows = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual.", "rows."))
         with entries_within("guard."):
             self.range_guard_ = RangeGuard.from_state(guard, prod(self.encoded_shape)) if guard else None

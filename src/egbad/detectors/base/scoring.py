@@ -1,14 +1,15 @@
 """Scores of a detector: anomaly scores and their terms."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.detectors.base.explaining import ExplainMixin
+from egbad.detectors.base.feature_encoder import FeatureEncoder, Terms, concatenate_terms
 from egbad.detectors.base.inputs import Encoded
 from egbad.errors import InvalidInputError
-from egbad.preprocessing.range_guard import excess
 from egbad.scoring.learned_rows import LearnedRows, warn_if_learned
 
 
@@ -91,8 +92,7 @@ class ScoreMixin(ExplainMixin):
 
     def terms_checked(self, x: Array) -> dict[str, Floats]:
         """Return the score terms (n,) of checked rows or images x (n, ...)."""
-        parts = self._map_batches(lambda part: self._guarded_terms(self.encoder_.encode(part)), x)
-        terms = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        terms = self._map_terms(self._guarded_terms, x)
         for name, values in terms.items():
             if (undefined := np.isnan(values)).any():
                 raise InvalidInputError(
@@ -101,9 +101,9 @@ class ScoreMixin(ExplainMixin):
                 )
         return terms
 
-    def _guarded_terms(self, x: Encoded) -> dict[str, Floats]:
-        """Return the terms of encoded rows, with the penalty of the range guard where there is one."""
-        if self.range_guard_ is None:
-            return self._terms(x)
-        inside = self._clip(x)
-        return self._terms(inside) | {"range_penalty": self.range_guard_.range_penalty(excess(x, inside).sum(1))}
+    def _map_terms(self, function: Callable[[Encoded], Terms], x: Array) -> Terms:
+        """Return the terms (..., n) of rows or images x (n, ...), given a function of encoded batches."""
+        encoder = self.encoder_
+        if isinstance(encoder, FeatureEncoder):
+            return encoder.map_terms(lambda rows: concatenate_terms(self._map_batches(function, rows)), x)
+        return concatenate_terms(self._map_batches(lambda part: function(encoder.encode(part)), x))

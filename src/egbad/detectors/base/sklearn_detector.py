@@ -10,7 +10,8 @@ import numpy as np
 
 from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.detectors.base.batching import batch_size, map_batches, pad_chunks
-from egbad.detectors.base.detector import Detector, FitContext
+from egbad.detectors.base.detector import FitContext
+from egbad.detectors.base.feature_detector import FeatureDetector
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.settings import S
 from egbad.errors import InvalidEntryError
@@ -23,7 +24,7 @@ _COMPARED_ROWS = 32  # rows that decide whether another size of chunks gives the
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class SklearnDetector(Detector[S]):
+class SklearnDetector(FeatureDetector[S]):
     """Base class of detectors that learn arrays from flat rows.
 
     Rows and images are flattened to vectors of doubles. A method defines how it learns (`_fit_rows`) and scores

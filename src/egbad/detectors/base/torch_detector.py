@@ -23,6 +23,7 @@ from egbad.detectors.base.ensemble_scores import (
     mean_reconstruction,
     mean_terms,
 )
+from egbad.detectors.base.feature_detector import FeatureDetector
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.member_scores import MemberScoresMixin
 from egbad.detectors.base.model import Model
@@ -58,6 +59,11 @@ def _reconstructs(detector: "TorchDetector[Any]") -> bool:
     return detector.model_type.reconstruct is not Model.reconstruct
 
 
+def _reconstructs_input(detector: "TorchDetector[Any]") -> bool:
+    """Return True if the detector has `reconstruct`: features of a backbone cannot be turned into an image."""
+    return _reconstructs(detector) and detector.backbone is None
+
+
 def _training_threads(model: Model[Any], batch_rows: int) -> AbstractContextManager[None]:
     """Return a context that trains small batches on one thread: more threads would only wait for each other."""
     if len(model.shape) == 3:
@@ -74,7 +80,7 @@ def _validation_candidates(digests: Digests, earlier: Detector[Any] | None, seed
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class TorchDetector(MemberScoresMixin, Detector[T]):
+class TorchDetector(MemberScoresMixin, FeatureDetector[T]):
     """A detector whose networks are trained in steps.
 
     A method defines `model_type`, the networks with their losses and score terms. This class trains an ensemble of
@@ -109,7 +115,7 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
     array_names: ClassVar[frozenset[str]] = frozenset({"model", "history", "validation_rows"})
     model_type: ClassVar[type[Model[Any]]]
     parameter_groups: ClassVar[Mapping[str, type[Any]]] = {
-        **Detector.parameter_groups,
+        **FeatureDetector.parameter_groups,
         "training": TrainingConfig,
         "early_stopping": EarlyStopping,
     }
@@ -195,8 +201,10 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
         held_out_digests: Digests = np.empty(0, np.uint64)
         if self.settings_.early_stopping.criterion == "validation" and context.digests is not None:
             candidates = _validation_candidates(context.digests, context.init_from, self.seed_)
-            train, held_out = split_validation(len(x), self.settings_.early_stopping.fraction, rng, candidates)
-            x, validation, held_out_digests = x[train], x[held_out], context.digests[held_out]
+            n, fraction = len(context.digests), self.settings_.early_stopping.fraction
+            train, held_out = split_validation(n, fraction, rng, candidates)
+            held_out_digests = context.digests[held_out]
+            x, validation = x[context.rows_of(train)], x[context.rows_of(held_out)]
         self.validation_rows_ = held_out_digests
         # The seeds of the other members are drawn last, so that the first member does not depend on their number.
         seeds = [int(seed) for seed in (*first_seed, *rng.integers(2**31, size=self.members - 1))]
@@ -253,7 +261,7 @@ class TorchDetector(MemberScoresMixin, Detector[T]):
             self.model_, self._runner = model, self._runner_of(model)
         self.seeds_ = seeds
 
-    @available_if(_reconstructs)  # type: ignore[untyped-decorator]
+    @available_if(_reconstructs_input)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
         """Return the reconstruction of each row or image, averaged over the members.
 

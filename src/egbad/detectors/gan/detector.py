@@ -27,8 +27,6 @@ class GANDetector(TorchDetector[P]):
         Units of the first hidden layer, or channels of the first convolution.
     dropout : float, optional
         Fraction of D's units to drop during training, in [0, 1).
-    prior : {"normal", "uniform"}, optional
-        p(z): N(0, I), as in the released code, or U[-1, 1].
     input_noise : float, optional
         Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
@@ -38,7 +36,6 @@ class GANDetector(TorchDetector[P]):
     n_latent: int | None = None
     width: int | None = None
     dropout: float | None = None
-    prior: str | None = None
     input_noise: float | None = None
     discriminator_lr_scale: float | None = None
 
@@ -64,6 +61,8 @@ class LatentDetector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetec
         InvalidInputError
             If X does not match the fitted detector.
         """
+        if self.features == "patches" and self.backbone is not None:
+            raise InvalidInputError("transform needs one row for each image. Fit with features='global'.")
         encoded = self.encoder_.encode(self.check_input(X).x)
         model = self._representation()
         parts = self._runner.map(lambda chunk, n: model.E(model.preprocess(chunk))[:, :n], encoded)

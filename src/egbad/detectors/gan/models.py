@@ -54,7 +54,6 @@ class GANSettings(TorchSettings):
     n_latent: int = Field(ge=1)
     width: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    prior: Literal["normal", "uniform"] = "normal"
     input_noise: float = Field(default=0.0, ge=0)
     discriminator_lr_scale: float = Field(default=1.0, gt=0)
 
@@ -101,18 +100,13 @@ def _unit_std(x: Tensor) -> Tensor:
 
 
 class AdversarialModel(Model[P]):
-    """Base class of models with a generator G and a discriminator D: prior, input noise, symptoms."""
+    """Base class of models with a generator G and a discriminator D: latents, input noise, symptoms."""
 
     G: nn.Module
 
     def sample_latent(self, n: int, generators: MemberGenerators | None = None) -> Tensor:
-        """Draw n latents z ~ p(z) per member, (K, n, k)."""
-        k, generators = self.settings.n_latent, generators or self.generators
-        return (
-            generators.normal(n, k, per_row=True)
-            if self.settings.prior == "normal"
-            else 2 * generators.uniform(n, k, per_row=True) - 1
-        )
+        """Draw n latents z ~ N(0, I) per member, (K, n, k)."""
+        return (generators or self.generators).normal(n, self.settings.n_latent, per_row=True)
 
     def add_input_noise(self, x: Tensor) -> Tensor:
         """Return D's view of x (K, B, ...): with noise, of the same shape."""
