@@ -5,7 +5,7 @@ import pytest
 
 from egbad.errors import InvalidInputError
 from egbad.scoring import metrics
-from egbad.scoring.localization import LocalizationMeter, measure_localization, per_region_overlap
+from egbad.scoring.localization import LocalizationMeter, measure_localization, per_region_overlap, pixel_scores
 
 
 def test_per_region_overlap_weights_regions_equally_whatever_their_size():
@@ -113,3 +113,15 @@ def test_scores_must_be_finite_and_masks_have_both_kinds_of_pixels():
         per_region_overlap([[[0.0, 1.0]]], [[[True, True]]])
     with pytest.raises(InvalidInputError, match="one shape"):
         per_region_overlap([[[0.0, 1.0]]], [[[True]]])
+
+
+class _Mapping:
+    """Scorer with a map of its own, which is not its explanation."""
+
+    def anomaly_map(self, data):
+        return data.x * 2.0
+
+
+def test_pixel_scores_are_the_anomaly_map_of_a_detector():
+    x = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal([*pixel_scores(_Mapping(), x)], 2 * x)
