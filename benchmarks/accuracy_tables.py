@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from statistics import mean
+from statistics import mean, median
 
 from lines import PAGES, RESULTS, flat_metrics, group_by, ok_lines, read_lines
 from table_format import markdown, published, spread
@@ -103,6 +103,44 @@ def mnist_means(method: str) -> tuple[float, float]:
     """Return mean average precision and AUROC over the ten digits of mnist.py."""
     lines = group_by(read_lines(RESULTS / "mnist.jsonl"), "method")[method]
     return mean(line["average_precision"] for line in lines), mean(line["auroc"] for line in lines)
+
+
+PAPER_SCORES = {  # of paper.py -> name of the published figure
+    "fm": ("residual + feature matching", "egbad"),
+    "sigma": ("residual + cross-entropy of D(x, E(x))", "egbad-sigma"),
+    "sigma_released": ("residual + cross-entropy of D(G(E(x)), E(x))", "egbad-sigma"),
+}
+
+
+def kdd99_members() -> str:
+    """Return the paper's metrics of EGBAD's members after the last epoch of paper.py, by protocol and score."""
+    runs = group_by(read_lines(RESULTS / "paper" / "egbad.jsonl"), "protocol")
+    rows = []
+    for protocol, lines in sorted(runs.items(), reverse=True):
+        last = max(line["epoch"] for line in lines)
+        for score, members in group_by([line for line in lines if line["epoch"] == last], "score").items():
+            title, label = PAPER_SCORES[score]
+            finite = [line for line in members if line.get("finite", True)]
+            keys = ("precision", "recall", "f1", "auroc")
+            cells = [spread([line[key] for line in finite]) for key in keys]
+            rows.append(
+                (protocol, title, f"{len(finite)} of {len(members)}", last, *cells, published(PUBLISHED[label]))
+            )
+    head = ("protocol", "score", "finite runs", "epochs", "precision", "recall", "F1", "AUROC", "published F1")
+    return markdown(head, rows)
+
+
+def kdd99_epochs() -> str:
+    """Return F1 and AUROC of EGBAD's members by feature matching, by protocol and epoch of paper.py."""
+    runs = group_by(read_lines(RESULTS / "paper" / "egbad.jsonl"), "protocol")
+    rows = []
+    for protocol, lines in sorted(runs.items(), reverse=True):
+        by_epoch = group_by([line for line in lines if line["score"] == "fm" and line.get("finite", True)], "epoch")
+        for epoch, members in by_epoch.items():
+            f1 = sorted(line["f1"] for line in members)
+            cells = (f"{f1[0]:.3f}", f"{median(f1):.3f}", f"{f1[-1]:.3f}")
+            rows.append((protocol, epoch, spread(f1), *cells, spread([line["auroc"] for line in members])))
+    return markdown(("protocol", "epoch", "F1", "lowest", "median", "highest", "AUROC"), rows)
 
 
 def kdd99_paper() -> str:

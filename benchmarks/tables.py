@@ -28,6 +28,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "KDD99, all detectors": accuracy_tables.kdd99_page,
     "KDD99, AnoGAN by sigma": partial(accuracy_tables.detectors, "kdd99"),
     "KDD99, other columns": partial(accuracy_tables.detectors, "as_published"),
+    "KDD99, ten runs": accuracy_tables.kdd99_members,
+    "KDD99, ten runs by epoch": accuracy_tables.kdd99_epochs,
     "KDD99, the paper's recipe": accuracy_tables.kdd99_paper,
     "digits, 5 against 7": partial(accuracy_tables.detectors, "digits"),
     "MNIST, 5 against 7": partial(accuracy_tables.detectors, "five_seven"),
