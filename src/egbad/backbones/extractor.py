@@ -60,7 +60,7 @@ class FeatureExtractor:
     >>> extractor = FeatureExtractor(load_backbone("efficientnet_lite0"), FeatureConfig(image_size=64))
     >>> extractor = extractor.fit(images, np.random.default_rng(0))
     >>> extractor.patches(images).shape, extractor.vectors(images).shape
-    ((3, 8, 9, 152), (3, 320))
+    ((3, 8, 8, 152), (3, 320))
     """
 
     def __init__(

@@ -121,7 +121,7 @@ def combine(tails: Mapping[str, Floats], weights: Mapping[str, float], combinati
     >>> combine(t, {"a": 1.0, "b": 1.0}, "mean")
     {'a': array([1.5]), 'b': array([2.])}
     >>> terms = combine(t, {"a": 1.0, "b": 1.0}, "root_mean_square")
-    >>> float((terms["a"] + terms["b"])[0] ** 2)
+    >>> round(float((terms["a"] + terms["b"])[0] ** 2), 6)
     12.5
     """
     total = sum(weights.values())

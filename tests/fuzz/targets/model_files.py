@@ -73,7 +73,7 @@ def small(detector_type: type[Any], **parameters: Any) -> Any:
     own: dict[str, Any] = {name: value for name, value in _SMALL.items() if name in known}
     if "training" in known:
         own["training"] = TrainingConfig(steps=2, batch_size=8)
-    if "feature_config" in known:
+    if known.get("backbone") is not None:
         own["feature_config"] = FeatureConfig(image_size=32, max_patches=40)
     own |= _PARTS.get(detector_type.name, {})
     return detector_type(alpha=0.4, random_state=0, n_exemplars=2, **{**own, **parameters})

@@ -290,9 +290,9 @@ def highest_patches(scores: Floats) -> NDArray[np.intp]:
     --------
     >>> scores = np.zeros((1, 20, 20))
     >>> scores[0, 0, 7] = 9.0  # on the border
-    >>> scores[0, 1, 2:6] = 1.0
+    >>> scores[0, 1, 2:5] = 1.0
     >>> highest_patches(scores).tolist()
-    [[22, 23, 24, 25]]
+    [[22, 23, 24]]
     """
     n, height, width = scores.shape
     rows, columns = (slice(int(side * _BORDER_SHARE), side - int(side * _BORDER_SHARE)) for side in (height, width))
