@@ -24,10 +24,11 @@ from lines import Line, append_line, group_by, read_lines
 from scipy.ndimage import gaussian_filter
 from table_format import markdown
 
+from egbad.backbones.patches import highest_patches
 from egbad.data import Data, read
 from egbad.data.defect_folders import GOOD, find_defect_folder
 from egbad.data.images import FOLDER_LABELS
-from egbad.detectors.base.feature_encoder import highest_patches, mean_of_highest
+from egbad.detectors.base.feature_encoder import mean_of_highest
 from egbad.detectors.gaussian import Gaussian
 from egbad.detectors.registry import create
 from egbad.scoring.localization import LocalizationMeter

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from egbad.arrays import Array, Floats
+from egbad.backbones.patches import highest_patches
 from egbad.data.column_types import NUMBER
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
@@ -15,7 +16,6 @@ from egbad.detectors.base.feature_encoder import (
     FeatureEncoder,
     concatenate_terms,
     enlarge_to,
-    highest_patches,
     mean_of_highest,
     patch_scores,
 )

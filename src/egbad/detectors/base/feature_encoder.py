@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats, State
 from egbad.backbones.extractor import FeatureExtractor
+from egbad.backbones.patches import enlarge, highest_patches
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.errors import InvalidInputError
 from egbad.model_file import entries_within, with_prefix_removed
@@ -23,8 +24,6 @@ Terms = dict[str, Floats]
 
 FEATURES: tuple[Features, ...] = ("global", "patches")
 _BATCH_IMAGES = 16  # whose patches are scored together: bounds memory
-_TOP_SHARE = 0.01  # of the patches whose mean is the score of an image
-_BORDER_SHARE = 0.05  # of each side is left out: zero padding in the backbone makes borders look unusual
 
 
 class TrainingFeatures(NamedTuple):
@@ -272,72 +271,22 @@ def patch_scores(terms: Terms, grid: tuple[int, int, int]) -> Floats:
     return np.asarray(total.reshape(-1, total.shape[-1]).mean(0).reshape(grid))
 
 
-def highest_patches(scores: Floats) -> NDArray[np.intp]:
-    """Return the positions of the highest 1 percent of the patches of each image, at least one.
-
-    A border of 5 percent of each side is left out.
-
-    Parameters
-    ----------
-    scores : ndarray of shape (n, height, width)
-
-    Returns
-    -------
-    ndarray of int of shape (n, k)
-        Positions among the n * height * width patches of all images, in ascending order.
-
-    Examples
-    --------
-    >>> scores = np.zeros((1, 20, 20))
-    >>> scores[0, 0, 7] = 9.0  # on the border
-    >>> scores[0, 1, 2:5] = 1.0
-    >>> highest_patches(scores).tolist()
-    [[22, 23, 24]]
-    """
-    n, height, width = scores.shape
-    rows, columns = (slice(int(side * _BORDER_SHARE), side - int(side * _BORDER_SHARE)) for side in (height, width))
-    inner = scores[:, rows, columns].reshape(n, -1)
-    places = np.arange(scores.size).reshape(scores.shape)[:, rows, columns].reshape(n, -1)
-    order = np.argsort(-inner, axis=1, kind="stable")[:, : max(1, round(_TOP_SHARE * inner.shape[1]))]
-    return np.asarray(np.sort(np.take_along_axis(places, order, axis=1), axis=1))
-
-
 def mean_of_highest(terms: Terms, highest: NDArray[np.intp]) -> Terms:
     """Return the terms of images, the means over some of their patches.
 
     Parameters
     ----------
-    terms : dict of str to ndarray of shape (..., n_patches)
+    terms : dict of str to ndarray of shape (..., n * height * width)
     highest : ndarray of int of shape (n, k)
-        Positions of the patches of each image.
+        Positions among the height * width patches of each image.
 
     Returns
     -------
     dict of str to ndarray of shape (..., n)
     """
-    return {name: values[..., highest].mean(-1) for name, values in terms.items()}
-
-
-def enlarge(values: Floats, size: tuple[int, int]) -> Floats:
-    """Distribute the value of each place of a grid evenly over its pixels; sums stay as they are.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n, height, width)
-    size : tuple of int
-        Height and width of the images in pixels.
-
-    Returns
-    -------
-    ndarray of shape (n, *size)
-
-    Examples
-    --------
-    >>> enlarge(np.array([[[1.0, 4.0]]]), (2, 4)).tolist()
-    [[[0.25, 0.25, 1.0, 1.0], [0.25, 0.25, 1.0, 1.0]]]
-    """
-    overlaps = [_overlaps(n, n_pixels) for n, n_pixels in zip(values.shape[1:], size, strict=True)]
-    return np.asarray(np.einsum("yi,nij,xj->nyx", overlaps[0], values, overlaps[1]))
+    n_patches = next(iter(terms.values())).shape[-1] // len(highest)
+    positions = highest + n_patches * np.arange(len(highest))[:, None]
+    return {name: values[..., positions].mean(-1) for name, values in terms.items()}
 
 
 def enlarge_to(values: Floats, x: Array) -> Array:
@@ -356,10 +305,3 @@ def enlarge_to(values: Floats, x: Array) -> Array:
     if not is_ragged(x):
         return enlarge(values, (x.shape[-2], x.shape[-1]))
     return ragged_array([enlarge(v[None], image.shape[-2:])[0] for v, image in zip(values, x, strict=True)])
-
-
-def _overlaps(n: int, n_pixels: int) -> Floats:
-    """Return the share (n_pixels, n) of each of n equal cells of a side that lies in each of its pixels."""
-    cells, pixels = np.arange(n) * n_pixels / n, np.arange(n_pixels)[:, None]
-    overlap = np.minimum(cells + n_pixels / n, pixels + 1) - np.maximum(cells, pixels)
-    return np.asarray(np.maximum(overlap, 0) * n / n_pixels)
