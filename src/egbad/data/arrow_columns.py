@@ -198,16 +198,14 @@ def _encode_category(column: pa.ChunkedArray) -> tuple[Floats, CategoryLabels]:
         column = pa.chunked_array([pc.dictionary_encode(column.combine_chunks())])
     parts, labels = [np.empty(0)], dict[float, str]()
     for chunk in column.chunks:
-        positions = to_numpy(pa.chunked_array([pc.cast(chunk.indices, pa.int64())]), np.int64(-1))
-        used, inverse = np.unique(positions, return_inverse=True)
-        texts = [_level(chunk.dictionary, position) for position in used.tolist()]
-        codes = [np.nan if text is None else category_code(text) for text in texts]
-        labels |= {code: text for code, text in zip(codes, texts, strict=True) if text is not None}
-        parts.append(np.array(codes, dtype=np.float64)[inverse])
+        n_levels = len(chunk.dictionary)
+        positions = to_numpy(pa.chunked_array([pc.cast(chunk.indices, pa.int64())]), np.int64(n_levels))
+        is_used, codes = np.zeros(n_levels + 1, dtype=np.bool_), np.full(n_levels + 1, np.nan)
+        is_used[positions] = True
+        for position in np.flatnonzero(is_used[:-1]).tolist():
+            if (value := chunk.dictionary[position].as_py()) is not None:
+                text = category_text(value)
+                codes[position] = category_code(text)
+                labels[float(codes[position])] = text
+        parts.append(codes[positions])
     return np.concatenate(parts), labels
-
-
-def _level(dictionary: Any, position: int) -> str | None:
-    """Return the text of a level, None for a missing one."""
-    value = dictionary[position].as_py() if position >= 0 else None
-    return None if value is None else category_text(value)

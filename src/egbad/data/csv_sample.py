@@ -125,7 +125,7 @@ class CsvSample:
         """Split the lines at a delimiter; a table without columns if that is impossible or there are too many."""
         if delimiter not in self._tables:
             is_wide = self.has_too_many_columns(delimiter)
-            self._tables[delimiter] = _no_table(delimiter) if is_wide else _split(self.text, delimiter)
+            self._tables[delimiter] = _no_table(delimiter) if is_wide else _split(self.text, delimiter, self.max_columns)
         return self._tables[delimiter]
 
     def has_too_many_columns(self, delimiter: str) -> bool:
@@ -302,7 +302,7 @@ def _decode(content: bytes, encoding: str, complete: bool) -> str:
     return codecs.getincrementaldecoder(encoding)().decode(content, complete)
 
 
-def _split(text: str, delimiter: str) -> SampleTable:
+def _split(text: str, delimiter: str, max_columns: int) -> SampleTable:
     """Split lines into cells of text."""
     ragged = 0
 
@@ -311,14 +311,12 @@ def _split(text: str, delimiter: str) -> SampleTable:
         ragged += 1
         return "skip"
 
-    data = text.encode()
+    # Arrow names columns f0, f1, ... Their types are given for as many as there can be, since detecting them takes long.
+    names = [f"f{j}" for j in range(min(text.count(delimiter) + 1, max_columns))]
     parse_options = pa.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip_row)
     read_options = pa.csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, autogenerate_column_names=True)
     try:
-        # The number of columns must be known before they can be read as text.
-        names = pa.csv.read_csv(io.BytesIO(data), read_options, parse_options).column_names
-        ragged = 0
-        table = pa.csv.read_csv(io.BytesIO(data), read_options, parse_options, text_options(names))
+        table = pa.csv.read_csv(io.BytesIO(text.encode()), read_options, parse_options, text_options(names))
     except pa.ArrowInvalid:  # lines without a meaning for this delimiter
         return _no_table(delimiter)
     cells = pa.concat_arrays([chunk for column in table.columns for chunk in column.chunks])

@@ -207,11 +207,13 @@ def convert_cells(
     n = table.num_rows
     columns = [column.combine_chunks() for column in table.columns]
     result: list[pa.Array] = [pa.nulls(n)] * len(columns)
-    numbers = [j for j, column_type in enumerate(types) if column_type == NUMBER]
-    others = [[j] for j, column_type in enumerate(types) if column_type not in (NUMBER, None)]
-    for positions in column_groups(numbers) + others:
+    same_type: dict[str, list[int]] = {}
+    for j, column_type in enumerate(types):
+        if column_type is not None:
+            same_type.setdefault(column_type, []).append(j)
+    groups = [(column_type, group) for column_type, own in same_type.items() for group in column_groups(own)]
+    for column_type, positions in sorted(groups, key=lambda group: group[1]):  # the first wrong column is named
         text = pa.concat_arrays([columns[j] for j in positions])
-        column_type = str(types[positions[0]])
         parsed = parse_required(text, column_type, layout.dialect.decimal, layout.dialect.missing)
         if parsed.invalid.any():
             k = int(parsed.invalid.argmax()) // n
