@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from statistics import mean, median
+from statistics import mean
 
 from lines import PAGES, RESULTS, flat_metrics, group_by, ok_lines, read_lines
 from table_format import markdown, published, spread
@@ -103,56 +103,6 @@ def mnist_means(method: str) -> tuple[float, float]:
     """Return mean average precision and AUROC over the ten digits of mnist.py."""
     lines = group_by(read_lines(RESULTS / "mnist.jsonl"), "method")[method]
     return mean(line["average_precision"] for line in lines), mean(line["auroc"] for line in lines)
-
-
-PAPER_SCORES = {  # of paper.py -> name of the published figure
-    "fm": ("residual + feature matching", "egbad"),
-    "sigma": ("residual + cross-entropy of D(x, E(x))", "egbad-sigma"),
-    "sigma_released": ("residual + cross-entropy of D(G(E(x)), E(x))", "egbad-sigma"),
-}
-
-
-def kdd99_members() -> str:
-    """Return the paper's metrics of EGBAD's members after the last epoch of paper.py, by protocol and score."""
-    runs = group_by(read_lines(RESULTS / "paper" / "egbad.jsonl"), "protocol")
-    rows = []
-    for protocol, lines in sorted(runs.items(), reverse=True):
-        last = max(line["epoch"] for line in lines)
-        for score, members in group_by([line for line in lines if line["epoch"] == last], "score").items():
-            title, label = PAPER_SCORES[score]
-            finite = [line for line in members if line.get("finite", True)]
-            keys = ("precision", "recall", "f1", "auroc")
-            cells = [spread([line[key] for line in finite]) for key in keys]
-            rows.append(
-                (protocol, title, f"{len(finite)} of {len(members)}", last, *cells, published(PUBLISHED[label]))
-            )
-    head = ("protocol", "score", "finite runs", "epochs", "precision", "recall", "F1", "AUROC", "published F1")
-    return markdown(head, rows)
-
-
-def kdd99_epochs() -> str:
-    """Return F1 and AUROC of EGBAD's members by feature matching, by protocol and epoch of paper.py."""
-    runs = group_by(read_lines(RESULTS / "paper" / "egbad.jsonl"), "protocol")
-    rows = []
-    for protocol, lines in sorted(runs.items(), reverse=True):
-        by_epoch = group_by([line for line in lines if line["score"] == "fm" and line.get("finite", True)], "epoch")
-        for epoch, members in by_epoch.items():
-            f1 = sorted(line["f1"] for line in members)
-            cells = (f"{f1[0]:.3f}", f"{median(f1):.3f}", f"{f1[-1]:.3f}")
-            rows.append((protocol, epoch, spread(f1), *cells, spread([line["auroc"] for line in members])))
-    return markdown(("protocol", "epoch", "F1", "lowest", "median", "highest", "AUROC"), rows)
-
-
-def kdd99_paper() -> str:
-    """Return every fifth evaluation of the paper's recipe, and the last one."""
-    lines = read_lines(RESULTS / "kdd99_paper.jsonl")
-    rows = []
-    for line in lines:
-        if line["step"] % 20_000 == 0 or line is lines[-1]:
-            cells = [f"{line[name]:.3f}" for name in ("f1", "f1_residual", "f1_features", "auroc")]
-            rows.append((f"{line['step']:,}", f"{line['seconds']:.0f}", *cells, f"{line['ties']:,}"))
-    head = ("step", "seconds of training", "F1", "F1 of the residual alone", "F1 of the features alone", "AUROC")
-    return markdown((*head, "ties"), rows)
 
 
 def page_means(page: str, label: str) -> tuple[float, float, int]:

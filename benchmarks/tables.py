@@ -1,10 +1,10 @@
-"""Write the tables of RESULTS.md, the READMEs and docs/benchmarks.md from JSON lines, or check that they are up to date.
+"""Write the tables of RESULTS.md, the READMEs and docs from JSON lines, or check that they are up to date.
 
     python benchmarks/tables.py --write
     python benchmarks/tables.py --check     # prints the differences; exit status 1 if there are any
 
 The lines come from the other scripts and from `egbad benchmark`. A table stands between the lines `<!-- table: NAME -->` and
-`<!-- end of table -->`.
+`<!-- end of table -->`. Without names of pages, the pictures of `paper_figure.py` are drawn or checked, too.
 """
 
 import argparse
@@ -16,21 +16,24 @@ from functools import partial
 from pathlib import Path
 
 import accuracy_tables
+import adversarial_tables
 import design_tables
+import paper_figure
+import paper_tables
 import readme_tables
 import speed_tables
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / name for name in ("benchmarks/RESULTS.md", "README.md", "README.ja.md", "docs/benchmarks.md")]
+NAMES = ("benchmarks/RESULTS.md", "README.md", "README.ja.md", "docs/adversarial.md", "docs/benchmarks.md")
+PAGES = [ROOT / name for name in NAMES]
 TABLES: dict[str, Callable[[], str]] = {
     "KDD99, one split": partial(accuracy_tables.kdd99, "kdd99.jsonl"),
     "KDD99, two splits": partial(accuracy_tables.kdd99, "kdd99_two_splits.jsonl"),
     "KDD99, all detectors": accuracy_tables.kdd99_page,
     "KDD99, AnoGAN by sigma": partial(accuracy_tables.detectors, "kdd99"),
     "KDD99, other columns": partial(accuracy_tables.detectors, "as_published"),
-    "KDD99, ten runs": accuracy_tables.kdd99_members,
-    "KDD99, ten runs by epoch": accuracy_tables.kdd99_epochs,
-    "KDD99, the paper's recipe": accuracy_tables.kdd99_paper,
+    **paper_tables.TABLES,
+    **adversarial_tables.TABLES,
     "digits, 5 against 7": partial(accuracy_tables.detectors, "digits"),
     "MNIST, 5 against 7": partial(accuracy_tables.detectors, "five_seven"),
     "MNIST, one digit left out": accuracy_tables.mnist,
@@ -94,7 +97,9 @@ def main() -> int:
     action.add_argument("--check", action="store_true", help="print how the pages differ from the lines")
     parser.add_argument("pages", nargs="*", type=Path, default=PAGES, help="Markdown files, by default all with tables")
     options = parser.parse_args()
-    differ = False
+    stale = paper_figure.update(write=options.write) if options.pages == PAGES else []
+    print(*(f"{path} shows other values than the lines." for path in stale if options.check), sep="\n")
+    differ = bool(stale)
     for page in options.pages:
         old = page.read_text(encoding="utf-8")
         new = with_tables(old)

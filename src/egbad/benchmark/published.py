@@ -154,12 +154,14 @@ def _mnist_leave_one_out() -> list[PublishedFigure]:
     """Return average precision on MNIST with one digit as the anomaly."""
     egbad = {1: (0.287, 0.023), 4: (0.443, 0.029), 5: (0.514, 0.029), 7: (0.347, 0.017), 9: (0.307, 0.028)}
     vae = {1: 0.063, 4: 0.337, 5: 0.325, 7: 0.148, 9: 0.104}
-    rows: list[tuple[str, int, float, float | None]]
-    rows = [("egbad-sigma", digit, value, spread) for digit, (value, spread) in egbad.items()]
-    rows += [("vae", digit, value, None) for digit, value in vae.items()]
+    unverified_vae = {0: 0.517, 2: 0.644, 3: 0.251, 6: 0.432, 8: 0.499}
+    rows: list[tuple[str, int, float, float | None, str]]
+    rows = [("egbad-sigma", digit, value, spread, QUOTED) for digit, (value, spread) in egbad.items()]
+    rows += [("vae", digit, value, None, QUOTED) for digit, value in vae.items()]
+    rows += [("vae", digit, value, None, FROM_MEMORY) for digit, value in unverified_vae.items()]
     return [
-        PublishedFigure(f"mnist, {digit} left out", label, "average_precision", value, spread, _EGBAD, QUOTED)
-        for label, digit, value, spread in rows
+        PublishedFigure(f"mnist, {digit} left out", label, "average_precision", value, spread, _EGBAD, source)
+        for label, digit, value, spread, source in rows
     ]
 
 

@@ -6,21 +6,23 @@ A(x) = w L_G(x) + (1 - w) L_D(x), section 3 of the paper, whose alpha is called 
 
 Departures of the default recipe. ``recipe="paper"`` turns all of them off, and all but the networks are parameters:
 
-- Cycle consistency |x - G(E(x))| is added to the loss of E and G; the adversarial loss alone hardly asks for reconstruction.
+- Cycle consistency |x - G(E(x))| is added to the loss of E and G, on images as a Euclidean norm; the adversarial loss alone
+  hardly asks for reconstruction. ``docs/adversarial.md`` measures both losses.
 - D's view of x is noisy, so that D cannot win by details. D learns at a tenth of the rate of E and G.
 - There is no dropout and no batch normalisation. Networks for images are smaller, with 32 latents instead of 200; rows have
   at most 32 latents, and at most half as many as columns.
 - The learning rate is larger. Batches are larger for rows and smaller for images.
 - The moving average of the weights starts with a small decay (`ema_warmup`), and its decay for rows is 0.999.
 - Members with a symptom of failed training are slowed down, rolled back or trained again (`health_interventions`).
-- Training ends when the reconstruction of held-out rows has improved by less than 5 percent in 500 steps (200 for images),
-  so that a longer run is not a worse one (`early_stopping`).
+- Training has a number of steps in place of epochs. It ends when the reconstruction of held-out rows has improved by less
+  than 5 percent in 500 steps (200 for images), so that a longer run is not a worse one (`early_stopping`).
 - Rows: repeated rows count once (`drop_duplicates`). Columns are standardised, those with a heavy tail after a logarithm, and
   networks see them clipped at 8 standard deviations (`preprocessing`).
 - Rows: residuals and features are measured relative to their typical size among training rows (``distance="relative"``),
   so that columns that are hard to reconstruct do not dominate. The columns that encode a category or a time count as one.
 - Images: residuals are measured by correlation (``distance="correlation"``), so that brightness and contrast do not count.
-  L_D is the distance of E(x) from a memory of the latents of normal images (``discriminator_loss="memory"``).
+  L_D is the distance of E(x) from a memory of the latents of normal images (``discriminator_loss="memory"``) and weighs as
+  much as L_G (``residual_weight=0.5``).
 
 ``recipe="paper"`` follows the released code except in this:
 
