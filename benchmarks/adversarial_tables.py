@@ -246,7 +246,7 @@ def paper_sentences() -> str:
             f"- **KDD99, protocol `{protocol}`**: F1 {spread(f1)} in {len(f1)} runs after {reached(last)} epochs."
         )
     default = default_on_mnist()
-    for task, own in sorted(group_by(egbad_lines("mnist"), "task").items()):
+    for _, own in sorted(group_by(egbad_lines("mnist"), "task").items()):
         for protocol, of_protocol in by_protocol(own).items():
             last = [line for line in finite(last_epoch(of_protocol)) if line["score"] == "fm"]
             d, precision = digit(last[0]), [line["average_precision"] for line in last]
