@@ -28,11 +28,11 @@ GAP = 6  # pixels between 5s and 7s
 
 def measure(detector: EGBAD, scores: Floats, split: Split) -> Line:
     """Return the metrics of one recipe, and its length of training in steps and passes over the data."""
-    steps = int(detector.history_["step"][-1])
+    steps, training = int(detector.history_["step"][-1]), detector.settings_.training
     kept = round(len(split.x_train) * (1 - detector.calibration_fraction))
     return {
         "steps": steps,
-        "epochs": steps * detector.settings_.training.batch_size / kept,
+        "epochs": training.epochs or steps * training.batch_size / kept,
         "auroc": metrics.auroc(scores, split.anomalous),
         "average_precision": metrics.average_precision(scores, split.anomalous),
         "base_rate": metrics.base_rate(split.anomalous),
@@ -79,19 +79,22 @@ def main() -> None:
     split = one_against_one(datasets.load("mnist5k"), 5, 7, N_TRAIN, options.seed)
     paper: dict[str, Any] = {"training": TrainingConfig(epochs=options.epochs)} if options.epochs else {}
     recipes: dict[str, dict[str, Any]] = {"default": {"training": DEMO}, "paper": paper}
-    pictures = {}
+    lines, pictures, kept = list[Line](), dict[str, np.ndarray](), list[Checkpoints]()
     for recipe, parameters in recipes.items():
         checkpoints = Checkpoints(options.out.parent / "checkpoints" / f"five_seven-{recipe}", every=60, resume=True)
         detector = EGBAD(recipe=recipe, alpha=0.05, random_state=options.seed, **parameters)
         detector.fit(split.x_train, checkpoints=checkpoints)
-        checkpoints.clear()
+        kept.append(checkpoints)
         scores = detector.anomaly_score(split.x_test)
-        line = {"recipe": recipe, "seed": options.seed} | measure(detector, scores, split)
-        append_line(options.out, line)
+        lines.append(line := {"recipe": recipe, "seed": options.seed} | measure(detector, scores, split))
         title = f'recipe="{recipe}": {line["epochs"]:.0f} epochs of {N_TRAIN} images, AUROC {line["auroc"]:.3f}'
         pictures[title] = tiles(detector, scores, split)
     if options.picture is not None:
         draw(options.picture, pictures)
+    for line in lines:
+        append_line(options.out, line)
+    for checkpoints in kept:
+        checkpoints.clear()
 
 
 if __name__ == "__main__":
