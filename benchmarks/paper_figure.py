@@ -123,20 +123,21 @@ def draw_digits(found: Values) -> Any:
         axis.hlines(own["base_rate"], i - 0.45, i + 0.45, color=INK, linestyle=(0, (3, 2)), linewidth=1.1, zorder=3)
         names = [name for name in BARS if name in own["bars"]]
         for j, name in enumerate(names):
-            shown, colour = own["bars"][name], BARS[name][1]
+            entry, colour = own["bars"][name], BARS[name][1]
             x = i + (j - (len(names) - 1) / 2) * width
-            hatch = "////" if shown.get("unverified") else None
-            axis.bar(x, shown["value"], width * 0.92, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
-            top = shown["value"] + shown["spread"]
-            if shown["spread"]:
-                axis.vlines(x, shown["value"] - shown["spread"], top, color=INK, linewidth=0.9)
-            axis.text(x, top + 0.01, shown.get("mark", ""), ha="center", color="#c0392b", weight="bold")
+            hatch = "////" if entry.get("unverified") else None
+            axis.bar(x, entry["value"], width * 0.92, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+            top = entry["value"] + entry["spread"]
+            if entry["spread"]:
+                axis.vlines(x, entry["value"] - entry["spread"], top, color=INK, linewidth=0.9)
+            axis.text(x, top + 0.01, entry.get("mark", ""), ha="center", color="#c0392b", weight="bold")
     epochs = [own["epoch"] for own in found.values()]
     ticks = [d if epoch is None else f"{d}\nepoch {epoch}" for d, epoch in zip(found, epochs, strict=True)]
     axis.set_xticks(range(len(found)), ticks)
     axis.set(xlabel="digit left out of training: the anomaly", ylabel="average precision (AUPRC)", ylim=(0, 1.0))
     axis.spines[["top", "right"]].set_visible(False)
-    handles: list[Any] = [Patch(color=colour, label=label) for label, colour in BARS.values()]
+    shown = {name for own in found.values() for name in own["bars"]}
+    handles: list[Any] = [Patch(color=colour, label=label) for name, (label, colour) in BARS.items() if name in shown]
     handles += [
         Patch(facecolor="#d0d0d0", edgecolor="white", hatch="////", label="unverified"),
         Line2D([], [], color=INK, linestyle=(0, (3, 2)), label="base rate: chance"),
