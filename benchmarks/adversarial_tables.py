@@ -226,11 +226,11 @@ def sentences() -> str:
         if (found := compare(suite, NO_ADVERSARIAL)) is None:
             continue
         metrics = ", ".join(f"{NAMES[name]} {interval(values)}" for name, values in found.differences.items())
-        units = f"{found.tasks} {suite.unit}{'s' if found.tasks > 1 else ''}"
-        share = f" of {suite.n_tasks}" if found.tasks < suite.n_tasks else ""
+        tasks = f"{found.tasks} of {suite.n_tasks}" if found.tasks < suite.n_tasks else found.tasks
+        units = f"{tasks} {suite.unit}s, " if suite.n_tasks > 1 else ""
         seeds = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
         time = "" if found.slowdown is None else f" Training takes {found.slowdown:.1f} times as long."
-        lines.append(f"- **{suite.title}** ({units}{share}, {seeds}): {verdict(found)}. {metrics}.{time}")
+        lines.append(f"- **{suite.title}** ({units}{seeds}): {verdict(found)}. {metrics}.{time}")
     measured = {suite.title for suite in measured_suites() if compare(suite, NO_ADVERSARIAL)}
     missing = [title for title, *_ in KINDS if title not in measured]
     return "\n".join([*lines, *([f"- Not measured: {'; '.join(missing)}."] if missing else [])])
