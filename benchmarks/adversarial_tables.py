@@ -72,7 +72,9 @@ class Comparison:
 
     Attributes
     ----------
-    tasks, seeds : int
+    tasks : list of str
+        Names in the order of the differences.
+    seeds : int
     means : dict of str to (float, float)
         By metric the mean over tasks of EGBAD and of the variant.
     differences : dict of str to list of float
@@ -81,7 +83,7 @@ class Comparison:
         Median over runs of the training time of EGBAD relative to that of the variant.
     """
 
-    tasks: int
+    tasks: list[str]
     seeds: int
     means: dict[str, tuple[float, float]]
     differences: dict[str, list[float]]
@@ -151,7 +153,7 @@ def compare(suite: Suite, variant: str) -> Comparison | None:
         differences[name] = [x - y for x, y in zip(a, b, strict=True)]
     seconds = [(fit_seconds(ours[run]), fit_seconds(theirs[run])) for run in common]
     slowdown = median(a / b for a, b in seconds) if all(b > 0 for _, b in seconds) else None
-    return Comparison(len(tasks), len({seed for _, seed in common}), means, differences, slowdown)
+    return Comparison([*tasks], len({seed for _, seed in common}), means, differences, slowdown)
 
 
 def fit_seconds(line: Line) -> float:
@@ -184,10 +186,15 @@ def interval(values: Sequence[float]) -> str:
     return f"{mean(values):+.3f}" + (f" [{', '.join(f'{v:+.3f}' for v in sorted(values))}]" if len(values) > 1 else "")
 
 
+def share(suite: Suite, found: Comparison) -> str:
+    """Format the number of tasks, of those that the complete measurement has."""
+    n = len(found.tasks)
+    return f"{n} of {suite.n_tasks}" if n < suite.n_tasks else str(n)
+
+
 def extent(suite: Suite, found: Comparison) -> str:
     """Format the numbers of tasks and seeds, and what is missing."""
-    tasks = f"{found.tasks} of {suite.n_tasks}" if found.tasks < suite.n_tasks else str(found.tasks)
-    return f"{tasks} x {found.seeds}"
+    return f"{share(suite, found)} x {found.seeds}"
 
 
 def comparisons() -> str:
@@ -219,6 +226,15 @@ def verdict(found: Comparison) -> str:
     return ", ".join(higher + lower + unclear) if higher + lower else "no clear difference"
 
 
+def extremes(found: Comparison) -> str:
+    """Name the tasks with the largest gain and the largest loss of AUROC, if there are enough tasks for an interval."""
+    if len(found.tasks) < LEAST:
+        return ""
+    order = sorted(zip(found.differences[AUROC], found.tasks, strict=True))
+    (low, worst), (high, best) = order[0], order[-1]
+    return f" From {low:+.3f} ({worst}) to {high:+.3f} ({best}) by table or digit."
+
+
 def sentences() -> str:
     """Return a sentence for each suite on EGBAD with and without the adversarial loss, and one on missing ones."""
     lines = []
@@ -226,11 +242,10 @@ def sentences() -> str:
         if (found := compare(suite, NO_ADVERSARIAL)) is None:
             continue
         metrics = ", ".join(f"{NAMES[name]} {interval(values)}" for name, values in found.differences.items())
-        tasks = f"{found.tasks} of {suite.n_tasks}" if found.tasks < suite.n_tasks else found.tasks
-        units = f"{tasks} {suite.unit}s, " if suite.n_tasks > 1 else ""
+        units = f"{share(suite, found)} {suite.unit}s, " if suite.n_tasks > 1 else ""
         seeds = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
         time = "" if found.slowdown is None else f" Training takes {found.slowdown:.1f} times as long."
-        lines.append(f"- **{suite.title}** ({units}{seeds}): {verdict(found)}. {metrics}.{time}")
+        lines.append(f"- **{suite.title}** ({units}{seeds}): {verdict(found)}. {metrics}.{extremes(found)}{time}")
     measured = {suite.title for suite in measured_suites() if compare(suite, NO_ADVERSARIAL)}
     missing = [title for title, *_ in KINDS if title not in measured]
     return "\n".join([*lines, *([f"- Not measured: {'; '.join(missing)}."] if missing else [])])

@@ -1,7 +1,7 @@
 """Comparisons of EGBAD with and without parts of its loss, as the results page shows them."""
 
 import pytest
-from adversarial_tables import Suite, bootstrap, by_variant, compare, interval, rank_test, verdict
+from adversarial_tables import Suite, bootstrap, by_variant, compare, extremes, interval, rank_test, verdict
 
 
 def lines(label, values):
@@ -19,7 +19,7 @@ def suite(ours, theirs):
 
 def test_only_runs_of_both_count_and_seeds_are_averaged_within_a_task():
     found = compare(suite({"a": [0.5, 0.7], "b": [0.9, 0.1], "c": [0.3]}, {"a": [0.4, 0.4], "b": [0.6]}), "other")
-    assert (found.tasks, found.seeds) == (2, 2)
+    assert (found.tasks, found.seeds) == (["a", "b"], 2)
     assert found.differences == {"auroc": [pytest.approx(0.2), pytest.approx(0.3)]}
     assert found.means["auroc"] == (pytest.approx((0.6 + 0.9) / 2), pytest.approx((0.4 + 0.6) / 2))
     assert found.slowdown == pytest.approx(1.5)
@@ -56,6 +56,12 @@ def test_six_differences_of_one_sign_have_the_smallest_p_of_the_rank_test():
 def test_the_verdict_follows_the_interval(theirs, words):
     ours = {f"t{i}": [0.5 + 0.01 * (-1) ** i] for i in range(6)}
     assert verdict(compare(suite(ours, {task: [theirs] for task in ours}), "other")) == words
+
+
+def test_the_tasks_with_the_largest_gain_and_loss_are_named():
+    ours = {f"t{i}": [0.5 + 0.1 * i] for i in range(5)}
+    found = compare(suite(ours, {task: [0.6] for task in ours}), "other")
+    assert extremes(found) == " From -0.100 (t0) to +0.300 (t4) by table or digit."
 
 
 def test_few_tasks_have_no_verdict():
