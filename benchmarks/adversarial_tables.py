@@ -17,7 +17,7 @@ from paper_tables import (
     reached,
 )
 from scipy.stats import wilcoxon
-from table_format import markdown, spread
+from table_format import markdown, span, spread
 
 AUROC, AP = "auroc", "average_precision"
 NAMES = {AUROC: "AUROC", AP: "average precision"}
@@ -74,7 +74,8 @@ class Comparison:
     ----------
     tasks : list of str
         Names in the order of the differences.
-    seeds : int
+    seeds : tuple of int
+        The lowest and the highest number of seeds of a task.
     means : dict of str to (float, float)
         By metric the mean over tasks of EGBAD and of the variant.
     differences : dict of str to list of float
@@ -84,7 +85,7 @@ class Comparison:
     """
 
     tasks: list[str]
-    seeds: int
+    seeds: tuple[int, int]
     means: dict[str, tuple[float, float]]
     differences: dict[str, list[float]]
     slowdown: float | None
@@ -153,7 +154,8 @@ def compare(suite: Suite, variant: str) -> Comparison | None:
         differences[name] = [x - y for x, y in zip(a, b, strict=True)]
     seconds = [(fit_seconds(ours[run]), fit_seconds(theirs[run])) for run in common]
     slowdown = median(a / b for a, b in seconds) if all(b > 0 for _, b in seconds) else None
-    return Comparison([*tasks], len({seed for _, seed in common}), means, differences, slowdown)
+    counts = [len(own) for own in tasks.values()]
+    return Comparison([*tasks], (min(counts), max(counts)), means, differences, slowdown)
 
 
 def fit_seconds(line: Line) -> float:
@@ -194,7 +196,7 @@ def share(suite: Suite, found: Comparison) -> str:
 
 def extent(suite: Suite, found: Comparison) -> str:
     """Format the numbers of tasks and seeds, and what is missing."""
-    return f"{share(suite, found)} x {found.seeds}"
+    return f"{share(suite, found)} x {span(found.seeds, 3)}"
 
 
 def comparisons() -> str:
@@ -243,7 +245,7 @@ def sentences() -> str:
             continue
         metrics = ", ".join(f"{NAMES[name]} {interval(values)}" for name, values in found.differences.items())
         units = f"{share(suite, found)} {suite.unit}s, " if suite.n_tasks > 1 else ""
-        seeds = f"{found.seeds} seed{'s' if found.seeds > 1 else ''}"
+        seeds = f"{span(found.seeds, 3)} seed{'s' if found.seeds[1] > 1 else ''}"
         time = "" if found.slowdown is None else f" Training takes {found.slowdown:.1f} times as long."
         lines.append(f"- **{suite.title}** ({units}{seeds}): {verdict(found)}. {metrics}.{extremes(found)}{time}")
     measured = {suite.title for suite in measured_suites() if compare(suite, NO_ADVERSARIAL)}

@@ -19,7 +19,7 @@ def suite(ours, theirs):
 
 def test_only_runs_of_both_count_and_seeds_are_averaged_within_a_task():
     found = compare(suite({"a": [0.5, 0.7], "b": [0.9, 0.1], "c": [0.3]}, {"a": [0.4, 0.4], "b": [0.6]}), "other")
-    assert (found.tasks, found.seeds) == (["a", "b"], 2)
+    assert (found.tasks, found.seeds) == (["a", "b"], (1, 2))
     assert found.differences == {"auroc": [pytest.approx(0.2), pytest.approx(0.3)]}
     assert found.means["auroc"] == (pytest.approx((0.6 + 0.9) / 2), pytest.approx((0.4 + 0.6) / 2))
     assert found.slowdown == pytest.approx(1.5)
