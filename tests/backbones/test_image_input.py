@@ -4,13 +4,16 @@ import numpy as np
 import pytest
 import torch
 
+from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import (
+    ImageInput,
     check_channels,
     input_size,
     luminance,
     median_size,
     pixel_range,
     resize,
+    share_aspect,
     to_rgb,
 )
 from egbad.data.ragged import ragged_array
@@ -34,6 +37,16 @@ def test_the_median_size_ignores_single_images():
 )
 def test_sizes_are_multiples_of_32_with_about_as_many_pixels(size, side, keep_aspect, expected):
     assert input_size(*size, side, keep_aspect=keep_aspect) == expected
+
+
+def test_images_of_many_aspect_ratios_become_squares():
+    shapes = [(60 + i, 60 + 2 * i) for i in range(40)]
+    assert share_aspect([(60, 80)] * 3 + [(90, 60)]) and share_aspect([(3, 5, 8)])
+    assert not share_aspect([(60, 80)] * 2 + [(80, 60)] * 2) and not share_aspect(shapes)
+    images = ragged_array([np.zeros(shape) for shape in shapes])
+    for keep_aspect, size in ((None, (320, 320)), (True, (288, 352)), (False, (320, 320))):
+        settings = FeatureSettings(keep_aspect=keep_aspect)
+        assert ImageInput.fit(images, np.random.default_rng(0), settings).size == size
 
 
 @pytest.mark.parametrize(

@@ -115,9 +115,32 @@ def test_large_photographs_are_announced_before_a_long_training(tmp_path, capsys
     fit_here(job(Source(photos), out, detector=detector))
     hint = "have 240 x 320 pixels and are shrunk to 96 x 128, which hides small defects"
     err = capsys.readouterr().err
-    assert hint in err and f"egbad fit '{photos}' --out {out} --tile 64 --detector knn" in err
+    assert hint in err and f"does not shrink photographs: egbad fit '{photos}' --out {out}\n" in err
     fit_here(job(Source(photos, image_size="64x64"), out, detector=detector))
     assert hint not in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")  # one step teaches nothing
+def test_the_extra_that_photographs_need_is_named_once(tmp_path, capsys, monkeypatch):
+    for module in ("blend_parts", "blend_images"):
+        monkeypatch.setattr(f"egbad.detectors.{module}.is_installed", lambda name: False)
+    for i in range(4):
+        Image.fromarray(np.full((80, 90), i, np.uint8)).save(tmp_path / f"{i}.png")
+    detector = create("auto", training__steps=1, alpha=0.5, random_state=0)
+    fit_here(job(Source(str(tmp_path), learner=detector), tmp_path / "m.egbad", detector=detector))
+    assert (
+        capsys.readouterr().err.count("After pip install 'egbad[backbones]' the default detector learns photographs")
+        == 1
+    )
+
+
+def test_photographs_are_learned_at_their_own_size(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        Image.fromarray(rng.integers(0, 256, (150 + i, 140), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    detector = create("auto", parts={"patchcore": {"memory_size": 20, "feature_config__image_size": 64}}, alpha=0.5)
+    fit_here(job(Source(str(tmp_path), learner=detector), tmp_path / "m.egbad", detector=detector))
+    assert load(tmp_path / "m.egbad").shape_ == (150, 140)
 
 
 def test_a_second_fit_of_the_same_file_is_refused_before_it_reads(tmp_path):

@@ -1,6 +1,7 @@
 """Images in files, as a whole and in batches."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -104,6 +105,16 @@ def test_large_images_are_shrunk_and_the_stream_says_so(tmp_path, save_image):
     assert stream_images(find_images(tmp_path), ReadOptions()).shrunk == ((400, 200), (128, 64))
     for options in (ReadOptions(image_size=(64, 64)), ReadOptions(patch_size=16)):
         assert stream_images(find_images(tmp_path), options).shrunk is None
+
+
+def test_small_images_do_not_keep_their_sizes(tmp_path, save_image):
+    for i, size in enumerate([(30, 40), (32, 40), (34, 40)]):
+        save_image(f"{i}.png", grey(9, size))
+    options = ReadOptions(patch_size=8, lazy=True, small_side=36)
+    assert next(iter(stream_images(find_images(tmp_path), options).batches)).x.shape == (3, 32, 40)
+    found = next(iter(stream_images(find_images(tmp_path), replace(options, small_side=35)).batches)).x
+    assert [image.shape for image in found] == [(30, 40), (32, 40), (34, 40)]
+    assert stream_images(find_images(tmp_path), options).usual_size == (32, 40)
 
 
 def test_images_of_different_sizes_are_resized_to_the_median(tmp_path, save_image):

@@ -28,7 +28,8 @@ class FeatureConfig(BaseEstimator):
         Side of a square with as many pixels as an image has for the backbone, 32 to 2,048. Small defects need more pixels,
         whose cost grows with the square. By default the side of the training images' median size, at least 320 and at most 640.
     keep_aspect : bool, optional
-        Keep the median aspect ratio of the training images. Without it images become squares. Default True.
+        Keep the median aspect ratio of the training images; otherwise images become squares. By default if at least three
+        quarters of the training images have nearly one aspect ratio.
     match_brightness : bool, optional
         Multiply each image by the training images' median brightness over its own, at least by 0.5 and at most by 2, so that
         the exposure does not count. Turn it off where brightness is a sign of a defect. Default True.
@@ -75,7 +76,7 @@ class FeatureSettings(SettingsGroup):
 
     layers: tuple[str, ...] | None = None
     image_size: int | None = Field(default=None, ge=SIZE_MULTIPLE, le=2048)
-    keep_aspect: bool = True
+    keep_aspect: bool | None = None
     match_brightness: bool = True
     pooling: int = Field(default=3, ge=1, le=31)
     whitening: bool = True

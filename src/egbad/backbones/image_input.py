@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -26,6 +26,8 @@ _LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
 _FAR_BELOW, _FAR_ABOVE = -1.0, 2.0  # pixels in units of the training range are clipped to these
 _MIN_LUMINANCE = 1e-6
 _LUMINANCE_IMAGES = 1000  # training images, at most, whose luminance gives the usual one
+_SHARE_OF_IMAGES = 0.75
+_SAME_ASPECT = 1.1  # largest quotient of aspect ratios that count as one
 _MAX_PIXEL, _MIN_RANGE = 1e38, 1e-37
 _SIZE = ArraySpec("int64", (2,), low=SIZE_MULTIPLE, high=2**14)
 
@@ -44,6 +46,30 @@ def median_size(shapes: Sequence[tuple[int, ...]]) -> tuple[float, float]:
     """
     heights, widths = zip(*(shape[-2:] for shape in shapes), strict=True)
     return float(np.median(heights)), float(np.median(widths))
+
+
+def share_aspect(shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Return True if at least three quarters of the images have aspect ratios within 10 percent of one another.
+
+    Images of many aspect ratios, such as cut-outs, are distorted in any case. No aspect ratio is then better than 1.
+
+    Parameters
+    ----------
+    shapes : sequence of tuple of int
+        Shapes (..., h, w).
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> share_aspect([(30, 40), (60, 80), (61, 80), (40, 30)]), share_aspect([(30, 40), (60, 80), (40, 30), (80, 60)])
+    (True, False)
+    """
+    ratios = np.sort([shape[-2] / shape[-1] for shape in shapes])
+    n = ceil(_SHARE_OF_IMAGES * len(ratios))
+    return bool((ratios[n - 1 :] <= _SAME_ASPECT * ratios[: len(ratios) - n + 1]).any())
 
 
 def input_size(height: float, width: float, side: int | None, *, keep_aspect: bool) -> Size:
@@ -233,7 +259,9 @@ class ImageInput:
     def fit(cls, images: Array, rng: np.random.Generator, settings: FeatureSettings) -> Self:
         """Learn from training images (n, ...); `rng` draws the images for the brightness, if there are many."""
         check_channels(images)
-        median, keep_aspect = median_size(image_shapes(images)), settings.keep_aspect
+        shapes = image_shapes(images)
+        median = median_size(shapes)
+        keep_aspect = share_aspect(shapes) if settings.keep_aspect is None else settings.keep_aspect
         size = input_size(*median, settings.image_size, keep_aspect=keep_aspect)
         global_size = input_size(*median, settings.global_size, keep_aspect=keep_aspect)
         low, high = pixel_range(images)

@@ -148,6 +148,7 @@ class Source:
             "patch_size": patch,
             "enough_side": reader.enough_side if reader is not None and patch else None,
             "lazy": lazy and patch is not None,
+            "small_side": self.learner.small_side if self.learner is not None and self.patch_size is None else 0,
             "batch_sizes": self._batch_sizes(),
             "column_types": column_types,
             "csv": csv,

@@ -95,7 +95,8 @@ DataDir = Annotated[
 # -- detectors ---------------------------------------------------------------------------------------------------------
 
 DetectorName = Annotated[
-    str, typer.Option(metavar="NAME", help="Detector to fit. 'auto' is the blend for tables or for images.")
+    str,
+    typer.Option(metavar="NAME", help="Detector to fit. 'auto' is the blend for tables, small images or photographs."),
 ]
 Settings = Annotated[
     list[str] | None,

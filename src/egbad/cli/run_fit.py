@@ -18,12 +18,18 @@ from egbad.data.quality import find_uninformative
 from egbad.data.validation import check_column_names
 from egbad.detectors import registry
 from egbad.detectors.base import Detector
+from egbad.detectors.blend import Blend
 from egbad.distributed import process_group, run_on_ray
 from egbad.errors import EgbadError, InvalidInputError, StoppedError, unknown
 from egbad.output_files import is_device
 from egbad.progress import progress
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import ProcessGroup
+
+_EXTRA = (
+    "After pip install 'egbad[backbones]' the default detector learns photographs by features of a pretrained network at up to "
+    "640 x 640 pixels, which takes seconds and finds and locates small defects."
+)
 
 
 @dataclass(frozen=True)
@@ -126,7 +132,7 @@ def _save(job: FitJob, n_rows: int, checkpoints: Checkpoints | None = None) -> F
 def _training_rows(job: FitJob) -> Data:
     """Read and check the rows to learn from."""
     stream = job.source.stream()
-    _note_shrunk_images(job, stream)
+    _note_better_start(job, stream)
     rows = sample_normal_rows(stream, job.normal, job.max_rows, job.seed, show_progress=bool(job.detector.verbose))
     check_column_names(job.source.column_types, rows)
     if job.source.patch_size is not None and rows.x.ndim == 2:
@@ -136,17 +142,17 @@ def _training_rows(job: FitJob) -> Data:
     return rows
 
 
-def _note_shrunk_images(job: FitJob, stream: Stream) -> None:
-    """Name the better command before a long training on large images that are shrunk."""
+def _note_better_start(job: FitJob, stream: Stream) -> None:
+    """Name the better command before a long training on large images that are shrunk, or the extra that such images need."""
+    lacks_extra = isinstance(job.detector, Blend) and job.detector.lacks_extra(stream.usual_size)
+    advice = _EXTRA if lacks_extra else ""
     if stream.shrunk is not None:
         full, shrunk = (f"{height} x {width}" for height, width in stream.shrunk)
-        command = shlex.join(
-            ["egbad", "fit", job.source.given, "--out", str(job.out), "--tile", "64", "--detector", "knn"]
-        )
-        note(
-            f"The images have {full} pixels and are shrunk to {shrunk}, which hides small defects. This finds them in large "
-            f"photographs, and is faster: {command}"
-        )
+        command = shlex.join(["egbad", "fit", job.source.given, "--out", str(job.out)])
+        advice = advice or f"The default detector does not shrink photographs: {command}"
+        advice = f"The images have {full} pixels and are shrunk to {shrunk}, which hides small defects. {advice}"
+    if advice:
+        note(advice)
 
 
 def sample_normal_rows(

@@ -5,7 +5,7 @@ Images are greyscale unless at least one of them is in colour.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import has_magic
 from itertools import islice
 from pathlib import Path
@@ -167,6 +167,8 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
             raise header
     if not headers:
         raise _no_readable_image(files)
+    usual_size = common_size([(header.height, header.width) for header in headers], limit=False)
+    options = _options_for(usual_size, options)
     decoder = _make_decoder(paths, headers, options)
     batch_images = batch_sizes.images if options.lazy else _batch_images(decoder, headers, batch_sizes)
     step = batch_sizes.per_partition * batch_sizes.images
@@ -176,10 +178,17 @@ def stream_images(files: ImageFiles, options: ReadOptions) -> Stream:
         read = _ImagePartitionReader(files.folder, part, decoder, options, batch_images, first_row=start)
         partitions.append(Partition(len(part), read))
     stream = Stream(_read_all(files, partitions), len(paths), partitions, unreadable)
-    if options.image_size is None and not options.keeps_sizes:
-        full_size = common_size([(header.height, header.width) for header in headers], limit=False)
-        stream.shrunk = (full_size, decoder.size) if decoder.size not in (None, full_size) else None
+    stream.usual_size = usual_size
+    if options.image_size is None and not options.keeps_sizes and decoder.size not in (None, usual_size):
+        stream.shrunk = (usual_size, decoder.size)
     return stream
+
+
+def _options_for(usual_size: tuple[int, int], options: ReadOptions) -> ReadOptions:
+    """Return the options for images of a size: small ones do not keep theirs."""
+    height, width = options.image_size or usual_size
+    is_small = height * width <= options.small_side**2
+    return replace(options, patch_size=None, enough_side=None, lazy=False) if is_small else options
 
 
 def _make_decoder(paths: Sequence[Path], headers: Sequence[ImageHeader], options: ReadOptions) -> ImageDecoder:

@@ -57,6 +57,7 @@ class ReadOptions:
     patch_size : int, optional
     enough_side : int, optional
     lazy : bool
+    small_side : int
     skip_unreadable : bool
     batch_sizes : BatchSizes
     csv : CsvOptions
@@ -75,6 +76,7 @@ class ReadOptions:
     columns: ColumnSelection = ALL_COLUMNS
     enough_side: int | None = None
     lazy: bool = False
+    small_side: int = 0
 
     @property
     def keeps_sizes(self) -> bool:

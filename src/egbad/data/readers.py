@@ -37,6 +37,7 @@ def read(
     columns: ColumnSelection = ALL_COLUMNS,
     enough_side: int | None = None,
     lazy: bool = False,
+    small_side: int = 0,
 ) -> Data:
     r"""Read tables, arrays or images.
 
@@ -75,6 +76,9 @@ def read(
     lazy : bool
         True to keep no pixels of images in memory: each image is decoded once to check it, and again each time it is needed.
         Images keep their sizes. For detectors that learn more images than memory holds; others decode them all in `fit`.
+    small_side : int, optional
+        Images whose median height times median width is at most the square of this are read as without `patch_size`,
+        `enough_side` and `lazy`.
 
     Returns
     -------
@@ -101,7 +105,7 @@ def read(
     options = ReadOptions(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
-    options = replace(options, enough_side=enough_side, lazy=lazy)
+    options = replace(options, enough_side=enough_side, lazy=lazy, small_side=small_side)
     unreadable, files = _unreadable(path, options), _find_files(path)
     _check_has_columns(files, options)
     if isinstance(files, ImageFiles):
@@ -132,6 +136,7 @@ def open_stream(
     columns: ColumnSelection = ALL_COLUMNS,
     enough_side: int | None = None,
     lazy: bool = False,
+    small_side: int = 0,
 ) -> Stream:
     """Open tables, arrays or images as a stream of batches.
 
@@ -141,7 +146,7 @@ def open_stream(
     ----------
     path, label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
         See `read`.
-    enough_side, lazy
+    enough_side, lazy, small_side
         See `read`.
 
     Returns
@@ -156,7 +161,7 @@ def open_stream(
     options = ReadOptions(
         label_column, column_types, image_size, colour, patch_size, skip_unreadable, batch_sizes, csv, columns
     )
-    options = replace(options, enough_side=enough_side, lazy=lazy)
+    options = replace(options, enough_side=enough_side, lazy=lazy, small_side=small_side)
     unreadable, files = _unreadable(path, options), _find_files(path)
     _check_has_columns(files, options)
     if isinstance(files, ImageFiles | tuple):

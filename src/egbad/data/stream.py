@@ -110,6 +110,8 @@ class Stream:
     partitions : tuple of Partition or None
     unreadable : list of str
         Images, folders and broken links that were skipped so far. The list is complete once all batches have been read.
+    usual_size : (int, int), optional
+        Median height and width of images in their files.
     shrunk : ((int, int), (int, int)), optional
         Height and width of large images in their files, and of the images that are read, if nobody asked for this size.
     notes : tuple of str
@@ -126,6 +128,7 @@ class Stream:
         self.n_rows = n_rows
         self.partitions = None if partitions is None else tuple(partitions)
         self.unreadable = list(unreadable)
+        self.usual_size: tuple[int, int] | None = None
         self.shrunk: tuple[tuple[int, int], tuple[int, int]] | None = None
         self.notes = tuple(notes)
         self.batches = self._record(batches)

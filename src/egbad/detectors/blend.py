@@ -9,18 +9,28 @@ and weights, never labels.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import numpy as np
-from pydantic import Field, field_validator
 from sklearn.utils.metaestimators import available_if
 
 from egbad.arrays import ArraySpec, State, check_arrays
 from egbad.data import Data
-from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, Settings, TorchDetector
-from egbad.detectors.base.saved_parts import PartsState, restored_part
+from egbad.data.ragged import sum_per_sample
+from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, TorchDetector
+from egbad.detectors.base.saved_parts import PartsState, restored_part, with_copies, without_copies
 from egbad.detectors.base.saved_state import check_array_names
-from egbad.detectors.blend_parts import PARTS, Combination, combine, default, part_named, tables
+from egbad.detectors.blend_images import AnySizeMixin
+from egbad.detectors.blend_parts import (
+    PARTS,
+    BlendSettings,
+    combine,
+    default,
+    part_named,
+    photographs,
+    split_weight,
+    tables,
+)
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.explain.comparison import ChosenComparison, choose
@@ -34,31 +44,6 @@ from egbad.training.config import TrainingConfig
 _FOLDS = 10  # each tenth of the calibration rows is scaled by the other nine
 _SHARED_PARAMETERS = ("alpha", "verbose", "members", "device")  # that parts take from the blend
 
-# -- settings and recipe -----------------------------------------------------------------------------------------------
-
-
-class BlendSettings(Settings):
-    """Settings of `Blend`."""
-
-    parts: tuple[str, ...]
-    combination: Combination = "mean"
-    tails: Literal["held_out", "leave_one_out"] = "held_out"
-    max_samples: int | None = Field(default=None, ge=2)
-
-    @field_validator("parts", mode="before")
-    @classmethod
-    def _refuse_text(cls, parts: Any) -> Any:
-        if isinstance(parts, str):
-            raise ValueError('must be a list of names, such as ["contrastive", "nearest"]')
-        return parts
-
-    @field_validator("parts")
-    @classmethod
-    def _require_distinct_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
-        if not parts or len(set(parts)) < len(parts):
-            raise ValueError("there must be at least one part, and none twice")
-        return parts
-
 
 def _reconstructs(blend: "Blend") -> bool:
     """Return True if a part of a fitted blend has reconstructions; without them the blend has no `reconstruct`."""
@@ -69,14 +54,14 @@ def _reconstructs(blend: "Blend") -> bool:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Blend(Detector[BlendSettings]):
+class Blend(AnySizeMixin):
     """Detectors of different kinds as one, for data of which little is known.
 
     Parameters
     ----------
-    parts : sequence of str, optional
-        Names of detectors, or of `PARTS`. By default those that suit rows or images. On photographs, and with a GPU,
-        "contrastive-wide" in place of "contrastive" finds many more anomalies.
+    parts : sequence of str, or mapping of str to mapping, optional
+        Names of detectors, or of `PARTS`; in a mapping each with parameters of its own, and a "weight". By default those that
+        suit rows, small images, or photographs.
     combination : {"mean", "root_mean_square"}, optional
         Combination of the parts' calibrated scores. By default the mean.
     tails : {"held_out", "leave_one_out"}, optional
@@ -91,9 +76,11 @@ class Blend(Detector[BlendSettings]):
         Training of the parts with networks.
     device : str, default="auto"
         Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
-    recipe : {"default", "tables"}, default="default"
+    recipe : {"default", "tables", "photographs"}, default="default"
         Source of the values of parameters that are None. "tables" joins seven scores of rows by their root mean square, with
-        at most 5,000 training rows, and takes the default for images.
+        at most 5,000 training rows, and takes the default for images. "photographs" joins `PatchCore` with a `Gaussian` of
+        vectors of whole images, and takes the default for rows. It is the default for images of more than 64 x 64 pixels where
+        the extra `backbones` is installed.
     preprocessing : Preprocessing, optional
         Scaling, duplicates, range guard and trimming, for all parts.
     alpha : float, default=0.01
@@ -143,7 +130,7 @@ class Blend(Detector[BlendSettings]):
     array_names: ClassVar = frozenset({"part", "training_scores"})
     settings_type: ClassVar = BlendSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
-    recipes: ClassVar = {"default": default, "tables": tables}
+    recipes: ClassVar = {"default": default, "tables": tables, "photographs": photographs}
     tunable_on_rows: ClassVar = {
         "parts": (
             ("nearest",),
@@ -162,7 +149,7 @@ class Blend(Detector[BlendSettings]):
         )
     }
 
-    parts: Sequence[str] | None = None
+    parts: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None
     combination: str | None = None
     tails: str | None = None
     max_samples: int | None = None
@@ -177,7 +164,7 @@ class Blend(Detector[BlendSettings]):
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
         self.parts_ = {name: self._new_part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
-        self.weights_ = {name: part_named(name).weight for name in self.parts_}
+        self.weights_ = {name: split_weight(name, self._given_for(name))[0] for name in self.parts_}
         whole = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
         sample = replace(whole, x=self._sample(x, rng))
         self.training_scores_: dict[str, Floats] = {}
@@ -213,18 +200,26 @@ class Blend(Detector[BlendSettings]):
         if wanted != available:
             raise InvalidInputError(f"init_from must have the parts {', '.join(wanted)}, got {', '.join(available)}.")
 
+    def _given_for(self, name: str) -> Mapping[str, Any]:
+        """Return the parameters that `parts` gives a part."""
+        return self.parts[name] if isinstance(self.parts, Mapping) else {}
+
     def _new_part(self, name: str, seed: int) -> Detector[Any]:
-        """Return a part with the shared parameters that it has, not fitted."""
+        """Return a part, not fitted: its own parameters come before those of the blend, and these before those of `PARTS`."""
         described = part_named(name)
         if described.detector not in METHODS:
             raise unknown("part", name, [*PARTS, *METHODS])
         part = METHODS[described.detector]().set_params(**described.parameters)
+        known = part.get_params()
         shared = {parameter: getattr(self, parameter) for parameter in _SHARED_PARAMETERS}
         for group, values in self.given_parameters(self.parameter_groups).items():
             shared |= {f"{group}__{key}": value for key, value in values.items()}
-        known = part.get_params()
         given = {parameter: value for parameter, value in shared.items() if parameter in known and value is not None}
-        return part.set_params(**given, random_state=seed)
+        own = split_weight(name, self._given_for(name))[1]
+        for parameter in own:
+            if parameter not in known:
+                raise unknown("parameter", parameter, known)
+        return part.set_params(**given | own, random_state=seed)
 
     # -- the common scale --------------------------------------------------------------------------------------------
 
@@ -303,7 +298,7 @@ class Blend(Detector[BlendSettings]):
         part with the largest share in it. An expected image is the first part's.
         """
         by_part = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
-        scores = {name: part.base + part.shares.reshape(len(x), -1).sum(axis=1) for name, part in by_part.items()}
+        scores = {name: part.base + sum_per_sample(part.shares) for name, part in by_part.items()}
         terms = self._to_terms(scores, self.tails_)
         first = next(iter(by_part.values()))
         shares, base = list[Floats](), np.zeros(len(x))
@@ -356,17 +351,19 @@ class Blend(Detector[BlendSettings]):
             own = {key: a for key, a in part_arrays.items() if key != "examples" and not key.startswith("rows.")}
             arrays |= {f"part.{name}.{key}": array for key, array in own.items()}
         arrays |= {f"training_scores.{name}": scores for name, scores in self.training_scores_.items()}
-        return {"parts": manifests, "weights": self.weights_}, arrays
+        arrays, copies = without_copies(arrays)
+        return {"parts": manifests, "weights": self.weights_} | ({"copies": copies} if copies else {}), arrays
 
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
         found = validated_entries(PartsState, state, "state.method")
         if not [*found.parts] == [*found.weights] == [*self.settings_.parts]:
             raise InvalidEntryError("state.method.parts", f"must be {[*self.settings_.parts]}, got {[*found.parts]}")
-        self.parts_, self.weights_ = {}, found.weights
+        self.parts_, self.weights_, arrays = {}, found.weights, with_copies(arrays, found.copies)
         for name, manifest in found.parts.items():
             part = restored_part(self, METHODS, manifest, arrays, f"part.{name}.", self.shape_)
             part.exemplars_, part.learned_rows_ = self.exemplars_, self.learned_rows_
             self.parts_[name] = part
+        self.any_size_ = self.kind_ == "images" and all(part.any_size for part in self.parts_.values())
         with entries_within("part."):
             check_array_names(with_prefix_removed("part.", arrays), frozenset(self.parts_))
         self.training_scores_ = with_prefix_removed("training_scores.", arrays)

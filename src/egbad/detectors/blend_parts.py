@@ -5,18 +5,52 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
+from pydantic import Field, field_validator
 
 from egbad.arrays import Floats
+from egbad.backbones.efficientnet_lite import is_installed
+from egbad.detectors.base import Settings
+from egbad.errors import InvalidInputError
 
 Combination = Literal["mean", "root_mean_square"]
 
-_SMALL_SIDE = 16  # pixels; in smaller images single pixels matter, and random views would change the image
+# Side of a square with as many pixels as images may have in which features are learned from scratch. In larger ones those of
+# a pretrained network find more, and cost less.
+SMALL_SIDE = 64
+BACKBONE = "efficientnet_lite0"
+_TINY_SIDE = 16  # pixels; in smaller images single pixels matter, and random views would change the image
 # Training rows that each part without a network compares a row of a table with: more than on the tables that the weights were
 # chosen on, few enough for 10,000 rows a second.
 _MAX_SAMPLES = 5_000
 _ALL_ROWS = {"preprocessing__drop_duplicates": False}  # how often a value occurs in training counts
 _BY_RANK = {"preprocessing__scaling": "rank_normal", **_ALL_ROWS}
 _UNLOGGED = {"preprocessing__log_columns": (), **_ALL_ROWS}
+
+# -- settings ----------------------------------------------------------------------------------------------------------
+
+
+class BlendSettings(Settings):
+    """Settings of `Blend`."""
+
+    parts: tuple[str, ...]
+    combination: Combination = "mean"
+    tails: Literal["held_out", "leave_one_out"] = "held_out"
+    max_samples: int | None = Field(default=None, ge=2)
+
+    @field_validator("parts", mode="before")
+    @classmethod
+    def _take_names(cls, parts: Any) -> Any:
+        if isinstance(parts, str):
+            raise ValueError('must be a list of names, such as ["contrastive", "nearest"]')
+        return tuple(parts) if isinstance(parts, Mapping) else parts
+
+    @field_validator("parts")
+    @classmethod
+    def _require_distinct_parts(cls, parts: tuple[str, ...]) -> tuple[str, ...]:
+        if not parts or len(set(parts)) < len(parts):
+            raise ValueError("there must be at least one part, and none twice")
+        return parts
+
 
 # -- parts -------------------------------------------------------------------------------------------------------------
 
@@ -47,7 +81,9 @@ PARTS: dict[str, Part] = {
     "nearest-correlation": Part("knn", {"n_neighbors": 1, "metric": "correlation"}, weight=0.2),
     # Sees brightness and hue, which the others ignore.
     "nearest-colour": Part("knn", {"n_neighbors": 1}, weight=0.5),
-    # For photographs, which need wider networks and more steps: minutes on a GPU, an hour on a CPU.
+    # For photographs. A defect that changes a whole image may leave each patch usual.
+    "gaussian-vectors": Part("gaussian", {"backbone": BACKBONE}, weight=0.25),
+    # Without pretrained networks, photographs need wider networks and more steps: minutes on a GPU, an hour on a CPU.
     "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
     "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
     # For the recipe "tables".
@@ -68,13 +104,51 @@ def part_named(name: str) -> Part:
     return PARTS.get(name, Part(name, {}))
 
 
+def split_weight(name: str, given: Mapping[str, Any]) -> tuple[float, dict[str, Any]]:
+    """Return the weight of a part, and its parameters, by what a blend was given for it.
+
+    Parameters
+    ----------
+    name : str
+    given : mapping of str to object
+        Parameters, perhaps with a "weight".
+
+    Returns
+    -------
+    weight : float
+    parameters : dict of str to object
+
+    Raises
+    ------
+    InvalidInputError
+        If the weight is not a positive number.
+
+    Examples
+    --------
+    >>> split_weight("nearest-colour", {"n_neighbors": 3}), split_weight("nearest-colour", {"weight": 2.0})
+    ((0.5, {'n_neighbors': 3}), (2.0, {}))
+    """
+    parameters = dict(given)
+    weight = parameters.pop("weight", part_named(name).weight)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < np.inf:
+        raise InvalidInputError(f"The weight of the part '{name}' must be a positive number, got {weight!r}.")
+    return float(weight), parameters
+
+
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the default values for rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
         return {"parts": ("nearest", "nearest-minmax")}
-    if min(shape[1:]) < _SMALL_SIDE:
+    if shape[1] * shape[2] > SMALL_SIDE**2 and is_installed(BACKBONE):
+        return photographs(shape)
+    if min(shape[1:]) < _TINY_SIDE:
         return {"parts": ("contrastive", "nearest")}
     return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
+
+
+def photographs(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of the recipe "photographs" for images (c, h, w), and the default ones for rows."""
+    return default(shape) if len(shape) == 1 else {"parts": ("patchcore", "gaussian-vectors")}
 
 
 def tables(shape: tuple[int, ...]) -> dict[str, Any]:

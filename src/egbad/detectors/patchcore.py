@@ -8,7 +8,7 @@ highest d, times the paper's weight. Departures there: layers are concatenated w
 200,000 random patches are kept before the choice.
 
 The default recipe departs further, for photographs of parts that differ in exposure, size and texture: brightness is matched,
-the aspect ratio is kept, sqrt(height * width) stays native between 320 and 640 pixels, patches are whitened and have soft
+images keep their aspect ratio if they share one, sqrt(height * width) stays native between 320 and 640 pixels, patches are whitened and have soft
 lengths, M has a fixed size, and the score of an image is the mean of its highest 1 percent of d, without a border of 5 percent.
 """
 
@@ -108,7 +108,7 @@ class PatchCoreSettings(Settings):
     """Settings of `PatchCore`."""
 
     feature_config: FeatureSettings = FeatureSettings()
-    memory_size: int = Field(default=2000, ge=1)
+    memory_size: int = Field(default=4000, ge=1)
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     n_projected: int = Field(default=48, ge=1)
     top_share: float = Field(default=0.01, ge=0, le=1)
@@ -161,7 +161,7 @@ class PatchCore(Detector[PatchCoreSettings]):
     feature_config : FeatureConfig, optional
         Size and brightness of images, layers, whitening and lengths of patches.
     memory_size : int, optional
-        Number of normal patches in the memory. More find finer differences, and cost time in proportion. Default 2,000.
+        Number of normal patches in the memory. More find finer differences, and cost time in proportion. Default 4,000.
     memory_fraction : float, optional
         The same as a fraction of the training patches, in (0, 1], in place of `memory_size`.
     n_projected : int, optional
@@ -223,6 +223,7 @@ class PatchCore(Detector[PatchCoreSettings]):
 
     name: ClassVar[str] = "patchcore"
     learns_rows: ClassVar = False
+    scores_places: ClassVar = True
     array_names: ClassVar = frozenset({"backbone", "features", "memory"})
     settings_type: ClassVar = PatchCoreSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "feature_config": FeatureConfig}

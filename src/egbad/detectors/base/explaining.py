@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -50,6 +50,7 @@ class ExplainMixin(InputMixin):
         Distances of held-out normal rows from their expected values.
     """
 
+    scores_places: ClassVar[bool] = False  # True if `anomaly_map` returns scores of places, not shares in the score
     range_guard_: RangeGuard | None
     exemplars_: Array | None
     normal_range_: NormalRange | None
@@ -208,7 +209,7 @@ class ExplainMixin(InputMixin):
         """Return the mean of the normal images most like each of the images x (n, ...); NaN if the model keeps none."""
         if is_ragged(x):
             return ragged_array([np.full(image.shape, np.nan) for image in x])
-        if self.exemplars_ is None:
+        if self.exemplars_ is None or self.exemplars_.shape[1:] != x.shape[1:]:
             return np.full(x.shape, np.nan)
         images, normal = (values.reshape(len(values), *self.raw_shape) for values in (x, self.exemplars_))
         return nearest_image_attribution(images, normal, np.zeros(len(x))).expected.reshape(x.shape)

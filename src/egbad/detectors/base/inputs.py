@@ -48,6 +48,11 @@ class InputMixin(Scorer):
         return False
 
     @property
+    def small_side(self) -> int:
+        """Side of a square with as many pixels as images have that `fit` takes at one size only, though larger ones at any."""
+        return 0
+
+    @property
     def recipe_shape(self) -> tuple[int, ...]:
         """Shape that decides whether a recipe is that of rows or of images; the size is not known before encoding."""
         return self.raw_shape
@@ -93,6 +98,7 @@ class InputMixin(Scorer):
             check_is_fitted(self)
             return self._validate_input(X, type(self).__name__)
         data = as_data(X, column_types)
+        self._prepare_for(data.x)
         if not self.streams_images:
             data = replace(data, x=decode_all(data.x) if self.any_size else decode_at_common_size(data.x))
         check_column_names(column_types, data)
@@ -106,6 +112,9 @@ class InputMixin(Scorer):
         self.remember_columns(data.columns, data.column_types, data.category_labels)
         self.column_roles_, self.csv_dialect_ = data.roles, data.dialect
         return data
+
+    def _prepare_for(self, x: Array) -> None:
+        """Decide by training data x (n, ...), not checked yet, which sizes of images are taken."""
 
     def remember_columns(
         self,

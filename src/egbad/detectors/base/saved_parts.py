@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from egbad.arrays import State
@@ -10,14 +11,17 @@ from egbad.detectors.base.detector import Detector
 from egbad.errors import InvalidEntryError, shorten
 from egbad.model_file import Manifest, entries_within, with_prefix_removed
 
+_BACKBONE = ".backbone."  # in the names of the weights of a backbone
+
 
 class PartsState(BaseModel):
-    """Parts of a blend by name, and their weights."""
+    """Parts of a blend by name, and their weights; and arrays that equal others, by the names of both."""
 
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
     parts: dict[str, Manifest]
     weights: dict[str, Annotated[float, Field(gt=0)]]
+    copies: dict[str, str] = {}  # older files lack it
 
 
 class TilesState(BaseModel):
@@ -27,6 +31,54 @@ class TilesState(BaseModel):
 
     part: Manifest
     any_size: bool = False  # older files lack it
+
+
+def without_copies(arrays: State) -> tuple[State, dict[str, str]]:
+    """Leave out weights of a backbone that several parts have.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+        Arrays of all parts.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    copies : dict of str to str
+        For the name of each array left out, that of an equal one.
+    """
+    kept, copies, first = State(), dict[str, str](), dict[str, str]()
+    for name, array in arrays.items():
+        weight = name.partition(_BACKBONE)[2]
+        source = first.setdefault(weight, name) if weight else name
+        if source != name and np.array_equal(arrays[source], array):
+            copies[name] = source
+        else:
+            kept[name] = array
+    return kept, copies
+
+
+def with_copies(arrays: State, copies: Mapping[str, str]) -> State:
+    """Return all arrays, given what `without_copies` returned.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+    copies : mapping of str to str
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Raises
+    ------
+    InvalidEntryError
+        If an array to copy is missing, or a copy is there already.
+    """
+    for name, source in copies.items():
+        if source not in arrays or name in arrays:
+            raise InvalidEntryError("state.method.copies", f"must name stored arrays, got '{shorten(source)}'")
+    return arrays | {name: arrays[source] for name, source in copies.items()}
 
 
 def restored_part(
