@@ -7,8 +7,8 @@ With ``recipe="paper"`` images are squeezed to 224 x 224, M holds a tenth of the
 highest d, times the paper's weight. Departures there: layers are concatenated without a second pooling of channels, and at most
 200,000 random patches are kept before the choice.
 
-The default recipe departs further, for photographs of parts that differ in exposure, size and texture: brightness is matched,
-images keep their aspect ratio if they share one, sqrt(height * width) stays native between 320 and 640 pixels, patches are whitened and have soft
+The default recipe departs further, for photographs of parts that differ in exposure, size and texture: brightness is matched, a
+common aspect ratio is kept, sqrt(height * width) stays native between 320 and 640 pixels, patches are whitened and have soft
 lengths, M has a fixed size, and the score of an image is the mean of its highest 1 percent of d, without a border of 5 percent.
 """
 
