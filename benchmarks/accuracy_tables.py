@@ -164,6 +164,29 @@ def colour() -> str:
     return markdown(("AUROC, one seed", *(line["class"] for line in lines), "mean"), rows)
 
 
+def photographs() -> str:
+    """Return the figures of the default for photographs, of its parts alone and of PatchCore as published, by set."""
+    metrics = ("image_auroc", "pixel_auroc", "pro", "peak_in_mask", "false_alarms_at_10_percent")
+    rows = []
+    for (name, detector), lines in group_by(read_lines(RESULTS / "photographs.jsonl"), "set", "detector").items():
+        label = {"paper": '`PatchCore(recipe="paper")`'}.get(detector, detector)
+        cells = [" ".join(f"{line[m]:.3f}" for line in lines) if m in lines[0] else "" for m in metrics]
+        times = [f"{mean(line[m] for line in lines):.0f}" for m in ("fit_seconds", "score_ms")]
+        size = " x ".join(map(str, lines[0]["size"]))
+        rows.append((name, label, *cells, size, *(times if detector in ("Blend", "paper") else ("", ""))))
+    head = (
+        "image AUROC",
+        "pixel AUROC",
+        "PRO",
+        "peak in mask",
+        "false alarms at 10 %",
+        "pixels",
+        "fit, s",
+        "ms an image",
+    )
+    return markdown(("set", "detector", *head), rows)
+
+
 def wide_networks() -> str:
     """Return AUROC on CIFAR-10 with wide networks on a GPU, and of the page's default, by class."""
     found = {(line["detector"], line["task"]): line["auroc"] for line in read_lines(RESULTS / "wide_networks.jsonl")}

@@ -39,6 +39,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "MNIST, one digit left out": accuracy_tables.mnist,
     "Blend and its parts": accuracy_tables.blend_parts,
     "colour photographs": accuracy_tables.colour,
+    "photographs": accuracy_tables.photographs,
     "CIFAR-10, wide networks": accuracy_tables.wide_networks,
     "pages": accuracy_tables.pages,
     **{
