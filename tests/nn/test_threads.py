@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from egbad.detectors.pca import PCA
 from egbad.detectors.registry import create
-from egbad.nn.threads import BlasThreadLimit, call_after_fork, map_threads, one_thread
+from egbad.nn.threads import BlasThreadLimit, call_after_fork, map_threads, one_thread, start_process
 
 forks = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork"),
@@ -187,6 +187,15 @@ def test_after_a_fork_a_function_runs_on_a_new_thread_with_the_same_limits(mark)
             call_after_fork(lambda: 1 / 0)
         except ZeroDivisionError:
             return ident != threading.get_ident() and numbers == {1}
+
+    assert exit_code_of_child(work) == 0
+
+
+@pytest.mark.parametrize("mark", [pytest.param(None, marks=forks)])
+def test_a_started_process_runs_a_function_on_the_calling_thread_although_it_is_forked(mark):
+    def work():
+        start_process()
+        return call_after_fork(threading.get_ident) == threading.get_ident()
 
     assert exit_code_of_child(work) == 0
 

@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_limits
 from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.measurement import measure
 from egbad.errors import EgbadError
+from egbad.nn.threads import start_process
 from egbad.report.serialization import to_jsonable
 
 try:
@@ -173,6 +174,7 @@ def _run_job(job: Job, n_threads: int, data_dir: Path | None, scores_path: Path 
     """Run a job and send its record. Any error becomes a record, so that the other jobs go on."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process stops its children
     Thread(target=_exit_with_parent, daemon=True).start()
+    start_process()  # the fork server only imports
     torch.set_num_threads(n_threads)
     with threadpool_limits(n_threads):
         try:

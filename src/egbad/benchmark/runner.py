@@ -4,6 +4,8 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import torch
+
 from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.processes import JobProcess, process_context, wait_for_finished
 from egbad.benchmark.run_log import RunLog
@@ -70,7 +72,7 @@ def run_jobs(
         If another benchmark is writing to the same log.
     """
     jobs = list(jobs)
-    n_threads = max(1, available_cores() // n_workers)
+    n_threads = max(1, min(torch.get_num_threads(), available_cores() // n_workers))
     context = process_context()
     running: list[JobProcess] = []
     with log.lock():

@@ -15,7 +15,13 @@ from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limi
 A = TypeVar("A")
 B = TypeVar("B")
 
-_PROCESS_ID = os.getpid()  # a forked child has another
+_process_id = os.getpid()  # a forked child has another
+
+
+def start_process() -> None:
+    """Declare that the parent of this forked process has not used OpenMP, so that `call_after_fork` calls directly."""
+    global _process_id
+    _process_id = os.getpid()
 
 
 def call_after_fork(function: Callable[[], A]) -> A:
@@ -34,10 +40,11 @@ def call_after_fork(function: Callable[[], A]) -> A:
     object
         The result of the function.
     """
-    if os.getpid() == _PROCESS_ID:
+    if os.getpid() == _process_id:
         return function()
     result, context = Future[A](), copy_context()
-    limits = {library["prefix"]: library["num_threads"] for library in threadpool_info()}
+    # OpenMP's limit belongs to a thread, that of BLAS to the process.
+    limits = {one["prefix"]: one["num_threads"] for one in threadpool_info() if one["user_api"] == "openmp"}
 
     def work() -> None:
         try:
