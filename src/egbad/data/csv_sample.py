@@ -125,7 +125,9 @@ class CsvSample:
         """Split the lines at a delimiter; a table without columns if that is impossible or there are too many."""
         if delimiter not in self._tables:
             is_wide = self.has_too_many_columns(delimiter)
-            self._tables[delimiter] = _no_table(delimiter) if is_wide else _split(self.text, delimiter, self.max_columns)
+            self._tables[delimiter] = (
+                _no_table(delimiter) if is_wide else _split(self.text, delimiter, self.max_columns)
+            )
         return self._tables[delimiter]
 
     def has_too_many_columns(self, delimiter: str) -> bool:
