@@ -99,7 +99,8 @@ def main() -> int:
     parser.add_argument("pages", nargs="*", type=Path, default=PAGES, help="Markdown files, by default all with tables")
     options = parser.parse_args()
     stale = paper_figure.update(write=options.write) if options.pages == PAGES else []
-    print(*(f"{path} shows other values than the lines." for path in stale if options.check), sep="\n")
+    for path in stale:
+        print(f"{path} shows other values than the lines." if options.check else f"{path} is drawn anew.")
     differ = bool(stale)
     for page in options.pages:
         old = page.read_text(encoding="utf-8")
