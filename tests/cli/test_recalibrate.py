@@ -40,3 +40,9 @@ def test_an_exported_model_is_refused(defect_model, brighter, tmp_path, run, ref
     assert run("export", defect_model, "--out", tmp_path / "m.onnx").code == 0
     message = refuse("recalibrate", tmp_path / "m.onnx", brighter, "--out", tmp_path / "n.egbad")
     assert "An exported model keeps its threshold. Recalibrate the model that it was exported from" in message
+
+
+@pytest.mark.parametrize("command", ["recalibrate", "export"])
+def test_commands_that_need_a_fitted_model_ask_for_one(command, run):
+    shown = " ".join(run(command, "--help").out.replace("│", " ").split())
+    assert "A file written by 'egbad fit'." in shown and "or 'egbad export'" not in shown

@@ -50,6 +50,8 @@ def compare(
     With labels, detectors learn from half of the normal rows and are measured on all other rows.
 
     Without labels, they learn from a random half, and the report compares how they rank the other half.
+
+    Images of a folder are read at one size: the median of theirs, at most 128 pixels a side, or that of --image-size.
     """
     check_output_folder("--out", out, RESULT_FILES, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_benchmark

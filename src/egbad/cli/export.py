@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from egbad.cli.options import AsJson, ModelFile, check_suffix
+from egbad.cli.options import AsJson, FittedModelFile, check_suffix
 from egbad.cli.output_check import check_outputs
 
 app = typer.Typer()
@@ -14,7 +14,7 @@ OnnxOutput = Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file t
 
 
 @app.command()
-def export(model: ModelFile, out: OnnxOutput, as_json: AsJson = False) -> None:
+def export(model: FittedModelFile, out: OnnxOutput, as_json: AsJson = False) -> None:
     """Export a model as one ONNX graph, from raw rows or images to scores.
 
     'egbad score' accepts the file and needs no torch for it.

@@ -47,6 +47,17 @@ ModelFile = Annotated[
     Path,
     typer.Argument(metavar="MODEL", help="A file written by 'egbad fit' or 'egbad export'.", show_default=False),
 ]
+FittedModelFile = Annotated[
+    Path, typer.Argument(metavar="MODEL", help="A file written by 'egbad fit'.", show_default=False)
+]
+ExplainingModelFile = Annotated[
+    Path,
+    typer.Argument(
+        metavar="MODEL",
+        help="A file written by 'egbad fit', or by 'egbad export' of a model that reconstructs images.",
+        show_default=False,
+    ),
+]
 DataSource = Annotated[
     str,
     typer.Argument(

@@ -10,9 +10,9 @@ from egbad.cli.options import (
     AsJson,
     DataDir,
     DataSource,
+    FittedModelFile,
     ImageSize,
     LabelColumn,
-    ModelFile,
     ModelOutput,
     NormalLabel,
     SkipUnreadable,
@@ -36,7 +36,7 @@ Alpha = Annotated[
 @with_csv_options
 @with_column_options
 def recalibrate(
-    model: ModelFile,
+    model: FittedModelFile,
     data: DataSource,
     out: ModelOutput,
     alpha: Alpha = None,

@@ -12,9 +12,9 @@ from egbad.cli.options import (
     AsJson,
     DataDir,
     DataSource,
+    ExplainingModelFile,
     ImageSize,
     LabelColumn,
-    ModelFile,
     SkipUnreadable,
     check_suffix,
 )
@@ -36,7 +36,7 @@ Language = Annotated[str, typer.Option(metavar="en|ja", help="Language of the re
 @with_column_options
 def report(
     context: typer.Context,
-    model: ModelFile,
+    model: ExplainingModelFile,
     data: DataSource,
     out: ReportOutput = Path("report.html"),
     top: Top = 20,

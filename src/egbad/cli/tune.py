@@ -58,6 +58,8 @@ def tune(
 
     With --normal, the rows with other labels are the anomalies to judge by. They are never learned.
 
+    Images of a folder are read at one size: the median of theirs, at most 128 pixels a side, or that of --image-size.
+
     Needs the extra 'tune': pip install 'egbad[tune]'.
     """
     check_outputs({"--out": out}, {"DATA": data}, data_dir)
