@@ -8,13 +8,13 @@ from egbad.backbones.patches import join_maps, scale_lengths, whitening
 
 
 def test_places_are_averaged_over_neighbours_inside_the_map():
-    places = join_maps([torch.tensor([[[1.0, 2.0, 6.0]]])], pooling=3)
+    places = join_maps([torch.tensor([[[[1.0, 2.0, 6.0]]]])], pooling=3)[0]
     assert places.tolist() == [[1.5], [3.0], [4.0]]
 
 
 def test_maps_are_brought_to_the_finest_grid():
-    fine, coarse = torch.arange(16.0).view(1, 4, 4), torch.tensor([[[1.0, 1.0], [5.0, 5.0]]])
-    places = join_maps([coarse, fine], pooling=1)
+    fine, coarse = torch.arange(16.0).view(1, 1, 4, 4), torch.tensor([[[[1.0, 1.0], [5.0, 5.0]]]])
+    places = join_maps([coarse, fine], pooling=1)[0]
     assert places.shape == (16, 2)
     assert places[:, 1].tolist() == list(range(16))
     assert places[:, 0].view(4, 4)[:, 0].tolist() == [1, 2, 4, 5]

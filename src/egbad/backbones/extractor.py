@@ -18,9 +18,9 @@ from egbad.arrays import Array, ArraySpec, State, check_arrays
 from egbad.backbones.base import Backbone
 from egbad.backbones.config import MAX_SIDE, FeatureConfig, FeatureSettings
 from egbad.backbones.image_input import ImageInput, Size, map_images
-from egbad.backbones.patches import join_maps, scale_lengths, whitening
+from egbad.backbones.patches import finest_grid, join_maps, scale_lengths, whitening
 from egbad.backbones.runtime import Engine, FeatureRunner, engine_or_torch, resolve_engine
-from egbad.errors import InvalidEntryError
+from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.nn.threads import one_thread
 
 T = TypeVar("T")
@@ -210,18 +210,27 @@ class FeatureExtractor:
     def _last_layer(self, image: Array) -> Tensor:
         """Return the map (C, h', w') of the last layer."""
         name = self.backbone.global_layer
-        return self._runner((name,)).features(self.input.prepare(image, self.input.global_size))[name]
+        return self._checked(self._runner((name,)).features(self.input.prepare(image, self.input.global_size))[name])
 
     def _places(self, image: Array) -> tuple[Tensor, Size]:
         """Return the joined maps (places, d) of an image, before whitening, and the size of the grid."""
-        maps = [*self._runner(self.layers).features(self.input.prepare(image, self.input.size)).values()]
-        height, width = max((m.shape[1:] for m in maps), key=lambda shape: shape[0] * shape[1])
-        return join_maps(maps, self.settings.pooling), (height, width)
+        found = self._runner(self.layers).features(self.input.prepare(image, self.input.size))
+        maps = [m[None] for m in found.values()]
+        return self._checked(join_maps(maps, self.settings.pooling)[0]), finest_grid(maps)
 
     def _describe(self, places: Tensor) -> Tensor:
         """Whiten joined maps (places, d) and scale their lengths."""
         x = places if self._mean is None or self._matrix is None else (places - self._mean) @ self._matrix
-        return scale_lengths(x, self.settings.length)
+        return self._checked(scale_lengths(x, self.settings.length))
+
+    def _checked(self, features: Tensor) -> Tensor:
+        """Return features after a check that they can be learned."""
+        if not features.abs().max() <= _MAX_FEATURE:  # also where one is not a number
+            raise InvalidInputError(
+                f"The backbone {self.backbone.name} must compute numbers up to {_MAX_FEATURE:g}, got others for an image. Its "
+                "weights are not those of a trained network: use other ones."
+            )
+        return features
 
     def _runner(self, layers: tuple[str, ...]) -> FeatureRunner:
         """Return the runner of some layers, created when it is needed first."""

@@ -10,7 +10,23 @@ from torch.nn import functional as F
 
 from egbad.arrays import Array, Floats
 
+TOP_SHARE, BORDER = 0.01, 0.05  # of the patches whose scores are averaged to that of an image
 _MIN_RELATIVE_DEVIATION, _MIN_DEVIATION = 1e-6, 1e-12  # of a feature that hardly varies
+
+
+def finest_grid(maps: Sequence[Tensor]) -> tuple[int, int]:
+    """Return height and width of the map with the most places.
+
+    Parameters
+    ----------
+    maps : sequence of Tensor of shape (..., h, w)
+
+    Returns
+    -------
+    tuple of int
+    """
+    height, width = max((m.shape[-2:] for m in maps), key=lambda shape: shape[0] * shape[1])
+    return height, width
 
 
 def join_maps(maps: Sequence[Tensor], pooling: int) -> Tensor:
@@ -18,23 +34,23 @@ def join_maps(maps: Sequence[Tensor], pooling: int) -> Tensor:
 
     Parameters
     ----------
-    maps : sequence of Tensor of shape (C, h, w)
+    maps : sequence of Tensor of shape (B, C, h, w)
     pooling : int
         Side of the neighbourhood, odd.
 
     Returns
     -------
-    Tensor of shape (h * w, sum of C)
+    Tensor of shape (B, h * w, sum of C)
         Places row by row, contiguous.
     """
-    size = max((m.shape[1:] for m in maps), key=lambda shape: shape[0] * shape[1])
+    size = finest_grid(maps)
     joined = []
     for m in maps:
-        pooled = F.avg_pool2d(m[None], pooling, 1, pooling // 2, count_include_pad=False)
-        if m.shape[1:] != size:
+        pooled = F.avg_pool2d(m, pooling, 1, pooling // 2, count_include_pad=False)
+        if m.shape[2:] != size:
             pooled = F.interpolate(pooled, size=size, mode="bilinear", align_corners=False)
-        joined.append(pooled[0].flatten(1))
-    return torch.cat(joined).T.contiguous()
+        joined.append(pooled.flatten(2))
+    return torch.cat(joined, dim=1).transpose(1, 2).contiguous()
 
 
 def whitening(x: Array, shrinkage: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -71,13 +87,13 @@ def scale_lengths(x: Tensor, length: str) -> Tensor:
 
     Parameters
     ----------
-    x : Tensor of shape (n, d)
+    x : Tensor of shape (..., d)
     length : {"soft", "unit", "none"}
         "soft" divides by ``sqrt(|x|^2 + d)``.
 
     Returns
     -------
-    Tensor of shape (n, d)
+    Tensor of shape (..., d)
 
     Examples
     --------
@@ -86,20 +102,44 @@ def scale_lengths(x: Tensor, length: str) -> Tensor:
     """
     if length == "none":
         return x
-    squares = x.square().sum(dim=1, keepdim=True)
-    return x / (squares + x.shape[1]).sqrt() if length == "soft" else x / squares.sqrt().clamp_min(_MIN_DEVIATION)
+    squares = x.square().sum(dim=-1, keepdim=True)
+    return x / (squares + x.shape[-1]).sqrt() if length == "soft" else x / squares.sqrt().clamp_min(_MIN_DEVIATION)
 
 
-def highest_patches(scores: Floats, share: float = 0.01, border: float = 0.05) -> NDArray[np.intp]:
+def patches_inside(
+    height: int, width: int, share: float = TOP_SHARE, border: float = BORDER
+) -> tuple[NDArray[np.intp], int]:
+    """Return the positions of the patches that count in the score of an image, and the number of them that it is the mean of.
+
+    Parameters
+    ----------
+    height, width : int
+        Size of the grid.
+    share : float
+        Share of the patches inside the border, in [0, 1]. There is at least one.
+    border : float
+        Share of each side to leave out at each end, in [0, 0.5): zero padding in backbones makes borders look unusual.
+
+    Returns
+    -------
+    places : ndarray of int of shape (n,)
+        Positions among the height * width patches.
+    k : int
+        At least 1.
+    """
+    rows, columns = (slice(int(side * border), side - int(side * border)) for side in (height, width))
+    places = np.arange(height * width).reshape(height, width)[rows, columns].ravel()
+    return places, max(1, round(share * len(places)))
+
+
+def highest_patches(scores: Floats, share: float = TOP_SHARE, border: float = BORDER) -> NDArray[np.intp]:
     """Return the positions of the patches with the highest scores of each image.
 
     Parameters
     ----------
     scores : ndarray of shape (n, height, width)
-    share : float
-        Share of the patches inside the border, in [0, 1]. There is at least one.
-    border : float
-        Share of each side to leave out at each end, in [0, 0.5): zero padding in backbones makes borders look unusual.
+    share, border : float
+        See `patches_inside`.
 
     Returns
     -------
@@ -115,11 +155,8 @@ def highest_patches(scores: Floats, share: float = 0.01, border: float = 0.05) -
     [[22, 23, 24]]
     """
     n, height, width = scores.shape
-    rows, columns = (slice(int(side * border), side - int(side * border)) for side in (height, width))
-    places = np.arange(height * width).reshape(height, width)[rows, columns].ravel()
-    inner = scores[:, rows, columns].reshape(n, -1)
-    k = max(1, round(share * inner.shape[1]))
-    order = np.argsort(-inner, axis=1, kind="stable")[:, :k]
+    places, k = patches_inside(height, width, share, border)
+    order = np.argsort(-scores.reshape(n, -1)[:, places], axis=1, kind="stable")[:, :k]
     return np.asarray(np.sort(places[order], axis=1))
 
 

@@ -186,7 +186,7 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         n = len(data.x)
         if n < 2:
             raise InvalidInputError(
-                f"fit needs at least two rows, one to learn from and one to calibrate, got n_samples = {n}."
+                f"fit needs at least two rows or images, one to learn from and one to calibrate, got n_samples = {n}."
             )
         warn_of_quality(data)
         rng = self._begin(data, context)
