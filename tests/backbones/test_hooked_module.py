@@ -80,7 +80,7 @@ def test_a_copy_gives_the_same_features(duplicate):
 def test_a_module_cannot_be_written_to_a_model_file():
     message = r"A detector whose backbone is a torch module \(Sequential\) cannot be saved, since a model file contains no code."
     with pytest.raises(InvalidInputError, match=message):
-        HookedModule(network()).manifest()
+        HookedModule(network()).check_storable()
 
 
 @pytest.mark.parametrize(

@@ -222,3 +222,25 @@ def test_ctrl_c_leaves_no_file(folder, tmp_path):
 
 def test_the_command_is_one_of_the_root():
     assert [command.callback for command in fit.app.registered_commands] == [fit.fit]
+
+
+def test_the_weights_of_the_backbone_may_be_left_out(folder, tmp_path, run, quick):
+    rng, photos = np.random.default_rng(0), tmp_path / "photos"
+    photos.mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (16, 16)).astype(np.uint8)).save(photos / f"{i}.png")
+    options = (
+        "--detector",
+        "patchcore",
+        "--set",
+        "feature_config.image_size=32",
+        "--set",
+        "memory_size=20",
+        "--alpha",
+        0.5,
+    )
+    assert run("fit", photos, "--out", tmp_path / "m.egbad", *options, "--reference-backbone").code == 0
+    assert (tmp_path / "m.egbad").stat().st_size < 10**6
+    assert run("score", tmp_path / "m.egbad", photos, "--out", tmp_path / "scores.csv").code == 0
+    code, _, err = run("fit", folder / "normal.csv", "--out", tmp_path / "t.egbad", *quick, "--reference-backbone")
+    assert code == 0 and "The model has no backbone: --reference-backbone changes nothing." in err

@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.base import clone
 from sklearn.metrics import roc_auc_score
 
-from egbad import Blend, load
+from egbad import Blend, load, model_file
 from egbad.data import read
 from egbad.data.ragged import ragged_array
 from egbad.detectors import blend_images
@@ -155,6 +155,13 @@ def test_a_model_file_holds_the_weights_of_the_backbone_once(fitted, tmp_path):
     assert again.any_size and again.min_image_side == fitted.min_image_side
     assert np.array_equal(again.anomaly_score(x), fitted.anomaly_score(x)) and again.digest() == fitted.digest()
     assert np.array_equal(again.anomaly_map(x), fitted.anomaly_map(x)) and again.get_params()["parts"] == SMALL
+
+
+def test_a_model_file_may_refer_to_the_backbone_of_all_parts(fitted, tmp_path):
+    path, x = tmp_path / "m.egbad", spoiled(stripes(3, 1))
+    fitted.save(path, reference_backbone=True)
+    assert not any("backbone" in name for name in model_file.read(path)[1])
+    assert np.array_equal(load(path).anomaly_score(x), fitted.anomaly_score(x))
 
 
 @pytest.mark.parametrize("copies", [{"part.patchcore.features.mean": "part.nowhere"}, {"calibration": "calibration"}])

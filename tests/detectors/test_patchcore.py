@@ -15,7 +15,6 @@ from egbad.data import read
 from egbad.data.ragged import ragged_array
 from egbad.detectors.patchcore import PatchCore, enlarged_map, neighbour_weight
 from egbad.errors import InvalidInputError, UnreadableFileError
-from egbad.export import export
 
 SMALL = {"image_size": 128, "max_patches": 1000}
 
@@ -212,8 +211,3 @@ def test_parameters_out_of_range_are_refused(parameters, message):
 def test_options_of_the_group_can_be_set_by_name():
     detector = PatchCore().set_params(feature_config__image_size=96, memory_size=5)
     assert detector.feature_config.image_size == 96 == detector.get_params()["feature_config__image_size"]
-
-
-def test_export_is_refused_in_one_sentence(fitted, tmp_path):
-    with pytest.raises(InvalidInputError, match="PatchCore cannot be exported: it has no graph"):
-        export(fitted, tmp_path / "m.onnx")

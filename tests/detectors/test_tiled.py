@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from egbad import load
+from egbad.backbones import FeatureConfig
 from egbad.cli import main
 from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled
@@ -228,3 +229,13 @@ def test_the_command_line_learns_a_folder_at_full_resolution(tmp_path, capsys):
     capsys.readouterr()
     assert main(["fit", str(tmp_path / "t.csv"), "--tile", "32", "--out", model]) == 2
     assert capsys.readouterr().err.strip() == "--tile is for images, but DATA holds rows. Omit it."
+
+
+def test_a_file_may_refer_to_the_backbone_of_the_part(tmp_path):
+    x = np.random.default_rng(0).integers(0, 256, (20, 20, 24), dtype=np.uint8)
+    config = FeatureConfig(image_size=32, max_patches=100)
+    params = {"feature_config": config, "memory_size": 20}
+    detector = Tiled(detector="patchcore", detector_params=params, tile_size=16, alpha=0.4, random_state=0).fit(x)
+    detector.save(tmp_path / "m.egbad", reference_backbone=True)
+    assert (tmp_path / "m.egbad").stat().st_size < 10**6
+    assert np.array_equal(load(tmp_path / "m.egbad").anomaly_score(x[:3]), detector.anomaly_score(x[:3]))

@@ -131,3 +131,56 @@ def test_the_list_has_no_operator_with_a_graph_or_a_state():
     types = {attribute.type for of_one in attributes for attribute in of_one.values()}
     assert not types & {onnx.defs.OpSchema.AttrType.GRAPH, onnx.defs.OpSchema.AttrType.GRAPHS}
     assert not {name for name in graph_check.OPERATORS if name.startswith(("Random", "Sequence", "Optional"))}
+
+
+# -- images of any size ------------------------------------------------------------------------------------------------
+
+
+def image_model(nodes, constants):
+    """Return a model that computes the score of images (n, h, w) of any size."""
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", "h", "w"])
+    score = helper.make_tensor_value_info("score", TensorProto.FLOAT, ["n"])
+    total = helper.make_node("ReduceSum", ["y", "axes"], ["score"], keepdims=0)
+    graph = helper.make_graph([*nodes, total], "g", [x], [score], list(constants))
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+
+
+AXES = constant("axes", np.array([1, 2, 3]))
+CHANNEL = helper.make_node("Unsqueeze", ["x", "one"], ["u"])
+ONE = constant("one", np.array([1]))
+
+
+def test_a_graph_that_resizes_images_is_accepted():
+    resize = helper.make_node("Resize", ["u", "", "", "size"], ["y"], mode="linear", antialias=1)
+    model = image_model([CHANNEL, resize], [AXES, ONE, constant("size", np.array([1, 1, 32, 32]))])
+    check_graph(model, (1, 40, 56), any_size=True)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "constants", "message"),
+    [
+        (
+            [CHANNEL, helper.make_node("Tile", ["u", "repeats"], ["y"])],
+            [ONE, constant("repeats", np.array([1, 17, 1, 1]))],
+            "operators that egbad exports, got Tile",
+        ),
+        (
+            [CHANNEL, helper.make_node("Concat", ["u"] * 64, ["y"], axis=1)],
+            [ONE],
+            "at most 64 numbers for each pixel of any image, got 65",
+        ),
+        (
+            [
+                helper.make_node("Transpose", ["x"], ["t"], perm=[0, 2, 1]),
+                helper.make_node("MatMul", ["x", "t"], ["m"]),
+                helper.make_node("Unsqueeze", ["m", "one"], ["y"]),
+            ],
+            [ONE],
+            "compute results whose size follows from that of its input, got 'm' of MatMul",
+        ),
+    ],
+)
+def test_results_must_not_grow_faster_than_images(nodes, constants, message):
+    model = image_model(nodes, [AXES, *constants])
+    with pytest.raises(ValueError, match=message):
+        check_graph(model, (1, 40, 56), any_size=True)

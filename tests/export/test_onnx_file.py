@@ -109,7 +109,12 @@ def test_metadata_survive_json(changes):
         ({"calibration": encode_array([1.0, 0.5])}, "calibration scores must be finite and in ascending order"),
         ({"calibration": encode_array([1.0, np.inf])}, "calibration scores must be finite and in ascending order"),
         ({"csv": {"delimiter": ";"}}, "csv must describe a dialect"),
-        ({"tiling": {"size": 8, "overlap": 0.5, "any_size": True}}, "pixel_scale and tiling must belong to images"),
+        (
+            {"tiling": {"size": 8, "overlap": 0.5, "any_size": True}},
+            "pixel_scale, tiling and features must belong to images",
+        ),
+        ({"features": {"min_side": 8, "enough_side": None}}, "pixel_scale, tiling and features must belong to images"),
+        ({"features": {"min_side": 0, "enough_side": None}}, "'features.min_side' is invalid"),
         (IMAGES | {"tiling": {"size": 8, "overlap": 1.0, "any_size": True}}, "'tiling.overlap' is invalid"),
         (IMAGES | {"pixel_scale": {"white": 255, "low": 2, "high": 1}}, "low must not be above high"),
         ({"learned_rows": {"digests": ""}}, "learned_rows must have digests and counts"),

@@ -255,6 +255,20 @@ class Backbone(FrozenModule):
                 f"'{deepest}' of the backbone {self.name}, got {shape[2]} x {shape[3]}. Enlarge them, or use a shallower layer."
             )
 
+    @property
+    def label(self) -> str:
+        """The name, or what else tells the backbone from others."""
+        return self.name
+
+    def check_storable(self) -> None:
+        """Check that a model file can hold the backbone, or refer to it.
+
+        Raises
+        ------
+        InvalidInputError
+            If it cannot.
+        """
+
     def manifest(self) -> dict[str, Any]:
         """Return the description that `restore_backbone` takes, as JSON.
 

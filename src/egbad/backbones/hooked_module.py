@@ -98,16 +98,24 @@ class HookedModule(Backbone):
         try:
             self.module(x)
         except _AllCapturedError:
-            return capture.maps
+            pass
         except (RuntimeError, AssertionError, ValueError) as error:
             raise _unfit(self.module, tuple(x.shape[2:]), error) from error
         finally:
+            found = capture.maps
             capture.wanted, capture.maps = frozenset(), {}
-        raise InvalidInputError(
-            f"{type(self.module).__name__} must compute the layers {', '.join(layers)}, got other layers."
-        )
+        if len(found) < len(layers):
+            raise InvalidInputError(
+                f"{type(self.module).__name__} must compute the layers {', '.join(layers)}, got other layers."
+            )
+        return found
 
-    def manifest(self) -> dict[str, Any]:
+    @property
+    def label(self) -> str:
+        """Class and digest of the module."""
+        return f"{type(self.module).__name__} {self.sha256}"
+
+    def check_storable(self) -> None:
         """Raise: a model file contains no code.
 
         Raises
@@ -131,7 +139,8 @@ class _Recorder:
         """Keep a wanted map, and end the pass after the last one."""
         if self.name in self.capture.wanted:
             self.capture.maps[self.name] = output.clone()  # the next layer may change it in place
-            if len(self.capture.maps) == len(self.capture.wanted):
+            is_last = len(self.capture.maps) == len(self.capture.wanted)
+            if is_last and not torch.compiler.is_exporting():  # the exporter follows each call to its end
                 raise _AllCapturedError
 
 

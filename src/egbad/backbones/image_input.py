@@ -22,9 +22,9 @@ T = TypeVar("T")
 Size = tuple[int, int]
 
 MIN_GAIN, MAX_GAIN = 0.5, 2.0
-_LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
-_FAR_BELOW, _FAR_ABOVE = -1.0, 2.0  # pixels in units of the training range are clipped to these
-_MIN_LUMINANCE = 1e-6
+LUMINANCE = (0.299, 0.587, 0.114)  # of red, green and blue (ITU-R BT.601)
+FAR_BELOW, FAR_ABOVE = -1.0, 2.0  # pixels in units of the training range are clipped to these
+MIN_LUMINANCE = 1e-6
 _LUMINANCE_IMAGES = 1000  # training images, at most, whose luminance gives the usual one
 _SHARE_OF_IMAGES = 0.75
 _SAME_ASPECT = 1.1  # largest quotient of aspect ratios that count as one
@@ -157,7 +157,7 @@ def resize(image: Array, size: Size, low: float, high: float) -> Tensor:
     pixels = np.ascontiguousarray(image if image.ndim == 3 else image[None])
     if pixels.dtype != np.uint8:
         scaled = (pixels.astype(np.float64) - low) / (high - low)
-        pixels, low, high = np.clip(scaled, _FAR_BELOW, _FAR_ABOVE).astype(np.float32), 0.0, 1.0
+        pixels, low, high = np.clip(scaled, FAR_BELOW, FAR_ABOVE).astype(np.float32), 0.0, 1.0
     x = torch.tensor(pixels).to(torch.float32)[None]
     if x.shape[2:] != size:
         x = F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
@@ -176,7 +176,7 @@ def luminance(x: Tensor) -> float:
     float
     """
     means = x.mean(dim=(1, 2), dtype=torch.float64).tolist()
-    return float(means[0] if len(means) == 1 else sum(m * w for m, w in zip(means, _LUMINANCE, strict=True)))
+    return float(means[0] if len(means) == 1 else sum(m * w for m, w in zip(means, LUMINANCE, strict=True)))
 
 
 def to_rgb(x: Tensor, usual_luminance: float | None) -> Tensor:
@@ -194,7 +194,7 @@ def to_rgb(x: Tensor, usual_luminance: float | None) -> Tensor:
         Contiguous.
     """
     if usual_luminance is not None:
-        gain = max(usual_luminance, _MIN_LUMINANCE) / max(luminance(x), _MIN_LUMINANCE)
+        gain = max(usual_luminance, MIN_LUMINANCE) / max(luminance(x), MIN_LUMINANCE)
         x = x * min(max(gain, MIN_GAIN), MAX_GAIN)
     return x.expand(3, -1, -1).contiguous()
 
@@ -301,7 +301,7 @@ class ImageInput:
             "range": ArraySpec("float64", (2,), low=-_MAX_PIXEL, high=_MAX_PIXEL),
         }
         if settings.match_brightness:
-            specs["luminance"] = ArraySpec("float64", (), low=_FAR_BELOW, high=_FAR_ABOVE)
+            specs["luminance"] = ArraySpec("float64", (), low=FAR_BELOW, high=FAR_ABOVE)
         check_arrays(state, specs)
         sizes: dict[str, Size] = {}
         for name in ("size", "global_size"):

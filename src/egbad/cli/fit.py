@@ -55,6 +55,14 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue a fit that was 
 CheckpointInterval = Annotated[
     float, typer.Option("--checkpoint-every", metavar="SECONDS", min=0, help="Time between checkpoints for --resume.")
 ]
+ReferenceBackbone = Annotated[
+    bool,
+    typer.Option(
+        "--reference-backbone",
+        help="Leave the weights of the backbone out of the model file. The same backbone must then be installed where the model "
+        "is used; its digest is checked.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print neither progress nor a summary.")]
 
 
@@ -82,6 +90,7 @@ def fit(
     checkpoint_every: CheckpointInterval = 60.0,
     engine: Engine = "local",
     workers: Workers = None,
+    reference_backbone: ReferenceBackbone = False,
     quiet: Quiet = False,
     csv: CsvArgument = None,
     selection: ColumnArgument = None,
@@ -102,7 +111,9 @@ def fit(
     learner = parameters.create_detector(detector, settings, options, tile)
     source = inputs.training_source(data, label_column, image_size, data_dir, columns, skip_unreadable, tile, learner)
     source = replace(source, csv=csv, columns=inputs.column_selection(selection))
-    job = run_fit.FitJob(learner, source, out, normal, max_rows, seed, init_from, resume, checkpoint_every)
+    job = run_fit.FitJob(
+        learner, source, out, normal, max_rows, seed, init_from, resume, checkpoint_every, reference_backbone
+    )
     result = run_fit.fit_on_ray(job, workers) if engine == "ray" else run_fit.fit_here(job)
     if result is not None and not quiet:
         run_fit.print_summary(result, data, out, as_json=as_json)

@@ -56,6 +56,8 @@ class FitJob:
         Continue an interrupted fit.
     checkpoint_seconds : float
         Time between checkpoints.
+    reference_backbone : bool
+        Leave the weights of the backbone out of the model file.
     """
 
     detector: Detector[Any]
@@ -67,6 +69,7 @@ class FitJob:
     init_from: Path | None
     resume: bool
     checkpoint_seconds: float
+    reference_backbone: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,8 +121,10 @@ def fit_here(job: FitJob) -> FitResult | None:
 def _save(job: FitJob, n_rows: int, checkpoints: Checkpoints | None = None) -> FitResult:
     """Write the model file."""
     job.detector.normal_label_ = job.normal
+    if job.reference_backbone and not job.detector.backbones:
+        note("The model has no backbone: --reference-backbone changes nothing.")
     try:
-        job.detector.save(job.out)
+        job.detector.save(job.out, reference_backbone=job.reference_backbone)
     except EgbadError as error:
         if checkpoints is None or not checkpoints.exist():
             raise

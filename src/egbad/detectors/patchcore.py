@@ -12,7 +12,6 @@ common aspect ratio is kept, sqrt(height * width) stays native between 320 and 6
 lengths, M has a fixed size, and the score of an image is the mean of its highest 1 percent of d, without a border of 5 percent.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import ceil
@@ -25,9 +24,8 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
-from egbad import model_file
 from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
-from egbad.backbones import FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
+from egbad.backbones import Backbone, FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
 from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import Size
 from egbad.backbones.patches import enlarge, highest_patches
@@ -46,7 +44,7 @@ from egbad.preprocessing.image_encoder import IdentityEncoder
 T = TypeVar("T")
 
 _BACKBONE, _FEATURES, _MEMORY = "backbone.", "features.", "memory."
-_WEIGHTED_NEIGHBOURS = 9  # members of the memory that the paper's weight looks at
+WEIGHTED_NEIGHBOURS = 9  # members of the memory that the paper's weight looks at
 _MAX_FEATURE = 1e30
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
@@ -242,11 +240,6 @@ class PatchCore(Detector[PatchCoreSettings]):
     smoothing: float | None = None
     device: str = "auto"
 
-    def json_parameters(self) -> dict[str, Any]:
-        """Return the parameters as JSON stores them; the backbone as its name."""
-        given = super().json_parameters()
-        return given if isinstance(self.backbone, str) else given | {"backbone": load_backbone(self.backbone).name}
-
     # -- input -------------------------------------------------------------------------------------------------------
 
     @property
@@ -299,7 +292,7 @@ class PatchCore(Detector[PatchCoreSettings]):
             weight = 1.0
             if self.settings_.reweighting:
                 highest = int(distances.argmax())
-                neighbours = self.memory_.neighbours(int(positions[highest]), _WEIGHTED_NEIGHBOURS)
+                neighbours = self.memory_.neighbours(int(positions[highest]), WEIGHTED_NEIGHBOURS)
                 weight = neighbour_weight(patches[highest], float(distances[highest]), neighbours)
             return function(distances.double().numpy().reshape(grid), weight)
 
@@ -358,18 +351,10 @@ class PatchCore(Detector[PatchCoreSettings]):
             "memory": list(self.memory_.memory.shape),
         }
 
-    def save(self, path: str | os.PathLike[str], *, reference_backbone: bool = False) -> None:
-        """Write the fitted detector to a file, atomically. `egbad.load` reads it back.
-
-        Parameters
-        ----------
-        path : str or path-like
-        reference_backbone : bool, default=False
-            Leave the weights of the backbone out. Loading then takes the installed ones, and checks their digest.
-        """
-        manifest, arrays = self.content()
-        kept = {name: a for name, a in arrays.items() if not (reference_backbone and name.startswith(_BACKBONE))}
-        model_file.write(path, manifest, kept)
+    @property
+    def backbones(self) -> list[Backbone]:
+        """The backbone, in a list."""
+        return [self.extractor_.backbone]
 
     def _state(self) -> tuple[dict[str, Any], State]:
         arrays = {_BACKBONE + name: array for name, array in self.extractor_.backbone.arrays().items()}

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from egbad.arrays import State
+from egbad.backbones import Backbone
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.data.tiles import MAX_TILED_SIDE, TileStitcher, Tiling, cut_tile, terms_by_tile, worst_tile
@@ -281,6 +282,11 @@ class Tiled(Detector[TiledSettings]):
     def health_(self) -> list[str]:
         """Problems in training the detector of tiles, one sentence each."""
         return [*getattr(self.detector_, "health_", ())]
+
+    @property
+    def backbones(self) -> list[Backbone]:
+        """Backbones of the detector of tiles."""
+        return self.detector_.backbones
 
     def describe(self) -> dict[str, Any]:
         """Return what `Detector.describe` returns, with the number of tiles and the description of the detector.

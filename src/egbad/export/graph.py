@@ -22,9 +22,11 @@ from egbad.detectors.column_gap import ColumnGap
 from egbad.detectors.feature_bagging import FeatureBagging
 from egbad.detectors.gaussian import Gaussian
 from egbad.detectors.knn import KNN
+from egbad.detectors.patchcore import PatchCore
 from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
 from egbad.export.encoder_graph import encoder_graph
+from egbad.export.feature_graph import FeatureTerms, PatchCoreTerms
 from egbad.export.row_terms import (
     ColumnDensityTerms,
     ColumnGapTerms,
@@ -35,6 +37,7 @@ from egbad.export.row_terms import (
     Terms,
     TermsGraph,
 )
+from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.preprocessing.range_guard import RangeGuard
 
 
@@ -82,7 +85,7 @@ class GuardedTerms(TermsGraph):
     def __init__(self, terms: TermsGraph, guard: RangeGuard) -> None:
         super().__init__()
         self.terms = terms
-        self.reconstructs = terms.reconstructs
+        self.reconstructs, self.n_compared = terms.reconstructs, terms.n_compared
         for name, value in guard.state().items():
             self.register_buffer(name, torch.from_numpy(np.array(value)))
 
@@ -150,13 +153,11 @@ class DetectorGraph(nn.Module):
         super().__init__()
         is_tiled = isinstance(detector, Tiled)
         detector = detector.detector_ if isinstance(detector, Tiled) else detector
-        if isinstance(detector.encoder_, FeatureEncoder):
-            raise InvalidInputError(
-                f"{type(detector).__name__} cannot be exported: its backbone is not part of a graph yet. Fit without backbone."
-            )
-        terms = terms_graph(detector)
-        self.terms = GuardedTerms(terms, detector.range_guard_) if detector.range_guard_ else terms
-        self.encode = nn.Identity() if isinstance(detector, Blend) else encoder_graph(detector.encoder_)
+        terms, encoder = terms_graph(detector), detector.encoder_
+        terms = GuardedTerms(terms, detector.range_guard_) if detector.range_guard_ else terms
+        self.terms = FeatureTerms(encoder, terms) if isinstance(encoder, FeatureEncoder) else terms
+        takes_raw = isinstance(encoder, FeatureEncoder | IdentityEncoder)
+        self.encode = nn.Identity() if takes_raw else encoder_graph(encoder)
         self.reconstructs = self.terms.reconstructs and not is_tiled
 
     def score_terms(self, x: Tensor) -> Terms:
@@ -176,7 +177,7 @@ class DetectorGraph(nn.Module):
 
 @singledispatch
 def terms_graph(detector: Any) -> TermsGraph:
-    """Return a module that computes a detector's terms from encoded input, or from raw input for a blend.
+    """Return a module that computes a detector's terms from encoded input, or from raw input for a blend or PatchCore.
 
     Parameters
     ----------
@@ -192,7 +193,9 @@ def terms_graph(detector: Any) -> TermsGraph:
     InvalidInputError
         If the detector cannot be written as a graph.
     """
-    raise InvalidInputError(f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN or Blend.")
+    raise InvalidInputError(
+        f"{type(detector).__name__} cannot be exported: it has no graph. Use EGBAD, KNN, PatchCore or Blend."
+    )
 
 
 @terms_graph.register(TorchDetector)
@@ -212,6 +215,11 @@ def _(detector: KNN) -> TermsGraph:
 @terms_graph.register(Gaussian)
 def _(detector: Gaussian) -> TermsGraph:
     return GaussianTerms(detector)
+
+
+@terms_graph.register(PatchCore)
+def _(detector: PatchCore) -> TermsGraph:
+    return PatchCoreTerms(detector)
 
 
 @terms_graph.register(FeatureBagging)

@@ -15,15 +15,17 @@ from egbad.export.onnx_file import INPUT, OPSET, RECONSTRUCTION, SCORE, TERM_PRE
 
 # Operators that the exporter emits for the networks, encoders and scores of this library.
 OPERATORS = frozenset({
-    "Abs", "Add", "And", "ArgMax", "BatchNormalization", "Cast", "Clip", "Concat", "ConstantOfShape", "Conv", "ConvTranspose",
-    "Cos", "Div", "Equal", "Exp", "Expand", "EyeLike", "Flatten", "Floor", "Gather", "GatherElements", "GatherND", "Gemm",
-    "Greater", "GreaterOrEqual", "Identity", "IsInf", "IsNaN", "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax",
-    "MatMul", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Not", "Or", "Pad", "Pow", "Reciprocal", "ReduceL2",
-    "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid", "Sign",
-    "Sin", "Slice", "Softmax", "Softplus", "Split", "Sqrt", "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
+    "Abs", "Add", "And", "ArgMax", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "ConstantOfShape", "Conv",
+    "ConvTranspose", "Cos", "Div", "Equal", "Erf", "Exp", "Expand", "EyeLike", "Flatten", "Floor", "Gather",
+    "GatherElements", "GatherND", "Gemm", "Greater", "GreaterOrEqual", "Identity", "IsInf", "IsNaN", "LayerNormalization",
+    "LeakyRelu", "Less", "LessOrEqual", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mod", "Mul", "Neg", "Not",
+    "Or", "Pad", "Pow", "Reciprocal", "ReduceL2", "ReduceLogSumExp", "ReduceMax", "ReduceMean", "ReduceMin", "ReduceSum",
+    "Relu", "Reshape", "Resize", "Shape", "Sigmoid", "Sign", "Sin", "Slice", "Softmax", "Softplus", "Split", "Sqrt",
+    "Squeeze", "Sub", "Tanh", "TopK", "Transpose", "Unsqueeze", "Where",
 })  # fmt: skip
 MAX_VALUES = 2**27  # numbers that all operators together compute from one chunk of input,
-MAX_VALUES_PER_INPUT = 2**16  # besides this many for each number of the input
+MAX_VALUES_PER_INPUT = 2**16  # besides this many for each number of the input,
+MAX_VALUES_PER_PIXEL = 64  # and this many for each number of an image that may have any size
 _MAX_NODES = 100_000
 _MAX_ATTRIBUTE = 2**20  # of a whole number that is an attribute, such as a stride
 _MAX_RANK = 16  # of a result; attributes of these names count dimensions from the last one if they are negative
@@ -42,10 +44,13 @@ _TYPES: dict[int, int] = {
     TensorProto.BOOL: 1,
 }  # of constants, with the bytes of one number
 
-Shapes = Mapping[str, tuple[int, ...]]
+_SIDES = ("height", "width")  # dimensions of images of any size
+
+Shape = tuple[int | str, ...]  # names stand for dimensions of any size
+Shapes = Mapping[str, Shape]
 
 
-def check_graph(model: ModelProto, shape: tuple[int, ...]) -> None:
+def check_graph(model: ModelProto, shape: tuple[int, ...], *, any_size: bool = False) -> None:
     """Check that a model is a graph that egbad may have exported, and that scoring takes limited memory.
 
     Parameters
@@ -53,6 +58,8 @@ def check_graph(model: ModelProto, shape: tuple[int, ...]) -> None:
     model : onnx.ModelProto
     shape : tuple of int
         Shape (n, ...) of a chunk of input.
+    any_size : bool, default=False
+        True if images may have another height and width. Then few results, of limited size, may depend on these.
 
     Raises
     ------
@@ -71,6 +78,8 @@ def check_graph(model: ModelProto, shape: tuple[int, ...]) -> None:
             _check_numbers(node.op_type, attribute)
     for tensor in _constants(model):
         _check_constant(tensor)
+    if any_size:
+        _check_sizes_by_pixel(model, _infer_shapes(model, (*shape[:-2], *_SIDES)), shape)
     _check_sizes(model, _infer_shapes(model, shape), shape)
 
 
@@ -129,7 +138,7 @@ def _check_constant(tensor: TensorProto) -> None:
         )
 
 
-def _infer_shapes(model: ModelProto, shape: tuple[int, ...]) -> Shapes:
+def _infer_shapes(model: ModelProto, shape: Shape) -> Shapes:
     """Return the shape of each result of an operator for a chunk of input.
 
     Shapes are inferred from a copy without the values of large constants, which say nothing about sizes.
@@ -156,12 +165,27 @@ def _infer_shapes(model: ModelProto, shape: tuple[int, ...]) -> Shapes:
     return dict(_known_shapes([*inferred.value_info, *inferred.output]))
 
 
-def _known_shapes(values: Iterable[ValueInfoProto]) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """Yield name and shape of each value all of whose dimensions are known."""
+def _known_shapes(values: Iterable[ValueInfoProto]) -> Iterator[tuple[str, Shape]]:
+    """Yield name and shape of each value all of whose dimensions are known, or are those of the image."""
     for value in values:
         kind = value.type.tensor_type
-        if kind.HasField("shape") and all(dim.HasField("dim_value") and dim.dim_value >= 0 for dim in kind.shape.dim):
-            yield value.name, tuple(dim.dim_value for dim in kind.shape.dim)
+        dims = [dim.dim_param or (dim.dim_value if dim.HasField("dim_value") else -1) for dim in kind.shape.dim]
+        if kind.HasField("shape") and all(dim in _SIDES if isinstance(dim, str) else dim >= 0 for dim in dims):
+            yield value.name, tuple(dims)
+
+
+def _check_sizes_by_pixel(model: ModelProto, shapes: Shapes, shape: tuple[int, ...]) -> None:
+    """Raise unless the size of each result is fixed or a multiple of that of an image, and the sum of these is limited."""
+    n_per_pixel, n_channels = 0, prod(shape[1:-2])
+    for node in model.graph.node:
+        for name in filter(None, node.output):
+            found = shapes.get(name)
+            if found is None or max(map(found.count, _SIDES)) > 1:
+                raise _error("compute results whose size follows from that of its input", f"'{name}' of {node.op_type}")
+            if {*_SIDES} & {*found}:
+                n_per_pixel += prod(dim for dim in found if isinstance(dim, int))
+    if n_per_pixel > MAX_VALUES_PER_PIXEL * n_channels:
+        raise _error(f"compute at most {MAX_VALUES_PER_PIXEL} numbers for each pixel of any image", n_per_pixel)
 
 
 def _check_sizes(model: ModelProto, shapes: Shapes, shape: tuple[int, ...]) -> None:
@@ -171,7 +195,7 @@ def _check_sizes(model: ModelProto, shapes: Shapes, shape: tuple[int, ...]) -> N
         for name in filter(None, node.output):
             if name not in shapes:
                 raise _error("compute results whose size follows from that of its input", f"'{name}' of {node.op_type}")
-            n_values += prod(shapes[name])
+            n_values += prod(dim for dim in shapes[name] if isinstance(dim, int))
     limit = MAX_VALUES + MAX_VALUES_PER_INPUT * prod(shape)
     if n_values > limit:
         raise _error(f"compute at most {limit:,} numbers for input of shape {shape}", f"{n_values:,}")

@@ -75,6 +75,23 @@ class TilesOfGraph(BaseModel):
     any_size: bool
 
 
+class FeaturesOfGraph(BaseModel):
+    """Images that a graph with a backbone scores, one at a time.
+
+    Attributes
+    ----------
+    min_side : int, optional
+        Least side of an image in pixels. None if all images have one size.
+    enough_side : int, optional
+        See `Scorer`.
+    """
+
+    model_config = _STRICT
+
+    min_side: PositiveInt | None
+    enough_side: PositiveInt | None
+
+
 class OnnxMetadata(BaseModel):
     """Everything in an exported file except the graph.
 
@@ -101,6 +118,8 @@ class OnnxMetadata(BaseModel):
     pixel_scale : ScaleOfPixels, optional
     tiling : TilesOfGraph, optional
         For a graph of tiles.
+    features : FeaturesOfGraph, optional
+        For a graph with a backbone.
     normal_label : str, optional
         See `Scorer`.
     csv : dict, optional
@@ -127,6 +146,7 @@ class OnnxMetadata(BaseModel):
     category_labels: dict[str, list[_Label]] = {}
     pixel_scale: ScaleOfPixels | None = None
     tiling: TilesOfGraph | None = None
+    features: FeaturesOfGraph | None = None
     normal_label: str | None = None
     csv: dict[str, Any] | None = None
     roles: ColumnRoles = NO_ROLES
@@ -146,8 +166,10 @@ class OnnxMetadata(BaseModel):
         for j in self.category_labels:
             if not (j.isdecimal() and j.isascii() and int(j) < len(types) and types[int(j)] == CATEGORY):
                 raise ValueError("category_labels must belong to columns of categories")
-        if self.kind == "rows" and (self.pixel_scale or self.tiling):
-            raise ValueError("pixel_scale and tiling must belong to images")
+        if self.kind == "rows" and (self.pixel_scale or self.tiling or self.features):
+            raise ValueError("pixel_scale, tiling and features must belong to images")
+        if self.tiling and self.features and self.features.min_side is not None:
+            raise ValueError("features.min_side must be None for tiles, which have one size")
         scores = self.calibration_scores()
         if not len(scores) or not np.isfinite(scores).all() or (np.diff(scores) < 0).any():
             raise ValueError("calibration scores must be finite and in ascending order")

@@ -10,6 +10,7 @@ import numpy as np
 from egbad.arrays import Array, Floats
 from egbad.data.column_types import labels_from_json
 from egbad.data.pixel_scale import PixelScale
+from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE, Tiling
 from egbad.data.worker_pool import available_cores
 from egbad.errors import EgbadError, InvalidInputError, require_extra
@@ -73,7 +74,7 @@ class OnnxScorer(Scorer):
         from egbad.export import onnx_session
 
         self._session, metadata = onnx_session.open_session(path)
-        self._chunk_size = onnx_session.CHUNK_SIZE[metadata.kind]
+        self._chunk_size = onnx_session.chunk_size(metadata)
         self._errors = partial(onnx_session.runtime_errors, path)
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._dtype = np.float64 if metadata.kind == "rows" else np.float32
@@ -204,17 +205,25 @@ class OnnxScorer(Scorer):
     @property
     def max_side(self) -> int:
         """Largest height and width of an image in pixels."""
-        return super().max_side if self.tiling_ is None else MAX_TILED_SIDE
+        return MAX_TILED_SIDE if self.any_size else super().max_side
 
     @property
     def any_size(self) -> bool:
         """True if images in one list may have different sizes."""
-        return self.tiling_ is not None
+        return self.tiling_ is not None or self.metadata_.features is not None
 
     @property
     def min_image_side(self) -> int | None:
-        """Least side of an image in pixels, if the detector was fitted on images of different sizes."""
-        return self._min_image_side
+        """Least side of an image in pixels, if images of any size are scored."""
+        tiling, features = self.metadata_.tiling, self.metadata_.features
+        if tiling is not None:
+            return tiling.size if tiling.any_size else None
+        return None if features is None else features.min_side
+
+    @property
+    def enough_side(self) -> int | None:
+        """Side of a square with as many pixels as the backbone needs of an image. None for other graphs."""
+        return None if self.metadata_.features is None else self.metadata_.features.enough_side
 
     def describe(self) -> dict[str, Any]:
         """Return what the exported detector is and how it was trained, as JSON stores it."""
@@ -227,7 +236,6 @@ class OnnxScorer(Scorer):
         scale, tiling = metadata.pixel_scale, metadata.tiling
         self.pixel_scale_ = None if scale is None else PixelScale(scale.white, scale.low, scale.high)
         self.tiling_ = None if tiling is None else Tiling(tiling.size, tiling.overlap)
-        self._min_image_side = tiling.size if tiling is not None and tiling.any_size else None
         self.columns_, self.column_types_ = metadata.columns, metadata.column_types
         self.column_roles_ = metadata.roles
         self.category_labels_ = labels_from_json(metadata.category_labels)
@@ -249,12 +257,12 @@ class OnnxScorer(Scorer):
 
     def _run(self, x: Array, names: list[str]) -> dict[str, Array]:
         """Return outputs by name for numbers (n, ...), computed in chunks of one shape."""
-        with np.errstate(over="ignore"):  # the graph clips pixels, also infinite ones
-            x = np.ascontiguousarray(x, dtype=self._dtype)
         size = self._small_size if len(x) <= self._small_size else self._chunk_size
 
         def run_chunk(start: int) -> list[Array]:
             chunk = x[start : start + size]
+            with np.errstate(over="ignore"):  # the graph clips pixels, also infinite ones
+                chunk = np.ascontiguousarray(chunk[0][None] if is_ragged(chunk) else chunk, dtype=self._dtype)
             n = len(chunk)
             if n < size:
                 chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
@@ -282,6 +290,8 @@ class OnnxScorer(Scorer):
 
         It depends on the processor and on nothing else, so that every call scores a row with the same chunk sizes.
         """
+        if self._chunk_size == 1:
+            return 1
         shape = (self._chunk_size, *self.metadata_.graph_shape)
         x = np.random.default_rng(0).normal(size=shape).astype(self._dtype)
         expected = self._run_chunk(x, self._outputs)

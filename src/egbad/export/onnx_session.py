@@ -12,12 +12,26 @@ from egbad.errors import EgbadError, UnreadableFileError, shorten
 from egbad.export.graph_check import check_graph
 from egbad.export.onnx_file import METADATA_KEY, OnnxMetadata, read_content
 
-# Scored together: in a fixed shape a row's result is the same in any position.
-CHUNK_SIZE = {"rows": 256, "images": 32}
+_CHUNK_SIZE = {"rows": 256, "images": 32}
 _ELEMENT_TYPES = {"rows": TensorProto.DOUBLE, "images": TensorProto.FLOAT}
 _LOG_FATAL = 4  # onnxruntime's level that logs nothing else
 _NO_FOLDING = ("ConstantFolding",)  # loading runs no operators; the exporter has folded all constants
 _MAX_REASON = 300  # characters
+
+
+def chunk_size(metadata: OnnxMetadata) -> int:
+    """Return the number of rows or images that are scored together: in a fixed shape a row's result is the same in any position.
+
+    Parameters
+    ----------
+    metadata : OnnxMetadata
+
+    Returns
+    -------
+    int
+        1 for a graph with a backbone, whose memory is that of one image for each thread.
+    """
+    return 1 if metadata.features is not None else _CHUNK_SIZE[metadata.kind]
 
 
 def open_session(path: str | os.PathLike[str]) -> tuple[Any, OnnxMetadata]:
@@ -82,5 +96,6 @@ def _checked_metadata(content: bytes) -> OnnxMetadata:
     metadata = OnnxMetadata.from_json(entries[0])
     if [value.type.tensor_type.elem_type for value in model.graph.input] != [_ELEMENT_TYPES[metadata.kind]]:
         raise ValueError(f"its graph must have one input of the type of {metadata.kind}")
-    check_graph(model, (CHUNK_SIZE[metadata.kind], *metadata.graph_shape))
+    any_size = metadata.features is not None and metadata.features.min_side is not None
+    check_graph(model, (chunk_size(metadata), *metadata.graph_shape), any_size=any_size)
     return metadata

@@ -21,9 +21,12 @@ class TermsGraph(nn.Module):
     ----------
     reconstructs : bool
         True if `reconstruct` is implemented.
+    n_compared : int
+        Numbers that one row of input is compared with at the same time.
     """
 
     reconstructs = False
+    n_compared = 1
 
     def forward(self, x: Tensor) -> Terms:
         """Return the terms, each (n,) in double precision, of input (n, ...)."""
@@ -54,7 +57,7 @@ class NearestNeighbourTerms(TermsGraph):
         self.standardize = detector.settings_.metric == "correlation"
         self.score_type = detector.settings_.score_type
         rows = detector.index_rows_.astype(np.float64)
-        self.k = min(detector.settings_.n_neighbors, len(rows))
+        self.k, self.n_compared = min(detector.settings_.n_neighbors, len(rows)), len(rows)
         self.register_buffer("rows", torch.from_numpy(rows))
         self.register_buffer("squared_norms", torch.from_numpy((rows**2).sum(1)))
         learned = {name: detector.learned_.get(name) for name in ("whitening", "neighbour_distance")}
@@ -148,6 +151,7 @@ class FeatureBaggingTerms(TermsGraph):
         super().__init__()
         learned = detector.learned_
         self.register_buffer("rows", torch.from_numpy(learned["rows"].astype(np.float64)))
+        self.n_compared = len(self.rows)
         self.columns = [np.flatnonzero(subset).tolist() for subset in learned["subsets"]]
         self.epsilon = learned["epsilon"].item()
         self.by_log = detector.settings_.combination == "log"
@@ -185,6 +189,7 @@ class ColumnGapTerms(TermsGraph):
         super().__init__()
         self.register_buffer("values", torch.from_numpy(detector.learned_["values"].astype(np.float64)))
         self.register_buffer("unit", torch.from_numpy(detector.learned_["unit"]))
+        self.n_compared = self.values.numel()
 
     def forward(self, x: Tensor) -> Terms:
         """Return the gap (n,) of encoded input (n, ...)."""
@@ -232,6 +237,7 @@ class ColumnDensityTerms(TermsGraph):
         }
         for name, array in arrays.items():
             self.register_buffer(name, torch.from_numpy(np.asarray(array)))
+        self.n_compared = self.lower.numel()
 
     def forward(self, x: Tensor) -> Terms:
         """Return the negative log density (n,) of encoded input (n, ...)."""

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from egbad.data.column_types import labels_to_json
 from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
 from egbad.detectors.tiled import Tiled
-from egbad.errors import EgbadError, require_extra
+from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError, require_extra, shorten
 from egbad.export.graph import DetectorGraph
 from egbad.export.onnx_file import (
     INPUT,
@@ -31,6 +32,7 @@ from egbad.export.onnx_file import (
     RECONSTRUCTION,
     SCORE,
     TERM_PREFIX,
+    FeaturesOfGraph,
     OnnxMetadata,
     ScaleOfPixels,
     TilesOfGraph,
@@ -45,9 +47,12 @@ from egbad.preprocessing.row_encoder import RowEncoder
 
 TOLERANCE = 1e-4  # relative difference of scores; rounding stays far below
 _N_CHECKED = 64  # synthetic rows or images that are scored by both before a file is written
+_N_CHECKED_BY_BACKBONE = 8
 _N_TRACED = 3  # of them, that the graph is traced with
+_TRACED_SIZE = (40, 56)  # height and width, where images of any size are scored
 _MAX_SECONDS = 2e9  # synthetic times lie between 1970 and 2033
 _FIRST_AXIS = "first_axis"  # name of a constant
+_MAX_REASON = 300  # characters
 _UNLIMITED = 2**40  # bytes of a constant that the optimizer may compute
 
 
@@ -59,7 +64,8 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     Parameters
     ----------
     detector : Detector
-        Fitted: any method with a network except AnoGAN and ADGAN, or KNN or Gaussian, or a Blend or Tiled of these.
+        Fitted: any method with a network except AnoGAN and ADGAN, KNN, Gaussian or PatchCore, or a Blend or Tiled of these. The
+        backbone becomes a part of the graph.
     path : path-like
         Should end in ``.onnx``, so that `egbad.load` recognizes it.
     tolerance : float, default=1e-4
@@ -95,21 +101,46 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     require_extra("Export to ONNX", "onnx", "onnx", "onnxscript", "onnxruntime")
     graph = DetectorGraph(detector).eval()
     x = _synthetic_input(detector)
-    with _quiet_exporter():
-        program = _to_onnx_program(graph, torch.from_numpy(x[:_N_TRACED]))
-        _simplify(program.model)
+    with _quiet_exporter(), _backbone_errors(detector):
+        program = _to_onnx_program(graph, _traced_input(detector, x), any_size=_takes_any_size(detector))
+        _simplify(program.model, with_shared_parts=len(detector.backbones) > 1)
     program.model.metadata_props[METADATA_KEY] = _metadata(detector).to_json()
     with atomic_write(path) as draft:
         draft.write_bytes(with_digest(_serialize(program)))
-        _check_scores(detector, OnnxScorer(draft), x, tolerance)
+        _check_scores(detector, _opened(detector, draft), x, tolerance)
 
 
-def _to_onnx_program(graph: DetectorGraph, x: Tensor) -> Any:
+def _opened(detector: Detector[Any], file: Path) -> OnnxScorer:
+    """Return the scorer of an exported file, which must pass the checks of every file."""
+    try:
+        return OnnxScorer(file)
+    except UnreadableFileError as error:
+        raise InvalidInputError(f"{type(detector).__name__} cannot be exported: {error.__cause__}.") from error
+
+
+@contextmanager
+def _backbone_errors(detector: Detector[Any]) -> Iterator[None]:
+    """Replace errors of the exporter by one sentence, for a detector with a backbone: networks of others may do anything."""
+    try:
+        yield
+    except EgbadError:
+        raise
+    except (RuntimeError, AssertionError, ValueError, TypeError, LookupError, AttributeError) as error:
+        if not detector.backbones:
+            raise
+        names = ", ".join(sorted({backbone.name for backbone in detector.backbones}))
+        raise InvalidInputError(
+            f"torch cannot export the backbone {names}: {shorten(' '.join(str(error).split()).rstrip('.'), _MAX_REASON)}."
+        ) from error
+
+
+def _to_onnx_program(graph: DetectorGraph, x: Tensor, *, any_size: bool) -> Any:
     """Trace the graph with rows or images (n, ...) and convert it."""
+    sides = {x.ndim - 2: torch.export.Dim("height"), x.ndim - 1: torch.export.Dim("width")} if any_size else {}
     with torch.no_grad():
         terms = graph.score_terms(x)
     outputs = [SCORE, *(TERM_PREFIX + name for name in terms), *([RECONSTRUCTION] if graph.reconstructs else [])]
-    traced = torch.export.export(graph, (x,), dynamic_shapes=({0: torch.export.Dim("n")},))
+    traced = torch.export.export(graph, (x,), dynamic_shapes=({0: torch.export.Dim("n"), **sides},))
     program = torch.onnx.export(
         traced.run_decompositions(_decompositions()),
         dynamo=True,
@@ -122,8 +153,11 @@ def _to_onnx_program(graph: DetectorGraph, x: Tensor) -> Any:
     return program
 
 
-def _simplify(model: Any) -> None:
-    """Compute what does not depend on the input, and leave out the description of the code that was traced."""
+def _simplify(model: Any, *, with_shared_parts: bool) -> None:
+    """Compute what does not depend on the input, and leave out the description of the code that was traced.
+
+    Detectors in one graph may share a backbone: equal weights are stored once, and equal results computed once.
+    """
     import onnx_ir
     from onnxscript import optimizer
 
@@ -131,6 +165,9 @@ def _simplify(model: Any) -> None:
     _expose_sizes(model, onnx_ir)
     optimizer.fold_constants(model, input_size_limit=_UNLIMITED, output_size_limit=_UNLIMITED)
     _flatten_weights(model, onnx_ir)
+    if with_shared_parts:
+        onnx_ir.passes.common.DeduplicateInitializersPass(size_limit=_UNLIMITED)(model)
+        onnx_ir.passes.common.CommonSubexpressionEliminationPass()(model)
     onnx_ir.passes.common.RemoveUnusedNodesPass()(model)
 
 
@@ -257,6 +294,7 @@ def _metadata(detector: Detector[Any]) -> OnnxMetadata:
         category_labels=labels_to_json(detector.used_category_labels()),
         pixel_scale=None if scale is None else ScaleOfPixels(white=scale.white, low=scale.low, high=scale.high),
         tiling=_tiling(detector),
+        features=_features(detector),
         threshold=detector.threshold_,
         alpha=detector.alpha,
         fit_seconds=detector.fit_seconds_,
@@ -275,12 +313,35 @@ def _tiling(detector: Detector[Any]) -> TilesOfGraph | None:
     return TilesOfGraph(size=tiling.size, overlap=tiling.overlap, any_size=detector.any_size_)
 
 
+def _takes_any_size(detector: Detector[Any]) -> bool:
+    """Return True if the graph takes images of any size; tiles have one."""
+    return not isinstance(detector, Tiled) and detector.min_image_side is not None
+
+
+def _features(detector: Detector[Any]) -> FeaturesOfGraph | None:
+    """Return the images that a graph with a backbone takes, None for other detectors."""
+    if not detector.backbones:
+        return None
+    min_side = detector.min_image_side if _takes_any_size(detector) else None
+    return FeaturesOfGraph(min_side=min_side, enough_side=detector.enough_side)
+
+
+def _traced_input(detector: Detector[Any], x: Array) -> Tensor:
+    """Return rows or images to trace a graph with. Dimensions that may vary have different sizes."""
+    if _takes_any_size(detector):
+        return torch.zeros(_N_TRACED, *detector.shape_[:-2], *_TRACED_SIZE)
+    return torch.from_numpy(x[:_N_TRACED])
+
+
 def _synthetic_input(detector: Detector[Any]) -> Array:
     """Return random rows, images or tiles of images from the whole range of the training data."""
     rng = np.random.default_rng(0)
     while isinstance(detector, Blend | Tiled):
         detector = detector.detector_ if isinstance(detector, Tiled) else next(iter(detector.parts_.values()))
-    encoder = detector.encoder_
+    encoder, scale = detector.encoder_, detector.pixel_scale_
+    if detector.backbones:
+        assert scale is not None
+        return rng.uniform(scale.low, scale.high, (_N_CHECKED_BY_BACKBONE, *detector.shape_)).astype(np.float32)
     if isinstance(encoder, ImageEncoder):
         return rng.uniform(encoder.low, encoder.high, size=(_N_CHECKED, *detector.shape_)).astype(np.float32)
     assert isinstance(encoder, RowEncoder)

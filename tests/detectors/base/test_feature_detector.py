@@ -13,7 +13,6 @@ from egbad.detectors import EGBAD, KNN, PCA, VAE, Gaussian
 from egbad.detectors.base.feature_detector import FeatureDetector
 from egbad.detectors.registry import all_detectors
 from egbad.errors import InvalidInputError, UnreadableFileError
-from egbad.export.graph import DetectorGraph
 
 SMALL = {"image_size": 64, "global_size": 64, "max_patches": 300}
 QUICK = {"training__steps": 3, "encoder_steps": 3, "search_steps": 2, "n_starts": 1, "n_subvectors": 4}
@@ -178,10 +177,40 @@ def test_invalid_parameters_are_explained_in_one_sentence(given, message):
         detector.fit(photos(20))
 
 
-def test_tables_and_export_are_refused(backbone):
+def test_tables_are_refused(backbone):
     with pytest.raises(
         InvalidInputError, match="A backbone describes images, got rows with 3 columns. Leave backbone out"
     ):
         create("gaussian", backbone, "global").fit(np.zeros((20, 3)))
-    with pytest.raises(InvalidInputError, match="Gaussian cannot be exported: its backbone is not part of a graph"):
-        DetectorGraph(create("gaussian", backbone, "global").fit(photos(20)))
+
+
+def test_a_torch_module_is_described_but_not_saved(backbone, tmp_path):
+    detector = create("gaussian", backbone, "global").fit(photos(20))
+    described = detector.describe()
+    assert described["features"]["name"] == "module" and described["features"]["sha256"]
+    assert described["parameters"]["backbone"] == f"Sequential {described['features']['sha256']}"
+    assert len(detector.digest()) == 64 and "Sequential" in repr(detector)
+    with pytest.raises(InvalidInputError, match=r"whose backbone is a torch module \(Sequential\) cannot be saved"):
+        detector.save(tmp_path / "m.egbad")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_may_refer_to_its_backbone(tmp_path):
+    detector, x = create("gaussian", "efficientnet_lite0", "patches").fit(photos(20)), photos(3, 1)
+    detector.save(tmp_path / "whole.egbad")
+    detector.save(tmp_path / "m.egbad", reference_backbone=True)
+    whole, small = ((tmp_path / name).stat().st_size for name in ("whole.egbad", "m.egbad"))
+    assert small < whole - 10**6
+    again = load(tmp_path / "m.egbad")
+    assert np.array_equal(again.anomaly_score(x), detector.anomaly_score(x)) and again.digest() == detector.digest()
+    manifest, arrays = model_file.read(tmp_path / "m.egbad")
+    manifest.state["features"]["backbone"]["sha256"] = "0" * 64
+    model_file.write(tmp_path / "m.egbad", manifest, arrays)
+    with pytest.raises(UnreadableFileError, match="must be the digest of the installed weights of the backbone"):
+        load(tmp_path / "m.egbad")
+
+
+def test_a_detector_without_a_backbone_has_none_to_refer_to(tmp_path):
+    detector = KNN(alpha=0.2, random_state=0).fit(np.random.default_rng(0).normal(size=(40, 3)))
+    detector.save(tmp_path / "m.egbad", reference_backbone=True)
+    assert detector.backbones == [] and load(tmp_path / "m.egbad").digest() == detector.digest()

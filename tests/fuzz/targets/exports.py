@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from torch import nn
 
 from egbad import EGBAD, TrainingConfig, load
+from egbad.backbones import FeatureConfig
 from egbad.detectors.knn import KNN
+from egbad.detectors.patchcore import PatchCore
 from egbad.export import export, graph_check, onnx_session
 from egbad.export.onnx_file import with_digest
 from tests.fuzz.harness import Target, mutate_bytes
 
-assert onnx_session.CHUNK_SIZE  # onnxruntime is imported before the limits count
+assert onnx_session.open_session  # onnxruntime is imported before the limits count
 
 _VALUES = (0, 1, -1, 3, 255, 4096, 10**6, 2**31 - 1, 2**31, 2**40, -(2**63), 2**63 - 1)
 _JSON_VALUES = (None, True, -1, 0, 2**70, 1e308, float("nan"), "", "x", [], {}, [[]], {"size": 1}, [1e308, "a"], "AAAA")
@@ -36,10 +39,13 @@ def seeds() -> list[bytes]:
     rng = np.random.default_rng(0)
     rows, images = rng.normal(size=(40, 3)), rng.normal(size=(40, 8, 8))
     training = TrainingConfig(steps=1)
+    network = nn.Sequential(nn.Conv2d(3, 4, 8, stride=8), nn.ReLU())
+    patches = PatchCore(backbone=network, feature_config=FeatureConfig(image_size=32, max_patches=40), memory_size=8)
     fitted = [
         KNN(alpha=0.2, random_state=0).fit(rows),
         KNN(alpha=0.2, random_state=0).fit(images),
         EGBAD(alpha=0.2, members=1, training=training, random_state=0).fit(rows),
+        patches.set_params(alpha=0.2, random_state=0).fit(images),
     ]
     files = []
     with tempfile.TemporaryDirectory() as folder:

@@ -16,14 +16,12 @@ from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
 from egbad.detectors.base.detector import Detector
 from egbad.detectors.base.feature_encoder import FEATURES, FeatureEncoder, Features
-from egbad.detectors.base.saved_state import CommonState, FeatureState
+from egbad.detectors.base.saved_state import BACKBONE, CommonState, FeatureState
 from egbad.detectors.base.settings import S
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
 from egbad.model_file import with_prefix_removed
 from egbad.nn.precision import resolve_device
 from egbad.preprocessing.row_encoder import Encoder
-
-_WEIGHTS = "backbone."  # beginning of the names of the backbone's arrays
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -68,11 +66,6 @@ class FeatureDetector(Detector[S]):
                 "features and feature_config need a backbone. Set backbone='efficientnet_lite0', or leave them out."
             )
         FeatureSettings.of(self.feature_config)
-
-    def json_parameters(self) -> dict[str, Any]:
-        """Return the parameters as JSON stores them; a backbone as its name."""
-        given, backbone = super().json_parameters(), self.backbone
-        return given | {"backbone": load_backbone(backbone).name} if isinstance(backbone, nn.Module) else given
 
     # -- input -------------------------------------------------------------------------------------------------------
 
@@ -162,7 +155,7 @@ class FeatureDetector(Detector[S]):
         state, encoder = super()._encoder_state(), self.encoder_
         if not isinstance(encoder, FeatureEncoder):
             return state
-        return state | {_WEIGHTS + name: array for name, array in encoder.extractor.backbone.arrays().items()}
+        return state | {BACKBONE + name: array for name, array in encoder.extractor.backbone.arrays().items()}
 
     def _check_features(self, state: CommonState) -> None:
         if (state.features is None) != (self.backbone is None):
@@ -175,6 +168,6 @@ class FeatureDetector(Detector[S]):
         if found is None:
             return super()._restored_encoder(state, arrays)
         self.any_size_, self.seed_ = found.any_size, state.seed
-        backbone = restore_backbone(found.backbone, with_prefix_removed(_WEIGHTS, arrays) or None)
-        own = {name: array for name, array in arrays.items() if not name.startswith(_WEIGHTS)}
+        backbone = restore_backbone(found.backbone, with_prefix_removed(BACKBONE, arrays) or None)
+        own = {name: array for name, array in arrays.items() if not name.startswith(BACKBONE)}
         return self._feature_encoder(backbone, self.settings_.preprocessing).restore(own, self.shape_)

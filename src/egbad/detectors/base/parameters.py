@@ -5,7 +5,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.base import clone
+from torch import nn
 
+from egbad.backbones import load_backbone
 from egbad.detectors.base.settings import PreprocessingSettings, Recipe, recipe_values, resolve_settings
 from egbad.errors import InvalidInputError
 from egbad.preprocessing.config import Preprocessing
@@ -164,6 +166,8 @@ def to_jsonable(value: Any) -> Any:
     """Return a parameter as JSON gives it back."""
     if isinstance(value, BaseEstimator):
         return {name: to_jsonable(v) for name, v in value.get_params(deep=False).items() if v is not None}
+    if isinstance(value, nn.Module):
+        return load_backbone(value).label
     if isinstance(value, Mapping):
         return {name: to_jsonable(v) for name, v in _with_groups_expanded(value).items()}
     if isinstance(value, np.generic | np.ndarray):

@@ -75,6 +75,8 @@ def with_copies(arrays: State, copies: Mapping[str, str]) -> State:
     InvalidEntryError
         If an array to copy is missing, or a copy is there already.
     """
+    if not any(_BACKBONE in name for name in arrays):
+        return arrays  # the file refers to its backbones
     for name, source in copies.items():
         if source not in arrays or name in arrays:
             raise InvalidEntryError("state.method.copies", f"must name stored arrays, got '{shorten(source)}'")

@@ -18,6 +18,7 @@ from egbad.scoring.recalibration import Recalibration
 
 # Names of arrays, or of what they belong to, in the file of any detector; a method adds its own.
 COMMON_ARRAYS = frozenset({"encoder", "guard", "usual", "rows", "examples", "calibration"})
+BACKBONE = "backbone."  # beginning of the names of its weights
 SINGLE_ARRAYS = frozenset({"examples", "calibration", "validation_rows"})
 
 
@@ -104,6 +105,20 @@ class CommonState(BaseModel):
         categories = {str(j) for j, column_type in enumerate(self.column_types or ()) if column_type == CATEGORY}
         if unknown := sorted(self.category_labels.keys() - categories):
             raise InvalidEntryError("state.category_labels", f"must hold positions of categories, got '{unknown[0]}'")
+
+
+def without_backbones(arrays: State) -> State:
+    """Return arrays without the weights of backbones, whose names begin with "backbone." in the detector or its part.
+
+    Parameters
+    ----------
+    arrays : dict of str to ndarray
+
+    Returns
+    -------
+    dict of str to ndarray
+    """
+    return {name: array for name, array in arrays.items() if f".{BACKBONE}" not in f".{name}"}
 
 
 def check_labels(labels: dict[int, CategoryLabels], table: TableEncoder | None) -> None:

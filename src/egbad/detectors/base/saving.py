@@ -14,11 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from egbad import model_file
 from egbad.arrays import ArraySpec, State, check_arrays
+from egbad.backbones import Backbone
 from egbad.data import Data
 from egbad.data.column_roles import NO_ROLES
 from egbad.data.column_types import labels_to_json
 from egbad.data.csv_options import CsvDialect
 from egbad.data.ragged import is_ragged, update_digest
+from egbad.detectors.base.feature_encoder import FeatureEncoder
 from egbad.detectors.base.parameters import ParameterMixin
 from egbad.detectors.base.provenance import versions
 from egbad.detectors.base.saved_state import (
@@ -27,6 +29,7 @@ from egbad.detectors.base.saved_state import (
     check_array_names,
     check_labels,
     check_parameter_types,
+    without_backbones,
 )
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.detectors.base.settings import Settings
@@ -63,15 +66,31 @@ class SaveMixin(ScoreMixin, ParameterMixin):
     def _restore(self, state: dict[str, Any], arrays: State) -> None:
         """Restore what `_state` returned."""
 
-    def save(self, path: str | os.PathLike[str]) -> None:
+    @property
+    def backbones(self) -> list[Backbone]:
+        """Backbones of the fitted detector, or of its parts."""
+        encoder = self.encoder_
+        return [encoder.extractor.backbone] if isinstance(encoder, FeatureEncoder) else []
+
+    def save(self, path: str | os.PathLike[str], *, reference_backbone: bool = False) -> None:
         """Write the fitted detector to a file, atomically. `egbad.load` reads it back.
 
         Parameters
         ----------
         path : str or path-like
+        reference_backbone : bool, default=False
+            Leave the weights of backbones out. Loading then takes the installed ones, and checks their digest.
+
+        Raises
+        ------
+        InvalidInputError
+            If a backbone is a torch module without a name.
         """
         check_is_fitted(self)
-        model_file.write(path, *self.content())
+        for backbone in self.backbones:
+            backbone.check_storable()
+        manifest, arrays = self.content()
+        model_file.write(path, manifest, without_backbones(arrays) if reference_backbone else arrays)
 
     def content(self) -> tuple[Manifest, State]:
         """Return the content of a model file.
