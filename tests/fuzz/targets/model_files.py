@@ -136,7 +136,7 @@ def _other_value(value: Any, rng: random.Random) -> Any:
     return rng.choice((*_NUMBERS, *_SPECIAL, *_VALUES))
 
 
-def _mutate_manifest(fields: dict[str, Any], rng: random.Random) -> None:
+def mutate_manifest(fields: dict[str, Any], rng: random.Random) -> None:
     places = _places(fields)
     state = [place for place in places if place[0] == "state"]
     *parents, key = rng.choice(state if state and rng.randrange(3) else places)
@@ -164,7 +164,7 @@ def _other_number(array: np.ndarray, rng: random.Random) -> Any:
     return min(high, max(low, rng.choice((low, high, 0, 1, -1, 2, 5, 64, 10**6, 2**40))))
 
 
-def _mutate_arrays(arrays: dict[str, np.ndarray], rng: random.Random) -> None:
+def mutate_arrays(arrays: dict[str, np.ndarray], rng: random.Random) -> None:
     name = rng.choice(sorted(arrays))
     array = np.array(arrays[name])
     other = rng.choice(sorted(arrays))
@@ -183,7 +183,7 @@ def _mutate_arrays(arrays: dict[str, np.ndarray], rng: random.Random) -> None:
                 array[None],
                 array[..., None],
                 array.T,
-                array[:0],
+                array[:0] if array.ndim else array,
                 array[:-1] if array.ndim else array,
             )
             arrays[name] = rng.choice(shapes)
@@ -220,13 +220,13 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
     with np.errstate(all="ignore"):  # numbers that other types cannot hold
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             if not fields or (arrays and rng.randrange(2)):
-                _mutate_arrays(arrays, rng)
+                mutate_arrays(arrays, rng)
             else:
-                _mutate_manifest(fields, rng)
-    return _with_digest(fields, arrays)
+                mutate_manifest(fields, rng)
+    return with_digest(fields, arrays)
 
 
-def _with_digest(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
+def with_digest(fields: dict[str, Any], arrays: dict[str, np.ndarray]) -> bytes:
     """Return the file with these fields and arrays, with a valid digest where the fields are those of a manifest."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.egbad"
