@@ -15,7 +15,6 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from egbad.arrays import ArraySpec, State, check_arrays
-from egbad.backbones import Backbone
 from egbad.data import Data
 from egbad.data.ragged import sum_per_sample
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, TorchDetector
@@ -332,11 +331,6 @@ class Blend(AnySizeMixin):
         return [
             f"{name}: {sentence}" for name, part in self.parts_.items() for sentence in getattr(part, "health_", ())
         ]
-
-    @property
-    def backbones(self) -> list[Backbone]:
-        """Backbones of the parts."""
-        return [backbone for part in self.parts_.values() for backbone in part.backbones]
 
     def describe(self) -> dict[str, Any]:
         """Return what `Detector.describe` returns, with the description of each part.

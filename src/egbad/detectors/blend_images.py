@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Array
+from egbad.backbones import Backbone
 from egbad.backbones.efficientnet_lite import is_installed
 from egbad.backbones.image_input import image_shapes, median_size
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
@@ -94,6 +95,11 @@ class AnySizeMixin(Detector[BlendSettings]):
     def encoded_shape(self) -> tuple[int, ...]:
         """Shape that the recipe goes by: images of different sizes count by their usual one."""
         return self.usual_shape_ if getattr(self, "any_size_", False) else self.raw_shape
+
+    @property
+    def backbones(self) -> list[Backbone]:
+        """Backbones of the parts."""
+        return [backbone for part in self.parts_.values() for backbone in part.backbones]
 
     def _prepare_for(self, x: Array) -> None:
         self.any_size_ = False
