@@ -53,7 +53,7 @@ def seeds() -> list[bytes]:
     )
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.egbad"
-        detector.fit(np.concatenate([IMAGES, IMAGES // 2])).save(path)
+        detector.fit(np.concatenate([IMAGES // k for k in (1, 2, 3, 4)])).save(path)
         files = [path.read_bytes()]
     if TIMM is not None:
         network = TIMM.create_model(NETWORK)
