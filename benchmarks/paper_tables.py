@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from accuracy_tables import PUBLISHED
 from lines import PAGES, RESULTS, Line, flat_metrics, group_by, ok_lines, read_lines
@@ -227,11 +227,21 @@ def five_seven() -> str:
     return markdown(("recipe", "epochs", "steps", "AUROC", "average precision", "base rate"), rows)
 
 
+def demo() -> str:
+    """Return the results of `egbad demo` by seed, and their means."""
+    lines = read_lines(RESULTS / "demo.jsonl")
+    names = ("auroc", "average_precision", "base_rate")
+    rows = [(line["seed"], *(f"{line[name]:.3f}" for name in names)) for line in lines]
+    means = [f"{mean(line[name] for line in lines):.3f}" for name in names]
+    return markdown(("seed", "AUROC", "average precision", "base rate"), [*rows, ("mean", *means)])
+
+
 TABLES = {
     "KDD99, ten runs": kdd99_members,
     "KDD99, ten runs by epoch": kdd99_epochs,
     "KDD99, the paper's table": kdd99_methods,
     "MNIST, the paper's recipe": mnist_digits,
     "the paper's speed": speed,
+    "the demo": demo,
     "5 against 7, both recipes": five_seven,
 }
