@@ -26,3 +26,29 @@ def test_equal_rows_are_at_distance_0(d):
 @pytest.mark.parametrize("d", [2, 5])
 def test_a_single_row_has_no_other(d):
     assert [a.tolist() for a in NearestRows(np.ones((1, d))).query_others()] == [[0.0], [0]]
+
+
+@pytest.mark.parametrize("d", [5, 40])
+def test_rows_far_nearer_to_each_other_than_to_the_mean_are_told_apart(d):
+    rng = np.random.default_rng(d)
+    centres = rng.normal(size=(3, d)) * 100
+    rows = np.concatenate([centre + 1e-3 * rng.normal(size=(200, d)) for centre in centres])
+    x = rows[::7] + 1e-4 * rng.normal(size=(86, d))
+    exact = np.linalg.norm(x[:, None] - rows, axis=2)
+    distances, positions = NearestRows(rows).query(x)
+    assert np.array_equal(positions, exact.argmin(1))
+    assert distances == pytest.approx(exact.min(1), rel=1e-12)
+
+
+def test_a_row_has_the_same_bits_in_any_batch():
+    rng = np.random.default_rng(0)
+    rows, x = rng.normal(size=(500, 20)), rng.normal(size=(60, 20))
+    whole = NearestRows(rows).query(x)[0]
+    assert np.array_equal(whole, np.concatenate([NearestRows(rows).query(x[i : i + 1])[0] for i in range(60)]))
+
+
+def test_values_too_large_for_single_precision_are_compared_exactly():
+    rows = np.array([[1e30, 0, 0, 0], [0, 1e30, 0, 0], [0, 0, 1e25, 0]])
+    distances, positions = NearestRows(rows).query(np.array([[9e29, 0, 0, 0], [0, 0, 1e25, 1e24]]))
+    assert positions.tolist() == [0, 2] and distances == pytest.approx([1e29, 1e24])
+    assert NearestRows(rows).query_others()[0] == pytest.approx([1e30, 1e30, 1e30])

@@ -30,7 +30,6 @@ _RELATIVE_EPSILON = 1e-3  # distances below this fraction of the usual one count
 _MIN_EPSILON = 1e-6
 _POWER = 4
 _DRAWS_PER_SUBSET = 20  # until subsets of fixed size are distinct
-_COMPARED_PRODUCTS = 64
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
@@ -223,14 +222,6 @@ class FeatureBagging(SklearnDetector[FeatureBaggingSettings]):
     def leave_one_out_scores(self, x: Encoded) -> Floats:
         """Return the score of each of the encoded training rows x (n, ...) without the row itself."""
         return self._combine(np.stack([index.query_others()[0] for index in self._indexes]))
-
-    def _compared_values(self, x: Floats) -> list[Array]:
-        """Return products with many rows as well: their rounding decides between rows at equal distances."""
-        pairs = zip(self._indexes, self.learned_["subsets"], strict=True)
-        products = [
-            index.products(x[:, subset])[:, :_COMPARED_PRODUCTS] for index, subset in pairs if not index.is_tree
-        ]
-        return [*super()._compared_values(x), *products]
 
     def _attribute(self, x: Encoded) -> Attribution:
         """Attribute the term of each subset to its columns, in proportion to the squared differences."""

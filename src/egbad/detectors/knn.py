@@ -321,7 +321,7 @@ class KNN(SklearnDetector[KNNSettings]):
     def _compared_values(self, x: Floats) -> list[Array]:
         """Return the distances (n, k) of many neighbours: their rounding decides between neighbours at equal distances."""
         if self._nearest is not None:
-            return [*super()._compared_values(x), self._nearest.products(self._to_index(x))[:, :_COMPARED_NEIGHBOURS]]
+            return [*super()._compared_values(x), self._to_index(x)]
         k = min(_COMPARED_NEIGHBOURS, len(self.index_rows_))
         return [*super()._compared_values(x), *self._query(self._to_index(x), k)]
 

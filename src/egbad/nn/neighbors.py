@@ -8,12 +8,15 @@ from egbad.arrays import Array, Floats
 
 _MAX_TREE_VALUES = 3  # a tree finds rows of more values later than a matrix product
 _BLOCK_ROWS = 256
+_TOLERANCE = np.finfo(np.float32).eps  # for the limit in single precision
+_MAX_PAIR_VALUES = 2**20  # of pairs that are compared at once
 
 
 class NearestRows:
     """Index of rows for the nearest of them: a k-d tree for a few columns, otherwise products in single precision.
 
-    The product finds the neighbour and the difference gives its distance, which products would round.
+    Products give lower bounds of the distances, rounding included. The row with the least bound is compared exactly, and then
+    all rows whose bound is not above its distance. So the result is exact and has the same bits in any batch.
 
     Parameters
     ----------
@@ -32,16 +35,21 @@ class NearestRows:
         self._tree = cKDTree(self.rows) if rows.shape[1] <= _MAX_TREE_VALUES else None
         if self._tree is None:
             self._mean = self.rows.mean(0)
-            centred = (self.rows - self._mean).astype(np.float32)
-            self._squares = (centred**2).sum(1)
-            self._factors = np.ascontiguousarray(-2 * centred.T)
+            centred = self.rows - self._mean
+            squares = (centred**2).sum(1)
+            # A product of vectors x and y is off by less than |x| |y| times this.
+            rounding = (rows.shape[1] + 10) * np.finfo(np.float32).eps / 2
+            with np.errstate(over="ignore"):
+                factors = np.column_stack([-2 * centred, -2 * rounding * np.sqrt(squares)]).astype(np.float32)
+                self._squares = ((1 - rounding) * squares).astype(np.float32)
+            self._factors = np.ascontiguousarray(factors.T)
 
     def query(self, x: Floats) -> tuple[Floats, NDArray[np.intp]]:
         """Return the distance (n,) and the position (n,) of the nearest row of rows x (n, d)."""
         if self._tree is not None:
             distances, positions = self._tree.query(x)
             return np.asarray(distances), np.asarray(positions, dtype=np.intp)
-        return self._measured(x, self.products(x).argmin(1))
+        return self._search(x, None)
 
     def query_others(self) -> tuple[Floats, NDArray[np.intp]]:
         """Return the distance (n,) and the position (n,) of the nearest other row of each row; (0, 0) for a single row."""
@@ -52,24 +60,37 @@ class NearestRows:
             distances, neighbours = map(np.asarray, self._tree.query(self.rows, 2))
             is_second = (neighbours[:, 0] == np.arange(n)).astype(np.intp)
             return distances[np.arange(n), is_second], neighbours[np.arange(n), is_second]
-        nearest = np.empty(n, dtype=np.intp)
+        distances, nearest = np.empty(n), np.empty(n, dtype=np.intp)
         for start in range(0, n, _BLOCK_ROWS):
             own = np.arange(start, min(start + _BLOCK_ROWS, n))
-            products = self.products(self.rows[own])
-            products[np.arange(len(own)), own] = np.inf
-            nearest[own] = products.argmin(1)
-        return self._measured(self.rows, nearest)
+            distances[own], nearest[own] = self._search(self.rows[own], own)
+        return distances, nearest
 
-    def products(self, x: Floats) -> Array:
-        """Return the squared distances (m, n) of rows x (m, d), less the square of each, which orders the rows; no tree."""
-        products: Array = (x - self._mean).astype(np.float32) @ self._factors
-        products += self._squares
-        return products
+    def _search(self, x: Floats, excluded: NDArray[np.intp] | None) -> tuple[Floats, NDArray[np.intp]]:
+        """Return the distance (m,) and the position (m,) of the nearest row of rows x (m, d), without the `excluded` (m,)."""
+        each, centred = np.arange(len(x)), x - self._mean
+        squares = (centred**2).sum(1)
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is compared exactly
+            bounds = np.column_stack([centred, np.sqrt(squares)]).astype(np.float32) @ self._factors
+            bounds += self._squares  # of the squared distances (m, n), less the square of each x
+            if excluded is not None:
+                bounds[each, excluded] = np.inf
+            likely = bounds.argmin(1)
+            if excluded is not None:
+                likely[likely == excluded] = (excluded[likely == excluded] + 1) % len(self.rows)
+            limits = self._squared_distances(x, likely) - squares
+            limits = (limits + _TOLERANCE * (np.abs(limits) + squares)).astype(np.float32)
+        owners, candidates = np.divmod(np.flatnonzero(~(bounds > limits[:, None])), len(self.rows))
+        if excluded is not None:
+            kept = candidates != excluded[owners]
+            owners, candidates = owners[kept], candidates[kept]
+        step = max(1, _MAX_PAIR_VALUES // x.shape[1])
+        parts = [slice(start, start + step) for start in range(0, len(owners), step)]
+        found = np.concatenate([self._squared_distances(x[owners[part]], candidates[part]) for part in parts])
+        lowest = np.minimum.reduceat(found, np.searchsorted(owners, each))
+        is_nearest = np.flatnonzero(found == lowest[owners])
+        return np.sqrt(lowest), candidates[is_nearest[np.searchsorted(owners[is_nearest], each)]]
 
-    @property
-    def is_tree(self) -> bool:
-        """True if a tree is searched, which gives the same bits in any batch."""
-        return self._tree is not None
-
-    def _measured(self, x: Floats, nearest: NDArray[np.intp]) -> tuple[Floats, NDArray[np.intp]]:
-        return np.linalg.norm(x - self.rows[nearest], axis=1), nearest
+    def _squared_distances(self, x: Floats, positions: NDArray[np.intp]) -> Floats:
+        """Return the squared distance (m,) of each of rows x (m, d) to the row at its position (m,)."""
+        return np.asarray(((x - self.rows[positions]) ** 2).sum(1))
