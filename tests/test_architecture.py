@@ -112,7 +112,7 @@ def test_files_import_each_other_without_cycles():
 
 def test_no_detector_imports_another_method():
     methods = {path.stem for path in (SOURCE / "detectors").glob("*.py")}
-    methods -= {"__init__", "methods", "registry", "blend", "blend_images", "blend_parts", "tiled"}
+    methods -= {"__init__", "methods", "registry", "blend", "blend_images", "blend_maps", "blend_parts", "tiled"}
     for method in methods:
         others = {f"egbad.detectors.{other}" for other in methods - {method}}
         assert not imports(f"egbad.detectors.{method}") & others
@@ -131,7 +131,7 @@ def test_creating_a_detector_imports_no_other_method():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = {name.rpartition(".")[2] for name in done.stdout.split()}
     assert imported & {path.stem for path in (SOURCE / "detectors").glob("*.py")} <= {
-        *("egbad", "methods", "registry", "blend", "blend_images", "blend_parts", "tiled")
+        *("egbad", "methods", "registry", "blend", "blend_images", "blend_maps", "blend_parts", "tiled")
     }
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.backbones.patches import join_maps, scale_lengths, whitening
+from egbad.backbones.patches import enlarged_map, join_maps, scale_lengths, whitening
 
 
 def test_places_are_averaged_over_neighbours_inside_the_map():
@@ -45,3 +45,11 @@ def test_a_soft_length_compresses_large_deviations():
     assert lengths == pytest.approx([0, (2 / 4) ** 0.5, 5 / 27**0.5, 1])
     assert scale_lengths(x, "none") is x
     assert scale_lengths(x, "unit").norm(dim=1).tolist() == pytest.approx([0, 1, 1, 1])
+
+
+def test_maps_are_interpolated_and_smoothed():
+    grid = np.zeros((4, 4))
+    grid[1, 2] = 1
+    sharp, smooth = (enlarged_map(grid, (32, 32), (64, 48), s) for s in (0, 0.1))
+    assert sharp.shape == (64, 48) and np.unravel_index(sharp.argmax(), sharp.shape)[0] in range(16, 32)
+    assert smooth.max() < sharp.max() and smooth.mean() == pytest.approx(sharp.mean(), rel=0.05)

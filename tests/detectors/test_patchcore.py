@@ -13,7 +13,7 @@ from egbad import load
 from egbad.backbones import FeatureConfig, load_backbone
 from egbad.data import read
 from egbad.data.ragged import ragged_array
-from egbad.detectors.patchcore import PatchCore, enlarged_map, neighbour_weight
+from egbad.detectors.patchcore import PatchCore, neighbour_weight
 from egbad.errors import InvalidInputError, UnreadableFileError
 
 SMALL = {"image_size": 128, "max_patches": 1000}
@@ -50,14 +50,6 @@ def test_the_weight_is_the_papers():
     expected = 1 - np.exp(1) / (np.exp(1) + np.exp(2) + np.exp(3))
     assert neighbour_weight(patch, 1.0, neighbours) == pytest.approx(expected)
     assert neighbour_weight(patch, 1.0, neighbours[:1]) == 0
-
-
-def test_maps_are_interpolated_and_smoothed():
-    grid = np.zeros((4, 4))
-    grid[1, 2] = 1
-    sharp, smooth = (enlarged_map(grid, (32, 32), (64, 48), s) for s in (0, 0.1))
-    assert sharp.shape == (64, 48) and np.unravel_index(sharp.argmax(), sharp.shape)[0] in range(16, 32)
-    assert smooth.max() < sharp.max() and smooth.mean() == pytest.approx(sharp.mean(), rel=0.05)
 
 
 # -- scores ------------------------------------------------------------------------------------------------------------

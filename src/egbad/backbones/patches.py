@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.nn import functional as F
 
 from egbad.arrays import Array, Floats
 
 TOP_SHARE, BORDER = 0.01, 0.05  # of the patches whose scores are averaged to that of an image
+SMOOTHING = 0.015  # standard deviation of the Gaussian that smooths maps, as a fraction of the width
 _MIN_RELATIVE_DEVIATION, _MIN_DEVIATION = 1e-6, 1e-12  # of a feature that hardly varies
 
 
@@ -180,6 +182,30 @@ def enlarge(values: Floats, size: tuple[int, int]) -> Floats:
     """
     rows, columns = (_cell_shares(n, n_pixels) for n, n_pixels in zip(values.shape[1:], size, strict=True))
     return np.asarray(rows @ values @ columns.T)
+
+
+def enlarged_map(
+    scores: Floats, input_size: tuple[int, int], size: tuple[int, int], smoothing: float = SMOOTHING
+) -> Floats:
+    """Interpolate the scores of patches to the pixels of an image, and smooth them by a Gaussian.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (height, width)
+        Of patches.
+    input_size, size : tuple of int
+        Height and width of the image for the backbone, and of the result.
+    smoothing : float, default=0.015
+        Standard deviation of the Gaussian as a fraction of the width. 0 does not smooth.
+
+    Returns
+    -------
+    ndarray of shape `size`
+    """
+    whole = F.interpolate(torch.tensor(scores)[None, None], size=input_size, mode="bilinear", align_corners=False)
+    smooth = gaussian_filter(whole[0, 0].numpy(), smoothing * input_size[1], mode="nearest")
+    found = F.interpolate(torch.tensor(smooth)[None, None], size=size, mode="bilinear", align_corners=False)
+    return np.asarray(found[0, 0].numpy())
 
 
 def _cell_shares(n: int, n_pixels: int) -> Floats:

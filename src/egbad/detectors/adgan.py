@@ -198,3 +198,8 @@ class ADGAN(GANDetector[ADGANSettings]):
     search_steps: int | None = None
     search_learning_rate: float | None = None
     weights_learning_rate: float | None = None
+
+    @property
+    def has_cheap_maps(self) -> bool:
+        """False: an explanation searches once more."""
+        return False

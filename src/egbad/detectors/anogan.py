@@ -252,3 +252,8 @@ class AnoGAN(GANDetector[AnoGANSettings]):
     search_steps: int | None = None
     search_learning_rate: float | None = None
     search_decay: bool | None = None
+
+    @property
+    def has_cheap_maps(self) -> bool:
+        """False: an explanation searches once more."""
+        return False

@@ -21,6 +21,7 @@ from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, T
 from egbad.detectors.base.saved_parts import PartsState, restored_part, with_copies, without_copies
 from egbad.detectors.base.saved_state import check_array_names
 from egbad.detectors.blend_images import AnySizeMixin
+from egbad.detectors.blend_maps import PartMapsMixin
 from egbad.detectors.blend_parts import (
     PARTS,
     BlendSettings,
@@ -54,7 +55,7 @@ def _reconstructs(blend: "Blend") -> bool:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Blend(AnySizeMixin):
+class Blend(PartMapsMixin, AnySizeMixin):
     """Detectors of different kinds as one, for data of which little is known.
 
     Parameters
@@ -225,7 +226,7 @@ class Blend(AnySizeMixin):
 
     def _calibration_scores(self, x: Array) -> Floats:
         """Return the scores (n,) of calibration rows, each on a scale made by the rows of other folds."""
-        by_part = {name: part.calibrate(x) for name, part in self.parts_.items()}
+        by_part = {name: part.calibrate(x, maps=part.scores_places) for name, part in self.parts_.items()}
         self._set_tails()
         scores, fold = np.empty(len(x)), np.arange(len(x)) % _FOLDS
         for i in np.unique(fold):
@@ -308,6 +309,7 @@ class Blend(AnySizeMixin):
             base += np.where(scores[name] != 0, part.base * factor, terms[name])
         if self.kind_ == "rows":
             first = _with_largest_shares([*by_part.values()], np.stack(shares))
+        maps = {name: part.anomaly_map for name, part in by_part.items() if part.anomaly_map is not None}
         methods = ", ".join(dict.fromkeys(part.method for part in by_part.values()))
         return replace(
             first,
@@ -316,6 +318,7 @@ class Blend(AnySizeMixin):
             method=methods,
             terms=terms,
             spread=_spread(terms),
+            anomaly_map=self._joined_maps(maps) if maps else None,
         )
 
     @property

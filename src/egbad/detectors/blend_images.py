@@ -3,8 +3,6 @@
 from abc import abstractmethod
 from typing import Any
 
-import numpy as np
-
 from egbad.arrays import Array
 from egbad.backbones import Backbone
 from egbad.backbones.efficientnet_lite import is_installed
@@ -106,8 +104,3 @@ class AnySizeMixin(Detector[BlendSettings]):
         if len(x) and (is_ragged(x) or x.ndim in (3, 4)):
             self.usual_shape_ = usual_shape(x)
             self.any_size_ = self._takes_any_size(self.usual_shape_)
-
-    def _anomaly_map(self, x: Array) -> Array:
-        """Return the map of the first part that scores places; without one, the shares of pixels in the score."""
-        locating = next((part for part in self.parts_.values() if part.scores_places), None)
-        return super()._anomaly_map(x) if locating is None else np.asarray(locating._anomaly_map(x))

@@ -126,6 +126,7 @@ class Gaussian(SklearnDetector[GaussianSettings]):
     """
 
     name: ClassVar[str] = "gaussian"
+    exact_shares: ClassVar = True
     parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = GaussianSettings
     learned_specs: ClassVar = {

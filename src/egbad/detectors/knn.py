@@ -202,6 +202,7 @@ class KNN(SklearnDetector[KNNSettings]):
     """
 
     name: ClassVar[str] = "knn"
+    exact_shares: ClassVar = True
     settings_type: ClassVar = KNNSettings
     learned_specs: ClassVar = {
         "rows": ArraySpec("float32", ("n_rows", "n_values")),

@@ -20,15 +20,13 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.ndimage import gaussian_filter
 from torch import Tensor
-from torch.nn import functional as F
 
 from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.backbones import Backbone, FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
 from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import Size
-from egbad.backbones.patches import enlarge, highest_patches
+from egbad.backbones.patches import enlarge, enlarged_map, highest_patches
 from egbad.data import MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.data.tiles import MAX_TILED_SIDE
@@ -76,27 +74,6 @@ def neighbour_weight(patch: Tensor, distance: float, neighbours: Tensor) -> floa
     """
     distances = torch.linalg.vector_norm(neighbours - patch, dim=1).double()
     return 1 - 1 / float(torch.exp(distances - distance).sum())
-
-
-def enlarged_map(distances: Floats, input_size: Size, size: Size, smoothing: float) -> Floats:
-    """Interpolate the scores of patches to the pixels of an image, and smooth them by a Gaussian.
-
-    Parameters
-    ----------
-    distances : ndarray of shape (height, width)
-    input_size, size : tuple of int
-        Size of the image for the backbone, and of the result.
-    smoothing : float
-        Standard deviation of the Gaussian as a fraction of the width. 0 does not smooth.
-
-    Returns
-    -------
-    ndarray of shape `size`
-    """
-    whole = F.interpolate(torch.tensor(distances)[None, None], size=input_size, mode="bilinear", align_corners=False)
-    smooth = gaussian_filter(whole[0, 0].numpy(), smoothing * input_size[1], mode="nearest")
-    found = F.interpolate(torch.tensor(smooth)[None, None], size=size, mode="bilinear", align_corners=False)
-    return np.asarray(found[0, 0].numpy())
 
 
 # -- settings and recipes ----------------------------------------------------------------------------------------------
@@ -221,7 +198,6 @@ class PatchCore(Detector[PatchCoreSettings]):
 
     name: ClassVar[str] = "patchcore"
     learns_rows: ClassVar = False
-    scores_places: ClassVar = True
     array_names: ClassVar = frozenset({"backbone", "features", "memory"})
     settings_type: ClassVar = PatchCoreSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "feature_config": FeatureConfig}
@@ -260,6 +236,11 @@ class PatchCore(Detector[PatchCoreSettings]):
     @property
     def streams_images(self) -> bool:
         """True: images of files are decoded when they are needed."""
+        return True
+
+    @property
+    def scores_places(self) -> bool:
+        """True: a map holds the scores of patches."""
         return True
 
     def check_input(self, X: Any, *, fitting: bool = False, column_types: Any = None) -> Data:
@@ -310,20 +291,23 @@ class PatchCore(Detector[PatchCoreSettings]):
 
     def _anomaly_map(self, x: Array) -> Array:
         """Return the smoothed patch scores of checked images x (n, ...) at their pixels (n, h, w)."""
-        grids, smoothing = self._map_scores(lambda distances, _: distances, x), self.settings_.smoothing
-        size = self.extractor_.input.size
+        return self._enlarged_maps(self._map_scores(lambda distances, _: distances, x), x)
+
+    def _enlarged_maps(self, grids: list[Floats], x: Array) -> Array:
+        """Return the maps (n, h, w) of images x (n, ...), given the scores (height, width) of their patches."""
+        size, smoothing = self.extractor_.input.size, self.settings_.smoothing
         maps = [enlarged_map(grid, size, image.shape[-2:], smoothing) for grid, image in zip(grids, x, strict=True)]
         return ragged_array(maps) if is_ragged(x) else np.stack(maps)
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to the pixels of the patches whose mean they are."""
 
-        def share(distances: Floats, weight: float) -> Floats:
+        def share(distances: Floats, weight: float) -> tuple[Floats, Floats]:
             highest, shares = self._highest(distances), np.zeros(distances.size)
             shares[highest] = weight * distances.ravel()[highest] / len(highest)
-            return shares.reshape(distances.shape)
+            return shares.reshape(distances.shape), distances
 
-        grids = self._map_scores(share, x)
+        grids, distances = zip(*self._map_scores(share, x), strict=True)
         shares = [enlarge(grid[None], image.shape[-2:])[0] for grid, image in zip(grids, x, strict=True)]
         expected = x
         if self.exemplars_ is not None and not is_ragged(x) and x.shape[1:] == self.exemplars_.shape[1:]:
@@ -334,6 +318,7 @@ class PatchCore(Detector[PatchCoreSettings]):
             expected=expected,
             method="exact",
             terms={"patches": np.array([grid.sum() for grid in grids])},
+            anomaly_map=self._enlarged_maps([*distances], x),
         )
 
     # -- description and storage -------------------------------------------------------------------------------------

@@ -90,6 +90,7 @@ class PCA(SklearnDetector[PCASettings]):
     """
 
     name: ClassVar[str] = "pca"
+    exact_shares: ClassVar = True
     parallel_batches: ClassVar[bool] = True
     settings_type: ClassVar = PCASettings
     learned_specs: ClassVar = {

@@ -219,9 +219,9 @@ class Tiled(Detector[TiledSettings]):
         scores, is_even = np.empty(len(x)), np.arange(len(x)) % 2 == 0
         for half in (is_even, ~is_even) if len(x) > 1 else (is_even,):
             others = ~half if len(x) > 1 else half
-            self.detector_.calibrate(self._sample_tiles(x[others], rng))
+            self.detector_.calibrate(self._sample_tiles(x[others], rng), maps=False)
             scores[half] = self.score_checked(x[half])
-        self.detector_.calibrate(self._sample_tiles(x, rng))
+        self.detector_.calibrate(self._sample_tiles(x, rng), maps=False)
         return scores
 
     # -- scoring -----------------------------------------------------------------------------------------------------
@@ -241,21 +241,22 @@ class Tiled(Detector[TiledSettings]):
         if self.kind_ == "rows":
             return self.detector_.attribute_checked(x)
         batches = [self._attribute_batch(images) for images in self.tiling.image_batches(x)]
-        if is_ragged(x):
-            batches = [
-                replace(b, shares=ragged_array([*b.shares]), expected=ragged_array([*b.expected])) for b in batches
-            ]
-        return concatenate(batches)
+        return concatenate([_as_ragged(batch) for batch in batches] if is_ragged(x) else batches)
 
     def _attribute_batch(self, x: Array) -> Attribution:
         """Give each pixel the mean of its shares in the tiles that cover it."""
-        shares, expected = TileStitcher((len(x), *x.shape[-2:])), TileStitcher(x.shape)
-        parts = []
+        size = (len(x), *x.shape[-2:])
+        shares, maps, expected = TileStitcher(size), TileStitcher(size), TileStitcher(x.shape)
+        parts, scores_places = [], self.scores_places
         for positions in self.tiling.position_batches(x):
             part = self.detector_.attribute_checked(self.tiling.cut(x, positions))
             shares.add(part.shares, positions)
             expected.add(part.expected, positions)
-            parts.append(replace(part, shares=part.shares[:0], expected=part.expected[:0]))  # frees memory
+            if scores_places and part.anomaly_map is not None:
+                maps.add(part.anomaly_map, positions)
+            parts.append(
+                replace(part, shares=part.shares[:0], expected=part.expected[:0], anomaly_map=None)
+            )  # frees memory
         by_tile = terms_by_tile((part.terms for part in parts), len(x))
         worst = worst_tile(by_tile)
         spreads = [part.spread.reshape(len(x), -1) for part in parts if part.spread is not None]
@@ -269,7 +270,29 @@ class Tiled(Detector[TiledSettings]):
             terms=terms,
             spread=np.hstack(spreads)[worst] if spreads else None,
             comparison=None,
+            anomaly_map=maps.mean() if scores_places else None,
         )
+
+    @property
+    def scores_places(self) -> bool:
+        """True if the detector of tiles scores places of a tile."""
+        return self.detector_.scores_places
+
+    @property
+    def has_cheap_maps(self) -> bool:
+        """True if the map of an image costs about as much as its score."""
+        return self.detector_.has_cheap_maps
+
+    def _anomaly_map(self, x: Array) -> Array:
+        """Return the maps (n, h, w) of checked images x (n, ...), means of the maps of the tiles that cover a pixel."""
+        batches = [self._stitch_maps(images) for images in self.tiling.image_batches(x)]
+        return ragged_array([one for maps in batches for one in maps]) if is_ragged(x) else np.concatenate(batches)
+
+    def _stitch_maps(self, x: Array) -> Floats:
+        maps = TileStitcher((len(x), *x.shape[-2:]))
+        for positions in self.tiling.position_batches(x):
+            maps.add(self.detector_._anomaly_map(self.tiling.cut(x, positions)), positions)
+        return maps.mean()
 
     @property
     def table_encoder(self) -> TableEncoder | None:
@@ -317,3 +340,10 @@ class Tiled(Detector[TiledSettings]):
             tile = (*self.shape_[:-2], size, size)
         self.detector_ = restored_part(self, {**METHODS, Blend.name: Blend}, found.part, arrays, "part.", tile)
         self.detector_.exemplars_ = None
+
+
+def _as_ragged(batch: Attribution) -> Attribution:
+    """Return the attribution of images of one size as that of images of different sizes."""
+    names = ("shares", "expected", "anomaly_map")
+    arrays: dict[str, Any] = {n: ragged_array([*values]) for n in names if (values := getattr(batch, n)) is not None}
+    return replace(batch, **arrays)

@@ -13,40 +13,8 @@ from egbad.data.column_types import BOOLEAN, NUMBER
 from egbad.errors import require_package
 from egbad.explain.comparison import Comparison
 from egbad.explain.normal_range import round_to
-
-
-@dataclass(frozen=True)
-class Reason:
-    """Contribution of one column to the score of one row.
-
-    Attributes
-    ----------
-    column : str
-        Name of the column, or its position if the columns have no names.
-    share : float
-        The part of the score that the column contributes.
-    observed : object
-        The value in the row. None if it is missing.
-    expected : object
-        The value that the detector expects in a normal row like this one. None if there is no single such value.
-    low, high : float, optional
-        Range that holds the column's value in about 95 percent of normal rows like this one. Numeric columns only.
-    p_value : float, optional
-        Conformal p-value of the distance between observed and expected value: at most this share of normal rows is as
-        far off in this column.
-
-    See Also
-    --------
-    Explanation.top : Returns the reasons of every row.
-    """
-
-    column: str
-    share: float
-    observed: Any
-    expected: Any
-    low: float | None = None
-    high: float | None = None
-    p_value: float | None = None
+from egbad.explain.reasons import Reason
+from egbad.explain.regions import Region, find_regions
 
 
 @dataclass(frozen=True)
@@ -94,6 +62,10 @@ class Explanation:
         Type of each column (see `egbad.data.column_types`). None if all columns are numeric.
     comparison : Comparison, optional
         Comparison with normal rows, evaluated when `p_value`, `low` or `high` is read first. Tables only.
+    anomaly_map : ndarray of shape (n_samples, height, width), optional
+        Values of pixels, as `detector.anomaly_map` returns them: scores of places of an image, or the shares. Images only.
+    pixel_threshold : float, optional
+        Value of the map that at most a share `alpha` of normal images exceeds anywhere. None if it is not known.
 
     Examples
     --------
@@ -119,6 +91,8 @@ class Explanation:
     spread: Floats | None = None
     column_types: tuple[str, ...] | None = None
     comparison: Comparison | None = None
+    anomaly_map: Floats | None = None
+    pixel_threshold: float | None = None
 
     @cached_property
     def _compared(self) -> tuple[Floats, Floats, Floats] | tuple[None, None, None]:
@@ -185,6 +159,25 @@ class Explanation:
         """
         order = np.argsort(-self.shares, axis=1, kind="stable")
         return [self._reasons(i, order[i], k) for i in range(len(order))]
+
+    def regions(self, k: int = 3) -> list[list[Region]]:
+        """Return the anomalous regions with the largest shares of every image. Images only.
+
+        They are the connected parts of the anomaly map above the pixel threshold. Where nothing exceeds it, the only region is
+        the part around the highest pixel, down to half its height.
+
+        Parameters
+        ----------
+        k : int, default=3
+            Largest number of regions per image.
+
+        Returns
+        -------
+        list of list of Region
+            One list per image, largest share first.
+        """
+        maps = self.shares if self.anomaly_map is None else self.anomaly_map
+        return [find_regions(m, own, self.pixel_threshold)[:k] for m, own in zip(maps, self.shares, strict=True)]
 
     def rounded(self, values: Array, j: int) -> Array:
         """Round values of a numeric column to the precision that the column is known to.
@@ -255,7 +248,7 @@ class Explanation:
         Explanation
             In the order of `rows`.
         """
-        names = ("score", "base", "shares", "observed", "expected", "spread")
+        names = ("score", "base", "shares", "observed", "expected", "spread", "anomaly_map")
         arrays = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
         terms = {name: values[rows] for name, values in self.terms.items()}
         return replace(self, **arrays, terms=terms, comparison=self.comparison and self.comparison.select(rows))
@@ -307,6 +300,8 @@ class Attribution:
         Expected values.
     method, terms, spread, comparison
         See `Explanation`.
+    anomaly_map : ndarray of shape (n_samples, height, width), optional
+        Scores of the places of images. None if the shares are the map.
     """
 
     shares: Floats
@@ -316,6 +311,7 @@ class Attribution:
     terms: Mapping[str, Floats] = field(default_factory=dict)
     spread: Floats | None = None
     comparison: Comparison | None = None
+    anomaly_map: Floats | None = None
 
 
 def distribute(weights: Floats, total: Floats) -> Floats:
@@ -356,7 +352,7 @@ def concatenate(batches: Sequence[Attribution]) -> Attribution:
         values = [getattr(batch, name) for batch in batches]
         return None if values[0] is None else np.concatenate(values)
 
-    arrays = {name: joined(name) for name in ("shares", "base", "expected", "spread")}
+    arrays = {name: joined(name) for name in ("shares", "base", "expected", "spread", "anomaly_map")}
     terms = {name: np.concatenate([batch.terms[name] for batch in batches]) for name in batches[0].terms}
     comparisons = [batch.comparison for batch in batches if batch.comparison is not None]
     comparison = comparisons[0].concatenate(comparisons) if comparisons else None

@@ -258,11 +258,3 @@ def test_the_command_line_writes_reasons_as_typed_columns(tmp_path, capsys):
     assert main(["export", model, "--out", str(tmp_path / "m.onnx")]) == 0
     assert main(["score", str(tmp_path / "m.onnx"), str(tmp_path / "t.parquet"), "--explain", "1"]) == 2
     assert "An exported model cannot explain its scores" in capsys.readouterr().err
-
-
-def test_rows_have_no_anomaly_map():
-    detector = create("pca", alpha=0.2, random_state=0).fit(scene(60, seed=0))
-    with pytest.raises(
-        InvalidInputError, match=r"anomaly_map needs a detector of images, got one of rows. Use explain\."
-    ):
-        detector.anomaly_map(scene(2, seed=1))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.utils.validation import check_is_fitted
 
-from egbad.arrays import Array, Floats, distinct_rows, map_unique_rows
+from egbad.arrays import Array, distinct_rows
 from egbad.data import ColumnTypes, Data
 from egbad.data.quality import warn_of_quality
 from egbad.data.ragged import is_ragged
@@ -286,29 +286,6 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         """Learn the range of encoded training rows, where the settings ask for a range guard; parts have their own."""
         wanted = self.settings_.preprocessing.range_guard and isinstance(self.encoder_, RowEncoder)
         self.range_guard_ = RangeGuard.from_training(x, self._score, self.seed_) if wanted else None
-
-    def calibrate(self, x: Array) -> Floats:
-        """Set the threshold by normal rows or images that were not learned from.
-
-        Parameters
-        ----------
-        x : ndarray of shape (n_samples, ...)
-            Checked rows or images.
-
-        Returns
-        -------
-        ndarray of shape (n_samples,)
-            Their scores.
-        """
-        scores = self._calibration_scores(x)
-        self.calibration_scores_ = np.sort(scores)
-        self.n_calibration_, self._own_threshold, self.recalibration_ = len(scores), None, None
-        self.learned_rows_ = self.known_rows().with_held_out(x)
-        self.normal_range_ = self._learn_normal_range(x)
-        return scores
-
-    def _calibration_scores(self, x: Array) -> Floats:
-        return map_unique_rows(self.score_checked, x)[0]
 
     # -- description -------------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
 from egbad.detectors.base.feature_encoder import (
     FeatureEncoder,
+    Terms,
     concatenate_terms,
     enlarge_to,
     mean_of_highest,
@@ -50,7 +51,6 @@ class ExplainMixin(InputMixin):
         Distances of held-out normal rows from their expected values.
     """
 
-    scores_places: ClassVar[bool] = False  # True if `anomaly_map` returns scores of places, not shares in the score
     range_guard_: RangeGuard | None
     exemplars_: Array | None
     normal_range_: NormalRange | None
@@ -94,37 +94,9 @@ class ExplainMixin(InputMixin):
             spread=whole.spread,
             column_types=self.column_types_,
             comparison=whole.comparison,
+            anomaly_map=whole.shares if whole.anomaly_map is None and self.kind_ == "images" else whole.anomaly_map,
+            pixel_threshold=None if self.normal_maps_ is None else self.normal_maps_.threshold(self.alpha),
         )
-
-    def anomaly_map(self, X: Any) -> Floats:
-        """Return how anomalous each pixel of each image is; higher is more anomalous.
-
-        Maps of one detector share one scale, so that images can be compared. By default a map holds the share of each pixel in
-        the score, summed over channels; shares that lower the score are negative. Detectors that score places of an image
-        return those scores.
-
-        Parameters
-        ----------
-        X : images of shape (n_samples, [channels,] height, width)
-
-        Returns
-        -------
-        ndarray of shape (n_samples, height, width)
-            For images of different sizes an array of objects of shape (n_samples,), each of shape (height, width).
-
-        Raises
-        ------
-        InvalidInputError
-            If the detector was fitted on rows, or X does not match it.
-        """
-        x = self.check_input(X).x
-        if self.kind_ != "images":
-            raise InvalidInputError("anomaly_map needs a detector of images, got one of rows. Use explain.")
-        return np.concatenate(map_batches(self._anomaly_map, x))
-
-    def _anomaly_map(self, x: Array) -> Floats:
-        """Return the maps (n, h, w) of checked images x (n, ...); methods with a map of their own override this."""
-        return self.attribute_checked(x).shares
 
     def nearest_exemplars(self, X: Any, k: int = 3) -> Array:
         """Return the training images that correlate best with each image of X.
@@ -192,9 +164,7 @@ class ExplainMixin(InputMixin):
 
     def _attribute_patches(self, x: Array, encoder: FeatureEncoder) -> Attribution:
         """Distribute the scores of images x (n, ...) by how far each patch is above the median of the image's patches."""
-        rows, grid = encoder.encode_patches(x)
-        terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
-        scores = patch_scores(terms, grid)
+        terms, scores = self._score_patches(x, encoder)
         of_images = mean_of_highest(terms, highest_patches(scores))
         above = np.maximum(scores - np.median(scores, axis=(1, 2), keepdims=True), 0)
         return Attribution(
@@ -203,7 +173,18 @@ class ExplainMixin(InputMixin):
             expected=self._expected_images(x),
             method="patches",
             terms=of_images,
+            anomaly_map=encoder.enlarged_maps(scores, x),
         )
+
+    def _score_patches(self, x: Array, encoder: FeatureEncoder) -> tuple[Terms, Floats]:
+        """Return the terms of the patches of images x (n, ...), and their scores (n, height, width)."""
+        rows, grid = encoder.encode_patches(x)
+        terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
+        return terms, patch_scores(terms, grid)
+
+    def _patch_map(self, x: Array, encoder: FeatureEncoder) -> Array:
+        """Return the scores of the patches of images x (n, ...), enlarged to maps (n, h, w)."""
+        return encoder.enlarged_maps(self._score_patches(x, encoder)[1], x)
 
     def _expected_images(self, x: Array) -> Array:
         """Return the mean of the normal images most like each of the images x (n, ...); NaN if the model keeps none."""

@@ -1,16 +1,17 @@
-"""A threshold by recent normal rows or images, without training."""
+"""Thresholds by normal rows or images that were not learned from: those held out by `fit`, or recent ones."""
 
 from typing import Any, Self
 
 import numpy as np
 
+from egbad.arrays import Array, Floats, map_unique_rows
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.scoring import calibration
 from egbad.scoring.recalibration import Recalibration
 
 
 class RecalibrateMixin(ScoreMixin):
-    """Sets the threshold of a fitted detector anew.
+    """Sets the thresholds of a detector.
 
     Attributes
     ----------
@@ -23,11 +24,37 @@ class RecalibrateMixin(ScoreMixin):
     n_calibration_: int
     recalibration_: Recalibration | None = None
 
+    def calibrate(self, x: Array, *, maps: bool = True) -> Floats:
+        """Set the threshold by normal rows or images that were not learned from.
+
+        Parameters
+        ----------
+        x : ndarray of shape (n_samples, ...)
+            Checked rows or images.
+        maps : bool, default=True
+            Set the pixel threshold, too, where maps are cheap.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Their scores.
+        """
+        scores = self._calibration_scores(x)
+        self.calibration_scores_ = np.sort(scores)
+        self.n_calibration_, self._own_threshold, self.recalibration_ = len(scores), None, None
+        self.learned_rows_ = self.known_rows().with_held_out(x)
+        self.normal_range_ = self._learn_normal_range(x)
+        self.normal_maps_ = self._learn_normal_maps(x) if maps and self.has_cheap_maps else None
+        return scores
+
+    def _calibration_scores(self, x: Array) -> Floats:
+        return map_unique_rows(self.score_checked, x)[0]
+
     def recalibrate(self, X: Any) -> Self:
-        """Set the threshold and the p-values anew by recent normal rows or images, without training.
+        """Set the threshold, the p-values and the pixel threshold anew by recent normal rows or images, without training.
 
         Where normal rows have changed since the fit, such as photographs in another light, the threshold flags too many of them.
-        Scores and explanations stay as they are.
+        Scores stay as they are.
 
         Parameters
         ----------
@@ -60,9 +87,11 @@ class RecalibrateMixin(ScoreMixin):
         >>> detector.recalibrate(later[:20]).recalibration_.rows
         20
         """
-        scores, earlier = self.anomaly_score(X), self.threshold_
+        x = self._check_new(X)
+        scores, earlier = self.score_checked(x), self.threshold_
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_, self._own_threshold = len(scores), None
+        self.normal_maps_ = self._learn_normal_maps(x)
         self.recalibration_ = Recalibration(len(scores), earlier, float((scores > earlier).mean()))
         calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=2)
         return self

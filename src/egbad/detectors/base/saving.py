@@ -39,6 +39,7 @@ from egbad.model_file import Manifest, entries_within, validated_entries, with_p
 from egbad.preprocessing.range_guard import RangeGuard
 from egbad.preprocessing.row_encoder import Encoder
 from egbad.scoring.learned_rows import LearnedRows
+from egbad.scoring.normal_maps import NormalMaps
 from egbad.scoring.recalibration import Recalibration
 
 _EXAMPLES = ArraySpec("number", optional=True)
@@ -105,6 +106,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         arrays |= {f"guard.{name}": a for name, a in (self.range_guard_.state() if self.range_guard_ else {}).items()}
         arrays |= {} if self.exemplars_ is None else {"examples": self.exemplars_}
         arrays |= {f"usual.{name}": a for name, a in (self.normal_range_.state() if self.normal_range_ else {}).items()}
+        arrays |= {f"maps.{name}": a for name, a in (self.normal_maps_.state() if self.normal_maps_ else {}).items()}
         arrays |= {f"rows.{name}": a for name, a in (self.learned_rows_.state() if self.learned_rows_ else {}).items()}
         arrays["calibration"] = self.calibration_scores_
         common = {
@@ -231,16 +233,19 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         return self._new_encoder(self.settings_.preprocessing).restore(arrays, self.shape_)
 
     def _restore_components(self, state: CommonState, arrays: State) -> None:
-        """Restore encoder, range guard, comparison with normal rows, digests, exemplars and calibration scores."""
+        """Restore encoder, range guard, comparison with normal rows and maps, digests, exemplars and scores."""
         with entries_within("encoder."):
             self.encoder_ = self._restored_encoder(state, with_prefix_removed("encoder.", arrays))
-        guard, normal, rows = (with_prefix_removed(prefix, arrays) for prefix in ("guard.", "usual.", "rows."))
+        prefixes = ("guard.", "usual.", "rows.", "maps.")
+        guard, normal, rows, maps = (with_prefix_removed(prefix, arrays) for prefix in prefixes)
         with entries_within("guard."):
             self.range_guard_ = RangeGuard.from_state(guard, prod(self.encoded_shape)) if guard else None
         with entries_within("usual."):
             self.normal_range_ = NormalRange.from_state(normal, prod(self.shape_)) if normal else None
         with entries_within("rows."):
             self.learned_rows_ = LearnedRows.from_state(rows) if rows else None
+        with entries_within("maps."):
+            self.normal_maps_ = NormalMaps.from_state(maps) if maps else None
         own: State = {name: arrays[name] for name in ("examples", "calibration") if name in arrays}
         check_arrays(own, {"examples": replace(_EXAMPLES, shape=("n", *self.shape_)), "calibration": _CALIBRATION})
         self.exemplars_, self.calibration_scores_ = own.get("examples"), own["calibration"]

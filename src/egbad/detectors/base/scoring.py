@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Array, Floats
-from egbad.detectors.base.explaining import ExplainMixin
 from egbad.detectors.base.feature_encoder import FeatureEncoder, Terms, concatenate_terms
 from egbad.detectors.base.inputs import Encoded
+from egbad.detectors.base.maps import MapMixin
 from egbad.errors import InvalidInputError
 from egbad.scoring.learned_rows import LearnedRows, warn_if_learned
 
 
-class ScoreMixin(ExplainMixin):
+class ScoreMixin(MapMixin):
     """Encodes rows or images in batches and scores them.
 
     Attributes

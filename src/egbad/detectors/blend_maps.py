@@ -1,0 +1,40 @@
+"""Anomaly maps of a blend."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from egbad.arrays import Array
+from egbad.detectors.base import Detector
+from egbad.detectors.base.maps import MapMixin
+
+
+class PartMapsMixin(MapMixin):
+    """Anomaly maps of a blend: those of the parts that score places of an image, or the shares in the blend's score."""
+
+    parts_: dict[str, Detector[Any]]
+    weights_: dict[str, float]
+
+    @property
+    def scores_places(self) -> bool:
+        """True if a part scores places of an image."""
+        return any(part.scores_places for part in self.parts_.values())
+
+    @property
+    def has_cheap_maps(self) -> bool:
+        """True if the map of an image costs about as much as its score."""
+        return self.scores_places or all(part.has_cheap_maps for part in self.parts_.values())
+
+    def _anomaly_map(self, x: Array) -> Array:
+        maps = {name: part._anomaly_map(x) for name, part in self.parts_.items() if part.scores_places}
+        return super()._anomaly_map(x) if not maps else self._joined_maps(maps)
+
+    def _joined_maps(self, maps: Mapping[str, Array]) -> Array:
+        """Return the weighted mean of the maps of parts, each on the scale of its normal images; a single map as it is."""
+        if len(maps) == 1:
+            return next(iter(maps.values()))
+        total = sum(self.weights_[name] for name in maps)
+        scales = {name: self.parts_[name].normal_maps_ for name in maps}
+        relative = {name: one if (scale := scales[name]) is None else scale.relative(one) for name, one in maps.items()}
+        return np.asarray(sum(self.weights_[name] / total * one for name, one in relative.items()))
