@@ -58,6 +58,6 @@ def test_each_group_has_a_line(rows_report):
     assert any(line.startswith("10 rows, for example row ") and "'sctp'" in line for line in lines)
 
 
-def test_an_image_is_explained_by_its_region(images_report):
+def test_an_image_is_explained_by_its_regions(images_report):
     assert "lower right" in FindingsText(images_report, "en").reasons(images_report.findings[0])[0]
     assert "右下" in FindingsText(images_report, "ja").reasons(images_report.findings[0])[0]

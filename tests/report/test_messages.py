@@ -1,11 +1,14 @@
 """Messages say the same in all languages."""
 
+from dataclasses import replace
+
 import pytest
 
 from egbad.data.column_types import NUMBER
 from egbad.errors import InvalidInputError
-from egbad.explain.explanation import Reason
-from egbad.explain.grouping import REGIONS, ExplanationGroup
+from egbad.explain.grouping import ExplanationGroup
+from egbad.explain.reasons import Reason
+from egbad.explain.regions import REGIONS, Region
 from egbad.report import RowLocation
 from egbad.report.catalogues import CATALOGUES
 from egbad.report.messages import Messages, percent
@@ -53,6 +56,15 @@ def test_locations_name_the_file_and_the_row():
     place = japanese.location(RowLocation("t.csv", 3))
     assert japanese.location(RowLocation("t.csv", 3, ids)) == f"{place}, customer=A7, n="
     assert len(japanese.location(RowLocation(row=3, ids={"text": "x" * 10_000}))) < 120
+
+
+def test_a_region_tells_if_it_is_above_the_pixel_threshold():
+    region = Region("lower right", 2, 3, 5, 10, 12, 1.5, 0.256, False)
+    assert Messages("en").anomalous_region(region) == (
+        "Largest deviation: lower right, 7 x 3 pixels in rows 2 to 4 and columns 3 to 9 (26% of the score)"
+    )
+    above = Messages("ja").anomalous_region(replace(region, above_threshold=True))
+    assert above == "画素しきい値を超える領域：右下、7 × 3 画素、行 2〜4、列 3〜9（スコアの 26%）"
 
 
 def test_groups_name_their_columns_or_regions():

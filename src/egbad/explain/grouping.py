@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats
 from egbad.explain.explanation import Explanation, distribute
+from egbad.explain.regions import REGIONS
 
-REGIONS = tuple(
-    f"{row} {column}".strip().replace("middle centre", "centre")
-    for row in ("upper", "middle", "lower")
-    for column in ("left", "centre", "right")
-)
 _MIN_SIMILARITY = 0.7  # cosine similarity of mean shares above which two groups are merged
 _MAX_NAMES = 3  # columns or regions that name a group
 _NAMED_SHARE = 0.5  # share that the named columns or regions must reach together

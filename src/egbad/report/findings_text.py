@@ -110,7 +110,7 @@ class FindingsText:
         return [(name, self.messages.value(types.get(name, "number"), v)) for name, v in finding.values.items()]
 
     def reasons(self, finding: Finding) -> list[str]:
-        """Return a sentence for each reason of a finding.
+        """Return a sentence for each reason or region of a finding.
 
         Parameters
         ----------
@@ -122,9 +122,6 @@ class FindingsText:
         """
         messages = self.messages
         if self.report.kind == "images":
-            return [
-                messages("region", name=messages.region(reason.column), weight=percent(reason.share))
-                for reason in finding.reasons
-            ]
+            return [messages.anomalous_region(region) for region in finding.regions]
         types = self.report.column_types
         return [messages.reason(reason, types.get(reason.column, "number")) for reason in finding.reasons]

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from egbad.data.column_types import describe_value
 from egbad.errors import shorten, unknown
-from egbad.explain.explanation import Reason
 from egbad.explain.grouping import ExplanationGroup
+from egbad.explain.reasons import Reason
+from egbad.explain.regions import Region
 from egbad.report.catalogues import ATTRIBUTION_METHODS, CATALOGUES, REGION_WORDS
 from egbad.report.findings import RowLocation
 
@@ -97,7 +98,7 @@ class Messages:
         Parameters
         ----------
         name : str
-            One of `egbad.explain.grouping.REGIONS`.
+            One of `egbad.explain.regions.REGIONS`.
 
         Returns
         -------
@@ -105,6 +106,36 @@ class Messages:
         """
         words = REGION_WORDS.get(self.language)
         return name if words is None else "".join(words[word] for word in reversed(name.split()))
+
+    def anomalous_region(self, region: Region) -> str:
+        """Describe a region of an image and its part in the score.
+
+        Parameters
+        ----------
+        region : Region
+
+        Returns
+        -------
+        str
+            A sentence without a full stop.
+
+        Examples
+        --------
+        >>> Messages("en").anomalous_region(Region("upper left", 4, 9, 16, 30, 180, 1.25, 0.62, True))
+        'Above the pixel threshold: upper left, 21 x 12 pixels in rows 4 to 15 and columns 9 to 29 (62% of the score)'
+        """
+        place = self(
+            "region_place",
+            name=self.region(region.name),
+            width=region.right - region.left,
+            height=region.bottom - region.top,
+            top=region.top,
+            bottom=region.bottom - 1,
+            left=region.left,
+            right=region.right - 1,
+        )
+        key = "region_above" if region.above_threshold else "region"
+        return self(key, place=place, weight=percent(region.share))
 
     def reason(self, reason: Reason, column_type: str) -> str:
         """Explain the part of one column in a row's score.

@@ -15,7 +15,6 @@ from egbad.data.ragged import is_lazy
 from egbad.data.stream import join_carried
 from egbad.errors import InvalidInputError
 from egbad.explain.explanation import Explanation
-from egbad.explain.grouping import region_shares
 from egbad.scoring import calibration
 
 Columns = dict[str, Any]  # columns of a table by name: arrays of shape (n_samples,), Arrow columns if they are carried
@@ -67,8 +66,10 @@ def score_columns(scorer: Any, data: Data, output: OutputColumns, advance: Advan
         - ``score``, ``p_value``, ``anomaly``;
         - one column per term;
         - for anomalies and i = 1, 2, ...: ``reason_i``, the column or region with the i-th largest share, and
-          ``reason_i_share``. For tables also ``reason_i_observed`` and ``reason_i_expected`` as text, ``reason_i_low`` and
-          ``reason_i_high``, the normal range, and ``reason_i_p_value`` (see `egbad.explain.Reason`).
+          ``reason_i_share``. For images also ``reason_i_box``, the box of the region as "left,top,right,bottom",
+          ``reason_i_size`` in pixels, and ``reason_i_peak``, the highest value of the anomaly map
+          (see `egbad.explain.Region`). For tables also ``reason_i_observed`` and ``reason_i_expected`` as text,
+          ``reason_i_low`` and ``reason_i_high``, the normal range, and ``reason_i_p_value`` (see `egbad.explain.Reason`).
     """
     origin: Columns = {"row": data.first_row + np.arange(len(data.x))}
     if data.files:
@@ -196,8 +197,8 @@ def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) ->
 def _reason_columns(scorer: Any, data: Data, anomaly: Any, n_reasons: int) -> Columns:
     """Return the reason columns, empty for rows that are no anomalies."""
     of_rows = scorer.kind_ == "rows"
-    text_fields = ("", "_observed", "_expected") if of_rows else ("",)
-    number_fields = ("_share", "_low", "_high", "_p_value") if of_rows else ("_share",)
+    text_fields = ("", "_observed", "_expected") if of_rows else ("", "_box")
+    number_fields = ("_share", "_low", "_high", "_p_value") if of_rows else ("_share", "_size", "_peak")
     columns: Columns = {}
     for i in range(1, n_reasons + 1):
         columns |= {f"reason_{i}{name}": np.full(len(anomaly), None, dtype=object) for name in text_fields}
@@ -212,11 +213,12 @@ def _reason_columns(scorer: Any, data: Data, anomaly: Any, n_reasons: int) -> Co
 
 def _fill_region_reasons(columns: Columns, rows: Any, explanation: Explanation, n_reasons: int) -> None:
     """Write the image regions with the largest shares into the reason columns."""
-    names, shares = region_shares(explanation.shares)
-    order = np.argsort(-shares, axis=1, kind="stable")
-    for i in range(min(n_reasons, len(names))):
-        columns[f"reason_{i + 1}"][rows] = [names[j] for j in order[:, i]]
-        columns[f"reason_{i + 1}_share"][rows] = np.take_along_axis(shares, order, axis=1)[:, i]
+    for row, regions in zip(rows, explanation.regions(n_reasons), strict=True):
+        for i, region in enumerate(regions, 1):
+            box = (region.left, region.top, region.right, region.bottom)
+            columns[f"reason_{i}"][row], columns[f"reason_{i}_box"][row] = region.name, ",".join(map(str, box))
+            for name in ("share", "size", "peak"):
+                columns[f"reason_{i}_{name}"][row] = getattr(region, name)
 
 
 def _fill_column_reasons(columns: Columns, rows: Any, explanation: Explanation, n_reasons: int) -> None:
