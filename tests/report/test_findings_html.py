@@ -1,11 +1,14 @@
 """The page of findings is complete, loads nothing, and trusts no name."""
 
 import re
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from egbad.report import findings_to_html
 from egbad.report.catalogues import CATALOGUES
+from egbad.report.findings import FindingImages
 
 
 def test_the_page_has_the_findings_and_loads_nothing(rows_report, parse):
@@ -26,8 +29,34 @@ def test_images_come_with_pictures(images_report, parse):
     n_pictures = 6  # the image, the expected image, the anomaly map and three neighbours
     assert len(page.loaded) == n_pictures * len(images_report.findings)
     assert all(address.startswith("data:image/png;base64,") for address in page.loaded)
-    assert "Largest deviation: lower right" in page.text
-    assert "最も異常な領域：右下" in parse(findings_to_html(images_report, "ja")).text
+    assert "Above the pixel threshold: lower right" in page.text
+    assert "画素しきい値を超える領域：右下" in parse(findings_to_html(images_report, "ja")).text
+
+
+def test_heatmaps_share_the_scale_of_normal_images(images_report, parse):
+    images = images_report.images
+    low, high = images.scale
+    assert (low + high) / 2 == pytest.approx(images.threshold)
+    assert images.false_alarm_rate == pytest.approx(0.06, abs=0.03)  # 16 calibration images
+    text = parse(findings_to_html(images_report)).text
+    assert f"run from {low:.3g} to {high:.3g}" in text and f"threshold, {images.threshold:.3g}, which" in text
+    few = replace(images_report, images=replace(images, anomaly_map=images.anomaly_map / 2))
+    assert f"run from {low:.3g} to {high:.3g}" in parse(findings_to_html(few)).text, "the maps do not change the scale"
+
+
+def test_without_maps_of_normal_images_a_page_has_heatmaps_and_no_note(images_report, parse):
+    known = images_report.images
+    images = FindingImages(known.original, known.expected, known.anomaly_map, known.nearest)
+    page = parse(findings_to_html(replace(images_report, images=images)))
+    assert len(page.loaded) == 6 * len(images_report.findings)
+    assert "Contours" not in page.text
+
+
+def test_an_expected_image_that_says_nothing_is_left_out(images_report, parse):
+    known = images_report.images
+    for expected in (known.original, np.full(known.original.shape, np.nan)):
+        page = parse(findings_to_html(replace(images_report, images=replace(known, expected=expected))))
+        assert len(page.loaded) == 5 * len(images_report.findings)
 
 
 def test_the_japanese_page_has_no_english_sentences(rows_report, parse):

@@ -12,7 +12,7 @@ from egbad.errors import EgbadError, InvalidInputError
 # Arguments and options that name what a command reads: paths of files as Path, DATA as str.
 Inputs = Mapping[str, Path | str | None]
 RESULT_FILES = ("runs.jsonl", "results.html", "results.md", "results.json")  # of a comparison of detectors
-_READ_SUFFIXES = (".csv", ".parquet")  # outputs that a folder or pattern of tables reads when the command runs again
+_READ_SUFFIXES = (".csv", ".parquet", ".png")  # outputs that a folder or pattern reads when the command runs again
 _STDOUT = 1
 
 

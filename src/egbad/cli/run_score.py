@@ -1,6 +1,6 @@
 """The work of `egbad score`. Scoring with an exported graph does not import torch."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,8 +11,9 @@ from egbad.cli.follow import answer_rows
 from egbad.cli.inputs import Source, column_selection
 from egbad.cli.output import count_of, note, note_skipped, print_json
 from egbad.cli.output_check import check_output_folder, check_outputs
+from egbad.cli.score_heatmaps import BATCH_IMAGES, check_heatmap_folder, heatmap_writer
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
-from egbad.data import Stream
+from egbad.data import Data, Stream
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
@@ -23,6 +24,8 @@ from egbad.scoring import calibration
 from egbad.scoring.score_files import FIRST_PART, ScoreFolder, count_rows, write_scores
 from egbad.scoring.score_tables import Columns, OutputColumns, join_columns, score_columns
 from egbad.scoring.scorer import Scorer
+
+Observer = Callable[[Data], None] | None  # called with each batch that is read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,7 @@ class ScoreRequest:
     data_dir: Path | None
     batch_size: int | None
     out_of_fold: bool = False
+    heatmaps: Path | None = None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
     columns: ColumnOptions = DEFAULT_COLUMN_OPTIONS
     as_json: bool
@@ -64,7 +68,7 @@ class ScoreRequest:
             self.data_dir,
             scorer=scorer,
             skip_unreadable=self.skip_unreadable,
-            batch_size=self.batch_size,
+            batch_size=BATCH_IMAGES if self.batch_size is None and self.heatmaps is not None else self.batch_size,
             csv=self.csv,
             columns=column_selection(self.columns),
         )
@@ -112,7 +116,9 @@ def run_score(request: ScoreRequest) -> None:
         answer_rows(scorer, output.threshold, terms=request.terms, columns=columns, missing=request.csv.missing)
         return
     score = _score_to_folder if request.to_folder else _score_to_table
-    summary = score(request, scorer, request.source(scorer), output)
+    source = request.source(scorer)
+    with heatmap_writer(request.heatmaps, scorer, request.model, source, request.alpha) as observer:
+        summary = score(request, scorer, source, output, observer)
     note_skipped(summary.unreadable)
     _print_summary(request, summary, output.threshold)
 
@@ -139,6 +145,12 @@ def check_request(request: ScoreRequest) -> None:
     if request.out is not None:
         check_score_target(request.out)
     inputs = {"MODEL": request.model, "DATA": request.data}
+    if request.heatmaps is not None:
+        if request.engine == "ray" or request.out_of_fold:
+            raise InvalidInputError(
+                "--heatmaps works in this process, by one model. Omit --engine ray and --out-of-fold."
+            )
+        check_heatmap_folder(request.heatmaps, inputs, request.data_dir)
     if request.out is not None and request.to_folder:
         check_output_folder("--out", request.out, [FIRST_PART], inputs, request.data_dir)
     else:
@@ -147,9 +159,9 @@ def check_request(request: ScoreRequest) -> None:
 
 def _check_follows(request: ScoreRequest) -> None:
     """Raise for options that rows from stdin leave without an effect."""
-    if (request.data, request.out, request.fdr, request.n_reasons) != (None,) * 4:
+    if (request.data, request.out, request.fdr, request.n_reasons, request.heatmaps) != (None,) * 5:
         raise InvalidInputError(
-            "--follow reads stdin and answers on stdout. Omit DATA, --out, --fdr and --explain, or --follow."
+            "--follow reads stdin and answers on stdout. Omit DATA, --out, --fdr, --explain and --heatmaps, or --follow."
         )
     of_files = (request.label_column, request.image_size, request.skip_unreadable, request.batch_size, request.workers)
     if any(of_files) or request.engine != "local" or replace(request.csv, missing=()) != DEFAULT_CSV_OPTIONS:
@@ -162,10 +174,13 @@ def _check_follows(request: ScoreRequest) -> None:
 # -- one table ---------------------------------------------------------------------------------------------------------
 
 
-def _score_to_table(request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns) -> _Summary:
+def _score_to_table(
+    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, observer: Observer
+) -> _Summary:
     """Score everything into one file or to stdout, or keep the scores if they are printed as JSON."""
     keep = request.as_json and request.out is None
     stream = source.stream()
+    stream.observer = observer
     batches = _score_batches(scorer, stream, output)
     if request.fdr is not None:
         batches = iter([_with_discoveries(join_columns(list(batches)), request.fdr)])
@@ -203,10 +218,13 @@ def _with_discoveries(columns: Columns, fdr: float) -> Columns:
 # -- a folder of parts -------------------------------------------------------------------------------------------------
 
 
-def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns) -> _Summary:
+def _score_to_folder(
+    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, observer: Observer
+) -> _Summary:
     """Score into a folder of parts, without those that exist already."""
     assert request.out is not None
     stream = source.stream()
+    stream.observer = observer
     if request.engine == "ray" and stream.partitions is None:
         raise InvalidInputError("--engine ray reads Parquet files and images. Score other files with --engine local.")
     inputs: dict[str, Any] = {
@@ -215,6 +233,8 @@ def _score_to_folder(request: ScoreRequest, scorer: Scorer, source: Source, outp
         "image_size": request.image_size,
         "batch_size": request.batch_size,
     }
+    if request.heatmaps is not None:  # files of parts that exist have their heatmaps
+        inputs["heatmaps"] = str(request.heatmaps)
     if request.csv != DEFAULT_CSV_OPTIONS:
         inputs["csv"] = asdict(request.csv)
     if request.columns != DEFAULT_COLUMN_OPTIONS:
@@ -273,6 +293,7 @@ def _print_summary(request: ScoreRequest, summary: _Summary, threshold: float) -
     flagged_fraction = summary.flagged / summary.rows
     if not request.as_json:
         target = f", written to {request.out}" if request.out else ""
+        target += f", heatmaps in {request.heatmaps}" if request.heatmaps else ""
         note(f"{count_of(summary.rows, 'row')}, {summary.flagged:,} flagged ({flagged_fraction:.2%}){target}.")
         return
     values: dict[str, Any] = {"rows": summary.rows, "flagged": summary.flagged}
@@ -285,6 +306,8 @@ def _print_summary(request: ScoreRequest, summary: _Summary, threshold: float) -
         "threshold": threshold,
         "out": str(request.out) if request.out else None,
     }
+    if request.heatmaps is not None:
+        values["heatmaps"] = str(request.heatmaps)
     if summary.batches:
         values["scores"] = list(to_records(join_columns(summary.batches)))
     print_json(values)

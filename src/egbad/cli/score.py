@@ -1,6 +1,7 @@
 """The command `egbad score`."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -62,7 +63,17 @@ Follow = Annotated[
 BatchSize = Annotated[
     int | None,
     typer.Option(
-        metavar="N", min=1, help="Rows or images to read and score at a time. Default: 16384 rows, 1024 images."
+        metavar="N",
+        min=1,
+        help="Rows or images to read and score at a time. Default: 16384 rows, 1024 images, 32 with --heatmaps.",
+    ),
+]
+Heatmaps = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="For images: write heatmaps to FOLDER/overlays and FOLDER/maps, named like the images.",
+        show_default=False,
     ),
 ]
 
@@ -74,6 +85,7 @@ def _scoring_options(
     engine: Engine = "local",
     workers: Workers = None,
     batch_size: BatchSize = None,
+    heatmaps: Heatmaps = None,
 ) -> None:
     """Declare options of the parameter `scoring`."""
 
@@ -104,7 +116,7 @@ def score(
 
     With a folder as --out, scores are written in parts of about a million rows.
 
-    The same command continues an interrupted job at the first missing part.
+    The same command continues an interrupted job at the first missing part, and at the first missing heatmap.
     """
     from egbad.cli import run_score
 

@@ -10,8 +10,10 @@ from scipy.special import betaincinv
 
 from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
-from egbad.explain.explanation import Explanation, Reason, plain_value
-from egbad.explain.grouping import ExplanationGroup, group_explanations, region_shares
+from egbad.explain.explanation import Explanation, plain_value
+from egbad.explain.grouping import ExplanationGroup, group_explanations
+from egbad.explain.reasons import Reason
+from egbad.explain.regions import Region
 from egbad.report.curves import Histogram, Losses, loss_curves, score_histogram
 from egbad.report.serialization import dump_json, to_jsonable
 from egbad.scoring.calibration import false_alarm_rate, p_values
@@ -57,10 +59,12 @@ class Finding:
     spread : float or None
         Standard deviation of the score over the members or parts of the detector.
     reasons : tuple of Reason
-        The columns with the largest shares. For an image, the region with the largest share.
+        The columns with the largest shares. Empty for an image.
     values : mapping of str to object
         The row itself: its values by column, in the order of the columns. Of a hundred columns at most, those with the
         largest shares. Empty for an image.
+    regions : tuple of Region
+        Anomalous regions of an image, those with the largest shares.
     """
 
     location: RowLocation
@@ -71,6 +75,7 @@ class Finding:
     spread: float | None
     reasons: tuple[Reason, ...]
     values: Mapping[str, Any] = field(default_factory=dict)
+    regions: tuple[Region, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,15 +87,24 @@ class FindingImages:
     original, expected : ndarray of shape (n_findings, h, w) or (n_findings, c, h, w)
         The images, and what the detector expected.
     anomaly_map : ndarray of shape (n_findings, h, w)
-        Share of each pixel in the score.
+        Value of each pixel; higher is more anomalous.
     nearest : ndarray of shape (n_findings, k, ...)
         The k most similar normal images of each. k is 0 if the detector keeps none.
+    scale : tuple of float, optional
+        Values of the maps for the darkest and the brightest colour. None if no maps of normal images are known.
+    threshold : float, optional
+        Pixel threshold.
+    false_alarm_rate : float, optional
+        Share of normal images that are expected to have a pixel above it.
     """
 
     original: Array
     expected: Array
     anomaly_map: Floats
     nearest: Array
+    scale: tuple[float, float] | None = None
+    threshold: float | None = None
+    false_alarm_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +211,7 @@ def findings_report(
     n_top : int, default=20
         Number of rows that are listed one by one.
     n_reasons : int, default=3
-        Maximum number of columns that explain each listed row.
+        Maximum number of columns, or of regions of an image, that explain each listed row.
     data : mapping, optional
         More facts about the data.
 
@@ -286,7 +300,9 @@ def _findings(
 ) -> Iterator[Finding]:
     """Yield a finding for each listed row."""
     p = p_values(detector.calibration_scores_, explanation.score[listed])
-    reasons = _reasons(explanation.select(listed), n_reasons)
+    part, of_rows = explanation.select(listed), detector.kind_ == "rows"
+    reasons = _reasons(part, n_reasons) if of_rows else [()] * len(listed)
+    regions = [()] * len(listed) if of_rows else [*map(tuple, part.regions(n_reasons))]
     for i in listed.tolist():
         yield Finding(
             location=locations[i],
@@ -296,7 +312,8 @@ def _findings(
             terms={name: float(values[i]) for name, values in explanation.terms.items()},
             spread=None if explanation.spread is None else float(explanation.spread[i]),
             reasons=reasons[i],
-            values=_values(explanation, i) if detector.kind_ == "rows" else {},
+            values=_values(explanation, i) if of_rows else {},
+            regions=regions[i],
         )
 
 
@@ -307,15 +324,11 @@ def _values(explanation: Explanation, i: int) -> dict[str, Any]:
 
 
 def _reasons(explanation: Explanation, n_reasons: int) -> list[tuple[Reason, ...]]:
-    """Return the most important columns of each row, or the most important region of each image."""
-    if explanation.shares.ndim == 2:
-        return [
-            tuple(reason for reason in reasons if _is_worth_listing(reason, reasons[0])) or tuple(reasons[:1])
-            for reasons in explanation.top(n_reasons)
-        ]
-    names, weights = region_shares(explanation.shares)
-    largest = weights.argmax(axis=1)
-    return [(Reason(names[j], float(weights[i, j]), None, None),) for i, j in enumerate(largest.tolist())]
+    """Return the most important columns of each row."""
+    return [
+        tuple(reason for reason in reasons if _is_worth_listing(reason, reasons[0])) or tuple(reasons[:1])
+        for reasons in explanation.top(n_reasons)
+    ]
 
 
 def _is_worth_listing(reason: Reason, first: Reason) -> bool:
@@ -330,7 +343,12 @@ def _images(detector: Any, explanation: Explanation, listed: NDArray[np.intp]) -
     part = explanation.select(listed)
     has_exemplars = getattr(detector, "exemplars_", None) is not None  # an exported detector keeps none
     nearest = detector.nearest_exemplars(part.observed) if has_exemplars else part.observed[:, None][:, :0]
-    return FindingImages(part.observed, part.expected, part.shares, nearest)
+    maps = part.shares if part.anomaly_map is None else part.anomaly_map
+    known, threshold = detector.normal_maps_, part.pixel_threshold
+    if known is None or threshold is None:
+        return FindingImages(part.observed, part.expected, maps, nearest)
+    rate = false_alarm_rate(known.peaks, threshold)
+    return FindingImages(part.observed, part.expected, maps, nearest, known.scale(detector.alpha), threshold, rate)
 
 
 def findings_to_json(report: FindingsReport) -> str:

@@ -24,6 +24,41 @@ FIRST_PART = _PART.format(0)
 _MANIFEST = "_about.json"  # readers of tables ignore files that begin with an underscore
 
 
+def claim_folder(folder: Path, model: Path, options: dict[str, Any], content: str) -> None:
+    """Remember in a folder the model, the data and the options of the files in it, or check that they are the same.
+
+    Parameters
+    ----------
+    folder : Path
+        Existing folder.
+    model : Path
+        Model file.
+    options : dict
+        Everything else that the files depend on, as JSON stores it.
+    content : str
+        What the files hold, for error messages.
+
+    Raises
+    ------
+    InvalidInputError
+        If the folder contains other files, or files of another model, of other data or with other options.
+    """
+    manifest = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **options}
+    file = folder / _MANIFEST
+    if file.exists():
+        if file.read_text(encoding="utf-8") != json.dumps(manifest):
+            raise InvalidInputError(
+                f"The folder '{folder}' contains {content} of another model, of other data or with other options. "
+                "Pass another folder."
+            )
+    elif any(not path.name.startswith(f".{_MANIFEST}.") for path in folder.iterdir()):  # a killed job's draft
+        raise InvalidInputError(
+            f"The folder '{folder}' must be empty or contain files of the same {content}. Pass another folder."
+        )
+    else:
+        write_text(file, json.dumps(manifest))
+
+
 class ScoreFolder:
     """Folder of Parquet files with the scores of one model on one data source.
 
@@ -47,20 +82,7 @@ class ScoreFolder:
 
     def __init__(self, folder: Path, model: Path, options: dict[str, Any]) -> None:
         self.folder = folder
-        manifest = {"model": hashlib.sha256(model.read_bytes()).hexdigest(), **options}
-        file = folder / _MANIFEST
-        if file.exists():
-            if file.read_text(encoding="utf-8") != json.dumps(manifest):
-                raise InvalidInputError(
-                    f"The folder '{folder}' contains scores of another model, of other data or with other options. "
-                    "Pass another folder."
-                )
-        elif any(not path.name.startswith(f".{_MANIFEST}.") for path in folder.iterdir()):  # a killed job's draft
-            raise InvalidInputError(
-                f"The folder '{folder}' must be empty or contain files of the same scores. Pass another folder."
-            )
-        else:
-            write_text(file, json.dumps(manifest))
+        claim_folder(folder, model, options, "scores")
 
     def path(self, number: int) -> Path:
         """Return the path of a file by its number, counted from 0."""
