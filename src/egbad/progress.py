@@ -133,17 +133,16 @@ def _bar(description: str, total: float | None, unit: str, clock: Clock) -> Iter
     """Yield the function that advances a progress bar on the terminal."""
     from rich.console import Console  # takes long to import and is needed on a terminal only
     from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
-    from rich.text import Text
 
     estimate = Estimate(total, clock())
 
     class RemainingColumn(ProgressColumn):
         """Remaining time, which the bar asks for several times a second."""
 
-        def render(self, task: Task) -> Text:
+        def render(self, task: Task) -> str:
             """Return the remaining time, nothing where it is unknown."""
             seconds = estimate.remaining(clock())
-            return Text("" if seconds is None else _format_remaining(seconds))
+            return "" if seconds is None else _format_remaining(seconds)
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[speed]}"), RemainingColumn())
     bar = Progress(*columns, console=Console(stderr=True), transient=True)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from egbad.arrays import Floats
 
@@ -76,9 +75,14 @@ def find_regions(anomaly_map: Floats, shares: Floats, threshold: float | None = 
     >>> [(region.name, region.size) for region in find_regions(scores, scores, threshold=9.0)]
     [('lower right', 1)]
     """
+    from scipy import ndimage  # takes long to import, and exported graphs need no scipy
+
     exceeds = np.zeros(anomaly_map.shape, np.bool_) if threshold is None else anomaly_map > threshold
     is_above = bool(exceeds.any())
-    labels = ndimage.label(exceeds, _NEIGHBOURS)[0] if is_above else _around_peak(anomaly_map)
+    labels = ndimage.label(exceeds if is_above else _near_peak(anomaly_map), _NEIGHBOURS)[0]
+    if not is_above:
+        peak = np.unravel_index(int(anomaly_map.argmax()), anomaly_map.shape)
+        labels = (labels == labels[peak]).astype(np.int32)
     boxes = ndimage.find_objects(labels)
     places = np.arange(1, len(boxes) + 1)
     sizes, peaks = np.bincount(labels.ravel())[1:], ndimage.maximum(anomaly_map, labels, places)
@@ -98,13 +102,10 @@ def find_regions(anomaly_map: Floats, shares: Floats, threshold: float | None = 
     return sorted(found, key=lambda region: (-region.share, -region.peak))
 
 
-def _around_peak(anomaly_map: Floats) -> NDArray[np.int32]:
-    """Return 1 in the part around the highest pixel that is more than half as high, and 0 elsewhere."""
+def _near_peak(anomaly_map: Floats) -> NDArray[np.bool_]:
+    """Return True for pixels that are more than half as high above the median as the highest one."""
     peak, median = float(anomaly_map.max()), float(np.median(anomaly_map))
-    place = np.unravel_index(int(anomaly_map.argmax()), anomaly_map.shape)
-    high = anomaly_map > (peak + median) / 2 if peak > median else anomaly_map == peak
-    labels = ndimage.label(high, _NEIGHBOURS)[0]
-    return np.asarray(labels == labels[place], dtype=np.int32)
+    return np.asarray(anomaly_map > (peak + median) / 2 if peak > median else anomaly_map == peak)
 
 
 def _name(rows: slice, columns: slice, shape: tuple[int, ...]) -> str:

@@ -4,8 +4,7 @@ from math import ceil
 from typing import Any
 
 import numpy as np
-from PIL import Image
-from scipy import ndimage
+from PIL import Image, ImageFilter
 
 from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
@@ -122,7 +121,8 @@ def contour(mask: Array, width: int = 1) -> Array:
     >>> contour(np.array([[0, 0, 0, 1, 1]], dtype=bool)).astype(int)
     array([[0, 0, 1, 0, 0]])
     """
-    return np.asarray(ndimage.binary_dilation(mask, np.ones((3, 3), np.bool_), iterations=width) & ~mask)
+    widened = Image.fromarray(mask.astype(np.uint8)).filter(ImageFilter.MaxFilter(2 * width + 1))
+    return np.asarray((np.asarray(widened) > 0) & ~mask)
 
 
 def _overlay(pixels: Pixels, values: Floats, low: float, high: float, threshold: float | None) -> Pixels:
