@@ -166,6 +166,7 @@ def test_the_scale_has_the_threshold_in_the_middle(knn):
         assert low < high and (low + high) / 2 == pytest.approx(knn.pixel_threshold(alpha))
 
 
+@pytest.mark.filterwarnings("ignore::egbad.errors.HealthWarning")
 def test_detectors_with_cheap_maps_learn_the_threshold_while_they_are_fitted(backbone):
     quick = {"training": TrainingConfig(steps=3), "random_state": 0, "alpha": 0.4}
     x = images(30, shape=(8, 8))
