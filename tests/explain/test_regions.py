@@ -44,9 +44,9 @@ def test_regions_without_shares_come_last_and_the_highest_peak_first():
 @pytest.mark.parametrize("threshold", [None, 9.0])
 def test_below_the_threshold_the_region_is_the_peak_down_to_half_its_height(threshold):
     rows, columns = np.mgrid[:31, :41]
-    values = 3 + 4 * np.exp(-((rows - 10) ** 2 + (columns - 30) ** 2) / 50)
+    values = 3 + 4 * np.exp(-((rows - 8) ** 2 + (columns - 30) ** 2) / 50)
     (only,) = find_regions(values, values, threshold)
-    distance = np.hypot(rows - 10, columns - 30)
+    distance = np.hypot(rows - 8, columns - 30)
     assert only.size == (distance < np.sqrt(50 * np.log(2))).sum()
     assert (only.name, only.peak, only.above_threshold) == ("upper right", 7.0, False)
 

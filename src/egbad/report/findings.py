@@ -344,7 +344,7 @@ def _images(detector: Any, explanation: Explanation, listed: NDArray[np.intp]) -
     has_exemplars = getattr(detector, "exemplars_", None) is not None  # an exported detector keeps none
     nearest = detector.nearest_exemplars(part.observed) if has_exemplars else part.observed[:, None][:, :0]
     maps = part.shares if part.anomaly_map is None else part.anomaly_map
-    known, threshold = detector.normal_maps_, part.pixel_threshold
+    known, threshold = getattr(detector, "normal_maps_", None), part.pixel_threshold
     if known is None or threshold is None:
         return FindingImages(part.observed, part.expected, maps, nearest)
     rate = false_alarm_rate(known.peaks, threshold)

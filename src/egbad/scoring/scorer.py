@@ -23,7 +23,6 @@ from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, is_ragged, sample_shape
 from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
-from egbad.scoring.normal_maps import NormalMaps
 
 _INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
 
@@ -57,8 +56,6 @@ class Scorer(ABC):
         Scale of the pixels of images, which others are converted to. None for rows.
     normal_label_ : str, optional
         Label of the normal rows that `egbad fit` was given.
-    normal_maps_ : NormalMaps, optional
-        Levels of the anomaly maps of held-out normal images. None for rows, and where they are not known.
     """
 
     kind_: str
@@ -73,7 +70,6 @@ class Scorer(ABC):
     _own_threshold: float | None = None
     pixel_scale_: PixelScale | None = None
     normal_label_: str | None = None
-    normal_maps_: NormalMaps | None = None
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:

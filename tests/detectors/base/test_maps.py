@@ -170,7 +170,7 @@ def test_the_scale_has_the_threshold_in_the_middle(knn):
 def test_detectors_with_cheap_maps_learn_the_threshold_while_they_are_fitted(backbone):
     quick = {"training": TrainingConfig(steps=3), "random_state": 0, "alpha": 0.4}
     x = images(30, shape=(8, 8))
-    cheap = [EGBAD(**quick, encoder_steps=3), Gaussian(alpha=0.4), KNN(alpha=0.4, n_exemplars=0)]
+    cheap = [EGBAD(**quick), Gaussian(alpha=0.4), KNN(alpha=0.4, n_exemplars=0)]
     dear = [
         AnoGAN(**quick, search_steps=2),
         ADGAN(**quick, search_steps=2, n_starts=1),

@@ -29,6 +29,7 @@ from egbad.explain.normal_range import MAX_ROWS, NormalRange, round_to
 from egbad.explain.occlusion import farthest_groups, occlusion
 from egbad.preprocessing.range_guard import PENALTY, RangeGuard, excess
 from egbad.preprocessing.row_encoder import RowEncoder
+from egbad.scoring.normal_maps import NormalMaps
 
 _HIDDEN_COLUMNS = 3  # columns that are hidden one by one: each costs one more score
 _HIDDEN_FEATURES = 32  # of the vector of an image, whose columns depend on each other
@@ -49,11 +50,14 @@ class ExplainMixin(InputMixin):
         Training images that the model keeps.
     normal_range_ : NormalRange or None
         Distances of held-out normal rows from their expected values.
+    normal_maps_ : NormalMaps or None
+        Levels of the maps of held-out normal images.
     """
 
     range_guard_: RangeGuard | None
     exemplars_: Array | None
     normal_range_: NormalRange | None
+    normal_maps_: NormalMaps | None = None
 
     @abstractmethod
     def _terms(self, x: Encoded) -> dict[str, Floats]:

@@ -119,8 +119,8 @@ class MapMixin(ExplainMixin):
     @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
-        if self.kind_ == "rows" or isinstance(self.encoder_, FeatureEncoder):
-            return self.scores_places
+        if self.kind_ == "rows" or self.scores_places or isinstance(self.encoder_, FeatureEncoder):
+            return self.kind_ == "images" and self.scores_places
         return self.exact_shares or self.exemplars_ is not None or hasattr(self, "reconstruct")
 
     def _known_maps(self) -> NormalMaps:
