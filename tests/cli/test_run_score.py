@@ -36,8 +36,8 @@ def request(folder, **options):
     ("options", "message"),
     [
         ({"data": None}, "Name the DATA to score, or use --follow"),
-        ({"follow": True}, "Omit DATA, --out, --fdr and --explain"),
-        ({"follow": True, "data": None, "n_reasons": 2}, "Omit DATA, --out, --fdr and --explain"),
+        ({"follow": True}, "Omit DATA, --out, --fdr, --explain and --heatmaps"),
+        ({"follow": True, "data": None, "n_reasons": 2}, "Omit DATA, --out, --fdr, --explain and --heatmaps"),
         (FOLLOW | {"label_column": "y"}, "--missing is the only option of files that applies"),
         (FOLLOW | {"csv": CsvOptions(decimal=",")}, "--missing is the only option of files that applies"),
         (FOLLOW | {"engine": "ray"}, "--missing is the only option of files that applies"),
