@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from egbad import load
 from egbad.cli.score_heatmaps import check_heatmap_folder
 from egbad.errors import InvalidInputError
 from egbad.output_files import locked_folder
@@ -91,16 +92,20 @@ def test_scores_in_parts_have_heatmaps_too(scene, tmp_path, run):
 def test_images_of_any_size_are_drawn_by_patchcore(scene, tmp_path, run):
     model, heat = tmp_path / "m.egbad", tmp_path / "heat"
     small = ("--set", "feature_config.image_size=64", "--set", "memory_size=300", "--alpha", "0.2", "--quiet")
-    assert run("fit", scene / "good", "--out", model, "--detector", "patchcore", *small).code == 0
+    for k, image in enumerate(noise(12, 4, (80, 96))):
+        save(tmp_path / "good", f"{k}.png", image)
+    assert run("fit", tmp_path / "good", "--out", model, "--detector", "patchcore", *small).code == 0
     save(tmp_path / "new", "a.png", noise(1, 5)[0])
     defect = noise(1, 6, (80, 96))[0]
     defect[30:46, 50:70] = 255
     save(tmp_path / "new", "b.png", defect)
     assert run("score", model, tmp_path / "new", "--heatmaps", heat, "--out", tmp_path / "s.csv").code == 0
-    assert Image.open(heat / "maps" / "b.png").size == (96, 80)
-    raw = np.asarray(Image.open(heat / "maps" / "b.png"))
-    i, j = np.unravel_index(raw.argmax(), raw.shape)
-    assert 22 <= i < 54 and 42 <= j < 78
+    with Image.open(heat / "maps" / "b.png") as image:
+        raw = np.asarray(image)
+    about = json.loads((heat / "scale.json").read_text())
+    lowest, highest = (about["value_of_0"] + about["step"] * level for level in (0, 2**16 - 1))
+    expected = load(model).anomaly_map(defect[None])[0].clip(lowest, highest)
+    assert about["value_of_0"] + about["step"] * raw.astype(float) == pytest.approx(expected, abs=about["step"])
     assert contours(heat)[1]
 
 
