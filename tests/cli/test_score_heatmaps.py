@@ -106,7 +106,6 @@ def test_images_of_any_size_are_drawn_by_patchcore(scene, tmp_path, run):
     lowest, highest = (about["value_of_0"] + about["step"] * level for level in (0, 2**16 - 1))
     expected = load(model).anomaly_map(defect[None])[0].clip(lowest, highest)
     assert about["value_of_0"] + about["step"] * raw.astype(float) == pytest.approx(expected, abs=about["step"])
-    assert contours(heat)[1]
 
 
 def test_arrays_are_named_by_their_position(scene, tmp_path, run):
