@@ -158,7 +158,7 @@ def test_a_model_is_written_to_a_device_without_checkpoints(folder):
 
 
 def test_a_model_that_cannot_be_saved_can_be_resumed(folder, tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **__):
         raise EgbadError("m.egbad cannot be written: No space left on device.")
 
     detector = create("vae", training__steps=2, alpha=0.1, random_state=0)

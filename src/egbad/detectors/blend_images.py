@@ -21,6 +21,7 @@ def usual_shape(x: Array) -> tuple[int, ...]:
 
     Examples
     --------
+    >>> import numpy as np
     >>> usual_shape(np.zeros((5, 20, 30)))
     (1, 20, 30)
     """
