@@ -8,6 +8,7 @@ from PIL import Image
 
 from egbad import load
 from egbad.cli.score_heatmaps import check_heatmap_folder
+from egbad.data import MIN_IMAGE_SIDE
 from egbad.errors import InvalidInputError
 from egbad.output_files import locked_folder
 
@@ -91,10 +92,11 @@ def test_scores_in_parts_have_heatmaps_too(scene, tmp_path, run):
 
 def test_images_of_any_size_are_drawn_by_patchcore(scene, tmp_path, run):
     model, heat = tmp_path / "m.egbad", tmp_path / "heat"
-    small = ("--set", "feature_config.image_size=64", "--set", "memory_size=300", "--alpha", "0.2", "--quiet")
+    small = ("--set", "feature_config.image_size=64", "--set", "memory_size=300", "--alpha", "0.2")
     for k, image in enumerate(noise(12, 4, (80, 96))):
         save(tmp_path / "good", f"{k}.png", image)
-    assert run("fit", tmp_path / "good", "--out", model, "--detector", "patchcore", *small).code == 0
+    done = run("fit", tmp_path / "good", "--out", model, "--detector", "patchcore", *small)
+    assert done.code == 0 and f"any, at least {MIN_IMAGE_SIDE} x {MIN_IMAGE_SIDE}" in done.out
     save(tmp_path / "new", "a.png", noise(1, 5)[0])
     defect = noise(1, 6, (80, 96))[0]
     defect[30:46, 50:70] = 255

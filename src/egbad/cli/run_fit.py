@@ -247,5 +247,7 @@ def print_summary(result: FitResult, data: str, out: Path, *, as_json: bool) -> 
 
 
 def _image_size(detector: Detector[Any]) -> str:
+    if (side := detector.min_image_side) is not None:
+        return f"any, at least {side} x {side}"
     height, width = detector.shape_[-2:]
-    return f"{height} x {width}" if detector.min_image_side is None else f"any, at least {height} x {width}"
+    return f"{height} x {width}"
