@@ -177,7 +177,7 @@ def test_the_command_line_learns_a_folder_of_images_of_different_sizes(tmp_path,
     model, parts = str(tmp_path / "m.egbad"), tmp_path / "parts"
     given = ["fit", str(tmp_path / "good"), "--tile", "24", "--detector", "pca", "--alpha", "0.2", "--out", model]
     assert main(given) == 0
-    assert "any, at least 64 x 64" in capsys.readouterr().out
+    assert "any, at least 24 x 24" in capsys.readouterr().out
     assert main(["score", model, str(tmp_path / "new"), "--explain", "1", "--json"]) == 0
     scores = json.loads(capsys.readouterr().out)["scores"]
     assert [one["anomaly"] for one in scores[:3]] == [True] * 3 and scores[0]["reason_1"]
