@@ -127,7 +127,8 @@ def _other_value(value: Any, rng: random.Random) -> Any:
     if isinstance(value, list) and value and rng.randrange(2):
         return rng.choice((value[:-1], [*value, value[0]], value[::-1], value * 2))
     if isinstance(value, int | float) and not isinstance(value, bool) and rng.randrange(2):
-        return rng.choice((value + 1, value - 1, -value, value * 2, value / 3, float(value), str(value)))
+        finite = float(min(max(value, -1e308), 1e308))  # integers may be larger than any float
+        return rng.choice((value + 1, value - 1, -value, value * 2, finite / 3, finite, str(value)))
     if rng.randrange(20) == 0:
         deep: Any = 0
         for _ in range(rng.choice((10, 70, 400))):
