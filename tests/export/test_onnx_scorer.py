@@ -123,3 +123,14 @@ def test_a_score_that_is_no_number_is_an_error(exported, named_table, tmp_path):
     (tmp_path / "m.onnx").write_bytes(resealed(model))
     with pytest.raises(EgbadError, match="must compute numbers, got NaN as 'score'"):
         load(tmp_path / "m.onnx").anomaly_score(named_table(3, 1))
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
+def test_any_number_of_images_of_any_type_is_scored(dtype, fit_quickly, tmp_path):
+    detector = fit_quickly("knn", np.random.default_rng(0).integers(0, 9, (60, 12, 12)).astype(dtype))
+    export(detector, tmp_path / "m.onnx")
+    new = np.random.default_rng(1).integers(0, 9, (35, 12, 12)).astype(dtype)
+    for n in (1, 3, 35):
+        assert load(tmp_path / "m.onnx").anomaly_score(new[:n]) == pytest.approx(
+            detector.anomaly_score(new[:n]), rel=1e-4
+        )

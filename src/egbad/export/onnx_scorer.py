@@ -265,7 +265,7 @@ class OnnxScorer(Scorer):
                 chunk = np.ascontiguousarray(chunk[0][None] if is_ragged(chunk) else chunk, dtype=self._dtype)
             n = len(chunk)
             if n < size:
-                chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=x.dtype)])
+                chunk = np.concatenate([chunk, np.zeros((size - n, *x.shape[1:]), dtype=self._dtype)])
             outputs = self._run_chunk(chunk, names)
             return outputs if n == size else [values[:n] for values in outputs]
 
