@@ -47,6 +47,14 @@ def test_a_row_has_the_same_bits_in_any_batch():
     assert np.array_equal(whole, np.concatenate([NearestRows(rows).query(x[i : i + 1])[0] for i in range(60)]))
 
 
+def test_values_too_small_for_products_in_single_precision_are_compared_exactly():
+    rng = np.random.default_rng(0)
+    rows, x = rng.normal(size=(60, 5)) * 1e-25, rng.normal(size=(9, 5)) * 1e-25
+    exact = np.linalg.norm(x[:, None] - rows, axis=2)
+    assert NearestRows(rows).query(x)[0] == pytest.approx(exact.min(1), rel=1e-12, abs=0)
+    assert (NearestRows(rows).query_others()[0] > 0).all()
+
+
 def test_values_too_large_for_single_precision_are_compared_exactly():
     rows = np.array([[1e30, 0, 0, 0], [0, 1e30, 0, 0], [0, 0, 1e25, 0]])
     distances, positions = NearestRows(rows).query(np.array([[9e29, 0, 0, 0], [0, 0, 1e25, 1e24]]))

@@ -8,7 +8,7 @@ from egbad.arrays import Array, Floats
 
 _MAX_TREE_VALUES = 3  # a tree finds rows of more values later than a matrix product
 _BLOCK_ROWS = 256
-_TOLERANCE = np.finfo(np.float32).eps  # for the limit in single precision
+_TOLERANCE, _SMALLEST = np.finfo(np.float32).eps, np.finfo(np.float32).tiny  # of the limit in single precision
 _MAX_PAIR_VALUES = 2**20  # of pairs that are compared at once
 
 
@@ -79,7 +79,7 @@ class NearestRows:
             if excluded is not None:
                 likely[likely == excluded] = (excluded[likely == excluded] + 1) % len(self.rows)
             limits = self._squared_distances(x, likely) - squares
-            limits = (limits + _TOLERANCE * (np.abs(limits) + squares)).astype(np.float32)
+            limits = (limits + _TOLERANCE * (np.abs(limits) + squares) + _SMALLEST).astype(np.float32)
         owners, candidates = np.divmod(np.flatnonzero(~(bounds > limits[:, None])), len(self.rows))
         if excluded is not None:
             kept = candidates != excluded[owners]
