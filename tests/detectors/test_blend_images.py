@@ -14,25 +14,12 @@ from egbad.detectors.blend_images import usual_shape
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.scoring.calibration import NegativeLogTail
 from egbad.training import TrainingConfig
+from tests.detectors.striped_images import spoiled, stripes
 
 SMALL = {
     "patchcore": {"feature_config__image_size": 128, "feature_config__max_patches": 1000, "memory_size": 200},
     "gaussian-vectors": {"feature_config__global_size": 64},
 }
-
-
-def stripes(n, seed=0, shape=(120, 136)):
-    """Grey images of stripes with noise, at a random offset."""
-    rng = np.random.default_rng(seed)
-    waves = 120 + 60 * np.sin(np.arange(shape[1]) / 3 + rng.uniform(0, 6, (n, 1, 1)))
-    return (waves + rng.normal(scale=6, size=(n, *shape))).clip(0, 255).astype(np.uint8)
-
-
-def spoiled(x):
-    """Return images with a bright square in rows 40 to 63 and columns 72 to 95."""
-    x = x.copy()
-    x[..., 40:64, 72:96] = 250
-    return x
 
 
 def blend(**parameters):

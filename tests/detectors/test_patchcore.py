@@ -15,22 +15,9 @@ from egbad.data import read
 from egbad.data.ragged import ragged_array
 from egbad.detectors.patchcore import PatchCore, neighbour_weight
 from egbad.errors import InvalidInputError, UnreadableFileError
+from tests.detectors.striped_images import spoiled, stripes
 
 SMALL = {"image_size": 128, "max_patches": 1000}
-
-
-def stripes(n, seed=0, shape=(120, 136)):
-    """Grey images of stripes with noise, at a random offset."""
-    rng = np.random.default_rng(seed)
-    waves = 120 + 60 * np.sin(np.arange(shape[1]) / 3 + rng.uniform(0, 6, (n, 1, 1)))
-    return (waves + rng.normal(scale=6, size=(n, *shape))).clip(0, 255).astype(np.uint8)
-
-
-def spoiled(x):
-    """Return images with a bright square in rows 40 to 63 and columns 72 to 95."""
-    x = x.copy()
-    x[..., 40:64, 72:96] = 250
-    return x
 
 
 def small(**parameters):
@@ -58,7 +45,7 @@ def test_the_weight_is_the_papers():
 def test_defects_are_found_and_located(fitted):
     x = np.concatenate([stripes(20, 1), spoiled(stripes(20, 2))])
     assert roc_auc_score(np.arange(40) >= 20, fitted.anomaly_score(x)) > 0.95
-    for one in fitted._anomaly_map(x[20:]):
+    for one in fitted.map_checked(x[20:]):
         i, j = np.unravel_index(one.argmax(), one.shape)
         assert 30 <= i < 74 and 62 <= j < 106
 
@@ -113,7 +100,7 @@ def test_images_of_any_size_and_from_files(tmp_path):
     lazy = small(random_state=0).fit(read(tmp_path, lazy=True))
     new = ragged_array([spoiled(image) for image in images[:2]])
     assert np.array_equal(detector.anomaly_score(new), lazy.anomaly_score(new))
-    explanation, maps = detector.explain(new), detector._anomaly_map(new)
+    explanation, maps = detector.explain(new), detector.map_checked(new)
     for share, one, image, score in zip(explanation.shares, maps, new, explanation.score, strict=True):
         assert share.shape == one.shape == image.shape[1:] and share.sum() == pytest.approx(score)
 

@@ -1,6 +1,6 @@
 """Description of patches: feature maps of several layers on one grid, whitened, with a soft length."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from egbad.arrays import Array, Floats
+from egbad.data.ragged import is_ragged, ragged_array
 
 TOP_SHARE, BORDER = 0.01, 0.05  # of the patches whose scores are averaged to that of an image
 SMOOTHING = 0.015  # standard deviation of the Gaussian that smooths maps, as a fraction of the width
@@ -206,6 +207,29 @@ def enlarged_map(
     smooth = gaussian_filter(whole[0, 0].numpy(), smoothing * input_size[1], mode="nearest")
     found = F.interpolate(torch.tensor(smooth)[None, None], size=size, mode="bilinear", align_corners=False)
     return np.asarray(found[0, 0].numpy())
+
+
+def enlarged_maps(
+    scores: Iterable[Floats], images: Array, input_size: tuple[int, int], smoothing: float = SMOOTHING
+) -> Array:
+    """Enlarge the scores of patches to the pixels of images, see `enlarged_map`.
+
+    Parameters
+    ----------
+    scores : iterable of ndarray of shape (height, width)
+        Of the patches of each image.
+    images : ndarray of shape (n, ...)
+        Images of one size, or of different ones.
+    input_size : tuple of int
+    smoothing : float, default=0.015
+
+    Returns
+    -------
+    ndarray of shape (n, h, w), or (n,) for images of different sizes
+    """
+    pairs = zip(scores, images, strict=True)
+    maps = [enlarged_map(grid, input_size, image.shape[-2:], smoothing) for grid, image in pairs]
+    return ragged_array(maps) if is_ragged(images) else np.stack(maps)
 
 
 def _cell_shares(n: int, n_pixels: int) -> Floats:

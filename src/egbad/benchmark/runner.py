@@ -49,7 +49,8 @@ def run_jobs(
     log : RunLog
         Receives the record of each finished job.
     n_workers : int, default=1
-        Number of jobs at the same time. They share the cores of the machine equally.
+        Number of jobs at the same time. They share the cores of the machine equally, each with at most as many threads as torch
+        has in this process.
     timeout : float, optional
         Maximum number of seconds per job.
     retry : bool, default=False

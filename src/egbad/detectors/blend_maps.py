@@ -26,9 +26,10 @@ class PartMapsMixin(MapMixin):
         """True if the map of an image costs about as much as its score."""
         return self.scores_places or all(part.has_cheap_maps for part in self.parts_.values())
 
-    def _anomaly_map(self, x: Array) -> Array:
-        maps = {name: part._anomaly_map(x) for name, part in self.parts_.items() if part.scores_places}
-        return super()._anomaly_map(x) if not maps else self._joined_maps(maps)
+    def map_checked(self, x: Array) -> Array:
+        """Return the maps (n, h, w) of checked images x (n, ...)."""
+        maps = {name: part.map_checked(x) for name, part in self.parts_.items() if part.scores_places}
+        return super().map_checked(x) if not maps else self._joined_maps(maps)
 
     def _joined_maps(self, maps: Mapping[str, Array]) -> Array:
         """Return the weighted mean of the maps of parts, each on the scale of its normal images; a single map as it is."""

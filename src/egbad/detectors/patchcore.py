@@ -26,11 +26,12 @@ from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.backbones import Backbone, FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
 from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import Size
-from egbad.backbones.patches import enlarge, enlarged_map, highest_patches
+from egbad.backbones.patches import BORDER, SMOOTHING, TOP_SHARE, enlarged_maps, highest_patches
 from egbad.data import MIN_IMAGE_SIDE, Data
-from egbad.data.ragged import is_ragged, ragged_array
+from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
 from egbad.detectors.base import Detector, Encoded, FitContext, Settings
+from egbad.detectors.base.feature_encoder import enlarge_to
 from egbad.errors import InvalidInputError
 from egbad.explain.exemplars import nearest_images
 from egbad.explain.explanation import Attribution
@@ -86,10 +87,10 @@ class PatchCoreSettings(Settings):
     memory_size: int = Field(default=4000, ge=1)
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     n_projected: int = Field(default=48, ge=1)
-    top_share: float = Field(default=0.01, ge=0, le=1)
-    border: float = Field(default=0.05, ge=0, lt=0.5)
+    top_share: float = Field(default=TOP_SHARE, ge=0, le=1)
+    border: float = Field(default=BORDER, ge=0, lt=0.5)
     reweighting: bool = False
-    smoothing: float = Field(default=0.015, ge=0, le=0.5)
+    smoothing: float = Field(default=SMOOTHING, ge=0, le=0.5)
 
     def n_members(self, n_patches: int) -> int:
         """Return the size of the memory that is chosen from a number of patches."""
@@ -289,15 +290,10 @@ class PatchCore(Detector[PatchCoreSettings]):
 
         return {"patches": np.array(self._map_scores(score, x))}
 
-    def _anomaly_map(self, x: Array) -> Array:
+    def map_checked(self, x: Array) -> Array:
         """Return the smoothed patch scores of checked images x (n, ...) at their pixels (n, h, w)."""
-        return self._enlarged_maps(self._map_scores(lambda distances, _: distances, x), x)
-
-    def _enlarged_maps(self, grids: list[Floats], x: Array) -> Array:
-        """Return the maps (n, h, w) of images x (n, ...), given the scores (height, width) of their patches."""
-        size, smoothing = self.extractor_.input.size, self.settings_.smoothing
-        maps = [enlarged_map(grid, size, image.shape[-2:], smoothing) for grid, image in zip(grids, x, strict=True)]
-        return ragged_array(maps) if is_ragged(x) else np.stack(maps)
+        grids = self._map_scores(lambda grid, _: grid, x)
+        return enlarged_maps(grids, x, self.extractor_.input.size, self.settings_.smoothing)
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to the pixels of the patches whose mean they are."""
@@ -308,17 +304,16 @@ class PatchCore(Detector[PatchCoreSettings]):
             return shares.reshape(distances.shape), distances
 
         grids, distances = zip(*self._map_scores(share, x), strict=True)
-        shares = [enlarge(grid[None], image.shape[-2:])[0] for grid, image in zip(grids, x, strict=True)]
         expected = x
         if self.exemplars_ is not None and not is_ragged(x) and x.shape[1:] == self.exemplars_.shape[1:]:
             expected = nearest_images(x, self.exemplars_, 1)[:, 0]
         return Attribution(
-            shares=ragged_array(shares) if is_ragged(x) else np.stack(shares),
+            shares=enlarge_to(np.stack(grids), x),
             base=np.zeros(len(x)),
             expected=expected,
             method="exact",
             terms={"patches": np.array([grid.sum() for grid in grids])},
-            anomaly_map=self._enlarged_maps([*distances], x),
+            anomaly_map=enlarged_maps(distances, x, self.extractor_.input.size, self.settings_.smoothing),
         )
 
     # -- description and storage -------------------------------------------------------------------------------------

@@ -283,7 +283,7 @@ class Tiled(Detector[TiledSettings]):
         """True if the map of an image costs about as much as its score."""
         return self.detector_.has_cheap_maps
 
-    def _anomaly_map(self, x: Array) -> Array:
+    def map_checked(self, x: Array) -> Array:
         """Return the maps (n, h, w) of checked images x (n, ...), means of the maps of the tiles that cover a pixel."""
         batches = [self._stitch_maps(images) for images in self.tiling.image_batches(x)]
         return ragged_array([one for maps in batches for one in maps]) if is_ragged(x) else np.concatenate(batches)
@@ -291,7 +291,7 @@ class Tiled(Detector[TiledSettings]):
     def _stitch_maps(self, x: Array) -> Floats:
         maps = TileStitcher((len(x), *x.shape[-2:]))
         for positions in self.tiling.position_batches(x):
-            maps.add(self.detector_._anomaly_map(self.tiling.cut(x, positions)), positions)
+            maps.add(self.detector_.map_checked(self.tiling.cut(x, positions)), positions)
         return maps.mean()
 
     @property

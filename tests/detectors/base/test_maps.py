@@ -114,7 +114,7 @@ class PlacePart:
     def __init__(self, maps, normal_maps):
         self.maps, self.normal_maps_ = maps, normal_maps
 
-    def _anomaly_map(self, x):
+    def map_checked(self, x):
         return self.maps
 
 
@@ -134,8 +134,8 @@ def test_a_blend_takes_the_map_of_the_only_part_that_scores_places(blend, backbo
     mixed.parts_["pca"] = of_patches(backbone).fit(images(40))
     x = spotted(images(2, 1))
     assert mixed.scores_places
-    assert np.array_equal(mixed._anomaly_map(x), mixed.parts_["pca"]._anomaly_map(x))
-    assert np.array_equal(mixed.attribute_checked(x).anomaly_map, mixed.parts_["pca"]._anomaly_map(x))
+    assert np.array_equal(mixed.map_checked(x), mixed.parts_["pca"].map_checked(x))
+    assert np.array_equal(mixed.attribute_checked(x).anomaly_map, mixed.parts_["pca"].map_checked(x))
 
 
 def test_a_blend_averages_maps_on_the_scales_of_their_normal_images():
@@ -145,7 +145,7 @@ def test_a_blend_averages_maps_on_the_scales_of_their_normal_images():
         "a": PlacePart(np.array([[[12.0, 14.0]]]), NormalMaps(np.array([12.0]), 10.0)),
         "b": PlacePart(np.array([[[0.0, 4.0]]]), NormalMaps(np.array([1.0]), 0.0)),
     }
-    assert blend._anomaly_map(np.zeros((1, 1, 2))).tolist() == [[[0.75, 2.5]]]
+    assert blend.map_checked(np.zeros((1, 1, 2))).tolist() == [[[0.75, 2.5]]]
 
 
 # -- the pixel threshold -----------------------------------------------------------------------------------------------

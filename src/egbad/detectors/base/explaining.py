@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from egbad.arrays import Array, Floats
-from egbad.backbones.patches import highest_patches
+from egbad.backbones.patches import enlarged_maps, highest_patches
 from egbad.data.column_types import NUMBER
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
@@ -177,7 +177,7 @@ class ExplainMixin(InputMixin):
             expected=self._expected_images(x),
             method="patches",
             terms=of_images,
-            anomaly_map=encoder.enlarged_maps(scores, x),
+            anomaly_map=enlarged_maps(scores, x, encoder.extractor.input.size),
         )
 
     def _score_patches(self, x: Array, encoder: FeatureEncoder) -> tuple[Terms, Floats]:
@@ -188,7 +188,7 @@ class ExplainMixin(InputMixin):
 
     def _patch_map(self, x: Array, encoder: FeatureEncoder) -> Array:
         """Return the scores of the patches of images x (n, ...), enlarged to maps (n, h, w)."""
-        return encoder.enlarged_maps(self._score_patches(x, encoder)[1], x)
+        return enlarged_maps(self._score_patches(x, encoder)[1], x, encoder.extractor.input.size)
 
     def _expected_images(self, x: Array) -> Array:
         """Return the mean of the normal images most like each of the images x (n, ...); NaN if the model keeps none."""

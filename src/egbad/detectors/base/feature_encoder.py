@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats, State
 from egbad.backbones.extractor import FeatureExtractor
-from egbad.backbones.patches import enlarge, enlarged_map, highest_patches
+from egbad.backbones.patches import enlarge, highest_patches
 from egbad.data.ragged import is_ragged, ragged_array
 from egbad.errors import InvalidInputError
 from egbad.model_file import entries_within, with_prefix_removed
@@ -197,23 +197,6 @@ class FeatureEncoder(RowEncoder):
             terms = function(rows)
             parts.append(mean_of_highest(terms, highest_patches(patch_scores(terms, grid))))
         return concatenate_terms(parts)
-
-    def enlarged_maps(self, scores: Floats, x: Array) -> Array:
-        """Enlarge the scores of patches to the pixels of images, see `egbad.backbones.patches.enlarged_map`.
-
-        Parameters
-        ----------
-        scores : ndarray of shape (n, height, width)
-        x : ndarray of shape (n, ...)
-            Images of one size, or of different ones.
-
-        Returns
-        -------
-        ndarray of shape (n, h, w), or (n,) for images of different sizes
-        """
-        size = self.extractor.input.size
-        maps = [enlarged_map(grid, size, image.shape[-2:]) for grid, image in zip(scores, x, strict=True)]
-        return ragged_array(maps) if is_ragged(x) else np.stack(maps)
 
     # -- storage -----------------------------------------------------------------------------------------------------
 

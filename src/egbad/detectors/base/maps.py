@@ -55,7 +55,7 @@ class MapMixin(ExplainMixin):
         x = self.check_input(X).x
         if self.kind_ != "images":
             raise InvalidInputError("anomaly_map needs a detector of images, got one of rows. Use explain.")
-        return np.concatenate(map_batches(self._anomaly_map, x))
+        return np.concatenate(map_batches(self.map_checked, x))
 
     def pixel_threshold(self, alpha: float | None = None) -> float:
         """Return the value of an anomaly map that at most a share `alpha` of normal images exceeds at any pixel.
@@ -141,9 +141,9 @@ class MapMixin(ExplainMixin):
     def _iterate_maps(self, x: Array) -> Iterator[Floats]:
         """Yield the maps (h, w) of checked images x (n, ...), a few at a time."""
         for start in range(0, len(x), _BATCH_IMAGES):
-            yield from self._anomaly_map(x[start : start + _BATCH_IMAGES])
+            yield from self.map_checked(x[start : start + _BATCH_IMAGES])
 
-    def _anomaly_map(self, x: Array) -> Array:
+    def map_checked(self, x: Array) -> Array:
         """Return the maps (n, h, w) of checked images x (n, ...); methods with a map of their own override this."""
         if isinstance(self.encoder_, FeatureEncoder) and self.scores_places:
             return np.concatenate([self._patch_map(images, self.encoder_) for images in self.encoder_.batches(x)])
