@@ -99,4 +99,4 @@ def _measure(scores: Floats, anomalous: NDArray[np.bool_]) -> dict[str, Any]:
 
 def print_result(result: dict[str, Any], normal: int, anomaly: int, *, as_json: bool) -> None:
     """Print the result of a demo as a table or as JSON."""
-    print_values(f"EGBAD learned the digit {normal} and met the digit {anomaly}", result, as_json=as_json)
+    print_values(f"EGBAD learns the digit {normal} and detects the digit {anomaly}", result, as_json=as_json)
