@@ -138,7 +138,8 @@ def test_photographs_are_learned_at_their_own_size(tmp_path):
     rng = np.random.default_rng(0)
     for i in range(8):
         Image.fromarray(rng.integers(0, 256, (150 + i, 140), dtype=np.uint8)).save(tmp_path / f"{i}.png")
-    detector = create("auto", parts={"patchcore": {"memory_size": 20, "feature_config__image_size": 64}}, alpha=0.5)
+    parts = {"patchcore": {"memory_size": 20, "feature_config__image_size": 64}}
+    detector = create("auto", parts=parts, alpha=0.5, random_state=0)
     fit_here(job(Source(str(tmp_path), learner=detector), tmp_path / "m.egbad", detector=detector))
     assert load(tmp_path / "m.egbad").shape_ == (150, 140)
 

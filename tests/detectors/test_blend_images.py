@@ -116,6 +116,18 @@ def test_images_of_any_size_and_of_files_are_learned_scored_and_explained(tmp_pa
     assert whole.shares.sum((1, 2)) + whole.base == pytest.approx(whole.score), "a size that was not learned"
 
 
+@pytest.mark.parametrize("smallest", range(4))
+def test_a_model_loads_even_if_the_smallest_image_was_held_out(tmp_path, smallest):
+    images = [*stripes(4, shape=(96, 96))]
+    images[smallest] = images[smallest][:80, :90]
+    parts = {"gaussian-vectors": SMALL["gaussian-vectors"]}
+    detector = Blend(parts=parts, alpha=0.5, random_state=0).fit(ragged_array(images))
+    detector.save(tmp_path / "m.egbad")
+    loaded = load(tmp_path / "m.egbad")
+    assert loaded.shape_ == detector.shape_ == (80, 90)
+    assert np.array_equal(loaded.anomaly_score(stripes(2)), detector.anomaly_score(stripes(2)))
+
+
 # -- parameters and files ----------------------------------------------------------------------------------------------
 
 

@@ -179,6 +179,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
             data = whole if isinstance(part, TorchDetector) else sample
             part.fit_component(data, inner, part_init_from, context.process_group)
             part.exemplars_ = self.exemplars_
+            part.shape_ = self.shape_  # images of any size: the smallest one may be held out
             if self.settings_.tails == "leave_one_out" and hasattr(part, "leave_one_out_scores"):
                 self.training_scores_[name] = np.sort(part.leave_one_out_scores(part.encoder_.encode(data.x)))
             if outer is not None and inner is not None:
