@@ -97,6 +97,19 @@ def test_one_normal_class_uses_the_official_sets(numbered):
     assert np.array_equal(split.anomalous, np.arange(30, 60) % 3 != 1)
 
 
+def test_the_leak_of_the_released_split_can_be_left_out(digits):
+    leaking, disjoint = (protocols.leave_one_out_released(digits, 3, disjoint=own) for own in (False, True))
+    assert np.array_equal(leaking.x_train, disjoint.x_train)
+    trained = {image.tobytes() for image in leaking.x_train}
+    shares = [
+        np.mean([image.tobytes() in trained for image in split.x_test[~split.anomalous]])
+        for split in (leaking, disjoint)
+    ]
+    assert shares[0] == pytest.approx(0.8, abs=0.05) and shares[1] == 0
+    assert len(leaking.x_test) == len(disjoint.x_test) and not disjoint.notes
+    assert leaking.anomalous.sum() == disjoint.anomalous.sum() == (digits.labels == 3).sum()
+
+
 def test_rows_without_labels_are_halved(numbered):
     split = protocols.unlabelled_half(numbered(np.zeros(9)), seed=3)
     assert len(split.x_train) == 4 and len(split.x_test) == 5 and split.anomalous is None
