@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats, map_unique_rows
+from egbad.benchmark.external import ExternalDetector, create_any
 from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.protocols import Split, duplicates_of_training_rows
+from egbad.benchmark.table_kinds import column_facts
 from egbad.data import Data
-from egbad.detectors.registry import create
 from egbad.output_files import atomic_write
 from egbad.report.curves import chart_data
 from egbad.report.image_grid import ImageGrid, render_grid, sample_by_score
@@ -48,7 +49,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_path: Path | None = N
     started = time.perf_counter()
     split, digest = job.task.load(job.seed, data_dir)
     load_seconds = time.perf_counter() - started
-    detector = create(
+    detector = create_any(
         job.variant.detector, **{"random_state": job.seed, **job.task.parameters, **job.variant.parameters}
     )
     scores, flags, timing = _fit_and_score(detector, split, job.task.column_types)
@@ -60,6 +61,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_path: Path | None = N
         "digest": digest,
         "notes": [*job.task.caveats, *split.notes],
         **_counts(detector, split),
+        **column_facts(split.x_train),
         "seconds": {"load": load_seconds, "fit": detector.fit_seconds_, "score": timing["score_seconds"]},
         "scored_per_second": timing["scored_per_second"],
         "flagged": {alpha: float(flagged.mean()) for alpha, flagged in flags.items()},
@@ -82,16 +84,19 @@ def _fit_and_score(
 ) -> tuple[Floats, FlagsByAlpha, dict[str, float]]:
     """Fit a detector, score the test rows, and flag them at each of `ALPHAS`.
 
-    Equal test rows are scored once. The speed is that of the distinct rows.
+    Equal test rows are scored once by egbad's detectors. The speed is that of the distinct rows.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the record holds the health of the training
         detector.fit(Data(split.x_train, column_types=column_types))
         started = time.perf_counter()
-        scores, n_scored = map_unique_rows(
-            lambda x: np.asarray(sum(compute_terms(detector, Data(x, column_types=column_types)).values())),
-            split.x_test,
-        )
+        if isinstance(detector, ExternalDetector):
+            scores, n_scored = detector.anomaly_score(split.x_test), len(split.x_test)
+        else:
+            scores, n_scored = map_unique_rows(
+                lambda x: np.asarray(sum(compute_terms(detector, Data(x, column_types=column_types)).values())),
+                split.x_test,
+            )
         seconds = time.perf_counter() - started
         flags = {str(alpha): scores > calibration.threshold(detector.calibration_scores_, alpha) for alpha in ALPHAS}
     return scores, flags, {"score_seconds": seconds, "scored_per_second": n_scored / seconds}

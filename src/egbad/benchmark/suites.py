@@ -1,14 +1,16 @@
 """Suites: the tasks of each benchmark under each protocol, and the detectors that run on them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from egbad import datasets
-from egbad.benchmark import protocols
+from egbad.benchmark import protocols, table_protocols
+from egbad.benchmark.external import EXTERNAL, is_available
 from egbad.benchmark.folder_tasks import folder_tasks
-from egbad.benchmark.tasks import FixedSplitTask, Task
+from egbad.benchmark.table_tasks import FixedSplitTask, table_tasks
+from egbad.benchmark.tasks import Task
 from egbad.datasets.files import data_folders
 from egbad.datasets.magnetic_tile import NORMAL
 from egbad.detectors.registry import all_detectors
@@ -44,9 +46,21 @@ class Variant:
 UNTRAINED = "egbad, untrained"
 BASELINES = ("knn", "pca", "isolation_forest", UNTRAINED)  # in every table: a trained network must be better
 SLOW_ON_IMAGES = ("adgan", "anogan", "anogan-sigma")  # these search a latent code for each image
+# Two scalings of the simplest detector of tables; results over many tables are compared with the better of them.
+NEAREST_NEIGHBOURS = ("knn-standard", "knn-minmax")
 # "tiled" equals its inner detector on rows and on images as small as these; "patchcore" is for photographs.
 ON_REQUEST = ("tiled", "patchcore")
 
+_UNLOGGED: Mapping[str, Any] = {"preprocessing__log_columns": ()}
+
+_TABLE_VARIANTS = (
+    *(
+        Variant(f"knn-{scaling}", "knn", {"n_neighbors": 1, "preprocessing__scaling": scaling, **_UNLOGGED})
+        for scaling in ("standard", "minmax")
+    ),
+    Variant("blend-tables", "blend", {"recipe": "tables"}),
+    *(Variant(name, name) for name in EXTERNAL),
+)
 _PAPER_VARIANTS = (
     Variant("anogan-sigma", "anogan", {"discriminator_loss": "sigma"}),
     Variant("dagmm-nvi", "dagmm", {"estimator": "nvi"}),
@@ -57,20 +71,24 @@ _PAPER_VARIANTS = (
     Variant(UNTRAINED, "egbad", {"training__steps": 0}),
 )
 VARIANTS = {
-    variant.label: variant for variant in (*(Variant(name, name) for name in all_detectors()), *_PAPER_VARIANTS)
+    variant.label: variant
+    for variant in (*(Variant(name, name) for name in all_detectors()), *_PAPER_VARIANTS, *_TABLE_VARIANTS)
 }
 
 
-def select_variants(names: Iterable[str], *, images: bool) -> list[Variant]:
+def select_variants(names: Iterable[str], *, images: bool, references: Sequence[str] = ()) -> list[Variant]:
     """Return the detectors to run. The baselines always come first.
 
     Parameters
     ----------
     names : iterable of str
         Labels of detectors and variants. If empty, all but those in `ON_REQUEST`, and on images all but those in
-        `SLOW_ON_IMAGES`.
+        `SLOW_ON_IMAGES`. The variants for tables and installed detectors of other packages are among all if there are
+        references.
     images : bool
         True for suites of images.
+    references : sequence of str
+        More baselines: those with which a suite of tables compares all detectors.
 
     Returns
     -------
@@ -81,17 +99,20 @@ def select_variants(names: Iterable[str], *, images: bool) -> list[Variant]:
     InvalidInputError
         If a name is unknown.
     """
-    left_out = (*ON_REQUEST, *(SLOW_ON_IMAGES if images else ()))
+    left_out = {*ON_REQUEST, *(SLOW_ON_IMAGES if images else ())}
+    left_out |= {v.label for v in _TABLE_VARIANTS if not references or not is_available(v.detector)}
     labels = list(names) or [label for label in VARIANTS if label not in left_out]
     for label in labels:
         if label not in VARIANTS:
             raise unknown("detector", label, VARIANTS)
-    return [VARIANTS[label] for label in dict.fromkeys([*BASELINES, *labels])]
+    return [VARIANTS[label] for label in dict.fromkeys([*references, *BASELINES, *labels])]
 
 
 _NEEDS_BASE_RATE = "the papers' threshold is a percentile of the test scores, so it needs the share of anomalies"
 _UNSCALED = "columns are not scaled: the released code drops what its scaler returns"
 _LEAK = "four in five test normals are training images too"
+_DRAWN = "rows are drawn with replacement before the split where a table has fewer than 1,000, so copies of a row train and test"
+_WITHOUT_DUPLICATES = "duplicates removed"
 _CONTAMINATED = "the training half contains anomalies"
 
 _MINMAX = {"preprocessing__scaling": "minmax", "preprocessing__log_columns": ()}
@@ -173,7 +194,13 @@ def _adbench(protocol: str, data_dir: Path | None) -> list[Task]:
             "--data-dir or EGBAD_DATA."
         )
     short = {name: name.split("_", 1)[1] for name in present}
-    return [Task(short[name], name, protocol, protocols.share_of_normals, {"normal": 0}) for name in present]
+    if protocol == "released":
+        split = table_protocols.adbench_released
+        return [Task(short[name], name, protocol, split, caveats=(_DRAWN,)) for name in present]
+    # Runs of the first revision have duplicates across the split.
+    return [
+        Task(short[name], name, protocol, table_protocols.adbench, revision=_WITHOUT_DUPLICATES) for name in present
+    ]
 
 
 def _oddbench(protocol: str, data_dir: Path | None) -> list[Task]:
@@ -207,20 +234,23 @@ class Suite:
         Protocols of papers, in addition to "clean".
     images : bool, default=False
         True for images: detectors that are slow on images run on request only.
+    references : tuple of str, default=()
+        Detectors with the better of which all others are compared, table by table.
     """
 
     title: str
     tasks: MakeTasks
     published: tuple[str, ...] = ()
     images: bool = False
+    references: tuple[str, ...] = ()
 
 
 SUITES: dict[str, Suite] = {
     "kdd99": Suite("KDD Cup 1999, 10 percent subset", _kdd99, ("paper", "released")),
     "kdd99_rev": Suite("KDD Cup 1999, trained on normal traffic", _kdd99_rev, ("paper",)),
     "arrhythmia": Suite("Arrhythmia", _arrhythmia, ("paper", "released")),
-    "adbench": Suite("ADBench, classical tables", _adbench),
-    "oddbench": Suite("OddBench, one-class tables", _oddbench),
+    "adbench": Suite("ADBench, classical tables", _adbench, ("released",), references=NEAREST_NEIGHBOURS),
+    "oddbench": Suite("OddBench, one-class tables", _oddbench, references=NEAREST_NEIGHBOURS),
     "digits": Suite("scikit-learn digits, one digit left out", _leave_one_out("digits"), ("released",), images=True),
     "mnist": Suite("MNIST, one digit left out", _leave_one_out("mnist"), ("paper", "released"), images=True),
     "mnist_10k": Suite(
@@ -244,7 +274,8 @@ def find_suite(name: str, protocol: str) -> Suite:
     Parameters
     ----------
     name : str
-        A key of `SUITES`, or a folder of images as `egbad.benchmark.folder_tasks` takes it.
+        A key of `SUITES`, a folder of `.npz` tables as `egbad.benchmark.table_tasks` takes it, or a folder of images as
+        `egbad.benchmark.folder_tasks` takes it.
     protocol : str
         A key of `PROTOCOLS`.
 
@@ -259,8 +290,7 @@ def find_suite(name: str, protocol: str) -> Suite:
     """
     suite, path = SUITES.get(name), Path(name)
     if suite is None and path.is_dir():
-        title = f"Images in {printable(path.resolve().name)}"
-        suite = Suite(title, lambda protocol, data_dir: [*folder_tasks(path, protocol)], images=True)
+        suite = _folder_suite(path)
     if suite is None:
         raise unknown("benchmark", name, SUITES)
     if protocol not in PROTOCOLS:
@@ -272,3 +302,12 @@ def find_suite(name: str, protocol: str) -> Suite:
             "No paper describes another one."
         )
     return suite
+
+
+def _folder_suite(path: Path) -> Suite:
+    """Return the suite of a folder of tables or images."""
+    name = printable(path.resolve().name)
+    if any(path.glob("*.npz")):
+        make_tasks: MakeTasks = lambda protocol, data_dir: table_tasks(path, protocol)  # noqa: E731
+        return Suite(f"Tables in {name}", make_tasks, ("released",), references=NEAREST_NEIGHBOURS)
+    return Suite(f"Images in {name}", lambda protocol, data_dir: [*folder_tasks(path, protocol)], images=True)

@@ -1,7 +1,6 @@
 """Tasks: data sets with a way to split them into training and test rows."""
 
 import hashlib
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +14,6 @@ from egbad.benchmark import protocols
 from egbad.benchmark.protocols import Split
 from egbad.data import Data
 from egbad.datasets import Dataset
-from egbad.errors import UnreadableFileError
 
 
 @dataclass(frozen=True)
@@ -40,6 +38,8 @@ class Task:
         Errors of the protocol.
     column_types : tuple of str, optional
         Types of the columns. None if all columns hold numbers.
+    revision : str, default=""
+        Part of the identity that separates runs from those of an earlier split under the same name.
     """
 
     name: str
@@ -50,11 +50,12 @@ class Task:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     caveats: tuple[str, ...] = ()
     column_types: tuple[str, ...] | None = None
+    revision: str = ""
 
     @property
     def identity(self) -> str:
         """Name that differs from that of every other task."""
-        return self.name
+        return f"{self.name}, {self.revision}" if self.revision else self.name
 
     def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
         """Load the data and split it.
@@ -73,53 +74,6 @@ class Task:
         """
         data = datasets.load(self.dataset, data_dir)
         return self.split(data, **self.arguments, seed=seed), data.digest
-
-
-@dataclass(frozen=True)
-class FixedSplitTask(Task):
-    """A table that is published with its split, as `.npz` file.
-
-    Parameters
-    ----------
-    split : callable
-        Called with training rows, test rows and the anomalous test rows.
-    path : Path
-        File with `train` of shape (n, d), `test` of shape (m, d) and `test_labels` of shape (m,), 1 for an anomaly.
-    """
-
-    split: Callable[..., Split] = Split
-    path: Path = Path()
-
-    def load(self, seed: int, data_dir: Path | None = None) -> tuple[Split, str]:
-        """Load the file. Every seed has the same split.
-
-        Parameters
-        ----------
-        seed : int
-            Ignored.
-        data_dir : Path, optional
-            Ignored.
-
-        Returns
-        -------
-        split : Split
-        digest : str
-            SHA-256 of the file.
-
-        Raises
-        ------
-        UnreadableFileError
-            If the file is missing, is no `.npz` file or lacks one of the arrays.
-        """
-        try:
-            with np.load(self.path, allow_pickle=False) as content:
-                train, test, labels = (content[name] for name in ("train", "test", "test_labels"))
-            digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
-        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            raise UnreadableFileError(
-                f"'{self.path}' must hold arrays train, test and test_labels: {error}."
-            ) from error
-        return self.split(train.astype(np.float64), test.astype(np.float64), labels.ravel() == 1), digest
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,9 @@ SuiteName = Annotated[
     str,
     typer.Argument(
         metavar="NAME",
-        help="kdd99, kdd99_rev, arrhythmia, adbench, digits, mnist, mnist_10k, mnist_one_normal, fashion_mnist, "
-        "fashion_mnist_one_normal, cifar10 or magnetic_tile; or a folder of images laid out as MVTec AD, or of such folders.",
+        help="kdd99, kdd99_rev, arrhythmia, adbench, oddbench, digits, mnist, mnist_10k, mnist_one_normal, fashion_mnist, "
+        "fashion_mnist_one_normal, cifar10 or magnetic_tile; or a folder of tables as .npz files, or of images laid out as "
+        "MVTec AD, or of such folders.",
         show_default=False,
     ),
 ]

@@ -65,7 +65,7 @@ def check_results_folder(name: str, options: RunOptions) -> None:
     Parameters
     ----------
     name : str
-        Suite, or folder of images.
+        Suite, or folder of tables or images.
     options : RunOptions
 
     Raises
@@ -103,7 +103,7 @@ def benchmark(
         Command line that repeats the benchmark.
     """
     suite = suites.find_suite(name, protocol)
-    variants = suites.select_variants(detectors, images=suite.images)
+    variants = suites.select_variants(detectors, images=suite.images, references=suite.references)
     tasks = suite.tasks(protocol, options.data_dir)
     chosen = [task for task in tasks if not task_names or any(text in task.name for text in task_names)]
     if not chosen:
