@@ -23,7 +23,8 @@ def detector():
 def test_maps_are_stored_with_one_scale(detector, tmp_path):
     folder, x = HeatmapFolder(tmp_path, detector), images(3, 1)
     x[0, 4:8, 4:8] = 255
-    folder.write(Data(x, files=("a.png", "b/c.png", "b/d.bmp")))
+    terms = folder.score_terms(Data(x, files=("a.png", "b/c.png", "b/d.bmp")))
+    assert np.array_equal(terms["distance"], detector.score_terms(x)["distance"])
     about = json.loads((tmp_path / "scale.json").read_text())
     assert about["pixel_threshold"] == detector.pixel_threshold() and about["alpha"] == 0.1
     assert tuple(about["colours"]) == detector.map_scale()
@@ -42,11 +43,11 @@ def test_maps_are_stored_with_one_scale(detector, tmp_path):
 
 def test_files_that_exist_are_kept_and_missing_ones_are_written(detector, tmp_path):
     folder, batch = HeatmapFolder(tmp_path, detector), Data(images(2, 1), files=("a.png", "b.png"))
-    folder.write(batch)
+    folder.score_terms(batch)
     kept, content = tmp_path / "overlays" / "a.png", (tmp_path / "maps" / "b.png").read_bytes()
     kept.write_bytes(b"kept")
     (tmp_path / "maps" / "b.png").unlink()
-    folder.write(batch)
+    assert np.array_equal(folder.score_terms(batch)["distance"], detector.score_terms(batch)["distance"])
     assert kept.read_bytes() == b"kept"
     assert (tmp_path / "maps" / "b.png").read_bytes() == content
 

@@ -181,8 +181,8 @@ class FeatureExtractor:
         """
         return np.stack(self.map_patches(lambda x, grid: x.numpy().reshape(*grid, -1), images))
 
-    def places(self, images: Array) -> Features:
-        """Return the last layer of images, whose mean over its places the vector of an image is.
+    def places_and_vectors(self, images: Array) -> tuple[Features, Features]:
+        """Return the last layer of images and, as `vectors` does, its mean over the places.
 
         Parameters
         ----------
@@ -190,9 +190,16 @@ class FeatureExtractor:
 
         Returns
         -------
-        ndarray of shape (n, height, width, d)
+        places : ndarray of shape (n, height, width, d)
+        vectors : ndarray of shape (n, d)
         """
-        return np.stack(self._map(lambda image: self._last_layer(image).permute(1, 2, 0).contiguous().numpy(), images))
+
+        def work(image: Array) -> tuple[Array, Array]:
+            layer = self._last_layer(image)
+            return layer.permute(1, 2, 0).contiguous().numpy(), layer.mean(dim=(1, 2)).numpy()
+
+        places, vectors = zip(*self._map(work, images), strict=True)
+        return np.stack(places), np.stack(vectors)
 
     def vectors(self, images: Array) -> Features:
         """Return the vector of each image: the mean of the last layer.

@@ -94,7 +94,9 @@ def _fit_and_score(
             scores, n_scored = detector.anomaly_score(split.x_test), len(split.x_test)
         else:
             scores, n_scored = map_unique_rows(
-                lambda x: np.asarray(sum(compute_terms(detector, Data(x, column_types=column_types)).values())),
+                lambda x: np.asarray(
+                    sum(compute_terms(detector.score_terms, Data(x, column_types=column_types)).values())
+                ),
                 split.x_test,
             )
         seconds = time.perf_counter() - started

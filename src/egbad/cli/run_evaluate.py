@@ -2,7 +2,6 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,8 @@ from egbad.progress import progress
 from egbad.report import DefectMetrics, evaluation_report, evaluation_to_html
 from egbad.report.facts import DEFECT_HEADER, defect_rows
 from egbad.scoring import metrics
-from egbad.scoring.localization import Localization, measure_localization
+from egbad.scoring.localization import MaskComparison
+from egbad.scoring.score_maps import score_with_maps
 from egbad.scoring.score_tables import compute_terms
 from egbad.scoring.scorer import Scorer
 from egbad.scoring.thresholds import check_criterion, choose_threshold, split_halves
@@ -135,11 +135,11 @@ def evaluate(
     normal = _normal_label(scorer, normal)
     normal = GOOD if normal is None and folder is not None else normal
     anomalous = ~normal_mask(data.labels, normal)
+    comparison = None if folder is None else _mask_comparison(scorer, data, anomalous, folder)
     started = time.perf_counter()
-    with progress("Scoring", len(data.x), unit="rows") as advance:
-        scores = np.asarray(sum(compute_terms(scorer, data, advance).values()))
+    scores = _score(scorer, data, comparison)
     seconds, threshold, chosen = time.perf_counter() - started, float(scorer.threshold_), {}
-    defects = () if folder is None else _measure_defects(scorer, data, scores, anomalous, folder)
+    defects = () if comparison is None else _measure_defects(comparison, scores)
     if criterion is not None:
         first, second = split_halves(scores, anomalous)
         threshold = choose_threshold(scores[first], anomalous[first], criterion.name, criterion.value)
@@ -156,14 +156,37 @@ def evaluate(
     return Evaluation(model, source.given, scorer, data, scores, anomalous, threshold, values, defects)
 
 
-def _measure_defects(
-    scorer: Any, data: Data, scores: Floats, anomalous: NDArray[np.bool_], folder: DefectFolder
-) -> tuple[DefectMetrics, ...]:
-    """Return the metrics of all defects together and of each kind."""
+def _mask_comparison(scorer: Any, data: Data, anomalous: NDArray[np.bool_], folder: DefectFolder) -> MaskComparison:
+    """Return the comparison of pixel scores with the masks of a folder, without masks if the scorer has no pixel scores."""
     kinds, files = [str(label) for label in np.asarray(data.labels)], data.files or ()
     masks = [folder.mask_reader(file, normal=not bad) for file, bad in zip(files, anomalous, strict=True)]
-    localization = _localize(scorer, data, kinds, anomalous, masks)
-    without = sum(mask is None for mask in masks)
+    if isinstance(scorer, OnnxScorer):
+        try:
+            scorer.check_explains()
+        except InvalidInputError as error:
+            note(f"Pixel metrics are left out: {error}")
+            masks = [None] * len(masks)
+    return MaskComparison(kinds, anomalous, masks)
+
+
+def _score(scorer: Any, data: Data, comparison: MaskComparison | None) -> Floats:
+    """Return the scores (n,) of data, and compare the maps of images with their masks."""
+
+    def terms_of_images(batch: Data) -> dict[str, Floats]:
+        assert comparison is not None
+        first = batch.first_row - data.first_row
+        wanted = comparison.compared[first : first + len(batch.x)]
+        return score_with_maps(scorer, batch, wanted, lambda i, one: comparison.add(first + i, one))
+
+    with progress("Scoring", len(data.x), unit="rows") as advance:
+        terms = compute_terms(scorer.score_terms if comparison is None else terms_of_images, data, advance)
+    return np.asarray(sum(terms.values()))
+
+
+def _measure_defects(comparison: MaskComparison, scores: Floats) -> tuple[DefectMetrics, ...]:
+    """Return the metrics of all defects together and of each kind."""
+    kinds, anomalous, localization = comparison.kinds, comparison.anomalous, comparison.measure()
+    without = sum(mask is None for mask in comparison.masks)
     if without and localization:
         note(
             f"{without:,} of {int(anomalous.sum()):,} images with a defect have no mask and are left out of pixel metrics."
@@ -176,24 +199,6 @@ def _measure_defects(
         by_pixel = () if pixels is None else (pixels.pixel_auroc, pixels.pro, pixels.peaks_in_masks)
         found.append(DefectMetrics(kind, int(y.sum()), *image_metrics, *by_pixel))
     return tuple(found)
-
-
-def _localize(
-    scorer: Any,
-    data: Data,
-    kinds: Sequence[str],
-    anomalous: NDArray[np.bool_],
-    masks: Sequence[Callable[[], NDArray[np.bool_]] | None],
-) -> dict[str | None, Localization]:
-    """Compare pixel scores with masks where there are both."""
-    if isinstance(scorer, OnnxScorer):
-        try:
-            scorer.check_explains()
-        except InvalidInputError as error:
-            note(f"Pixel metrics are left out: {error}")
-            return {}
-    with progress("Comparing with masks", unit="images") as advance:
-        return measure_localization(scorer, data.x, kinds, anomalous, masks, advance)
 
 
 def _normal_label(scorer: Scorer, normal: str | None) -> str | None:

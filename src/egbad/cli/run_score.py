@@ -1,6 +1,6 @@
 """The work of `egbad score`. Scoring with an exported graph does not import torch."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from egbad.cli.output import count_of, note, note_skipped, print_json
 from egbad.cli.output_check import check_output_folder, check_outputs
 from egbad.cli.score_heatmaps import BATCH_IMAGES, check_heatmap_folder, heatmap_writer
 from egbad.cli.score_output import check_score_target, is_folder_target, open_score_table, to_records
-from egbad.data import Data, Stream
+from egbad.data import Stream
 from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.errors import InvalidInputError
 from egbad.export.onnx_scorer import OnnxScorer
@@ -22,10 +22,8 @@ from egbad.output_files import locked_folder
 from egbad.progress import progress
 from egbad.scoring import calibration
 from egbad.scoring.score_files import FIRST_PART, ScoreFolder, count_rows, write_scores
-from egbad.scoring.score_tables import Columns, OutputColumns, join_columns, score_columns
+from egbad.scoring.score_tables import Columns, OutputColumns, ScoreTerms, join_columns, score_columns
 from egbad.scoring.scorer import Scorer
-
-Observer = Callable[[Data], None] | None  # called with each batch that is read
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,8 +115,8 @@ def run_score(request: ScoreRequest) -> None:
         return
     score = _score_to_folder if request.to_folder else _score_to_table
     source = request.source(scorer)
-    with heatmap_writer(request.heatmaps, scorer, request.model, source, request.alpha) as observer:
-        summary = score(request, scorer, source, output, observer)
+    with heatmap_writer(request.heatmaps, scorer, request.model, source, request.alpha) as terms:
+        summary = score(request, scorer, source, output, terms)
     note_skipped(summary.unreadable)
     _print_summary(request, summary, output.threshold)
 
@@ -175,13 +173,12 @@ def _check_follows(request: ScoreRequest) -> None:
 
 
 def _score_to_table(
-    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, observer: Observer
+    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, score_terms: ScoreTerms
 ) -> _Summary:
     """Score everything into one file or to stdout, or keep the scores if they are printed as JSON."""
     keep = request.as_json and request.out is None
     stream = source.stream()
-    stream.observer = observer
-    batches = _score_batches(scorer, stream, output)
+    batches = _score_batches(scorer, stream, output, score_terms)
     if request.fdr is not None:
         batches = iter([_with_discoveries(join_columns(list(batches)), request.fdr)])
     summary = _Summary(batches=[] if keep else None)
@@ -198,11 +195,11 @@ def _score_to_table(
     return summary
 
 
-def _score_batches(scorer: Scorer, stream: Stream, output: OutputColumns) -> Iterator[Columns]:
+def _score_batches(scorer: Scorer, stream: Stream, output: OutputColumns, score_terms: ScoreTerms) -> Iterator[Columns]:
     """Score a stream batch by batch and show progress."""
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for batch in stream.batches:
-            yield score_columns(scorer, batch, output, advance)
+            yield score_columns(scorer, batch, output, advance, score_terms)
 
 
 def _with_discoveries(columns: Columns, fdr: float) -> Columns:
@@ -219,12 +216,11 @@ def _with_discoveries(columns: Columns, fdr: float) -> Columns:
 
 
 def _score_to_folder(
-    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, observer: Observer
+    request: ScoreRequest, scorer: Scorer, source: Source, output: OutputColumns, score_terms: ScoreTerms
 ) -> _Summary:
     """Score into a folder of parts, without those that exist already."""
     assert request.out is not None
     stream = source.stream()
-    stream.observer = observer
     if request.engine == "ray" and stream.partitions is None:
         raise InvalidInputError("--engine ray reads Parquet files and images. Score other files with --engine local.")
     inputs: dict[str, Any] = {
@@ -245,21 +241,23 @@ def _score_to_folder(
         if request.engine == "ray":
             summary = _write_parts_on_ray(request, stream, output, folder)
         else:
-            summary = _write_parts(scorer, stream, output, folder)
+            summary = _write_parts(scorer, stream, output, folder, score_terms)
     summary.unreadable = stream.unreadable
     if not summary.rows:
         raise InvalidInputError(f"'{source.given}' must hold rows or images that can be read, got none.")
     return summary
 
 
-def _write_parts(scorer: Scorer, stream: Stream, output: OutputColumns, folder: ScoreFolder) -> _Summary:
+def _write_parts(
+    scorer: Scorer, stream: Stream, output: OutputColumns, folder: ScoreFolder, score_terms: ScoreTerms
+) -> _Summary:
     """Write the missing parts in this process."""
     summary = _Summary()
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for path, batches in folder.files(stream):
             exists = path.exists()
             if not exists:
-                write_scores(path, scorer, batches, output, advance)
+                write_scores(path, scorer, batches, output, advance, score_terms)
             counts = count_rows(path)
             if exists:
                 advance(counts[0], earlier=True)

@@ -1,18 +1,18 @@
 """The option `--heatmaps` of `egbad score`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from egbad.cli.inputs import Source
 from egbad.cli.output_check import Inputs, check_output_folder
-from egbad.data import Data
 from egbad.data.readers import list_files
 from egbad.errors import EgbadError, InvalidInputError
 from egbad.output_files import locked_folder
 from egbad.plot.heatmap_files import MAPS, OVERLAYS, SCALE, HeatmapFolder, heatmap_name
 from egbad.scoring.score_files import claim_folder
+from egbad.scoring.score_tables import ScoreTerms
 
 BATCH_IMAGES = 32  # images that are read together by default: bounds memory
 
@@ -48,8 +48,8 @@ def _any_name(data: Path | str | None) -> str:
 @contextmanager
 def heatmap_writer(
     folder: Path | None, scorer: Any, model: Path, source: Source, alpha: float | None
-) -> Iterator[Callable[[Data], None] | None]:
-    """Yield a function that writes the heatmaps of a batch of images; None without a folder.
+) -> Iterator[ScoreTerms]:
+    """Yield a function that computes the score terms of a batch, and writes its heatmaps if there is a folder for them.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def heatmap_writer(
         If the model scores tables, has no anomaly maps, or knows none of normal images.
     """
     if folder is None:
-        yield None
+        yield scorer.score_terms
         return
     if scorer.kind_ != "images":
         raise InvalidInputError("--heatmaps needs a model of images, got one of rows. Use --explain.")
@@ -83,4 +83,4 @@ def heatmap_writer(
     options = {"files": source.file_stamps(), "data": source.given, "image_size": source.image_size, "alpha": alpha}
     with locked_folder(folder, busy):
         claim_folder(folder, model, options, "heatmaps")
-        yield HeatmapFolder(folder, scorer, alpha).write
+        yield HeatmapFolder(folder, scorer, alpha).score_terms

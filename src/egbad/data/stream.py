@@ -115,8 +115,6 @@ class Stream:
     shrunk : ((int, int), (int, int)), optional
         Height and width of large images in their files, and of the images that are read, if nobody asked for this size.
     notes : tuple of str
-    observer : callable or None
-        Called with each batch before it is yielded.
     """
 
     def __init__(
@@ -133,7 +131,6 @@ class Stream:
         self.usual_size: tuple[int, int] | None = None
         self.shrunk: tuple[tuple[int, int], tuple[int, int]] | None = None
         self.notes = tuple(notes)
-        self.observer: Callable[[Data], None] | None = None
         self.batches = self._record(batches)
 
     @classmethod
@@ -172,8 +169,6 @@ class Stream:
         for batch in batches:
             self.unreadable += batch.unreadable
             if len(batch.x):
-                if self.observer is not None:
-                    self.observer(batch)
                 yield batch
 
 

@@ -1,20 +1,27 @@
 """Anomaly maps of a blend."""
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from egbad.arrays import Array
+from egbad.arrays import Array, Floats
 from egbad.detectors.base import Detector
-from egbad.detectors.base.maps import MapMixin
+from egbad.detectors.base.scoring import ScoreMixin
+from egbad.scoring.calibration import NegativeLogTail
 
 
-class PartMapsMixin(MapMixin):
+class PartMapsMixin(ScoreMixin):
     """Anomaly maps of a blend: those of the parts that score places of an image, or the shares in the blend's score."""
 
     parts_: dict[str, Detector[Any]]
     weights_: dict[str, float]
+    tails_: dict[str, NegativeLogTail]
+
+    @abstractmethod
+    def _to_terms(self, scores: Mapping[str, Floats], tails: Mapping[str, NegativeLogTail]) -> dict[str, Floats]:
+        """Convert the scores (n,) of the parts to the terms (n,) of the blend's score."""
 
     @property
     def scores_places(self) -> bool:
@@ -30,6 +37,19 @@ class PartMapsMixin(MapMixin):
         """Return the maps (n, h, w) of checked images x (n, ...)."""
         maps = {name: part.map_checked(x) for name, part in self.parts_.items() if part.scores_places}
         return super().map_checked(x) if not maps else self._joined_maps(maps)
+
+    def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
+        """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass of each part."""
+        if not self.scores_places:
+            return super().terms_and_maps_checked(x)
+        terms, maps = {}, {}
+        for name, part in self.parts_.items():
+            if part.scores_places:
+                terms[name], maps[name] = part.terms_and_maps_checked(x)
+            else:
+                terms[name] = part.terms_checked(x)
+        scores = {name: np.asarray(sum(by_term.values())) for name, by_term in terms.items()}
+        return self._to_terms(scores, self.tails_), self._joined_maps(maps)
 
     def _joined_maps(self, maps: Mapping[str, Array]) -> Array:
         """Return the weighted mean of the maps of parts, each on the scale of its normal images; a single map as it is."""

@@ -284,11 +284,18 @@ class PatchCore(Detector[PatchCoreSettings]):
         """Return the positions of the patches (height, width) whose mean is the score."""
         return np.asarray(highest_patches(distances[None], self.settings_.top_share, self.settings_.border)[0])
 
-    def _terms(self, x: Encoded) -> dict[str, Floats]:
-        def score(distances: Floats, weight: float) -> float:
-            return weight * float(distances.ravel()[self._highest(distances)].mean())
+    def _score_image(self, distances: Floats, weight: float) -> float:
+        return weight * float(distances.ravel()[self._highest(distances)].mean())
 
-        return {"patches": np.array(self._map_scores(score, x))}
+    def _terms(self, x: Encoded) -> dict[str, Floats]:
+        return {"patches": np.array(self._map_scores(self._score_image, x))}
+
+    def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
+        """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass of the backbone."""
+        found = self._map_scores(lambda distances, weight: (self._score_image(distances, weight), distances), x)
+        scores, grids = zip(*found, strict=True)
+        maps = enlarged_maps(grids, x, self.extractor_.input.size, self.settings_.smoothing)
+        return {"patches": np.array(scores)}, maps
 
     def map_checked(self, x: Array) -> Array:
         """Return the smoothed patch scores of checked images x (n, ...) at their pixels (n, h, w)."""

@@ -5,7 +5,7 @@ a large image is not averaged away. The threshold comes from whole normal images
 normal images, too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -285,14 +285,29 @@ class Tiled(Detector[TiledSettings]):
 
     def map_checked(self, x: Array) -> Array:
         """Return the maps (n, h, w) of checked images x (n, ...), means of the maps of the tiles that cover a pixel."""
-        batches = [self._stitch_maps(images) for images in self.tiling.image_batches(x)]
-        return ragged_array([one for maps in batches for one in maps]) if is_ragged(x) else np.concatenate(batches)
+        return self._map_tiles(x, self.detector_.map_checked)
 
-    def _stitch_maps(self, x: Array) -> Floats:
-        maps = TileStitcher((len(x), *x.shape[-2:]))
-        for positions in self.tiling.position_batches(x):
-            maps.add(self.detector_.map_checked(self.tiling.cut(x, positions)), positions)
-        return maps.mean()
+    def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
+        """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass over the tiles."""
+        terms = list[dict[str, Floats]]()
+
+        def keep_terms(tiles: Array) -> Array:
+            found, maps = self.detector_.terms_and_maps_checked(tiles)
+            terms.append(found)
+            return maps
+
+        maps, remaining = self._map_tiles(x, keep_terms), iter(terms)
+        return self.tiling.worst_terms(x, lambda tiles: next(remaining)), maps
+
+    def _map_tiles(self, x: Array, function: Callable[[Array], Array]) -> Array:
+        """Return the means (n, h, w) of the maps that a function computes of the tiles of images x (n, ...)."""
+        batches = []
+        for images in self.tiling.image_batches(x):
+            maps = TileStitcher((len(images), *images.shape[-2:]))
+            for positions in self.tiling.position_batches(images):
+                maps.add(function(self.tiling.cut(images, positions)), positions)
+            batches.append(maps.mean())
+        return ragged_array([one for maps in batches for one in maps]) if is_ragged(x) else np.concatenate(batches)
 
     @property
     def table_encoder(self) -> TableEncoder | None:

@@ -1,7 +1,6 @@
 """Folders of heatmaps: for each image of a stream an overlay, and the map as 16-bit PNG."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -13,12 +12,12 @@ from egbad.data import Data
 from egbad.data.images import IMAGE_SUFFIXES
 from egbad.output_files import atomic_write, write_text
 from egbad.plot.heatmaps import heatmap
+from egbad.scoring.score_maps import score_with_maps
 
 OVERLAYS, MAPS, SCALE = "overlays", "maps", "scale.json"
 _FORMAT = 1
 _LARGEST = 65535
 _BELOW, _ABOVE = 2, 14  # spans between an ordinary pixel and the threshold that stored maps reach below and above
-_BATCH_IMAGES = 16  # whose maps are computed together: bounds memory
 
 
 class HeatmapFolder:
@@ -32,7 +31,7 @@ class HeatmapFolder:
     folder : Path
         Existing folder.
     detector : Detector
-        Has `anomaly_map`, and levels of the maps of normal images.
+        Has `score_terms_and_maps`, and levels of the maps of normal images.
     alpha : float, optional
         Share of normal images that have a pixel above the threshold. By default that of the detector.
     """
@@ -52,13 +51,17 @@ class HeatmapFolder:
         }
         write_text(folder / SCALE, json.dumps(about, indent=2) + "\n")
 
-    def write(self, batch: Data) -> None:
-        """Write the heatmaps of a batch, image by image, without those that exist.
+    def score_terms(self, batch: Data) -> dict[str, Floats]:
+        """Return the score terms of a batch, and write its heatmaps, image by image, without those that exist.
 
         Parameters
         ----------
         batch : Data
             Images.
+
+        Returns
+        -------
+        dict of str to ndarray of shape (n_samples,)
 
         Raises
         ------
@@ -66,13 +69,15 @@ class HeatmapFolder:
             If a file cannot be written.
         """
         names = [PurePath(name) for name in file_names(batch)]
-        missing = [i for i, name in enumerate(names) if not all(path.exists() for path in self._paths(name))]
-        x = batch.x[missing]
-        for i, image, anomaly_map in zip(missing, x, self._maps(x), strict=True):
+        missing = np.array([not all(path.exists() for path in self._paths(name)) for name in names], dtype=np.bool_)
+
+        def write(i: int, anomaly_map: Floats) -> None:
             overlay, raw = self._paths(names[i])
-            drawn = heatmap(image, anomaly_map, scale=self.scale, threshold=self.threshold, levels=self._levels())
+            drawn = heatmap(batch.x[i], anomaly_map, scale=self.scale, threshold=self.threshold, levels=self._levels())
             _save(drawn, overlay)
             _save(Image.fromarray(self.encode(anomaly_map)), raw)
+
+        return score_with_maps(self.detector, batch, missing, write)
 
     def encode(self, anomaly_map: Floats) -> Array:
         """Return a map as whole numbers of 16 bits.
@@ -91,10 +96,6 @@ class HeatmapFolder:
     def _paths(self, name: PurePath) -> tuple[Path, Path]:
         """Return the paths of overlay and map of an image."""
         return self.folder / OVERLAYS / name, self.folder / MAPS / name
-
-    def _maps(self, x: Array) -> Iterator[Floats]:
-        for start in range(0, len(x), _BATCH_IMAGES):
-            yield from self.detector.anomaly_map(Data(x[start : start + _BATCH_IMAGES]))
 
     def _levels(self) -> tuple[float, float] | None:
         """Return the values of measurements, such as temperatures, that are black and white in all overlays."""

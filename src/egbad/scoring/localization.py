@@ -19,6 +19,7 @@ from egbad.arrays import Array, Floats
 from egbad.data import Data
 from egbad.errors import InvalidInputError
 from egbad.scoring.metrics import Bools
+from egbad.scoring.score_maps import BATCH_IMAGES
 
 PRO_LIMIT = 0.3  # highest false alarm rate of per-region overlap
 PEAK_TOLERANCE = 0.03  # of the image's width: how far from the mask the highest pixel may lie
@@ -26,7 +27,6 @@ _MAX_PIXELS = 2**20  # of an image; larger ones are compared at a reduced size
 _SIGN = np.uint32(1 << 31)
 _KEY_BITS = 18  # of a score in single precision: sign, exponent and nine bits of the mantissa
 _NORMAL = ""  # kind of images without a defect
-_BATCH_IMAGES = 16  # whose maps are computed together: bounds memory
 
 
 @dataclass(frozen=True)
@@ -224,6 +224,59 @@ class LocalizationMeter:
         return counts.measure() if counts.has_both_kinds() else None
 
 
+class MaskComparison:
+    """Comparison of the pixel scores of images with masks, for each kind of defect and for all together.
+
+    Parameters
+    ----------
+    kinds : sequence of str of length n
+        Kind of defect of each image.
+    anomalous : ndarray of bool of shape (n,)
+        True for images with a defect.
+    masks : sequence of callable or None, of length n
+        Each returns the mask (h, w) of an image, all False for a normal one. Images with None are left out.
+
+    Attributes
+    ----------
+    compared : ndarray of bool of shape (n,)
+        True for images whose pixel scores are compared. None are if no defect has a mask.
+    """
+
+    def __init__(self, kinds: Sequence[str], anomalous: Bools, masks: Sequence[Callable[[], Bools] | None]) -> None:
+        self.kinds, self.anomalous, self.masks = kinds, anomalous, masks
+        has_mask = np.array([mask is not None for mask in masks], dtype=np.bool_)
+        self.compared = has_mask & (has_mask & anomalous).any()
+        self._meter = LocalizationMeter()
+
+    def add(self, i: int, scores: Floats) -> None:
+        """Compare the pixel scores (h, w) of image i with its mask.
+
+        Parameters
+        ----------
+        i : int
+        scores : ndarray of shape (h, w)
+        """
+        mask = read() if (read := self.masks[i]) is not None else None
+        if (
+            mask is not None and mask.any() == self.anomalous[i]
+        ):  # the pixels of a defect with an empty mask are unknown
+            self._meter.add(scores, mask, self.kinds[i] if self.anomalous[i] else _NORMAL)
+
+    def measure(self) -> dict[str | None, Localization]:
+        """Return the metrics of each kind with masks, beside all normal images; None stands for all kinds.
+
+        Returns
+        -------
+        dict of str or None to Localization
+            Empty if no defect has a mask.
+        """
+        found = dict[str | None, Localization]()
+        for kind in (None, *sorted({*self._meter.by_kind} - {_NORMAL})):
+            if (metrics := self._meter.measure(None if kind is None else (kind, _NORMAL))) is not None:
+                found[kind] = metrics
+        return found
+
+
 def pixel_scores(scorer: Any, x: Array) -> Iterator[Floats]:
     """Compute the score of each pixel, image by image, with bounded memory.
 
@@ -238,19 +291,14 @@ def pixel_scores(scorer: Any, x: Array) -> Iterator[Floats]:
     ------
     ndarray of shape (h, w)
     """
-    for start in range(0, len(x), _BATCH_IMAGES):
-        images = Data(x[start : start + _BATCH_IMAGES])
+    for start in range(0, len(x), BATCH_IMAGES):
+        images = Data(x[start : start + BATCH_IMAGES])
         has_maps = hasattr(scorer, "anomaly_map")  # exported graphs have explanations only
         yield from scorer.anomaly_map(images) if has_maps else scorer.explain(images).shares
 
 
 def measure_localization(
-    scorer: Any,
-    x: Array,
-    kinds: Sequence[str],
-    anomalous: Bools,
-    masks: Sequence[Callable[[], Bools] | None],
-    advance: Callable[[int], None] = lambda n: None,
+    scorer: Any, x: Array, kinds: Sequence[str], anomalous: Bools, masks: Sequence[Callable[[], Bools] | None]
 ) -> dict[str | None, Localization]:
     """Compare the pixel scores of images with masks, for each kind of defect and for all together.
 
@@ -259,32 +307,19 @@ def measure_localization(
     scorer : Scorer
         Explains images.
     x : ndarray of shape (n, ...)
-    kinds : sequence of str of length n
-        Kind of defect of each image.
-    anomalous : ndarray of bool of shape (n,)
-        True for images with a defect.
-    masks : sequence of callable or None, of length n
-        Each returns the mask (h, w) of an image, all False for a normal one. Images with None are left out.
-    advance : callable, optional
-        Called with the number of images that were compared since the last call.
+    kinds, anomalous, masks
+        See `MaskComparison`.
 
     Returns
     -------
     dict of str or None to Localization
-        Metrics of each kind with masks, beside all normal images; None stands for all kinds. Empty if no defect has a mask.
+        See `MaskComparison.measure`.
     """
-    meter, found = LocalizationMeter(), dict[str | None, Localization]()
-    has_mask = np.array([mask is not None for mask in masks], dtype=np.bool_)
-    compared = np.flatnonzero(has_mask) if (has_mask & anomalous).any() else np.zeros(0, np.intp)
+    comparison = MaskComparison(kinds, anomalous, masks)
+    compared = np.flatnonzero(comparison.compared)
     for i, scores in zip(compared.tolist(), pixel_scores(scorer, x[compared]), strict=True):
-        mask = read() if (read := masks[i]) is not None else None
-        if mask is not None and mask.any() == anomalous[i]:  # the pixels of a defect with an empty mask are unknown
-            meter.add(scores, mask, kinds[i] if anomalous[i] else _NORMAL)
-        advance(1)
-    for kind in (None, *sorted({*meter.by_kind} - {_NORMAL})):
-        if (metrics := meter.measure(None if kind is None else (kind, _NORMAL))) is not None:
-            found[kind] = metrics
-    return found
+        comparison.add(i, scores)
+    return comparison.measure()
 
 
 def _keys(values: Floats) -> NDArray[np.uint32]:

@@ -16,7 +16,7 @@ from egbad.data import Data, Stream
 from egbad.data.file_errors import arrow_errors, arrow_path
 from egbad.errors import InvalidInputError
 from egbad.output_files import atomic_write, write_text
-from egbad.scoring.score_tables import Advance, Columns, OutputColumns, score_columns
+from egbad.scoring.score_tables import Advance, Columns, OutputColumns, ScoreTerms, score_columns
 
 BATCHES_PER_FILE = 64  # batches in one file if the source is not partitioned
 _PART = "part-{:05}.parquet"
@@ -178,7 +178,12 @@ def _to_arrow(values: Any) -> pa.Array | pa.ChunkedArray:
 
 
 def write_scores(
-    path: Path, scorer: Any, batches: Iterable[Data], output: OutputColumns, advance: Advance = lambda n: None
+    path: Path,
+    scorer: Any,
+    batches: Iterable[Data],
+    output: OutputColumns,
+    advance: Advance = lambda n: None,
+    score_terms: ScoreTerms | None = None,
 ) -> None:
     """Score batches and write them to one Parquet file, atomically.
 
@@ -193,6 +198,8 @@ def write_scores(
         Columns to write.
     advance : callable, optional
         Called with the number of rows scored since the last call.
+    score_terms : callable, optional
+        Computes the terms of a batch, in place of the scorer's method.
 
     Raises
     ------
@@ -201,7 +208,7 @@ def write_scores(
     """
     with atomic_write(path) as draft, ParquetTableWriter(draft) as table:
         for data in batches:
-            table.write(score_columns(scorer, data, output, advance))
+            table.write(score_columns(scorer, data, output, advance, score_terms))
         if table.is_empty:
             blank = Data(np.zeros((1, *scorer.shape_)), files=("",) if scorer.kind_ == "images" else None)
             table.write({name: values[:0] for name, values in score_columns(scorer, blank, output).items()})

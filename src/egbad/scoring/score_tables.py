@@ -19,6 +19,7 @@ from egbad.scoring import calibration
 
 Columns = dict[str, Any]  # columns of a table by name: arrays of shape (n_samples,), Arrow columns if they are carried
 Advance = Callable[[int], None]
+ScoreTerms = Callable[[Data], dict[str, Floats]]
 
 SCORE_COLUMNS = ("score", "p_value", "anomaly", "discovery")
 _BATCH_ROWS = 4096  # rows scored between two updates of the progress bar
@@ -44,7 +45,13 @@ class OutputColumns:
     n_reasons: int | None
 
 
-def score_columns(scorer: Any, data: Data, output: OutputColumns, advance: Advance = lambda n: None) -> Columns:
+def score_columns(
+    scorer: Any,
+    data: Data,
+    output: OutputColumns,
+    advance: Advance = lambda n: None,
+    score_terms: ScoreTerms | None = None,
+) -> Columns:
     """Score a batch and return the columns of its table.
 
     Parameters
@@ -57,6 +64,8 @@ def score_columns(scorer: Any, data: Data, output: OutputColumns, advance: Advan
         Columns to return.
     advance : callable, optional
         Called with the number of rows scored since the last call.
+    score_terms : callable, optional
+        Computes the terms of a batch, in place of the scorer's method.
 
     Returns
     -------
@@ -78,7 +87,7 @@ def score_columns(scorer: Any, data: Data, output: OutputColumns, advance: Advan
         origin = {"file": np.repeat(data.source, len(data.x))} | origin
     carried = {} if data.carried is None else dict(zip(data.carried.column_names, data.carried.columns, strict=True))
     check_carried_names(carried, (*origin, *SCORE_COLUMNS))
-    terms = compute_terms(scorer, data, advance)
+    terms = compute_terms(score_terms or scorer.score_terms, data, advance)
     scores = np.asarray(sum(terms.values()))
     p = calibration.p_values(scorer.calibration_scores_, scores)
     anomaly = scores > output.threshold
@@ -171,12 +180,13 @@ def take_columns(columns: Columns, rows: Any) -> Columns:
     }
 
 
-def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) -> dict[str, Floats]:
+def compute_terms(score_terms: ScoreTerms, data: Data, advance: Advance = lambda n: None) -> dict[str, Floats]:
     """Compute the terms of the scores of a batch, with progress.
 
     Parameters
     ----------
-    scorer : Scorer
+    score_terms : callable
+        Takes rows or images, and returns the terms of their scores, as the method of scorers does.
     data : Data
     advance : callable, optional
         Called with the number of rows scored since the last call.
@@ -188,8 +198,9 @@ def compute_terms(scorer: Any, data: Data, advance: Advance = lambda n: None) ->
     batches, size = [], _LAZY_BATCH_IMAGES if is_lazy(data.x) else _BATCH_ROWS
     for start in range(0, len(data.x), size):
         x = data.x[start : start + size]
-        batch = replace(data, x=x, files=None, labels=None, carried=None, first_row=data.first_row + start)
-        batches.append(scorer.score_terms(batch))
+        files = None if data.files is None else data.files[start : start + size]
+        batch = replace(data, x=x, files=files, labels=None, carried=None, first_row=data.first_row + start)
+        batches.append(score_terms(batch))
         advance(len(x))
     return {name: np.concatenate([terms[name] for terms in batches]) for name in batches[0]}
 

@@ -8,12 +8,13 @@ from torch import nn
 from egbad import load, model_file
 from egbad.backbones import FeatureConfig
 from egbad.data.ragged import ragged_array
-from egbad.detectors import ADGAN, EGBAD, KNN, PCA, AnoGAN, Gaussian, IsolationForest
+from egbad.detectors import ADGAN, EGBAD, KNN, PCA, AnoGAN, Gaussian, IsolationForest, PatchCore
 from egbad.detectors.blend import Blend
 from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError, UnreadableFileError
 from egbad.scoring.normal_maps import NormalMaps
 from egbad.training.config import TrainingConfig
+from tests.detectors.counted_backbone import CountedBackbone
 
 SHAPE = (24, 32)
 CONFIG = FeatureConfig(image_size=64, max_patches=300)
@@ -101,6 +102,63 @@ def test_a_map_of_tiles_is_the_mean_of_the_tiles_that_cover_a_pixel(backbone):
         assert 6 <= i < 18 and 14 <= j < 26
         if name == "knn":
             assert np.allclose(found, detector.explain(x).shares)
+
+
+# -- scores and maps at once -------------------------------------------------------------------------------------------
+
+
+def detectors_of_features(backbone):
+    """Return detectors with the number of forward passes that an image takes."""
+    patches = {"backbone": backbone, "features": "patches", "feature_config": CONFIG}
+    memory = {"backbone": backbone, "feature_config": CONFIG, "memory_size": 20}
+    vectors = {"backbone": backbone, "feature_config": FeatureConfig(global_size=64)}
+    parts = {"patchcore": memory, "gaussian": patches, "gaussian-vectors": vectors}
+    return {
+        "patches": (of_patches(backbone), 1),
+        "vectors": (Gaussian(**vectors, alpha=0.2, random_state=0), 1),
+        "memory": (PatchCore(**memory, alpha=0.2, random_state=0), 1),
+        "weighted memory": (PatchCore(**memory, reweighting=True, top_share=0.0, alpha=0.2, random_state=0), 1),
+        "blend": (Blend(parts=parts, alpha=0.2, random_state=0), 3),
+        "tiles": (
+            Tiled(detector="gaussian", detector_params=patches, tile_size=16, alpha=0.2, random_state=0),
+            6,
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", ["patches", "vectors", "memory", "weighted memory", "blend", "tiles"])
+def test_scores_and_maps_take_one_pass_of_the_backbone_and_have_the_same_bits(name):
+    backbone = CountedBackbone()
+    detector, passes = detectors_of_features(backbone)[name]
+    detector.fit(images(40))
+    for x in (spotted(images(5, 1)), ragged_array([*images(2, 1), *images(1, 2, (40, 20))])):
+        if x.dtype == object and not detector.any_size:
+            continue
+        if x.dtype == object:
+            detector.fit(ragged_array([*images(30), *images(10, 1, (40, 20))]))
+        backbone.taken()
+        terms, maps = detector.score_terms_and_maps(x)
+        n_taken = backbone.taken()
+        assert n_taken == passes * len(x) or (name == "tiles" and x.dtype == object)
+        expected = detector.score_terms(x)
+        assert terms.keys() == expected.keys()
+        assert all(np.array_equal(terms[term], expected[term]) for term in terms)
+        assert all(map(np.array_equal, maps, detector.anomaly_map(x)))
+        assert len(maps) == len(x) and n_taken < backbone.taken()
+
+
+def test_detectors_of_pixels_have_scores_and_maps_at_once(knn, blend):
+    x = spotted(images(3, 1))
+    for detector in (knn, blend):
+        terms, maps = detector.score_terms_and_maps(x)
+        assert np.array_equal(sum(terms.values()), detector.anomaly_score(x))
+        assert np.array_equal(maps, detector.anomaly_map(x))
+
+
+def test_detectors_of_rows_have_no_scores_with_maps():
+    detector = PCA(alpha=0.2, random_state=0).fit(np.random.default_rng(0).normal(size=(60, 4)))
+    with pytest.raises(InvalidInputError, match="score_terms_and_maps needs a detector of images, got one of rows"):
+        detector.score_terms_and_maps(np.zeros((2, 4)))
 
 
 # -- blends ------------------------------------------------------------------------------------------------------------

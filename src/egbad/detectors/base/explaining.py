@@ -157,7 +157,10 @@ class ExplainMixin(InputMixin):
         """
         if encoder.features == "patches":
             return self._attribute_patches(x, encoder)
-        rows, places = encoder.encode_places(x)  # (n, d), (n, height, width, d)
+        return self._attribute_places(x, *encoder.encode_places(x))
+
+    def _attribute_places(self, x: Array, rows: Encoded, places: Array) -> Attribution:
+        """Attribute the scores of images x (n, ...) by their rows (n, d) and places (n, height, width, d)."""
         parts = self._attribute_encoded(rows)
         expected = parts.expected[:, None, None]
         towards = np.sign(rows[:, None, None] - expected) * (places - expected)
@@ -186,9 +189,15 @@ class ExplainMixin(InputMixin):
         terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
         return terms, patch_scores(terms, grid)
 
-    def _patch_map(self, x: Array, encoder: FeatureEncoder) -> Array:
-        """Return the scores of the patches of images x (n, ...), enlarged to maps (n, h, w)."""
-        return enlarged_maps(self._score_patches(x, encoder)[1], x, encoder.extractor.input.size)
+    def _terms_and_maps(self, x: Array, encoder: FeatureEncoder) -> tuple[Terms, Array]:
+        """Return the score terms (n,) and the maps (n, h, w) of images x (n, ...), by one pass of the backbone."""
+        if encoder.features == "patches":
+            terms, scores = self._score_patches(x, encoder)
+            maps = enlarged_maps(scores, x, encoder.extractor.input.size)
+            return mean_of_highest(terms, highest_patches(scores)), maps
+        rows, places = encoder.encode_places(x)
+        terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
+        return terms, self._attribute_places(x, rows, places).shares
 
     def _expected_images(self, x: Array) -> Array:
         """Return the mean of the normal images most like each of the images x (n, ...); NaN if the model keeps none."""

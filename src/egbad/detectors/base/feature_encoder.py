@@ -123,9 +123,9 @@ class FeatureEncoder(RowEncoder):
         rows : ndarray of shape (n, width)
         places : ndarray of shape (n, height, width of the map, width)
         """
-        places = self.extractor.places(x)
+        places, vectors = self.extractor.places_and_vectors(x)
         flat = super().encode(places.reshape(-1, places.shape[-1]))
-        return self.encode(x), flat.reshape(places.shape)
+        return super().encode(vectors), flat.reshape(places.shape)
 
     def encode_patches(self, x: Array) -> tuple[NDArray[np.float32], tuple[int, int, int]]:
         """Encode the patches of images.

@@ -53,8 +53,7 @@ class MapMixin(ExplainMixin):
         egbad.plot.heatmap : Draws a map over its image.
         """
         x = self.check_input(X).x
-        if self.kind_ != "images":
-            raise InvalidInputError("anomaly_map needs a detector of images, got one of rows. Use explain.")
+        self._check_has_maps("anomaly_map")
         return np.concatenate(map_batches(self.map_checked, x))
 
     def pixel_threshold(self, alpha: float | None = None) -> float:
@@ -123,6 +122,11 @@ class MapMixin(ExplainMixin):
             return self.kind_ == "images" and self.scores_places
         return self.exact_shares or self.exemplars_ is not None or hasattr(self, "reconstruct")
 
+    def _check_has_maps(self, method: str) -> None:
+        """Raise for a detector of rows."""
+        if self.kind_ != "images":
+            raise InvalidInputError(f"{method} needs a detector of images, got one of rows. Use explain.")
+
     def _known_maps(self) -> NormalMaps:
         if self.normal_maps_ is None:
             raise InvalidInputError(
@@ -146,5 +150,5 @@ class MapMixin(ExplainMixin):
     def map_checked(self, x: Array) -> Array:
         """Return the maps (n, h, w) of checked images x (n, ...); methods with a map of their own override this."""
         if isinstance(self.encoder_, FeatureEncoder) and self.scores_places:
-            return np.concatenate([self._patch_map(images, self.encoder_) for images in self.encoder_.batches(x)])
+            return np.concatenate([self._terms_and_maps(one, self.encoder_)[1] for one in self.encoder_.batches(x)])
         return self.attribute_checked(x).shares

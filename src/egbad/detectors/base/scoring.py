@@ -60,6 +60,42 @@ class ScoreMixin(MapMixin):
         """
         return self.terms_checked(self._check_new(X))
 
+    def score_terms_and_maps(self, X: Any) -> tuple[dict[str, Floats], Array]:
+        """Return what `score_terms` and `anomaly_map` return. A backbone computes each image once for both.
+
+        Parameters
+        ----------
+        X : images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        terms : dict of str to ndarray of shape (n_samples,)
+        maps : ndarray of shape (n_samples, height, width)
+            For images of different sizes an array of objects of shape (n_samples,), each of shape (height, width).
+
+        Raises
+        ------
+        InvalidInputError
+            If the detector was fitted on rows, or X does not match it.
+
+        Warns
+        -----
+        LearnedRowsWarning
+            If the detector was trained on images of X.
+
+        Examples
+        --------
+        >>> from egbad.detectors.knn import KNN
+        >>> X = np.random.default_rng(0).normal(size=(100, 16, 16))
+        >>> detector = KNN(alpha=0.1, random_state=0).fit(X[:90])
+        >>> terms, maps = detector.score_terms_and_maps(X[90:])
+        >>> [*terms], maps.shape
+        (['distance'], (10, 16, 16))
+        """
+        x = self._check_new(X)
+        self._check_has_maps("score_terms_and_maps")
+        return self.terms_and_maps_checked(x)
+
     def _check_new(self, X: Any) -> Array:
         """Return checked rows or images (n, ...), and warn if the detector was trained on some of them."""
         x = self.check_input(X).x
@@ -92,14 +128,18 @@ class ScoreMixin(MapMixin):
 
     def terms_checked(self, x: Array) -> dict[str, Floats]:
         """Return the score terms (n,) of checked rows or images x (n, ...)."""
-        terms = self._map_terms(self._guarded_terms, x)
-        for name, values in terms.items():
-            if (undefined := np.isnan(values)).any():
-                raise InvalidInputError(
-                    f"Scores must be numbers, got nan for row {int(undefined.argmax())} in the term '{name}': the numbers of "
-                    "the row or of the model are too large to compute with. Rescale the columns and fit again."
-                )
-        return terms
+        return _require_numbers(self._map_terms(self._guarded_terms, x))
+
+    def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
+        """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...).
+
+        They have the bits of `terms_checked` and `map_checked`. Methods that compute both at once override this.
+        """
+        encoder = self.encoder_
+        if not isinstance(encoder, FeatureEncoder):
+            return self.terms_checked(x), self.map_checked(x)
+        terms, maps = zip(*(self._terms_and_maps(images, encoder) for images in encoder.batches(x)), strict=True)
+        return _require_numbers(concatenate_terms([*terms])), np.concatenate(maps)
 
     def _map_terms(self, function: Callable[[Encoded], Terms], x: Array) -> Terms:
         """Return the terms (..., n) of rows or images x (n, ...), given a function of encoded batches."""
@@ -107,3 +147,14 @@ class ScoreMixin(MapMixin):
         if isinstance(encoder, FeatureEncoder):
             return encoder.map_terms(lambda rows: concatenate_terms(self._map_batches(function, rows)), x)
         return concatenate_terms(self._map_batches(lambda part: function(encoder.encode(part)), x))
+
+
+def _require_numbers(terms: Terms) -> Terms:
+    """Return score terms (n,) after a check that all are numbers."""
+    for name, values in terms.items():
+        if (undefined := np.isnan(values)).any():
+            raise InvalidInputError(
+                f"Scores must be numbers, got nan for row {int(undefined.argmax())} in the term '{name}': the numbers of "
+                "the row or of the model are too large to compute with. Rescale the columns and fit again."
+            )
+    return terms
