@@ -97,3 +97,22 @@ def records_with_kinds():
         return finished_record("t", "a", seed, 0.9, metrics=metrics)
 
     return [make(0, 0.8), make(1, 0.9)]
+
+
+@pytest.fixture
+def records_of_tables():
+    """A function that returns records of three detectors on n tables; "good" is better than both baselines on all."""
+
+    def make(n):
+        levels = {"knn-standard": 0.6, "knn-minmax": 0.7, "good": 0.75}
+        seconds = {"fit": 2.0, "score": 0.5}
+        return [
+            finished_record(
+                f"t{i}", label, seed, level + i / 1000, training_rows=100 * i + 100, columns=i + 3, seconds=seconds
+            )
+            for i in range(n)
+            for label, level in levels.items()
+            for seed in range(2)
+        ]
+
+    return make

@@ -48,3 +48,17 @@ def test_without_labels_the_page_shows_the_agreement(unlabelled_records):
 def test_published_figures_have_a_table(record):
     html = to_html(HEADER, summarize([record("kdd99", "egbad", 0, 0.9)]))
     assert "Published figures and ours" in html and "unverified" in html
+
+
+def test_a_comparison_over_tables_stands_on_the_page(records_of_tables):
+    html = to_html(HEADER, summarize(records_of_tables(8), ["knn-standard", "knn-minmax"]))
+    assert "<h2>AUROC: difference to knn-minmax</h2>" in html and "<td>knn-minmax (baseline)</td>" in html
+    assert "<td>+0.0500</td>" in html and "<td>8/0/0</td>" in html and "<td>0.016</td>" in html
+    assert "<h3>By training rows</h3>" in html and "<th>up to 500 (5)</th>" in html
+    assert "<summary>t1</summary>" in html and "<summary>Tables</summary>" not in html
+
+
+def test_many_tables_have_a_row_each_in_place_of_a_section(records_of_tables):
+    html = to_html(HEADER, summarize(records_of_tables(31), ["knn-standard", "knn-minmax"]))
+    assert "<summary>Tables</summary>" in html and "<summary>t1</summary>" not in html
+    assert html.count("0.750 / 0.750") == 1 and "<td>t30</td>" in html

@@ -35,3 +35,16 @@ def test_kinds_of_anomalies_have_a_table(records_with_kinds, records):
 def test_published_figures_have_a_table(record):
     text = to_markdown(HEADER, summarize([record("kdd99", "egbad", 0, 0.9)]))
     assert "Published figures and ours:" in text and "unverified" in text
+
+
+def test_a_comparison_over_tables_comes_first(records_of_tables):
+    text = to_markdown(HEADER, summarize(records_of_tables(8), ["knn-standard", "knn-minmax"]))
+    assert text.index("## AUROC: difference to knn-minmax") < text.index("## All 8 tasks") < text.index("## t1")
+    assert "| good | 8 | 0.7535 | +0.0500 | \\[+0.0500, +0.0500\\] | +0.0500 | 0.016 | 8/0/0 | 2.00 | 0.50 |" in text
+    assert "| training rows | up to 500 (5) | 501 to 1,000 (3) |" in text
+    assert "+0.050 \\[+0.050, +0.050\\] 5/0/0" in text
+
+
+def test_many_tables_have_a_row_each_in_place_of_a_section(records_of_tables):
+    text = to_markdown(HEADER, summarize(records_of_tables(31), ["knn-standard", "knn-minmax"]))
+    assert "## t1\n" not in text and "| t0 | 100 | 20 | 3 |  | 0.20 | 0.750 / 0.750 |" in text

@@ -1,10 +1,20 @@
-"""Statistics over runs: means, significant winners, ranks and agreement."""
+"""Statistics over runs: means, significant winners, ranks, paired differences and agreement."""
 
 import numpy as np
 import pytest
-from scipy.stats import spearmanr
+from scipy.stats import spearmanr, wilcoxon
 
-from egbad.benchmark.statistics import MetricCell, average_rank, metric_cell, rank_agreement, significant_winner
+from egbad.benchmark.statistics import (
+    MetricCell,
+    average_rank,
+    bootstrap_interval,
+    holm,
+    metric_cell,
+    paired_difference,
+    rank_agreement,
+    signed_rank_p_value,
+    significant_winner,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +51,39 @@ def test_agreement_is_the_spearman_correlation():
     assert agreement.correlations[0][1] == pytest.approx(spearmanr(scores["a"], scores["b"]).statistic)
     assert agreement.correlations[0][2] == 0
     assert rank_agreement({"a": scores["a"]}) is None
+
+
+def test_holms_correction_is_that_of_the_textbook():
+    # 4 x 0.005, then 3 x 0.01, 2 x 0.03, and 0.04, which may not fall below 0.06.
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([0.9, 0.8]) == [1, 1]
+    assert holm([0.2]) == [0.2] and holm([]) == []
+
+
+def test_the_bootstrap_of_few_values_is_exact():
+    # The 27 means of three values are 0, 1 (three times), 2 (three times), ..., 7 (three times) and 9, in this order.
+    assert bootstrap_interval([0.0, 3.0, 9.0], level=0.8) == (1, 7)
+    assert bootstrap_interval([0.0, 3.0, 9.0]) == (0, 9)
+    assert bootstrap_interval([0.25]) == (0.25, 0.25)
+
+
+def test_the_bootstrap_of_many_values_is_near_the_normal_interval():
+    x = np.random.default_rng(1).normal(size=400)
+    half = 1.96 * x.std() / 20
+    assert bootstrap_interval(x) == pytest.approx((x.mean() - half, x.mean() + half), abs=0.01)
+    assert bootstrap_interval(x) == bootstrap_interval(x, seed=0) != bootstrap_interval(x, seed=1)
+
+
+def test_the_signed_rank_test_leaves_out_ties():
+    # All five differences are positive: 2 of the 32 signs are as extreme.
+    assert signed_rank_p_value([0.1, 0.2, 0.3, 0.4, 0.5, 0.0, 1e-12]) == pytest.approx(2 / 32)
+    assert signed_rank_p_value([0.0, 0.0]) == 1
+    d = np.random.default_rng(0).normal(0.1, size=200)
+    assert signed_rank_p_value(d) == pytest.approx(wilcoxon(d).pvalue)
+
+
+def test_a_paired_difference_counts_wins_ties_and_losses():
+    found = paired_difference([0.2, 0.1, -0.3, 1e-12, 0.5])
+    assert (found.n, found.wins, found.ties, found.losses) == (5, 3, 1, 1)
+    assert found.mean == pytest.approx(0.1) and found.median == 0.1
+    assert found.low < 0 < found.high

@@ -46,3 +46,26 @@ def test_kinds_of_anomalies_are_summarized_apart(records_with_kinds):
 def test_a_missing_metric_is_none(record):
     assert metric_value(record("t", "a", 0, 0.9), "pixel_auroc") is None
     assert metric_value(record("t", "a", 0, 0.9, peak_memory=None), "peak_memory") is None
+
+
+def test_tables_are_compared_with_the_better_reference(records_of_tables):
+    summary = summarize(records_of_tables(8), ["knn-standard", "knn-minmax"])
+    assert [comparison.metric for comparison in summary.comparisons] == ["auroc", "average_precision"]
+    comparison = summary.comparisons[0]
+    assert comparison.baseline == "knn-minmax" and comparison.n_tables == 8
+    best, worst = comparison.rows
+    assert (best.label, best.difference.wins, best.difference.n) == ("good", 8, 8)
+    assert best.difference.mean == pytest.approx(0.05) and worst.difference.mean == pytest.approx(-0.1)
+    assert comparison.n_by_kind["training rows"] == {"up to 500": 5, "501 to 1,000": 3}
+    assert summary.overall[0].cells["score_seconds"].mean == 0.5
+
+
+def test_without_references_or_with_one_task_nothing_is_compared(records_of_tables):
+    assert summarize(records_of_tables(3)).comparisons == ()
+    assert summarize(records_of_tables(1), ["knn-minmax"]).comparisons == ()
+    assert summarize(records_of_tables(3), ["unknown"]).comparisons == ()
+
+
+def test_versions_of_all_packages_are_kept(record):
+    records = [record("t", "a", 0, 0.9), record("t", "b", 0, 0.9, versions={"egbad": "2", "pyod": "3"})]
+    assert summarize(records).versions == {"egbad": "1", "pyod": "3"}

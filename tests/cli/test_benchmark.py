@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -24,6 +25,21 @@ def test_results_are_written_and_finished_runs_are_not_repeated(tmp_path, run):
     assert [table["task"] for table in results["summary"]["tables"]] == ["digits, 3 left out", "digits, 4 left out"]
     assert len(results["summary"]["overall"]) == 5
     assert (out / "runs.jsonl").read_bytes() == before
+
+
+def test_a_folder_of_tables_is_compared_with_the_nearest_neighbour(tmp_path, run):
+    tables, out = tmp_path / "tables", tmp_path / "out"
+    tables.mkdir()
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        test = np.concatenate([rng.normal(size=(20, 3)), 9 + rng.normal(size=(5, 3))])
+        np.savez(tables / f"{name}.npz", train=rng.normal(size=(60, 3)), test=test, test_labels=np.arange(25) >= 20)
+    code, printed, err = run("benchmark", tables, "--out", out, "--detectors", "pca")
+    assert code == 0, err
+    assert "AUROC: difference to knn-" in printed and "w/t/l" in printed
+    assert "## Average precision: difference to knn-" in (out / "results.md").read_text(encoding="utf-8")
+    line = json.loads((out / "runs.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    assert (line["task"], line["label"], line["columns"]) == ("a", "knn-standard", 3)
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,8 @@ _OVERALL_COLUMNS = (
     MetricColumn("pixel_auroc", "mean pixel AUROC"),
     MetricColumn("pro", "mean PRO"),
     MetricColumn("peaks_in_masks", "mean peaks in masks"),
-    MetricColumn("fit_seconds", "mean fit (s)", "{:.1f}"),
+    MetricColumn("fit_seconds", "mean fit (s)", "{:.2f}"),
+    MetricColumn("score_seconds", "mean score (s)", "{:.2f}"),
 )
 
 _METRIC_NAMES = {"f1": "F1 of top share", "average_precision": "average precision", "auroc": "AUROC"}

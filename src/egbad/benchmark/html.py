@@ -20,8 +20,18 @@ from egbad.benchmark.columns import (
     row_cell,
     table_columns,
 )
+from egbad.benchmark.comparison_text import (
+    COMPARISON_NOTE,
+    KIND_NOTE,
+    MAX_SECTIONS,
+    comparison_rows,
+    comparison_title,
+    kind_tables,
+    table_rows,
+)
 from egbad.benchmark.suites import BASELINES, UNTRAINED
 from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
+from egbad.benchmark.table_comparison import BaselineComparison
 from egbad.report.charts import (
     Bar,
     Dot,
@@ -90,6 +100,7 @@ def to_html(header: PageHeader, summary: BenchmarkSummary) -> str:
     str
     """
     n_tasks, rows = len(summary.tables), summary.overall
+    condensed = bool(summary.comparisons) and n_tasks > MAX_SECTIONS
     digests = [(f"digest of {name}", digest) for name, digest in summary.digests.items()]
     return render_page(
         "benchmark.html.jinja",
@@ -101,9 +112,22 @@ def to_html(header: PageHeader, summary: BenchmarkSummary) -> str:
         overall_note=overall_note(n_tasks),
         overall=_table(overall_columns(rows), rows, summary.best, over_tasks=True) if rows else None,
         overall_figures=_overall_figures(summary) if rows else [],
-        sections=[_section(table, header) for table in summary.tables],
+        comparison_note=COMPARISON_NOTE,
+        kind_note=KIND_NOTE,
+        comparisons=[_comparison(comparison, summary.overall) for comparison in summary.comparisons],
+        all_tables=table_rows(summary) if condensed else None,
+        sections=[] if condensed else [_section(table, header) for table in summary.tables],
         facts=[*summary.versions.items(), *digests],
     )
+
+
+def _comparison(comparison: BaselineComparison, overall: Sequence[DetectorRow]) -> dict[str, Any]:
+    """Collect what a comparison with the better reference shows."""
+    return {
+        "title": comparison_title(comparison),
+        "rows": comparison_rows(comparison, overall),
+        "kinds": kind_tables(comparison),
+    }
 
 
 def _section(table: TaskTable, header: PageHeader) -> dict[str, Any]:

@@ -16,6 +16,15 @@ from egbad.benchmark.columns import (
     row_cell,
     table_columns,
 )
+from egbad.benchmark.comparison_text import (
+    COMPARISON_NOTE,
+    KIND_NOTE,
+    MAX_SECTIONS,
+    comparison_rows,
+    comparison_title,
+    kind_tables,
+    table_rows,
+)
 from egbad.benchmark.summary import BenchmarkSummary, DetectorRow, TaskTable
 from egbad.report.markdown import Markdown, escape, markdown_table
 
@@ -35,6 +44,7 @@ def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
     protocol = f"Protocol `{header.protocol}`: {escape(header.protocol_description)}"
     lines = [f"# {escape(header.title)}", "", protocol, ""]
     lines += [f"    {header.command}", "", READING_NOTE, ""]
+    lines += comparison_sections(summary)
     if summary.overall:
         n_tasks = len(summary.tables)
         lines += [f"## All {n_tasks} tasks", "", overall_note(n_tasks), ""]
@@ -42,11 +52,43 @@ def to_markdown(header: PageHeader, summary: BenchmarkSummary) -> str:
             *_detector_table(overall_columns(summary.overall), summary.overall, summary.best, over_tasks=True),
             "",
         ]
-    for table in summary.tables:
-        lines += _task_section(table, header)
+    if summary.comparisons and len(summary.tables) > MAX_SECTIONS:
+        lines += ["## Tables", "", "AUROC / average precision.", "", *_text_table(table_rows(summary)), ""]
+    else:
+        for table in summary.tables:
+            lines += _task_section(table, header)
     lines += ["## Versions and data", "", *(f"- {name} {version}" for name, version in summary.versions.items())]
     lines += [f"- {name}: digest {digest}" for name, digest in summary.digests.items()]
     return "\n".join([*lines, ""])
+
+
+def comparison_sections(summary: BenchmarkSummary) -> list[str]:
+    """Write the comparisons with the better reference, over all tables and by kind of table.
+
+    Parameters
+    ----------
+    summary : BenchmarkSummary
+
+    Returns
+    -------
+    list of str
+        Lines of Markdown; none if there is no comparison.
+    """
+    lines = []
+    for comparison in summary.comparisons:
+        lines += [f"## {escape(comparison_title(comparison))}", "", COMPARISON_NOTE, ""]
+        lines += [*_text_table(comparison_rows(comparison, summary.overall)), ""]
+        if comparison.n_by_kind:
+            lines += [f"By kind of table. {KIND_NOTE}", ""]
+        for table in kind_tables(comparison):
+            rows = [[label, *(" ".join(cell) for cell in cells)] for label, cells in table.rows]
+            lines += [*markdown_table([table.title, *table.headings], rows), ""]
+    return lines
+
+
+def _text_table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return a table whose first row is the header."""
+    return markdown_table(rows[0], rows[1:])
 
 
 def _task_section(table: TaskTable, header: PageHeader) -> list[str]:

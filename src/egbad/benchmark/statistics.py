@@ -1,16 +1,18 @@
-"""Statistics over runs and tasks: means, ranks, significant winners and the agreement of detectors."""
+"""Statistics over runs and tasks: means, ranks, winners, paired differences and the agreement of detectors."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean, stdev
+from statistics import fmean, median, stdev
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata, ttest_rel
+from scipy.stats import rankdata, ttest_rel, wilcoxon
 
 from egbad.arrays import Array
 
 SIGNIFICANCE_LEVEL = 0.05
+_RESAMPLES = 5_000
+_TIE = 1e-9  # a smaller difference is rounding
 
 
 @dataclass(frozen=True)
@@ -141,3 +143,145 @@ def rank_agreement(scores: Mapping[str, Array]) -> RankAgreement | None:
     with np.errstate(invalid="ignore"):  # constant scores give 0 / 0
         correlations = np.nan_to_num(np.corrcoef(ranks))
     return RankAgreement(tuple(scores), tuple(tuple(float(v) for v in row) for row in correlations))
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """Differences of a metric between a detector and a baseline on the same tables.
+
+    Parameters
+    ----------
+    n : int
+        Number of tables.
+    mean, median : float
+    low, high : float
+        Ends of the bootstrap interval of the mean over tables.
+    p_value : float
+        Of Wilcoxon's signed-rank test, two-sided.
+    wins, ties, losses : int
+        Tables on which the detector is better than, as good as and worse than the baseline.
+    """
+
+    n: int
+    mean: float
+    median: float
+    low: float
+    high: float
+    p_value: float
+    wins: int
+    ties: int
+    losses: int
+
+
+def paired_difference(differences: Sequence[float], seed: int = 0) -> PairedDifference:
+    """Summarize differences between a detector and a baseline, one for each table.
+
+    Parameters
+    ----------
+    differences : sequence of float
+        At least one. Values below 1e-9 count as ties.
+    seed : int, default=0
+        Seed of the bootstrap.
+
+    Returns
+    -------
+    PairedDifference
+
+    Examples
+    --------
+    >>> found = paired_difference([0.1, 0.2, 0.3, -0.2, 0.0])
+    >>> round(found.mean, 3), found.wins, found.ties, found.losses
+    (0.08, 3, 1, 1)
+    """
+    wins = sum(d > _TIE for d in differences)
+    losses = sum(d < -_TIE for d in differences)
+    return PairedDifference(
+        len(differences),
+        fmean(differences),
+        median(differences),
+        *bootstrap_interval(differences, seed=seed),
+        signed_rank_p_value(differences),
+        wins,
+        len(differences) - wins - losses,
+        losses,
+    )
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, level: float = 0.95, n_resamples: int = _RESAMPLES, seed: int = 0
+) -> tuple[float, float]:
+    """Return the percentile interval of the mean by resampling with replacement (Efron, 1979).
+
+    All resamples are enumerated where there are no more than `n_resamples` of them.
+
+    Parameters
+    ----------
+    values : sequence of float
+        At least one.
+    level : float, default=0.95
+        Share of the resamples whose mean lies in the interval.
+    n_resamples : int, default=5000
+    seed : int, default=0
+
+    Returns
+    -------
+    low, high : float
+
+    Examples
+    --------
+    >>> bootstrap_interval([0.0, 1.0])
+    (0.0, 1.0)
+    """
+    x, n = np.asarray(values, dtype=np.float64), len(values)
+    if n**n <= n_resamples:
+        drawn = np.indices((n,) * n).reshape(n, -1).T
+    else:
+        drawn = np.random.default_rng(seed).integers(n, size=(n_resamples, n))
+    low, high = np.quantile(x[drawn].mean(axis=1), [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+    return float(low), float(high)
+
+
+def signed_rank_p_value(differences: Sequence[float]) -> float:
+    """Return the two-sided p-value of Wilcoxon's signed-rank test. Ties with the baseline are left out.
+
+    Parameters
+    ----------
+    differences : sequence of float
+
+    Returns
+    -------
+    float
+        1 if all are ties.
+
+    Examples
+    --------
+    >>> signed_rank_p_value([0.1, 0.2, 0.3, 0.4, 0.5])
+    0.0625
+    """
+    # Rounding makes equal differences equal, so that they share a rank.
+    clear = np.round([d for d in differences if abs(d) > _TIE], 12)
+    return float(wilcoxon(clear).pvalue) if len(clear) else 1.0
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Correct p-values for the number of tests (Holm, 1979).
+
+    Parameters
+    ----------
+    p_values : sequence of float
+
+    Returns
+    -------
+    list of float
+        In the order of the p-values. Rejecting those below a level keeps the probability of any wrong rejection below it.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    corrected, largest = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        corrected[i] = largest
+    return corrected

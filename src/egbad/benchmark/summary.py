@@ -7,11 +7,17 @@ from typing import Any
 
 from egbad.benchmark.published import PublishedFigure, published_figures
 from egbad.benchmark.statistics import MetricCell, average_rank, metric_cell, significant_winner
+from egbad.benchmark.table_comparison import BaselineComparison, compare_with_baseline
+from egbad.benchmark.table_kinds import kinds_of_table
 
 Record = Mapping[str, Any]
 Failures = tuple[str, ...]
 
 WINNER_METRICS = ("average_precision", "auroc", "f1")
+_COMPARED_METRICS = ("auroc", "average_precision")
+_OVERALL_METRICS = (
+    *("average_precision", "auroc", "pixel_auroc", "pro", "peaks_in_masks", "f1", "fit_seconds", "score_seconds"),
+)
 
 # The path of each metric in a record.
 _METRIC_PATHS: dict[str, tuple[str, ...]] = {
@@ -33,6 +39,7 @@ _METRIC_PATHS: dict[str, tuple[str, ...]] = {
     "flagged_1": ("flagged", "0.01"),
     "flagged_5": ("flagged", "0.05"),
     "fit_seconds": ("seconds", "fit"),
+    "score_seconds": ("seconds", "score"),
     "scored_per_second": ("scored_per_second",),
     "peak_memory": ("peak_memory",),
 }
@@ -74,7 +81,7 @@ class TaskTable:
     published : tuple of (PublishedFigure, tuple of str)
         Published figures with remarks.
     facts : mapping
-        Number of rows, base rate, duplicates and top share of the first finished run.
+        Number of rows and columns, base rate, duplicates and top share of the first finished run.
     notes : tuple of str
         Remarks about the protocol and its splits.
     example_runs : mapping of str to dict
@@ -109,6 +116,8 @@ class BenchmarkSummary:
         Significant winners over all tasks.
     versions, digests : mapping of str to str
         Versions of the libraries, and digests of the data sets.
+    comparisons : tuple of BaselineComparison
+        For each metric the comparison with the better reference. Empty for a single task.
     """
 
     tables: tuple[TaskTable, ...]
@@ -116,26 +125,34 @@ class BenchmarkSummary:
     best: Mapping[str, str]
     versions: Mapping[str, str]
     digests: Mapping[str, str]
+    comparisons: tuple[BaselineComparison, ...] = ()
 
 
-def summarize(records: Iterable[Record]) -> BenchmarkSummary:
+def summarize(records: Iterable[Record], references: Sequence[str] = ()) -> BenchmarkSummary:
     """Summarize the runs of one benchmark under one protocol.
 
     Parameters
     ----------
     records : iterable of dict
+    references : sequence of str
+        Detectors with the better of which all others are compared over the tasks.
 
     Returns
     -------
     BenchmarkSummary
     """
     records = list(records)
-    tasks = dict.fromkeys(record["task"] for record in records)
-    tables = tuple(_task_table(task, [record for record in records if record["task"] == task]) for task in tasks)
+    by_task: dict[str, list[Record]] = {}
+    for record in records:
+        by_task.setdefault(record["task"], []).append(record)
+    tables = tuple(_task_table(task, own) for task, own in by_task.items())
     overall, best = _overall(tables) if len(tables) > 1 else ((), {})
     finished = _finished(records)
     digests = {record["dataset"]: record["digest"] for record in finished}
-    return BenchmarkSummary(tables, overall, best, finished[0]["versions"] if finished else {}, digests)
+    versions: dict[str, str] = {}
+    for record in reversed(finished):  # of a package with several versions, that of the first run
+        versions |= record["versions"]
+    return BenchmarkSummary(tables, overall, best, versions, digests, _comparisons(tables, references))
 
 
 def _finished(records: Iterable[Record]) -> list[Record]:
@@ -190,7 +207,7 @@ def _published(task: str, base_rate: float | None) -> tuple[tuple[PublishedFigur
 
 def _facts(record: Record) -> dict[str, Any]:
     """Return the facts about the split that a table shows."""
-    names = ("training_rows", "test_rows", "base_rate", "repeats")
+    names = ("training_rows", "test_rows", "columns", "discrete_share", "base_rate", "repeats")
     facts = {name: record[name] for name in names if name in record}
     return facts | ({"top_share": record["metrics"]["top"]["share"]} if "metrics" in record else {})
 
@@ -252,10 +269,7 @@ def _mean(row: DetectorRow, metric: str) -> float:
 def _overall(tables: Sequence[TaskTable]) -> tuple[tuple[DetectorRow, ...], dict[str, str]]:
     """Compute means over tasks, and mean ranks of the detectors that finished all tasks."""
     labels = dict.fromkeys(row.label for table in tables for row in table.rows)
-    means = {
-        metric: {label: _means_by_task(tables, label, metric) for label in labels}
-        for metric in ("average_precision", "auroc", "pixel_auroc", "pro", "peaks_in_masks", "f1", "fit_seconds")
-    }
+    means = {metric: {label: _means_by_task(tables, label, metric) for label in labels} for metric in _OVERALL_METRICS}
     complete = [label for label in labels if len(means["auroc"][label]) == len(tables)]
     rows = []
     for label in labels:
@@ -287,3 +301,18 @@ def _means_by_task(tables: Sequence[TaskTable], label: str, metric: str) -> dict
         for row in table.rows
         if row.label == label and metric in row.cells
     }
+
+
+def _comparisons(tables: Sequence[TaskTable], references: Sequence[str]) -> tuple[BaselineComparison, ...]:
+    """Compare all detectors with the better reference by each metric, on the means over runs of each table."""
+    if len(tables) < 2:
+        return ()
+    labels = dict.fromkeys(row.label for table in tables for row in table.rows)
+    kinds = {table.task: kinds_of_table(table.facts) for table in tables}
+    found = [
+        compare_with_baseline(
+            metric, {label: _means_by_task(tables, label, metric) for label in labels}, references, kinds
+        )
+        for metric in _COMPARED_METRICS
+    ]
+    return tuple(comparison for comparison in found if comparison)

@@ -9,6 +9,7 @@ import numpy as np
 from egbad import datasets
 from egbad.benchmark import columns, runner, suites, write
 from egbad.benchmark.columns import PageHeader
+from egbad.benchmark.comparison_text import comparison_title, printed_rows
 from egbad.benchmark.jobs import Job, RunRecord, make_jobs
 from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.statistics import RankAgreement, rank_agreement
@@ -112,7 +113,7 @@ def benchmark(
         )
     header = PageHeader(suite.title, protocol, suites.PROTOCOLS[protocol], command)
     records = _run(make_jobs(chosen, variants, seeds), options)
-    _write_and_print(records, header, options)
+    _write_and_print(records, header, options, suite.references)
 
 
 def _row_names(data: Data) -> tuple[str, ...] | None:
@@ -208,11 +209,13 @@ def _agreement(jobs: Sequence[Job], folder: Path) -> RankAgreement | None:
     return rank_agreement({label: np.load(file, allow_pickle=False) for label, file in files.items() if file.exists()})
 
 
-def _write_and_print(records: Sequence[RunRecord], header: PageHeader, options: RunOptions) -> None:
-    """Write the report, and print its first table or everything as JSON."""
+def _write_and_print(
+    records: Sequence[RunRecord], header: PageHeader, options: RunOptions, references: Sequence[str] = ()
+) -> None:
+    """Write the report, and print its first tables or everything as JSON."""
     if all(record["status"] == "failed" for record in records):
         raise EgbadError(f"No run gave scores. The first one failed with: {records[0]['reason']}")
-    summary = summarize(records)
+    summary = summarize(records, references)
     files = write.write_results(options.out, header, summary)
     if options.as_json:
         print_json(write.to_json_dict(header, summary) | {"files": [str(file) for file in files]})
@@ -228,4 +231,7 @@ def _write_and_print(records: Sequence[RunRecord], header: PageHeader, options: 
         for row in summary.overall or first.rows
     ]
     print_table(header.title, ("detector", *(column.heading for column in printed)), rows)
+    for comparison in summary.comparisons:
+        heading, *compared = printed_rows(comparison)
+        print_table(comparison_title(comparison), heading, compared)
     note(f"Written: {', '.join(map(str, files))}")
