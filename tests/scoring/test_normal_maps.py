@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from egbad.errors import InvalidEntryError, InvalidInputError
+from egbad.scoring.border_levels import N_BANDS, border_bands
 from egbad.scoring.normal_maps import NormalMaps
 
 
@@ -61,6 +62,23 @@ def test_levels_survive_storage():
     assert again.median == known.median
 
 
+def test_peaks_with_border_levels_are_those_of_lowered_maps():
+    rng = np.random.default_rng(0)
+    raw = rng.normal(1, 1, (30, 50, 70))
+    outside = border_bands(50, 70) < N_BANDS
+    raw[:, outside] = rng.normal(4, 3, (30, outside.sum()))
+    known = NormalMaps.fit(raw, with_border=True)
+    lowered = known.lower(raw)
+    assert np.array_equal(known.peaks, np.sort(lowered.max(axis=(1, 2))))
+    level = lowered[:, outside].mean() + lowered[:, outside].std()
+    assert level == pytest.approx(raw[:, ~outside].mean() + raw[:, ~outside].std(), abs=0.1)
+    assert np.array_equal(lowered[:, ~outside], raw[:, ~outside])
+    assert known.median == NormalMaps.fit(raw).median
+    again = NormalMaps.from_state(known.state())
+    assert np.array_equal(again.lower(raw), lowered)
+    assert np.array_equal(NormalMaps.fit(raw).lower(raw), raw)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -71,6 +89,8 @@ def test_levels_survive_storage():
         ({"median": np.array(np.nan)}, "must be finite"),
         ({"median": np.zeros(2)}, "must have "),
         ({"other": np.zeros(2)}, "is not an array that such a model has"),
+        ({"border": np.zeros(5)}, "must have "),
+        ({"border": -np.ones(21)}, "must be at least 0"),
     ],
     ids=str,
 )

@@ -29,6 +29,11 @@ class PartMapsMixin(ScoreMixin):
         return any(part.scores_places for part in self.parts_.values())
 
     @property
+    def lowers_border(self) -> bool:
+        """False: the parts lower their own maps."""
+        return False
+
+    @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
         return self.scores_places or all(part.has_cheap_maps for part in self.parts_.values())

@@ -26,7 +26,7 @@ from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.backbones import Backbone, FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
 from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import Size
-from egbad.backbones.patches import BORDER, SMOOTHING, TOP_SHARE, enlarged_maps, highest_patches
+from egbad.backbones.patches import BORDER, SMOOTHING, TOP_SHARE, highest_patches
 from egbad.data import MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
@@ -91,6 +91,7 @@ class PatchCoreSettings(Settings):
     border: float = Field(default=BORDER, ge=0, lt=0.5)
     reweighting: bool = False
     smoothing: float = Field(default=SMOOTHING, ge=0, le=0.5)
+    lower_border: bool = True
 
     def n_members(self, n_patches: int) -> int:
         """Return the size of the memory that is chosen from a number of patches."""
@@ -109,6 +110,7 @@ def paper(shape: tuple[int, ...]) -> dict[str, Any]:
         "border": 0.0,
         "reweighting": True,
         "smoothing": 4 / 224,
+        "lower_border": False,
     }
 
 
@@ -151,6 +153,9 @@ class PatchCore(Detector[PatchCoreSettings]):
         Multiply the score by the paper's weight, which is small near crowded parts of the memory. Default False.
     smoothing : float, optional
         Standard deviation of the Gaussian that smooths anomaly maps, as a fraction of the width. Default 0.015.
+    lower_border : bool, optional
+        Lower anomaly maps near the border, where zero padding makes normal patches look unusual, to the level that held-out
+        normal images have inside. Default True.
     device : str, default="auto"
         Device of the backbone: "cpu", "cuda", or "auto" for the GPU where there is one.
     recipe : str, default="default"
@@ -215,6 +220,7 @@ class PatchCore(Detector[PatchCoreSettings]):
     border: float | None = None
     reweighting: bool | None = None
     smoothing: float | None = None
+    lower_border: bool | None = None
     device: str = "auto"
 
     # -- input -------------------------------------------------------------------------------------------------------
@@ -256,6 +262,11 @@ class PatchCore(Detector[PatchCoreSettings]):
     def _new_encoder(self, settings: Any) -> IdentityEncoder:
         return IdentityEncoder()
 
+    @property
+    def lowers_border(self) -> bool:
+        """True if maps are lowered near the border."""
+        return self.settings_.lower_border
+
     # -- learning and scoring ----------------------------------------------------------------------------------------
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
@@ -294,13 +305,13 @@ class PatchCore(Detector[PatchCoreSettings]):
         """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass of the backbone."""
         found = self._map_scores(lambda distances, weight: (self._score_image(distances, weight), distances), x)
         scores, grids = zip(*found, strict=True)
-        maps = enlarged_maps(grids, x, self.extractor_.input.size, self.settings_.smoothing)
+        maps = self._maps_of_places(grids, x, self.extractor_.input.size, self.settings_.smoothing)
         return {"patches": np.array(scores)}, maps
 
     def map_checked(self, x: Array) -> Array:
         """Return the smoothed patch scores of checked images x (n, ...) at their pixels (n, h, w)."""
         grids = self._map_scores(lambda grid, _: grid, x)
-        return enlarged_maps(grids, x, self.extractor_.input.size, self.settings_.smoothing)
+        return self._maps_of_places(grids, x, self.extractor_.input.size, self.settings_.smoothing)
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to the pixels of the patches whose mean they are."""
@@ -320,7 +331,7 @@ class PatchCore(Detector[PatchCoreSettings]):
             expected=expected,
             method="exact",
             terms={"patches": np.array([grid.sum() for grid in grids])},
-            anomaly_map=enlarged_maps(distances, x, self.extractor_.input.size, self.settings_.smoothing),
+            anomaly_map=self._maps_of_places(distances, x, self.extractor_.input.size, self.settings_.smoothing),
         )
 
     # -- description and storage -------------------------------------------------------------------------------------

@@ -279,6 +279,11 @@ class Tiled(Detector[TiledSettings]):
         return self.detector_.scores_places
 
     @property
+    def lowers_border(self) -> bool:
+        """False: the borders of tiles are inside an image."""
+        return False
+
+    @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
         return self.detector_.has_cheap_maps

@@ -1,14 +1,14 @@
 """Explanations of a detector: attributions in the user's columns, pixels and units."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
 
 from egbad.arrays import Array, Floats
-from egbad.backbones.patches import enlarged_maps, highest_patches
+from egbad.backbones.patches import SMOOTHING, enlarged_maps, highest_patches
 from egbad.data.column_types import NUMBER
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
@@ -180,7 +180,7 @@ class ExplainMixin(InputMixin):
             expected=self._expected_images(x),
             method="patches",
             terms=of_images,
-            anomaly_map=enlarged_maps(scores, x, encoder.extractor.input.size),
+            anomaly_map=self._maps_of_places(scores, x, encoder.extractor.input.size),
         )
 
     def _score_patches(self, x: Array, encoder: FeatureEncoder) -> tuple[Terms, Floats]:
@@ -189,11 +189,18 @@ class ExplainMixin(InputMixin):
         terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
         return terms, patch_scores(terms, grid)
 
+    def _maps_of_places(
+        self, scores: Iterable[Floats], x: Array, input_size: tuple[int, int], smoothing: float = SMOOTHING
+    ) -> Array:
+        """Return the maps (n, h, w) of the scores of patches of images x (n, ...), lowered near the border."""
+        maps = enlarged_maps(scores, x, input_size, smoothing)
+        return maps if self.normal_maps_ is None else self.normal_maps_.lower(maps)
+
     def _terms_and_maps(self, x: Array, encoder: FeatureEncoder) -> tuple[Terms, Array]:
         """Return the score terms (n,) and the maps (n, h, w) of images x (n, ...), by one pass of the backbone."""
         if encoder.features == "patches":
             terms, scores = self._score_patches(x, encoder)
-            maps = enlarged_maps(scores, x, encoder.extractor.input.size)
+            maps = self._maps_of_places(scores, x, encoder.extractor.input.size)
             return mean_of_highest(terms, highest_patches(scores)), maps
         rows, places = encoder.encode_places(x)
         terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))

@@ -31,7 +31,8 @@ class MapMixin(ExplainMixin):
 
         Maps of one detector share one scale, so that images can be compared. By default a map holds the share of each pixel in
         the score, summed over channels; shares that lower the score are negative. Detectors that score places of an image
-        return those scores, enlarged to the image and smoothed.
+        return those scores, enlarged to the image and smoothed. Near the border of the image, where zero padding makes normal
+        places look unusual, they are lowered so that held-out normal images have the same level there as inside.
 
         Parameters
         ----------
@@ -116,6 +117,11 @@ class MapMixin(ExplainMixin):
         return isinstance(self.encoder_, FeatureEncoder) and self.encoder_.features == "patches"
 
     @property
+    def lowers_border(self) -> bool:
+        """True if maps are lowered near the border, see `egbad.scoring.border_levels`."""
+        return self.scores_places
+
+    @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
         if self.kind_ == "rows" or self.scores_places or isinstance(self.encoder_, FeatureEncoder):
@@ -140,7 +146,8 @@ class MapMixin(ExplainMixin):
         if self.kind_ == "rows":
             return None
         some = x[np.linspace(0, len(x) - 1, min(len(x), MAX_MAPS)).astype(np.intp)]
-        return NormalMaps.fit(self._iterate_maps(some))
+        self.normal_maps_ = None  # known levels would be applied to the maps that are measured
+        return NormalMaps.fit(self._iterate_maps(some), with_border=self.lowers_border)
 
     def _iterate_maps(self, x: Array) -> Iterator[Floats]:
         """Yield the maps (h, w) of checked images x (n, ...), a few at a time."""
