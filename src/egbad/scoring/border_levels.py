@@ -54,7 +54,7 @@ def border_excess(n_pixels: Floats, sums: Floats, squares: Floats) -> Floats:
     n = np.maximum(n_pixels, 1)
     levels = sums / n + np.sqrt(np.maximum(squares / n - (sums / n) ** 2, 0))
     known = np.flatnonzero(n_pixels)
-    return np.interp(np.arange(N_BANDS + 1), known, np.maximum(levels - levels[-1], 0)[known])
+    return np.asarray(np.interp(np.arange(N_BANDS + 1), known, np.maximum(levels - levels[-1], 0)[known]))
 
 
 def lower_border(maps: Array, excess: Floats) -> Array:
