@@ -2,10 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import mean
 
 from lines import PAGES, RESULTS, Line, flat_metrics, group_by, ok_lines, read_lines
 from table_format import markdown, span, spread
+
+from egbad.benchmark.statistics import paired_difference
 
 DATA = {
     "kdd": "KDD99 (F1)",
@@ -97,6 +100,36 @@ def contamination() -> str:
         cells = [f"{value:.3f}" for value in (before, dirty, after)]
         rows.append((detector, f"{float(fraction):.0%}", len(tasks), *cells, f"{left:.2f}"))
     head = ("detector", "contamination", "data sets", "clean", "no trimming", "trimmed", "loss left")
+    return markdown(head, rows)
+
+
+def contamination_by_table(folder: Path) -> str:
+    """Return the mean differences that anomalies among the training rows make, with and without trimming.
+
+    Each data set counts once, with its mean over seeds. A level of contamination covers the data sets that have enough
+    anomalies for it.
+    """
+    values: dict[tuple[str, str, bool], dict[str, dict[str, list[float]]]] = {}
+    for line in ok_lines(folder):
+        fraction = line["key"].split("|")[1].rpartition(", ")[2].removesuffix(" mixed in")
+        label, _, trim = line["label"].rpartition(", trim ")
+        own = values.setdefault((label, fraction, float(trim) > 0), {}).setdefault(line["task"], defaultdict(list))
+        for metric in ("auroc", "average_precision"):
+            own[metric].append(line[metric])
+    rows = []
+    for (label, fraction, is_trimmed), found in sorted(values.items()):
+        clean = values.get((label, "0", False), {})
+        tasks = sorted(found.keys() & clean.keys())
+        if fraction == "0" or not tasks:
+            continue
+        cells = []
+        for metric in ("auroc", "average_precision"):
+            before, after = ([mean(own[task][metric]) for task in tasks] for own in (clean, found))
+            difference = paired_difference([b - a for a, b in zip(before, after, strict=True)])
+            interval = f"[{difference.low:+.3f}, {difference.high:+.3f}]"
+            cells += [f"{mean(before):.3f}", f"{difference.mean:+.3f} {interval}"]
+        rows.append((label, f"{float(fraction):.0%}", "yes" if is_trimmed else "no", len(tasks), *cells))
+    head = ("detector", "contamination", "trimmed", "data sets", "AUROC, clean", "change", "AP, clean", "change")
     return markdown(head, rows)
 
 
