@@ -11,7 +11,6 @@ from egbad.cli import main
 from egbad.detectors.registry import create
 from egbad.detectors.tiled import Tiled
 from egbad.errors import InvalidInputError
-from egbad.explain.grouping import region_shares
 from egbad.preprocessing import Preprocessing
 
 
@@ -123,8 +122,7 @@ def test_shares_have_the_size_of_each_image(of_any_size):
     np.testing.assert_allclose(whole, of_any_size.anomaly_score(x), rtol=1e-5)
     np.testing.assert_allclose(explanation.score, whole)
     assert explanation.shares[1][50:54, 30:44].mean() > 20 * np.median(explanation.shares[1])
-    names, weights = region_shares(explanation.shares)
-    assert names[weights[1].argmax()] == "lower left"
+    assert explanation.regions(1)[1][0].name == "lower left"
 
 
 def test_scores_do_not_depend_on_the_number_of_tiles_scored_together(of_any_size):

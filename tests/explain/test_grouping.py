@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from egbad.data.ragged import ragged_array, sum_per_sample
 from egbad.explain.explanation import Explanation
-from egbad.explain.grouping import REGIONS, group_explanations, region_shares
+from egbad.explain.grouping import group_explanations
+from egbad.explain.regions import Region
 
 
 def explanation(shares, observed=None, expected=None):
@@ -14,7 +16,7 @@ def explanation(shares, observed=None, expected=None):
     observed = np.zeros(shares.shape) if observed is None else observed
     expected = np.zeros(shares.shape) if expected is None else expected
     columns = tuple("abcdefgh"[: shares.shape[1]]) if shares.ndim == 2 else ()
-    return Explanation(shares.reshape(n, -1).sum(1), np.zeros(n), shares, observed, expected, columns, "exact")
+    return Explanation(sum_per_sample(shares), np.zeros(n), shares, observed, expected, columns, "exact")
 
 
 def test_rows_with_the_same_columns_form_one_group():
@@ -59,13 +61,32 @@ def test_a_value_that_is_expected_is_not_typical():
     assert group.is_typical == (False,)
 
 
-def test_a_group_of_images_is_named_by_its_region():
-    heat = np.zeros((3, 12, 15))
-    heat[:, 9:, 11:] = 1
-    names, weights = region_shares(heat)
-    assert names == REGIONS and weights[:, REGIONS.index("lower right")].tolist() == [1, 1, 1]
-    (group,) = group_explanations(explanation(heat))
-    assert group.names == ("lower right",)
+def test_images_with_a_region_at_one_place_form_a_group():
+    heat = np.zeros((5, 12, 15))
+    heat[0, 9:12, 11:15] = 2
+    heat[1, 8:11, 11:15] = 1  # 8 of 16 pixels of the union are in both
+    heat[2, 5, 1:4] = heat[2, 11, 14] = 1
+    heat[3, 5, 2:4] = 1
+    heat[4, 6:9, 8:12] = 1  # 0 pixels in common with the first, 2 with the second
+    groups = group_explanations(explanation(heat))
+    assert [(group.names, group.rows.tolist()) for group in groups] == [
+        (("lower right",), [0, 1]),
+        (("middle left",), [2, 3]),
+        (("middle right",), [4]),
+    ]
+    assert [group.weights for group in groups] == [(1.0,), (0.875,), (1.0,)]
+    assert groups[0].region == Region("lower right", 9, 11, 12, 15, 12, 2.0, 1.0, False)
+    assert (groups[1].region.size, groups[1].region.share) == (3, 0.75)
+    (first, rest) = group_explanations(explanation(heat), max_groups=1)
+    assert first.rows.tolist() == [0, 1]
+    assert (rest.names, rest.rows.tolist(), rest.region) == ((), [2, 3, 4], None)
+
+
+def test_places_are_compared_relative_to_the_sizes_of_images():
+    heat = ragged_array([np.zeros((10, 10)), np.zeros((30, 40)), np.zeros((30, 40))])
+    heat[0][:5, 5:], heat[1][:15, 20:], heat[2][:5, 5:10] = 1, 1, 1
+    groups = group_explanations(explanation(heat))
+    assert [group.rows.tolist() for group in groups] == [[0, 1], [2]]
 
 
 @given(arrays(np.float64, (12, 5), elements=st.floats(-1e6, 1e6)))

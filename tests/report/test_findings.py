@@ -46,6 +46,8 @@ def test_a_common_value_is_no_reason_where_others_are_rare(rows_report):
 
 def test_images_have_regions_and_neighbours(images_report):
     assert images_report.kind == "images" and images_report.groups[0].names == ("lower right",)
+    group = images_report.groups[0].region
+    assert (group.top, group.left) >= (8, 8) and group.size > 0 and group.share > 0.5
     region = images_report.findings[0].regions[0]
     assert region.name == "lower right" and region.above_threshold and region.share > 0.5
     assert (region.top, region.left) >= (8, 8) and images_report.findings[0].reasons == ()

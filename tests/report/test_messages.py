@@ -75,7 +75,11 @@ def test_groups_name_their_columns_or_regions():
     assert (
         english.group(columns, {}) == "a (typical value 1, expected 2), b (typical value missing), c (no typical value)"
     )
-    assert english.group(ExplanationGroup(("lower right",), (0.5,), [0]), {}) == "lower right (50%)"
+    region = Region("lower right", 2, 3, 5, 10, 12, 1.5, 0.256, False)
+    group = ExplanationGroup(("lower right",), (0.5,), [0], region=region)
+    place = "lower right, 7 x 3 pixels in rows 2 to 4 and columns 3 to 9"
+    assert english.group(group, {}) == f"{place} (26% of the score)"
+    assert Messages("ja").group(group, {}) == "右下、7 × 3 画素、行 2〜4、列 3〜9（スコアの 26%）"
     assert english.group(ExplanationGroup((), (), [0]), {}) == "other explanations"
 
 

@@ -13,6 +13,7 @@ from egbad.cli.output import note, note_skipped, print_json
 from egbad.data import Data, Stream
 from egbad.data.arrow_columns import carried_cells
 from egbad.errors import InvalidInputError
+from egbad.explain.explanation import Explanation, join_explanations
 from egbad.export.onnx_scorer import OnnxScorer
 from egbad.loading import load
 from egbad.output_files import printable, write_text
@@ -26,7 +27,6 @@ from egbad.report import (
     findings_to_markdown,
 )
 from egbad.report.messages import Messages
-from egbad.scoring.scorer import Scorer
 
 
 def report(
@@ -71,7 +71,7 @@ def report(
     findings = findings_report(
         scorer,
         scores,
-        scorer.explain(highest.rows()),
+        scorer.explain(highest.rows()) if highest.explanation is None else highest.explanation,
         highest.locations,
         model_name=printable(model.stem),
         data_name=printable(Path(source.given).name),
@@ -88,13 +88,15 @@ def report(
         note(f"{findings.n_samples:,} {findings.kind}, {flagged}, report written to {out}.")
 
 
-def _score(scorer: Scorer, stream: Stream, max_explained: int) -> tuple[Floats, "HighestScores"]:
-    """Score a stream, and keep the rows with the highest scores."""
+def _score(scorer: Any, stream: Stream, max_explained: int) -> tuple[Floats, "HighestScores"]:
+    """Score a stream, and keep the rows with the highest scores, with their explanations where these hold the scores."""
     scores, highest = [np.empty(0)], HighestScores(max_explained)
+    explains = scorer.kind_ == "images" and getattr(scorer, "explains_scores", False)
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for batch in stream.batches:
-            scores.append(scorer.anomaly_score(batch))
-            highest.add(batch, scores[-1])
+            found, explanation = scorer.score_and_explain(batch) if explains else (scorer.anomaly_score(batch), None)
+            scores.append(found)
+            highest.add(batch, scores[-1], explanation)
             advance(len(batch.x))
     return np.concatenate(scores), highest
 
@@ -111,25 +113,31 @@ class HighestScores:
         Rows with the highest scores so far, the highest first.
     scores : ndarray of shape (n_kept,)
     locations : list of RowLocation
+    explanation : Explanation, optional
+        Of these rows, if it was given for each batch.
     """
 
     max_rows: int
     data: Data | None = None
     scores: Floats = field(default_factory=lambda: np.empty(0))
     locations: list[RowLocation] = field(default_factory=list)
+    explanation: Explanation | None = None
 
-    def add(self, batch: Data, scores: Floats) -> None:
-        """Add a batch and its scores of shape (n_samples,)."""
+    def add(self, batch: Data, scores: Floats, explanation: Explanation | None = None) -> None:
+        """Add a batch, its scores of shape (n_samples,), and perhaps their explanation."""
         best = np.argsort(-scores, kind="stable")[: self.max_rows]
+        explained = None if explanation is None else explanation.select(best)
         rows = replace(batch, x=batch.x[best], labels=None, carried=None)
         locations = _locate(batch, best)
         if self.data is None:
-            self.data, self.scores, self.locations = rows, scores[best], locations
+            self.data, self.scores, self.locations, self.explanation = rows, scores[best], locations, explained
             return
         known = self.data.category_labels
         labels = {j: known.get(j, {}) | rows.category_labels.get(j, {}) for j in {**known, **rows.category_labels}}
         merged = np.concatenate([self.scores, scores[best]])
         order = np.argsort(-merged, kind="stable")[: self.max_rows]
+        if self.explanation is not None and explained is not None:
+            self.explanation = join_explanations([self.explanation, explained]).select(order)
         self.data = replace(self.data, x=np.concatenate([self.data.x, rows.x])[order], category_labels=labels)
         self.scores, self.locations = merged[order], [(self.locations + locations)[i] for i in order.tolist()]
 

@@ -16,7 +16,6 @@ from sklearn.utils.metaestimators import available_if
 
 from egbad.arrays import ArraySpec, State, check_arrays
 from egbad.data import Data
-from egbad.data.ragged import sum_per_sample
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, TorchDetector
 from egbad.detectors.base.saved_parts import PartsState, restored_part, with_copies, without_copies
 from egbad.detectors.base.saved_state import check_array_names
@@ -300,7 +299,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
         part with the largest share in it. An expected image is the first part's.
         """
         by_part = {name: part.attribute_checked(x) for name, part in self.parts_.items()}
-        scores = {name: part.base + sum_per_sample(part.shares) for name, part in by_part.items()}
+        scores = {name: np.asarray(sum(part.terms.values())) for name, part in by_part.items()}
         terms = self._to_terms(scores, self.tails_)
         first = next(iter(by_part.values()))
         shares, base = list[Floats](), np.zeros(len(x))

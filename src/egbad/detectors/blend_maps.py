@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Array, Floats
-from egbad.detectors.base import Detector
+from egbad.detectors.base import Detector, SklearnDetector
+from egbad.detectors.base.feature_encoder import FeatureEncoder
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.scoring.calibration import NegativeLogTail
 
@@ -32,6 +33,11 @@ class PartMapsMixin(ScoreMixin):
     def lowers_border(self) -> bool:
         """False: the parts lower their own maps."""
         return False
+
+    @property
+    def explains_scores(self) -> bool:
+        """True if an explanation costs about as much as a score, and its terms have the bits of the score terms."""
+        return self.scores_places and all(part.explains_scores or _has_vectors(part) for part in self.parts_.values())
 
     @property
     def has_cheap_maps(self) -> bool:
@@ -64,3 +70,8 @@ class PartMapsMixin(ScoreMixin):
         scales = {name: self.parts_[name].normal_maps_ for name in maps}
         relative = {name: one if (scale := scales[name]) is None else scale.relative(one) for name, one in maps.items()}
         return np.asarray(sum(self.weights_[name] / total * one for name, one in relative.items()))
+
+
+def _has_vectors(part: Detector[Any]) -> bool:
+    """Return True for a detector without networks of its own that scores vectors of images."""
+    return isinstance(part, SklearnDetector) and isinstance(part.encoder_, FeatureEncoder)

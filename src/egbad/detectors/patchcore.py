@@ -316,12 +316,12 @@ class PatchCore(Detector[PatchCoreSettings]):
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to the pixels of the patches whose mean they are."""
 
-        def share(distances: Floats, weight: float) -> tuple[Floats, Floats]:
+        def share(distances: Floats, weight: float) -> tuple[Floats, Floats, float]:
             highest, shares = self._highest(distances), np.zeros(distances.size)
             shares[highest] = weight * distances.ravel()[highest] / len(highest)
-            return shares.reshape(distances.shape), distances
+            return shares.reshape(distances.shape), distances, self._score_image(distances, weight)
 
-        grids, distances = zip(*self._map_scores(share, x), strict=True)
+        grids, distances, scores = zip(*self._map_scores(share, x), strict=True)
         expected = x
         if self.exemplars_ is not None and not is_ragged(x) and x.shape[1:] == self.exemplars_.shape[1:]:
             expected = nearest_images(x, self.exemplars_, 1)[:, 0]
@@ -330,7 +330,7 @@ class PatchCore(Detector[PatchCoreSettings]):
             base=np.zeros(len(x)),
             expected=expected,
             method="exact",
-            terms={"patches": np.array([grid.sum() for grid in grids])},
+            terms={"patches": np.array(scores)},
             anomaly_map=self._maps_of_places(distances, x, self.extractor_.input.size, self.settings_.smoothing),
         )
 

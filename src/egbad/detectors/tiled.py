@@ -284,6 +284,11 @@ class Tiled(Detector[TiledSettings]):
         return False
 
     @property
+    def explains_scores(self) -> bool:
+        """True if an explanation costs about as much as a score, and its terms have the bits of the score terms."""
+        return self.detector_.explains_scores
+
+    @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
         return self.detector_.has_cheap_maps

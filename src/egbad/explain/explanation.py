@@ -16,6 +16,8 @@ from egbad.explain.normal_range import round_to
 from egbad.explain.reasons import Reason
 from egbad.explain.regions import Region, find_regions
 
+_ARRAYS = ("score", "base", "shares", "observed", "expected", "spread", "anomaly_map")
+
 
 @dataclass(frozen=True)
 class Explanation:
@@ -248,8 +250,7 @@ class Explanation:
         Explanation
             In the order of `rows`.
         """
-        names = ("score", "base", "shares", "observed", "expected", "spread", "anomaly_map")
-        arrays = {name: values[rows] for name in names if (values := getattr(self, name)) is not None}
+        arrays = {name: values[rows] for name in _ARRAYS if (values := getattr(self, name)) is not None}
         terms = {name: values[rows] for name, values in self.terms.items()}
         return replace(self, **arrays, terms=terms, comparison=self.comparison and self.comparison.select(rows))
 
@@ -357,6 +358,24 @@ def concatenate(batches: Sequence[Attribution]) -> Attribution:
     comparisons = [batch.comparison for batch in batches if batch.comparison is not None]
     comparison = comparisons[0].concatenate(comparisons) if comparisons else None
     return Attribution(method=batches[0].method, terms=terms, comparison=comparison, **arrays)
+
+
+def join_explanations(parts: Sequence[Explanation]) -> Explanation:
+    """Join explanations of images by one detector.
+
+    Parameters
+    ----------
+    parts : sequence of Explanation
+        At least one.
+
+    Returns
+    -------
+    Explanation
+    """
+    names = [name for name in _ARRAYS if getattr(parts[0], name) is not None]
+    arrays: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    terms = {name: np.concatenate([part.terms[name] for part in parts]) for name in parts[0].terms}
+    return replace(parts[0], **arrays, terms=terms)
 
 
 def plain_value(value: Any) -> Any:

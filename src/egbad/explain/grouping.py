@@ -1,7 +1,6 @@
-"""Groups of explanations: a few sets of columns or image regions that account for many anomalies."""
+"""Groups of explanations: a few sets of columns, or regions of images, that account for many anomalies."""
 
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,11 +9,14 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Array, Floats
 from egbad.explain.explanation import Explanation, distribute
-from egbad.explain.regions import REGIONS
+from egbad.explain.regions import Region
 
 _MIN_SIMILARITY = 0.7  # cosine similarity of mean shares above which two groups are merged
-_MAX_NAMES = 3  # columns or regions that name a group
-_NAMED_SHARE = 0.5  # share that the named columns or regions must reach together
+_MIN_OVERLAP = 0.25  # of the boxes of two regions, as a part of their union, from which on they are one place
+_MAX_NAMES = 3  # columns that name a group
+_NAMED_SHARE = 0.5  # share that the named columns must reach together
+
+Rows = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,8 @@ class ExplanationGroup:
     Attributes
     ----------
     names : tuple of str
-        The columns or image regions that make up at least half of the positive shares, at most three, largest first.
-        Empty for the group of all remaining rows.
+        The columns that make up at least half of the positive shares, at most three, largest first; of images the name of
+        the place of the region. Empty for the group of all remaining rows.
     weights : tuple of float
         Mean share of each of them, as a fraction of all positive shares.
     rows : ndarray of int of shape (n_rows,)
@@ -36,26 +38,30 @@ class ExplanationGroup:
     is_typical : tuple of bool
         True for columns whose observed value is typical: half of the rows have it, or the middle half of the numbers lies
         on one side of what is expected. Empty for images.
+    region : Region, optional
+        Region with the largest share of the first image of the group. None for rows, and for all remaining images.
     """
 
     names: tuple[str, ...]
     weights: tuple[float, ...]
-    rows: NDArray[np.intp]
+    rows: Rows
     observed: tuple[Any, ...] = ()
     expected: tuple[Any, ...] = ()
     is_typical: tuple[bool, ...] = ()
+    region: Region | None = None
 
 
 def group_explanations(explanation: Explanation, max_groups: int = 5) -> list[ExplanationGroup]:
     """Group rows or images by the columns or regions that explain their scores.
 
-    Rows are first grouped by the column or region with the largest share. Groups whose mean shares have a cosine
-    similarity of at least 0.7 are then merged.
+    Rows are first grouped by the column with the largest share. Groups whose mean shares have a cosine similarity of at
+    least 0.7 are then merged. Images belong to the first group whose first image has its region with the largest share at
+    the same place: a quarter of the union of both boxes is in both, relative to the sizes of the images.
 
     Parameters
     ----------
     explanation : Explanation
-        Usually of the rows that were flagged. Images of one size or rows.
+        Usually of the rows or images that were flagged.
     max_groups : int, default=5
         Number of named groups. The rows of all further groups form one last group without names.
 
@@ -74,9 +80,18 @@ def group_explanations(explanation: Explanation, max_groups: int = 5) -> list[Ex
     >>> [(group.names, group.rows.tolist()) for group in group_explanations(explanation)]
     [(('0',), [0, 1]), (('2',), [2])]
     """
-    names, shares = _names_and_shares(explanation)
+    grouped = _grouped_rows(explanation) if explanation.shares.ndim == 2 else _grouped_images(explanation)
+    by_size = sorted(grouped, key=lambda group: -len(group.rows))
+    remaining = [group.rows for group in by_size[max_groups:]]
+    rest = [ExplanationGroup((), (), np.sort(np.concatenate(remaining)))] if remaining else []
+    return [*by_size[:max_groups], *rest]
+
+
+def _grouped_rows(explanation: Explanation) -> list[ExplanationGroup]:
+    """Return groups of rows with similar shares of columns."""
+    shares = _positive_fractions(explanation.shares)
     mean_shares: list[Floats] = []
-    members: list[list[NDArray[np.intp]]] = []
+    members: list[list[Rows]] = []
     largest = shares.argmax(axis=1)
     leading, counts = np.unique(largest, return_counts=True)
     for column in leading[np.argsort(-counts, kind="stable")]:
@@ -90,51 +105,40 @@ def group_explanations(explanation: Explanation, max_groups: int = 5) -> list[Ex
             members.append([rows])
         else:
             members[target].append(rows)
-    by_size = sorted((np.sort(np.concatenate(rows)) for rows in members), key=len, reverse=True)
-    groups = [_described_group(explanation, names, shares, rows) for rows in by_size[:max_groups]]
-    if by_size[max_groups:]:
-        groups.append(ExplanationGroup((), (), np.sort(np.concatenate(by_size[max_groups:]))))
-    return groups
+    return [_described_group(explanation, shares, np.sort(np.concatenate(rows))) for rows in members]
 
 
-def region_shares(shares: Floats) -> tuple[tuple[str, ...], Floats]:
-    """Sum the positive shares of pixels in a 3 x 3 grid of regions.
-
-    Parameters
-    ----------
-    shares : ndarray of shape (n_samples, height, width)
-        Shares of pixels. Images of different sizes as an object array of shape (n_samples,).
-
-    Returns
-    -------
-    names : tuple of str
-        The nine regions, for instance "upper left" and "centre".
-    fractions : ndarray of shape (n_samples, 9)
-        Positive share of each region, as a fraction of the image's total.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> heatmap = np.zeros((1, 6, 6))
-    >>> heatmap[0, 0, 5] = 2.0
-    >>> names, fractions = region_shares(heatmap)
-    >>> names[fractions[0].argmax()]
-    'upper right'
-    """
-    return REGIONS, _positive_fractions(np.stack([_region_sums(image) for image in shares]))
+def _grouped_images(explanation: Explanation) -> list[ExplanationGroup]:
+    """Return groups of images whose regions with the largest share lie at the same place."""
+    main = [regions[0] for regions in explanation.regions(1)]
+    boxes = [_relative_box(region, shares.shape) for region, shares in zip(main, explanation.shares, strict=True)]
+    members: list[list[int]] = []
+    for i, box in enumerate(boxes):
+        group = next((rows for rows in members if _overlap(boxes[rows[0]], box) >= _MIN_OVERLAP), None)
+        if group is None:
+            members.append([i])
+        else:
+            group.append(i)
+    return [
+        ExplanationGroup(
+            (main[rows[0]].name,),
+            (float(np.mean([main[i].share for i in rows])),),
+            np.array(rows, dtype=np.intp),
+            region=main[rows[0]],
+        )
+        for rows in members
+    ]
 
 
-def _names_and_shares(explanation: Explanation) -> tuple[Sequence[str], Floats]:
-    """Return the names of columns or regions, and the fraction (n, d) of the positive shares that each of them has."""
-    if explanation.shares.ndim == 2:
-        return explanation.columns, _positive_fractions(explanation.shares)
-    return region_shares(explanation.shares)
+def _relative_box(region: Region, shape: tuple[int, ...]) -> Floats:
+    """Return the upper left and the lower right corner (2, 2) of a region as fractions of the height and width of its image."""
+    return np.array([[region.top, region.left], [region.bottom, region.right]]) / shape
 
 
-def _region_sums(shares: Floats) -> Floats:
-    """Return the sums (9,) of shares (h, w) over the nine regions."""
-    regions = (region for rows in np.array_split(shares, 3, axis=0) for region in np.array_split(rows, 3, axis=1))
-    return np.array([region.sum() for region in regions])
+def _overlap(a: Floats, b: Floats) -> float:
+    """Return the intersection of two boxes (2, 2) as a part of their union."""
+    shared = np.maximum(np.minimum(a[1], b[1]) - np.maximum(a[0], b[0]), 0).prod()
+    return float(shared / ((a[1] - a[0]).prod() + (b[1] - b[0]).prod() - shared))
 
 
 def _positive_fractions(shares: Floats) -> Floats:
@@ -142,22 +146,18 @@ def _positive_fractions(shares: Floats) -> Floats:
     return distribute(positive, np.ones(len(positive)))
 
 
-def _described_group(
-    explanation: Explanation, names: Sequence[str], shares: Floats, rows: NDArray[np.intp]
-) -> ExplanationGroup:
+def _described_group(explanation: Explanation, shares: Floats, rows: Rows) -> ExplanationGroup:
     """Return the group of these rows, named by its largest mean shares, with typical values."""
     mean = shares[rows].mean(axis=0)
     largest = np.argsort(-mean, kind="stable")[:_MAX_NAMES]
     n_named = int(np.searchsorted(mean[largest].cumsum(), _NAMED_SHARE)) + 1
     named = largest[:n_named].tolist()
-    group_names, weights = tuple(names[j] for j in named), tuple(float(mean[j]) for j in named)
-    if explanation.shares.ndim != 2:
-        return ExplanationGroup(group_names, weights, rows)
+    names, weights = tuple(explanation.columns[j] for j in named), tuple(float(mean[j]) for j in named)
     observed, expected, is_typical = zip(*(_typical_values(explanation, rows, j) for j in named), strict=True)
-    return ExplanationGroup(group_names, weights, rows, observed, expected, is_typical)
+    return ExplanationGroup(names, weights, rows, observed, expected, is_typical)
 
 
-def _typical_values(explanation: Explanation, rows: NDArray[np.intp], j: int) -> tuple[Any, Any, bool]:
+def _typical_values(explanation: Explanation, rows: Rows, j: int) -> tuple[Any, Any, bool]:
     """Return the typical observed and expected value of column j, and whether the observed one is typical."""
     values = explanation.observed[rows, j]
     usual, _ = _typical_value(explanation.rounded(explanation.expected[rows, j], j))

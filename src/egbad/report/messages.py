@@ -124,7 +124,11 @@ class Messages:
         >>> Messages("en").anomalous_region(Region("upper left", 4, 9, 16, 30, 180, 1.25, 0.62, True))
         'Above the pixel threshold: upper left, 21 x 12 pixels in rows 4 to 15 and columns 9 to 29 (62% of the score)'
         """
-        place = self(
+        key = "region_above" if region.above_threshold else "region"
+        return self(key, place=self._place(region), weight=percent(region.share))
+
+    def _place(self, region: Region) -> str:
+        return self(
             "region_place",
             name=self.region(region.name),
             width=region.right - region.left,
@@ -134,8 +138,6 @@ class Messages:
             left=region.left,
             right=region.right - 1,
         )
-        key = "region_above" if region.above_threshold else "region"
-        return self(key, place=place, weight=percent(region.share))
 
     def reason(self, reason: Reason, column_type: str) -> str:
         """Explain the part of one column in a row's score.
@@ -170,7 +172,7 @@ class Messages:
         return subject + self("expected_value", expected=expected) + tail
 
     def group(self, group: ExplanationGroup, column_types: Mapping[str, str]) -> str:
-        """Describe the columns or regions that a group of rows or images has in common.
+        """Describe the columns that a group of rows has in common, or the region of the first image of a group.
 
         Parameters
         ----------
@@ -184,11 +186,8 @@ class Messages:
         """
         if not group.names:
             return self("group_rest")
-        if not group.observed:
-            return self("list_separator").join(
-                self("weighted", name=self.region(name), weight=percent(weight))
-                for name, weight in zip(group.names, group.weights, strict=True)
-            )
+        if group.region is not None:
+            return self("group_region", place=self._place(group.region), weight=percent(group.region.share))
         columns = zip(group.names, group.observed, group.expected, group.is_typical, strict=True)
         return self("list_separator").join(
             self._typical(name, column_types.get(name, "number"), observed, expected)

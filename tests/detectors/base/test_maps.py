@@ -147,6 +147,11 @@ def test_scores_and_maps_take_one_pass_of_the_backbone_and_have_the_same_bits(na
         assert all(np.array_equal(terms[term], expected[term]) for term in terms)
         assert all(map(np.array_equal, maps, detector.anomaly_map(x)))
         assert len(maps) == len(x) and n_taken < backbone.taken()
+        assert detector.explains_scores == (name != "vectors")
+        explained = detector.explain(x)
+        assert backbone.taken() == n_taken, "an explanation takes one pass, too"
+        assert all(np.array_equal(explained.terms[term], expected[term]) for term in expected)
+        assert np.allclose(explained.score, sum(expected.values()))
 
 
 def test_detectors_of_pixels_have_scores_and_maps_at_once(knn, blend):

@@ -9,6 +9,7 @@ import numpy as np
 
 from egbad.arrays import Array, Floats
 from egbad.backbones.patches import SMOOTHING, enlarged_maps, highest_patches
+from egbad.data import Data
 from egbad.data.column_types import NUMBER
 from egbad.data.ragged import is_ragged, ragged_array, sum_per_sample
 from egbad.detectors.base.batching import map_batches
@@ -84,7 +85,10 @@ class ExplainMixin(InputMixin):
         Explanation
             Share of each column or pixel in the score, and the value that was expected there.
         """
-        data = self.check_input(X)
+        return self.explain_checked(self.check_input(X))
+
+    def explain_checked(self, data: Data) -> Explanation:
+        """Explain the scores of checked data."""
         whole = concatenate(map_batches(self.attribute_checked, data.x))
         return Explanation(
             score=whole.base + sum_per_sample(whole.shares),
@@ -146,7 +150,7 @@ class ExplainMixin(InputMixin):
         shares, terms = parts.shares, parts.terms or self._encoded_terms(inside)
         if self.range_guard_ is not None:
             penalty = self.range_guard_.range_penalty(excess(encoded, inside))
-            shares, terms = shares + penalty, {**terms, PENALTY: penalty.sum(axis=1)}
+            shares, terms = shares + penalty, {**terms, **self._range_penalty(encoded)}
         return replace(parts, shares=shares, terms=terms)
 
     def _attribute_features(self, x: Array, encoder: FeatureEncoder) -> Attribution:

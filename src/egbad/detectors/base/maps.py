@@ -122,6 +122,11 @@ class MapMixin(ExplainMixin):
         return self.scores_places
 
     @property
+    def explains_scores(self) -> bool:
+        """True if an explanation costs about as much as a score, and its terms have the bits of the score terms."""
+        return self.scores_places
+
+    @property
     def has_cheap_maps(self) -> bool:
         """True if the map of an image costs about as much as its score."""
         if self.kind_ == "rows" or self.scores_places or isinstance(self.encoder_, FeatureEncoder):

@@ -6,10 +6,12 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Array, Floats
+from egbad.data import Data
 from egbad.detectors.base.feature_encoder import FeatureEncoder, Terms, concatenate_terms
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.maps import MapMixin
 from egbad.errors import InvalidInputError
+from egbad.explain.explanation import Explanation
 from egbad.scoring.learned_rows import LearnedRows, warn_if_learned
 
 
@@ -96,12 +98,51 @@ class ScoreMixin(MapMixin):
         self._check_has_maps("score_terms_and_maps")
         return self.terms_and_maps_checked(x)
 
+    def score_and_explain(self, X: Any) -> tuple[Floats, Explanation]:
+        """Return what `anomaly_score` and `explain` return. Where explanations hold the scores, they are computed once.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+        explanation : Explanation
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the fitted detector.
+
+        Warns
+        -----
+        LearnedRowsWarning
+            If the detector was trained on rows of X.
+
+        Examples
+        --------
+        >>> from egbad.detectors.knn import KNN
+        >>> X = np.random.default_rng(0).normal(size=(200, 3))
+        >>> scores, explanation = KNN(alpha=0.1, random_state=0).fit(X).score_and_explain([[0.5, 8.0, 0.5]])
+        >>> scores.shape, explanation.top(1)[0][0].column
+        ((1,), '1')
+        """
+        data = self._check_new_data(X)
+        explanation = self.explain_checked(data)
+        if self.kind_ == "images" and self.explains_scores:
+            return np.asarray(sum(explanation.terms.values())), explanation
+        return self.score_checked(data.x), explanation
+
     def _check_new(self, X: Any) -> Array:
         """Return checked rows or images (n, ...), and warn if the detector was trained on some of them."""
-        x = self.check_input(X).x
+        return self._check_new_data(X).x
+
+    def _check_new_data(self, X: Any) -> Data:
+        data = self.check_input(X)
         learned: LearnedRows | None = getattr(self, "learned_rows_", None)  # missing while a callback of `fit` scores
-        warn_if_learned(learned, x)
-        return x
+        warn_if_learned(learned, data.x)
+        return data
 
     def known_rows(self) -> LearnedRows:
         """Return the digests of the training rows.
