@@ -167,7 +167,7 @@ class MissingExtraError(EgbadError, ImportError):
 
 
 class CalibrationWarning(UserWarning):
-    """Too few calibration rows for the requested false alarm rate."""
+    """A threshold that may not keep the requested false alarm rate."""
 
 
 class LearnedRowsWarning(UserWarning):

@@ -7,14 +7,16 @@ import pytest
 import torch
 from PIL import Image
 from sklearn.base import clone
-from sklearn.metrics import roc_auc_score
 
 from egbad import load
 from egbad.backbones import FeatureConfig, load_backbone
 from egbad.data import read
 from egbad.data.ragged import ragged_array
+from egbad.detectors.blend import Blend
 from egbad.detectors.patchcore import PatchCore, neighbour_weight
-from egbad.errors import InvalidInputError, UnreadableFileError
+from egbad.detectors.tiled import Tiled
+from egbad.errors import CalibrationWarning, InvalidInputError, UnreadableFileError
+from tests.detectors.counted_backbone import CountedBackbone
 from tests.detectors.striped_images import spoiled, stripes
 
 SMALL = {"image_size": 128, "max_patches": 1000}
@@ -22,6 +24,13 @@ SMALL = {"image_size": 128, "max_patches": 1000}
 
 def small(**parameters):
     return PatchCore(**{"feature_config": FeatureConfig(**SMALL), "memory_size": 200, "alpha": 0.4, **parameters})
+
+
+def counted(**parameters):
+    config = FeatureConfig(image_size=32, max_patches=400, pooling=1)
+    return small(
+        backbone=CountedBackbone(), feature_config=config, memory_size=40, random_state=0, alpha=0.2, **parameters
+    )
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +52,11 @@ def test_the_weight_is_the_papers():
 
 
 def test_defects_are_found_and_located(fitted):
-    x = np.concatenate([stripes(20, 1), spoiled(stripes(20, 2))])
-    assert roc_auc_score(np.arange(40) >= 20, fitted.anomaly_score(x)) > 0.95
-    for one in fitted.map_checked(x[20:]):
+    normal, anomalous = stripes(8, 1), spoiled(stripes(8, 2))
+    assert fitted.anomaly_score(anomalous).min() > fitted.anomaly_score(normal).max()
+    for one in fitted.map_checked(anomalous):
         i, j = np.unravel_index(one.argmax(), one.shape)
-        assert 30 <= i < 74 and 62 <= j < 106
+        assert 32 <= i < 72 and 64 <= j < 104, "in the square, or within a patch of it"
 
 
 def test_the_bits_of_a_score_do_not_depend_on_other_images_or_threads(fitted):
@@ -70,12 +79,13 @@ def test_terms_and_shares_add_up_to_the_score(fitted):
     assert found.score == pytest.approx(score) and found.shares.shape == x.shape
     assert found.shares.sum((1, 2)) == pytest.approx(score)
     inside = found.shares[:, 30:74, 62:106].sum((1, 2))
-    assert (inside > 0.5 * score).all()
+    assert (inside > 0.7 * score).all()
 
 
 def test_normal_images_are_flagged_at_about_alpha():
-    detector = small(random_state=0, alpha=0.2, calibration_fraction=0.5).fit(stripes(80))
-    assert np.mean(detector.predict(stripes(80, 1)) == -1) < 0.45
+    x = np.random.default_rng(0).integers(90, 130, (900, 32, 32)).astype(np.uint8)
+    detector = counted(calibration_fraction=0.5).fit(x[:400])
+    assert np.mean(detector.predict(x[400:]) == -1) == pytest.approx(0.2, abs=0.08)
 
 
 def test_the_papers_recipe_takes_the_highest_patch_times_the_weight():
@@ -110,6 +120,46 @@ def test_extreme_pixels_have_finite_scores():
     for x in (images, images * 1e25, np.full_like(images, 1e29)):
         detector = small(random_state=0).fit(x)
         assert np.isfinite(detector.anomaly_score(np.concatenate([x[:1] * 1e3, x[:1] * 0, x[:1]]))).all()
+
+
+# -- order of the training images --------------------------------------------------------------------------------------
+
+
+def of_five_days(n, seed=0):
+    """Return images of noise on a background that is another one for each fifth of them."""
+    rng = np.random.default_rng(seed)
+    backgrounds = rng.normal(scale=30, size=(5, 32, 32))[np.arange(n) * 5 // n]
+    return (128 + backgrounds + rng.normal(scale=6, size=(n, 32, 32))).clip(0, 255).astype(np.uint8)
+
+
+def test_images_that_drift_are_reported_and_images_in_any_order_are_not():
+    x = of_five_days(60)
+    shuffled = np.random.default_rng(0).permutation(x)
+    vectors = {"backbone": CountedBackbone(), "feature_config__global_size": 32}
+    memory = {"backbone": CountedBackbone(), "feature_config": counted().feature_config, "memory_size": 40}
+    for detector in (
+        counted(),
+        Blend(parts={"patchcore": memory, "gaussian-vectors": vectors}, alpha=0.2, random_state=0),
+    ):
+        with pytest.warns(CalibrationWarning, match="Training images depend on their order") as raised:
+            detector.fit(x)
+        drift = detector.order_drift
+        assert drift.is_clear and f"{drift.rate:.0%} of them are above a threshold for 20%" in str(raised[0].message)
+        assert raised[0].filename == __file__, "the warning names the line of the call"
+        assert not detector.fit(shuffled).order_drift.is_clear
+
+
+def test_the_order_is_judged_without_another_pass_of_the_backbone():
+    detector = counted()
+    detector.backbone.taken()
+    detector.fit(np.random.default_rng(0).permutation(of_five_days(60)))
+    assert detector.backbone.taken() == 1 + 54 + 2 * 6, "layers are found once; scores and maps of held-out images"
+
+
+def test_the_order_of_tiles_is_not_judged():
+    parameters = {"backbone": CountedBackbone(), "feature_config": counted().feature_config, "memory_size": 40}
+    detector = Tiled(detector="patchcore", detector_params=parameters, tile_size=16, alpha=0.4, random_state=0)
+    assert detector.fit(of_five_days(40)).order_drift is None
 
 
 # -- model files -------------------------------------------------------------------------------------------------------

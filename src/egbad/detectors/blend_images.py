@@ -12,6 +12,7 @@ from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
 from egbad.detectors.base import Detector
 from egbad.detectors.blend_parts import BACKBONE, SMALL_SIDE, BlendSettings
+from egbad.scoring.order_drift import OrderDrift
 
 _PHOTOGRAPH = (1, 2 * SMALL_SIDE, 2 * SMALL_SIDE)  # some shape of an image that is not small
 
@@ -99,6 +100,12 @@ class AnySizeMixin(Detector[BlendSettings]):
     def backbones(self) -> list[Backbone]:
         """Backbones of the parts."""
         return [backbone for part in self.parts_.values() for backbone in part.backbones]
+
+    @property
+    def order_drift(self) -> OrderDrift | None:
+        """Dependence of the training images on their order, the clearest that a part has measured."""
+        found = [part.order_drift for part in self.parts_.values()]
+        return max((drift for drift in found if drift is not None), key=lambda drift: drift.rate, default=None)
 
     def _prepare_for(self, x: Array) -> None:
         self.any_size_ = False

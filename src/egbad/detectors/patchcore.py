@@ -39,6 +39,7 @@ from egbad.model_file import entries_within, validated_entries, with_prefix_remo
 from egbad.nn.coreset import NearestMemory, greedy_k_center
 from egbad.nn.precision import resolve_device
 from egbad.preprocessing.image_encoder import IdentityEncoder
+from egbad.scoring.order_drift import OrderDrift, image_means, measure_order_drift
 
 T = TypeVar("T")
 
@@ -273,9 +274,15 @@ class PatchCore(Detector[PatchCoreSettings]):
         settings, backbone = self.settings_, load_backbone(self.backbone)
         backbone = backbone.truncated(settings.feature_config.layers or backbone.default_layers)
         self.extractor_ = FeatureExtractor(backbone, settings.feature_config, resolve_device(self.device))
-        patches, _ = self.extractor_.fit_sample(x, rng)
+        patches, image_of = self.extractor_.fit_sample(x, rng)
+        self._order_drift = measure_order_drift(image_means(patches, image_of), self.alpha)
         members = greedy_k_center(patches, settings.n_members(len(patches)), rng, settings.n_projected)
         self.memory_ = NearestMemory(patches[members])
+
+    @property
+    def order_drift(self) -> OrderDrift | None:
+        """Dependence of the training images of `fit` on their order; None for few images."""
+        return self._order_drift
 
     def _map_scores(self, function: Callable[[Floats, float], T], x: Array) -> list[T]:
         """Apply a function to the patch scores (height, width) of each image and their factor in the image's score."""

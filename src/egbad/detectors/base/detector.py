@@ -171,6 +171,8 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         -----
         DataQualityWarning
             If all columns are constant, or some look like ids.
+        CalibrationWarning
+            If there are too few rows for `alpha`, or photographs depend on their order, so that more new ones may be flagged.
         """
         started = time.perf_counter()
         self.check_parameters()
@@ -199,7 +201,7 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         self.exemplars_ = sample_exemplars(x, self.n_exemplars, self.seed_) if keep else None
         self._learn_from(x, rng, context, encoder)
         self.calibrate(data.x[held_out])
-        calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=5)
+        self._warn_of_calibration(stacklevel=5)
         self._end(started, context.checkpoints)
         return self
 

@@ -7,6 +7,7 @@ import numpy as np
 from egbad.arrays import Array, Floats, map_unique_rows
 from egbad.detectors.base.scoring import ScoreMixin
 from egbad.scoring import calibration
+from egbad.scoring.order_drift import OrderDrift, warn_of_order_drift
 from egbad.scoring.recalibration import Recalibration
 
 
@@ -23,6 +24,16 @@ class RecalibrateMixin(ScoreMixin):
 
     n_calibration_: int
     recalibration_: Recalibration | None = None
+
+    @property
+    def order_drift(self) -> OrderDrift | None:
+        """Dependence of the training images on their order; None where `fit` does not measure it."""
+        return None
+
+    def _warn_of_calibration(self, stacklevel: int) -> None:
+        """Warn if the threshold may not keep `alpha`."""
+        calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=stacklevel + 1)
+        warn_of_order_drift(self.order_drift, self.alpha, stacklevel=stacklevel + 1)
 
     def calibrate(self, x: Array, *, maps: bool = True) -> Floats:
         """Set the threshold by normal rows or images that were not learned from.
