@@ -1,11 +1,12 @@
 import numpy as np
 import pytest
-from sklearn.neighbors import NearestNeighbors
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from egbad import load
-from egbad.detectors import KNN
+from egbad.detectors import KNN, LOF
 from egbad.detectors.knn import distance_shares, standardize_rows, whitening_matrix
 from egbad.errors import InvalidEntryError, InvalidInputError
+from egbad.nn.cells import CellIndex
 from egbad.preprocessing import Preprocessing
 
 
@@ -101,3 +102,23 @@ def test_a_model_file_must_hold_the_arrays_of_its_options(tmp_path):
     for name in ("whitening", "neighbour_distance"):
         with pytest.raises(InvalidEntryError, match=f"{name}.*is missing"):
             detector._check_learned({k: v for k, v in detector.learned_.items() if k != name})
+
+
+@pytest.mark.parametrize("detector", [KNN(n_neighbors=3), LOF(n_neighbors=3)], ids=["knn", "lof"])
+def test_the_search_among_many_rows_is_exact(tmp_path, detector):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(500, 16))[rng.integers(500, size=50_500)] * 4 + 0.2 * rng.normal(size=(50_500, 16))
+    x = rows[:100] + 0.1 * rng.normal(size=(100, 16))
+    detector = detector.set_params(alpha=0.1, calibration_fraction=0.005, random_state=0, preprocessing__scaling="none")
+    detector.fit(rows)
+    assert isinstance(detector._index, CellIndex)
+    known = detector.learned_["rows"].astype(float)
+    if isinstance(detector, KNN):
+        expected = NearestNeighbors(n_neighbors=3, algorithm="kd_tree").fit(known).kneighbors(x)[0].mean(1)
+    else:
+        expected = -LocalOutlierFactor(n_neighbors=3, novelty=True, algorithm="kd_tree").fit(known).score_samples(x)
+    scores = detector.anomaly_score(x)
+    assert scores == pytest.approx(expected, rel=1e-6)
+    assert np.array_equal(np.concatenate([detector.anomaly_score(x[i : i + 1]) for i in range(5)]), scores[:5])
+    detector.save(tmp_path / "m.egbad")
+    assert np.array_equal(load(tmp_path / "m.egbad").anomaly_score(x), scores)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.neighbors import NearestNeighbors
 
-from egbad.nn.neighbors import NearestRows
+from egbad.nn.neighbors import NearestRows, other_neighbors
 
 
 @pytest.mark.parametrize("d", [1, 2, 3, 4, 30])
@@ -60,3 +60,22 @@ def test_values_too_large_for_single_precision_are_compared_exactly():
     distances, positions = NearestRows(rows).query(np.array([[9e29, 0, 0, 0], [0, 0, 1e25, 1e24]]))
     assert positions.tolist() == [0, 2] and distances == pytest.approx([1e29, 1e24])
     assert NearestRows(rows).query_others()[0] == pytest.approx([1e30, 1e30, 1e30])
+
+
+def test_many_rows_are_divided_into_cells():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(30, 6))[rng.integers(30, size=50_000)] * 5 + 0.1 * rng.normal(size=(50_000, 6))
+    x, index = rows[:200] + 0.05 * rng.normal(size=(200, 6)), NearestRows(rows)
+    expected = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(rows)
+    assert index._cells is not None
+    assert np.array_equal(index.query(x)[1], expected.kneighbors(x)[1][:, 0])
+    assert index.query_others()[0] == pytest.approx(expected.kneighbors()[0][:, 0])
+
+
+def test_other_neighbours_of_cells_are_those_of_scikit_learn():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(400, 8))
+    (d0, p0), (d1, p1) = (other_neighbors(rows, 3, search) for search in ("cells", "brute"))
+    assert np.array_equal(p0, p1) and np.array_equal(d0, d1)
+    same = np.ones((30, 4))
+    assert not other_neighbors(same, 5, "cells")[0].any()

@@ -16,21 +16,18 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from sklearn.neighbors import KDTree, NearestNeighbors
 
 from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetector, flatten_rows
 from egbad.detectors.base.batching import pad_chunks
 from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.explain.explanation import Attribution, concatenate
-from egbad.nn.neighbors import NearestRows
+from egbad.nn.neighbors import BruteIndex, NearestRows, SearchMethod, neighbor_index, other_neighbors, search_method
 from egbad.nn.threads import blas_threads
 
 MIN_NORM = 1e-6  # a centred row that is shorter has no direction
 _COMPARED_NEIGHBOURS = 64  # of each row that decides on the size of chunks
-_MAX_TREE_VALUES = 15  # rows of more values are compared with all training rows sooner than with those of a tree
-_MAX_SMALL_TREE_VALUES = 4  # and of more than these unless there are many training rows
-_MAX_COMPARED_ROWS = 10_000
+_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES = 4096, 2**19  # of rows that are sought in cells together
 _BOUNDED_SCALINGS = ("minmax", "rank_normal")  # of which training columns have similar ranges
 _EUCLIDEAN_METRICS = ("euclidean", "correlation")
 _MAX_WHITENED_VALUES = 4096
@@ -218,6 +215,13 @@ class KNN(SklearnDetector[KNNSettings]):
     whitening: str = "none"
     score_type: str = "distance"
 
+    @property
+    def chunk_rows(self) -> int:
+        """Number of rows that are scored together: many where each cell is then compared with many rows."""
+        n, d = self.learned_["rows"].shape
+        size = super().chunk_rows
+        return max(size, min(_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES // d)) if self._search(n, d) == "cells" else size
+
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         learned: State = {"rows": x.astype(np.float32)}  # the precision of encoded rows
         if self.settings_.whitening == "local":
@@ -240,18 +244,11 @@ class KNN(SklearnDetector[KNNSettings]):
     def _other_neighbours(self, x: Floats, learned: State, k: int) -> tuple[Floats, NDArray[np.intp]]:
         """Return distances and positions (n, k) of the nearest other training rows of training rows x (n, d)."""
         rows = x @ learned["whitening"] if "whitening" in learned else x
-        index = NearestNeighbors(n_neighbors=min(k, len(x) - 1), algorithm=self._algorithm(*x.shape)).fit(rows)
-        positions: NDArray[np.intp] = index.kneighbors()[1]
-        # Differences are exact where products round.
-        distances = np.stack([np.linalg.norm(rows - rows[nearest], axis=1) for nearest in positions.T], axis=1)
-        return distances, positions
+        return other_neighbors(rows, min(k, len(x) - 1), self._search(*x.shape))
 
-    @staticmethod
-    def _algorithm(n: int, d: int) -> Literal["kd_tree", "brute"]:
-        """Return the faster search for n rows of d values."""
-        return (
-            "kd_tree" if d <= _MAX_TREE_VALUES and (d <= _MAX_SMALL_TREE_VALUES or n > _MAX_COMPARED_ROWS) else "brute"
-        )
+    def _search(self, n: int, d: int) -> SearchMethod:
+        """Return the fastest search for n rows of d values."""
+        return search_method(n, d, self.settings_.metric, images=self.kind_ == "images")
 
     def _check_learned(self, learned: State) -> None:
         wanted = {
@@ -273,15 +270,14 @@ class KNN(SklearnDetector[KNNSettings]):
             chunks = [self._to_index(chunk)[:n] for chunk, n in pad_chunks(rows, size)]
         self.index_rows_ = np.concatenate([chunk.astype(precision) for chunk in chunks])
         self._k, n_values = k, self.index_rows_.shape[1]
-        is_tree = metric != "cosine" and self._algorithm(len(rows), n_values) == "kd_tree" and k < len(rows) // 2
-        if is_tree:
-            self._index: KDTree | NearestNeighbors = KDTree(self.index_rows_, metric=metric)
-        else:
-            self._index = NearestNeighbors(metric=metric, algorithm="brute").fit(self.index_rows_)
+        search = self._search(len(rows), n_values)
+        self._index = neighbor_index(
+            self.index_rows_, metric, "brute" if search == "kd_tree" and k >= len(rows) // 2 else search
+        )
         # Products in single precision are twice as fast, and exact enough where no column dwarfs the others.
         is_bounded = self.kind_ == "rows" and self.settings_.preprocessing.scaling in _BOUNDED_SCALINGS
-        is_single = is_bounded and k == 1 and not is_tree and metric == "euclidean"
-        self._nearest = NearestRows(self.index_rows_) if is_single and n_values > _MAX_SMALL_TREE_VALUES else None
+        is_single = is_bounded and k == 1 and isinstance(self._index, BruteIndex) and metric == "euclidean"
+        self._nearest = NearestRows(self.index_rows_) if is_single else None
 
     def _to_index(self, x: Array) -> Array:
         """Transform rows (n, d) to the form in which the metric compares them."""
@@ -334,12 +330,7 @@ class KNN(SklearnDetector[KNNSettings]):
 
     def _query(self, x: Array, k: int) -> tuple[Array, NDArray[np.intp]]:
         """Return distances and positions (n, k) of the k neighbours of transformed rows x (n, d), nearest first."""
-        rows = x.astype(self.index_rows_.dtype)
-        if isinstance(self._index, KDTree):  # the estimator checks its input for longer than the tree takes for a row
-            distances, positions = self._index.query(rows, k)
-        else:
-            distances, positions = self._index.kneighbors(rows, k)
-        return distances, positions
+        return self._index.query(x.astype(self.index_rows_.dtype), k)
 
     def _differences(self, x: Array, neighbours: NDArray[np.intp]) -> Floats:
         """Return transformed rows x (n, d) minus their neighbours, (n, k, d)."""

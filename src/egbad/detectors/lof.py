@@ -14,6 +14,8 @@ from sklearn.neighbors import NearestNeighbors
 
 from egbad.arrays import ArraySpec, State
 from egbad.detectors.base import Floats, Settings, SklearnDetector
+from egbad.nn.cells import CellIndex
+from egbad.nn.neighbors import other_neighbors, search_method
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
 
@@ -127,18 +129,26 @@ class LOF(SklearnDetector[LOFSettings]):
         if len(x) == 1:  # a single row has no neighbours
             return {"rows": x, "k_distance": np.zeros(1), "density": np.ones(1)}
         k = min(self.settings_.n_neighbors, len(x) - 1)
-        distances, neighbours = NearestNeighbors(n_neighbors=k).fit(x).kneighbors()
+        if search_method(*x.shape) == "cells":
+            distances, neighbours = other_neighbors(x, k, "cells")
+        else:
+            distances, neighbours = NearestNeighbors(n_neighbors=k).fit(x).kneighbors()
         k_distance = distances[:, -1]
         density = local_reachability_density(distances, k_distance[neighbours])
         return {"rows": x, "k_distance": k_distance, "density": density}
 
     def _set_learned(self, learned: State) -> None:
         super()._set_learned(learned)
-        k = max(1, min(self.settings_.n_neighbors, len(learned["rows"]) - 1))
-        self._index = NearestNeighbors(n_neighbors=k).fit(learned["rows"])
+        rows = learned["rows"]
+        self._k = max(1, min(self.settings_.n_neighbors, len(rows) - 1))
+        is_large = search_method(*rows.shape) == "cells"
+        self._index = CellIndex(rows) if is_large else NearestNeighbors(n_neighbors=self._k).fit(rows)
 
     def _score_rows(self, x: Floats) -> dict[str, Floats]:
         neighbours: NDArray[Any]
-        distances, neighbours = self._index.kneighbors(x)
+        if isinstance(self._index, CellIndex):
+            distances, neighbours = self._index.query(x, self._k)
+        else:
+            distances, neighbours = self._index.kneighbors(x)
         density = local_reachability_density(distances, self.learned_["k_distance"][neighbours])
         return {"factor": self.learned_["density"][neighbours].mean(1) / density}

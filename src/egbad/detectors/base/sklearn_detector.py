@@ -39,9 +39,13 @@ class SklearnDetector(FeatureDetector[S]):
 
     array_names: ClassVar[frozenset[str]] = frozenset({"learned"})
     learned_specs: ClassVar[Mapping[str, ArraySpec]]  # "n_values" stands for the number of values of a flat row
-    chunk_rows: ClassVar[int] = 256
     small_chunk_rows: ClassVar[tuple[int, ...]] = (1, 16)  # for a few rows, where they give the same bits
     parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
+
+    @property
+    def chunk_rows(self) -> int:
+        """Number of rows that are scored together. Fewer are padded, as products round by the shape of their factors."""
+        return 256
 
     @abstractmethod
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:

@@ -1,0 +1,87 @@
+"""Compare the search of nearest rows in cells with scikit-learn's search among all rows, on one core.
+
+    python benchmarks/speed/neighbors.py --rows 1000000 --columns 40
+
+Rows are drawn from 50 groups, each near a surface of eight dimensions ("groups"), or from one normal distribution that fills all
+dimensions ("normal"), where cells do not help. In turns, on the same rows; CPU time. One JSON line for each kind.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.neighbors import NearestNeighbors
+
+from egbad.nn.cells import CellIndex
+from egbad.nn.threads import blas_threads
+
+N_GROUPS, N_DIMENSIONS = 50, 8
+
+
+def draw(kind: str, n: int, d: int) -> np.ndarray:
+    """Draw rows (n, d) in single precision."""
+    rng = np.random.default_rng(0)
+    if kind == "normal":
+        return rng.normal(size=(n, d)).astype(np.float32)
+    group, x = rng.integers(N_GROUPS, size=n), np.empty((n, d), np.float32)
+    for i in range(N_GROUPS):
+        own = group == i
+        surface = rng.normal(size=(own.sum(), N_DIMENSIONS)) @ rng.normal(size=(N_DIMENSIONS, d))
+        x[own] = 3 * rng.normal(size=d) + surface / 2 + 0.05 * rng.normal(size=(own.sum(), d))
+    return x
+
+
+def timed(function: Callable[[], Any]) -> tuple[float, Any]:
+    """Return the CPU seconds of a function, and its result."""
+    started = time.process_time()
+    result = function()
+    return time.process_time() - started, result
+
+
+def compare(kind: str, n: int, d: int, n_queries: int, k: int, repeats: int) -> dict[str, Any]:
+    """Return build time, times of a query and their ratio."""
+    x = draw(kind, n + n_queries, d)
+    rows, queries = x[:n], x[n:]
+    few = queries[: max(1, n_queries // 20)]  # scikit-learn takes as long for each
+    build, index = timed(lambda: CellIndex(rows))
+    brute = NearestNeighbors(algorithm="brute").fit(rows)
+    ms: dict[str, list[float]] = {"cells": [], "scikit-learn": []}
+    for _ in range(repeats):
+        seconds, found = timed(lambda: index.query(queries, k))
+        ms["cells"].append(1000 * seconds / n_queries)
+        seconds, expected = timed(lambda: brute.kneighbors(few, k))
+        ms["scikit-learn"].append(1000 * seconds / len(few))
+    medians = {name: round(float(np.median(values)), 4) for name, values in ms.items()}
+    return {
+        "kind": kind,
+        "rows": n,
+        "columns": d,
+        "neighbors": k,
+        "queries": n_queries,
+        "build_seconds": round(build, 2),
+        "ms_per_query": medians,
+        "ratio": round(medians["scikit-learn"] / medians["cells"], 1),
+        "same_neighbors": float((found[1][: len(few)] == expected[1]).mean()),
+    }
+
+
+def main() -> None:
+    """Print a line for each kind of rows."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=40)
+    parser.add_argument("--queries", type=int, default=4096)
+    parser.add_argument("--neighbors", type=int, default=5)
+    parser.add_argument("--repeats", type=int, default=3)
+    options = parser.parse_args()
+    with blas_threads.single_thread():
+        for kind in ("groups", "normal"):
+            found = compare(kind, options.rows, options.columns, options.queries, options.neighbors, options.repeats)
+            print(json.dumps(found), flush=True)
+
+
+if __name__ == "__main__":
+    main()
