@@ -26,9 +26,7 @@ from egbad.scoring.calibration import required_rows, threshold
 FOLDS = 5
 MIN_IMAGES = 30  # below, a rate of a tenth is hardly known
 MAX_IMAGES = 500  # evenly spaced: bounds time
-_MIN_LEVEL = (
-    0.1  # false-alarm rate that is compared, unless alpha is higher: smaller ones are known from few images only
-)
+_MIN_LEVEL = 0.1  # false-alarm rate that is compared, unless alpha is higher: lower ones need more images
 _MIN_FACTOR = 2.0
 _MAX_P_VALUE = 1e-3
 _NEW_IMAGES = 20  # that usually mend a threshold
