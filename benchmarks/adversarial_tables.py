@@ -253,6 +253,11 @@ def sentences() -> str:
     return "\n".join([*lines, *([f"- Not measured: {'; '.join(missing)}."] if missing else [])])
 
 
+def counted(runs: Sequence[float]) -> str:
+    """Return the number of runs with the noun."""
+    return f"{len(runs)} run{'s' if len(runs) > 1 else ''}"
+
+
 def paper_sentences() -> str:
     """Return what the paper's recipe reaches, which trains by the adversarial loss alone, as a list."""
     lines = []
@@ -260,7 +265,7 @@ def paper_sentences() -> str:
         last = [line for line in finite(last_epoch(own)) if line["score"] == "fm"]
         f1 = [line["f1"] for line in last]
         lines.append(
-            f"- **KDD99, protocol `{protocol}`**: F1 {spread(f1)} in {len(f1)} runs after {reached(last)} epochs."
+            f"- **KDD99, protocol `{protocol}`**: F1 {spread(f1)} in {counted(f1)} after {reached(last)} epochs."
         )
     default = default_on_mnist()
     for _, own in sorted(group_by(egbad_lines("mnist"), "task").items()):
@@ -268,8 +273,8 @@ def paper_sentences() -> str:
             last = [line for line in finite(last_epoch(of_protocol)) if line["score"] == "fm"]
             d, precision = digit(last[0]), [line["average_precision"] for line in last]
             lines.append(
-                f"- **MNIST, {d} left out, protocol `{protocol}`**: average precision {spread(precision)} in {len(precision)} "
-                f"runs after {reached(last)} epochs. Chance is {last[0]['base_rate']:.3f}, the default has "
+                f"- **MNIST, {d} left out, protocol `{protocol}`**: average precision {spread(precision)} in "
+                f"{counted(precision)} after {reached(last)} epochs. Chance is {last[0]['base_rate']:.3f}, the default has "
                 f"{spread(default[d])} after its whole training."
             )
     missing = [str(d) for d in DIGITS if not any(digit(line) == d for line in egbad_lines("mnist"))]
