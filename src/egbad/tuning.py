@@ -239,7 +239,7 @@ def _search(
 
     n_trials, started = min(n_trials, prod(map(len, space.values()))), time.perf_counter()
     scored: dict[tuple[int, ...], _ScoredTrial] = {}
-    with _quiet_optuna(), progress("Tuning", n_trials, unit="trials", enabled=verbose) as advance:
+    with _quiet_optuna(optuna), progress("Tuning", n_trials, unit="trials", enabled=verbose) as advance:
         study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=seed))
         study.enqueue_trial(dict.fromkeys(space, 0))
         for _ in range(_MAX_PROPOSALS * n_trials):
@@ -260,10 +260,8 @@ def _search(
 
 
 @contextmanager
-def _quiet_optuna() -> Iterator[None]:
+def _quiet_optuna(optuna: Any) -> Iterator[None]:
     """Limit the log of optuna to warnings, and restore its verbosity afterwards."""
-    import optuna
-
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:

@@ -11,6 +11,7 @@ from egbad.scoring.calibration import (
     NegativeLogTail,
     benjamini_hochberg,
     cross_conformal_p_values,
+    holm,
     p_values,
     threshold,
     threshold_of_share,
@@ -120,3 +121,9 @@ def test_almost_equal_calibration_scores_do_not_amplify_rounding_errors():
 def test_calibration_scores_equal_up_to_rounding_are_scaled_by_their_magnitude():
     tail = NegativeLogTail(0.17 + 1e-9 * np.random.default_rng(0).normal(size=60))
     assert tail(np.array([0.34])) == pytest.approx([-np.log(60 / 61) + 1], rel=1e-6)
+
+
+def test_holm_multiplies_the_smallest_p_values_most_and_keeps_their_order():
+    assert holm(np.array([0.2, 0.01, 0.011, 0.5])) == pytest.approx([0.4, 0.04, 0.04, 0.5])
+    assert holm(np.array([0.6, 0.7])).tolist() == [1, 1]
+    assert holm(np.array([])).tolist() == []

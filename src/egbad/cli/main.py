@@ -17,6 +17,7 @@ from egbad.cli import (
     data,
     demo,
     detect,
+    drift,
     evaluate,
     export,
     fit,
@@ -32,7 +33,7 @@ from egbad.errors import EgbadError, StoppedError, enable_own_warnings
 
 OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
-for command in (fit, score, detect, report, evaluate, recalibrate, tune, compare, benchmark, info, export):
+for command in (fit, score, detect, report, evaluate, drift, recalibrate, tune, compare, benchmark, info, export):
     app.add_typer(command.app)
 app.add_typer(data.app, name="data")
 app.add_typer(demo.app)
@@ -50,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         The exit code: 0 for success, 2 for an error that the user can correct, 1 for an error in egbad, 130 after Ctrl-C.
+        `egbad drift` also returns 3 or 4, see its help.
         With EGBAD_DEBUG=1 in the environment an error in egbad prints its traceback.
 
     Examples

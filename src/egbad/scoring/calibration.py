@@ -235,6 +235,32 @@ def benjamini_hochberg(p: Floats, fdr: float) -> NDArray[np.bool_]:
     return np.asarray(p <= ordered[passed[-1]], dtype=np.bool_)
 
 
+def holm(p: Floats) -> Floats:
+    """Adjust p-values so that rejecting those up to a level makes any error at all with at most that probability.
+
+    The k-th smallest of n p-values is multiplied by ``n - k + 1`` (Holm, 1979). The tests may depend on each other.
+
+    Parameters
+    ----------
+    p : ndarray of shape (n_tests,)
+
+    Returns
+    -------
+    ndarray of shape (n_tests,)
+        In (0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> holm(np.array([0.01, 0.5, 0.04]))
+    array([0.03, 0.5 , 0.08])
+    """
+    order = np.argsort(p, kind="stable")
+    adjusted = np.empty(len(p))
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)))
+    return adjusted
+
+
 class NegativeLogTail:
     """Negative log of a score's tail probability among normal rows: a common scale for scores of different detectors.
 

@@ -1,15 +1,18 @@
 """A conformal test martingale: evidence, row by row, that new rows are unlike the calibration rows.
 
-Each row gets a smoothed conformal p-value, and a betting strategy plays against the p-values (Vovk, Nouretdinov and Gammerman, 2003,
-"Testing exchangeability on-line"; Vovk et al., 2021, "Retrain or not retrain: conformal test martingales for change-point
-detection"). If new rows are exchangeable with the calibration rows, p-values are independent and uniform, no strategy makes
-money on average, and by Ville's inequality the capital ever reaches c times its start with a probability of at most 1/c.
+Each row gets a smoothed conformal p-value, and a betting strategy plays against the p-values (Vovk, Nouretdinov and Gammerman,
+2003, "Testing exchangeability on-line"; Vovk et al., 2021, "Retrain or not retrain: conformal test martingales for change-point
+detection"). If new rows are exchangeable with the calibration rows, p-values are independent and uniform, no strategy gains
+on average, and by Ville's inequality the capital ever reaches c times its start with a probability of at most 1/c.
 
 p-values against a fixed calibration set do not have this property: given the m rows that happen to be in it they are not
-uniform, and with enough new rows the capital grows without a change. A row is therefore ranked among the calibration rows and all new rows
-before it. Earlier new rows are known by the calibration scores that they lie between. Given these counts, the next row
-lies between two calibration scores with probability ``(1 + count) / (m + 1 + n)``, as in Pólya's urn. That makes the p-values exactly
-uniform for any m, and m + 1 counts are all that must be remembered of any number of rows.
+uniform, and with enough new rows the capital grows without a change. A row is therefore ranked among the calibration rows and
+all new rows before it. Earlier new rows are known by the calibration scores that they lie between. Given these counts, the next
+row lies between two calibration scores with probability ``(1 + count) / (m + 1 + n)``, as in Pólya's urn. That makes the p-values
+exactly uniform for any m, and m + 1 counts are all that must be remembered of any number of rows.
+
+The guarantee is about the draw of calibration rows and new rows together. `Blend` and `Tiled` score calibration rows by scales
+that other calibration rows set, and new rows by a scale that all set; there it holds approximately.
 """
 
 import hashlib
@@ -221,7 +224,7 @@ class ConformalMartingale:
         found = validated_entries(MartingaleState, dict(state), "state")
         if found.calibration != _digest(calibration) or len(found.counts) != len(calibration) + 1:
             raise InvalidInputError(
-                "The state must be one of the same calibration scores, got one of others. Begin anew after a fit or a recalibration."
+                "The state must be one of the same calibration scores, got one of others. Begin anew after a recalibration."
             )
         if len(found.weights) != 1 + _N_BETS or not 0 < sum(found.weights) < 2:
             raise InvalidInputError(f"The state must have {1 + _N_BETS} weights that add up to 1.")

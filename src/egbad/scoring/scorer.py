@@ -23,6 +23,7 @@ from egbad.data.pixel_scale import PixelScale
 from egbad.data.ragged import describe_shape, is_ragged, sample_shape
 from egbad.errors import ColumnsWarning, InvalidInputError, warn_user
 from egbad.scoring import calibration
+from egbad.scoring.reference_rows import ReferenceRows
 
 _INTERCHANGEABLE = {NUMBER, BOOLEAN}  # column types that are scored alike
 
@@ -56,6 +57,8 @@ class Scorer(ABC):
         Scale of the pixels of images, which others are converted to. None for rows.
     normal_label_ : str, optional
         Label of the normal rows that `egbad fit` was given.
+    reference_rows_ : ReferenceRows, optional
+        Some calibration rows of a table, which `egbad.scoring.drift` compares later rows with.
     """
 
     kind_: str
@@ -70,6 +73,7 @@ class Scorer(ABC):
     _own_threshold: float | None = None
     pixel_scale_: PixelScale | None = None
     normal_label_: str | None = None
+    reference_rows_: ReferenceRows | None = None
 
     @abstractmethod
     def score_terms(self, X: Any) -> dict[str, Floats]:
@@ -250,6 +254,24 @@ class Scorer(ABC):
             label_of = {**known, **labels.get(j, {})}
             labelled[:, j] = [label_of.get(code) for code in decoded[:, j].tolist()]
         return labelled
+
+    def check_input(self, X: Any) -> Data:
+        """Convert X to checked numbers.
+
+        Parameters
+        ----------
+        X : array-like or data frame of shape (n_samples, n_features), or images
+
+        Returns
+        -------
+        Data
+
+        Raises
+        ------
+        InvalidInputError
+            If X does not match the data that the scorer was fitted on.
+        """
+        return self._validate_input(X, type(self).__name__)
 
     def _validate_input(self, X: Any, name: str) -> Data:
         """Convert X to checked numbers and compare it with the data that the scorer was fitted on.

@@ -200,7 +200,7 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
         keep = self.kind_ == "images" and self.n_exemplars and not is_ragged(x)
         self.exemplars_ = sample_exemplars(x, self.n_exemplars, self.seed_) if keep else None
         self._learn_from(x, rng, context, encoder)
-        self.calibrate(data.x[held_out])
+        self._calibrate_and_keep(data.x[held_out])
         self._warn_of_calibration(stacklevel=5)
         self._end(started, context.checkpoints)
         return self

@@ -9,6 +9,7 @@ from egbad.detectors.base.scoring import ScoreMixin
 from egbad.scoring import calibration
 from egbad.scoring.order_drift import OrderDrift, warn_of_order_drift
 from egbad.scoring.recalibration import Recalibration
+from egbad.scoring.reference_rows import ReferenceRows
 
 
 class RecalibrateMixin(ScoreMixin):
@@ -34,6 +35,10 @@ class RecalibrateMixin(ScoreMixin):
         """Warn if the threshold may not keep `alpha`."""
         calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=stacklevel + 1)
         warn_of_order_drift(self.order_drift, self.alpha, stacklevel=stacklevel + 1)
+
+    def _calibrate_and_keep(self, x: Array) -> None:
+        """Set the threshold by normal rows or images that were not learned from, and keep some of the rows."""
+        self.reference_rows_ = ReferenceRows.sample(x, self.calibrate(x))
 
     def calibrate(self, x: Array, *, maps: bool = True) -> Floats:
         """Set the threshold by normal rows or images that were not learned from.
@@ -103,6 +108,7 @@ class RecalibrateMixin(ScoreMixin):
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_, self._own_threshold = len(scores), None
         self.normal_maps_ = self._learn_normal_maps(x)
+        self.reference_rows_ = ReferenceRows.sample(x, scores)
         self.recalibration_ = Recalibration(len(scores), earlier, float((scores > earlier).mean()))
         calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=2)
         return self

@@ -17,7 +17,7 @@ from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.scoring.recalibration import Recalibration
 
 # Names of arrays, or of what they belong to, in the file of any detector; a method adds its own.
-COMMON_ARRAYS = frozenset({"encoder", "guard", "usual", "maps", "rows", "examples", "calibration"})
+COMMON_ARRAYS = frozenset({"encoder", "guard", "usual", "maps", "rows", "reference", "examples", "calibration"})
 BACKBONE = "backbone."  # beginning of the names of its weights
 SINGLE_ARRAYS = frozenset({"examples", "calibration", "validation_rows"})
 

@@ -41,6 +41,7 @@ from egbad.preprocessing.row_encoder import Encoder
 from egbad.scoring.learned_rows import LearnedRows
 from egbad.scoring.normal_maps import NormalMaps
 from egbad.scoring.recalibration import Recalibration
+from egbad.scoring.reference_rows import ReferenceRows
 
 _EXAMPLES = ArraySpec("number", optional=True)
 _CALIBRATION = ArraySpec("float64", ("n_calibration",), ascending=True)
@@ -108,6 +109,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         arrays |= {f"usual.{name}": a for name, a in (self.normal_range_.state() if self.normal_range_ else {}).items()}
         arrays |= {f"maps.{name}": a for name, a in (self.normal_maps_.state() if self.normal_maps_ else {}).items()}
         arrays |= {f"rows.{name}": a for name, a in (self.learned_rows_.state() if self.learned_rows_ else {}).items()}
+        reference = self.reference_rows_.state() if self.reference_rows_ else {}
+        arrays |= {f"reference.{name}": array for name, array in reference.items()}
         arrays["calibration"] = self.calibration_scores_
         common = {
             "kind": self.kind_,
@@ -233,11 +236,11 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         return self._new_encoder(self.settings_.preprocessing).restore(arrays, self.shape_)
 
     def _restore_components(self, state: CommonState, arrays: State) -> None:
-        """Restore encoder, range guard, comparison with normal rows and maps, digests, exemplars and scores."""
+        """Restore encoder, range guard, comparison with normal rows and maps, digests, kept rows and scores."""
         with entries_within("encoder."):
             self.encoder_ = self._restored_encoder(state, with_prefix_removed("encoder.", arrays))
-        prefixes = ("guard.", "usual.", "rows.", "maps.")
-        guard, normal, rows, maps = (with_prefix_removed(prefix, arrays) for prefix in prefixes)
+        prefixes = ("guard.", "usual.", "rows.", "maps.", "reference.")
+        guard, normal, rows, maps, reference = (with_prefix_removed(prefix, arrays) for prefix in prefixes)
         with entries_within("guard."):
             self.range_guard_ = RangeGuard.from_state(guard, prod(self.encoded_shape)) if guard else None
         with entries_within("usual."):
@@ -246,6 +249,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             self.learned_rows_ = LearnedRows.from_state(rows) if rows else None
         with entries_within("maps."):
             self.normal_maps_ = NormalMaps.from_state(maps) if maps else None
+        with entries_within("reference."):
+            self.reference_rows_ = ReferenceRows.from_state(reference, prod(self.shape_)) if reference else None
         own: State = {name: arrays[name] for name in ("examples", "calibration") if name in arrays}
         check_arrays(own, {"examples": replace(_EXAMPLES, shape=("n", *self.shape_)), "calibration": _CALIBRATION})
         self.exemplars_, self.calibration_scores_ = own.get("examples"), own["calibration"]
