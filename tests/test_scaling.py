@@ -33,6 +33,12 @@ def recipes(tmp_path_factory):
         yield importlib.import_module("recipes_of_the_page"), str(model)
 
 
+def test_drift_of_a_day(recipes):
+    page, model = recipes
+    assert page.drift_of(table(300, 1), model).kind == "none"
+    assert page.drift_of(table(300, 1).assign(a=lambda rows: rows["a"] + 2), model).kind == "shift"
+
+
 def test_batches_as_spark_hands_them(recipes):
     page, model = recipes
     rows = table(1000, 1)

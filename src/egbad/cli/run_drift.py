@@ -54,7 +54,7 @@ def run_drift(model: Path, source: Source, *, level: float, alpha: float | None,
     with progress("Scoring", stream.n_rows, unit="rows") as advance:
         for batch in stream.batches:
             scores = np.asarray(sum(compute_terms(scorer.score_terms, batch, advance).values()))
-            monitor.add(scores, scorer.check_input(batch).x if monitor.tests_columns else None)
+            monitor.add(scores, batch)
     note_skipped(stream.unreadable)
     report = monitor.report()
     if as_json:

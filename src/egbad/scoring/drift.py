@@ -193,10 +193,10 @@ class DriftMonitor:
     'none'
     """
 
-    def __init__(self, scorer: Scorer, level: float = 0.01, threshold: float | None = None, seed: int = 0) -> None:
+    def __init__(self, scorer: Any, level: float = 0.01, threshold: float | None = None, seed: int = 0) -> None:
         check_rate("level", level)
         self.level = level
-        self.calibration = scorer.calibration_scores_
+        self.calibration, self._detector = scorer.calibration_scores_, scorer
         self.martingale = ConformalMartingale(self.calibration, level / 2, seed)
         self.threshold = scorer.threshold_ if threshold is None else threshold
         self.n_flagged = 0
@@ -205,29 +205,25 @@ class DriftMonitor:
         self.untested = _reason_for_no_columns(scorer)
         self._all_columns, self._bulk_columns = _column_tests(scorer, self.calibration[: self._n_bulk])
 
-    @property
-    def tests_columns(self) -> bool:
-        """True if `add` needs the rows beside their scores."""
-        return self._all_columns is not None
-
-    def add(self, scores: Floats, x: Array | None = None) -> None:
+    def add(self, scores: Floats, X: Any = None) -> None:
         """Add the scores of new rows, in their order.
 
         Parameters
         ----------
         scores : ndarray of shape (n,)
-        x : ndarray of shape (n, n_features), optional
-            The rows as numbers (see `egbad.data`), if the monitor tests columns.
+        X : array-like or data frame of shape (n, n_features), optional
+            The rows, to test their columns.
 
         Raises
         ------
         InvalidInputError
-            If a score is NaN.
+            If a score is NaN, or X does not match the detector.
         """
         cells = self.martingale.update(scores)
         self._counts += np.bincount(cells, minlength=len(self._counts))
         self.n_flagged += int((scores > self.threshold).sum())
-        if self._all_columns is not None and self._bulk_columns is not None and x is not None:
+        if self._all_columns is not None and self._bulk_columns is not None and X is not None:
+            x = self._detector.check_input(X).x
             self._all_columns.add(x)
             self._bulk_columns.add(x[cells < self._n_bulk])
 
@@ -331,7 +327,7 @@ def check_drift(
     shift
     """
     monitor = DriftMonitor(scorer, level, threshold, random_state)
-    monitor.add(scorer.anomaly_score(X), scorer.check_input(X).x if monitor.tests_columns else None)
+    monitor.add(scorer.anomaly_score(X), X)
     return monitor.report()
 
 

@@ -255,24 +255,6 @@ class Scorer(ABC):
             labelled[:, j] = [label_of.get(code) for code in decoded[:, j].tolist()]
         return labelled
 
-    def check_input(self, X: Any) -> Data:
-        """Convert X to checked numbers.
-
-        Parameters
-        ----------
-        X : array-like or data frame of shape (n_samples, n_features), or images
-
-        Returns
-        -------
-        Data
-
-        Raises
-        ------
-        InvalidInputError
-            If X does not match the data that the scorer was fitted on.
-        """
-        return self._validate_input(X, type(self).__name__)
-
     def _validate_input(self, X: Any, name: str) -> Data:
         """Convert X to checked numbers and compare it with the data that the scorer was fitted on.
 
