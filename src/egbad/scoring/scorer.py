@@ -208,8 +208,7 @@ class Scorer(ABC):
         InvalidInputError
             If `fdr` is not in (0, 1), or X does not match the data that the scorer was fitted on.
         """
-        if not 0 < fdr < 1:
-            raise InvalidInputError(f"fdr must be in (0, 1), got {fdr}.")
+        calibration.check_rate("fdr", fdr)
         return calibration.benjamini_hochberg(self.p_value(X), fdr)
 
     @property
