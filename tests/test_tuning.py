@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import optuna
 import pytest
+from PIL import Image
 
 from egbad import tuning
+from egbad.data import Data, read
 from egbad.detectors.registry import all_detectors, create
 from egbad.errors import EgbadError, InvalidInputError, MissingExtraError
 from egbad.tuning import Trial, search_space
@@ -40,7 +42,8 @@ def test_every_value_of_the_search_space_can_be_set(name, shape):
         assert values[0] is None and len(values) > 1
         for value in values[1:]:
             assert value != _setting(detector, shape, parameter)
-            assert _setting(create(name, **{parameter: value}), shape, parameter) == value
+            expected = tuple(value) if isinstance(value, dict) else value  # settings hold the names of parts
+            assert _setting(create(name, **{parameter: value}), shape, parameter) == expected
 
 
 def _setting(detector, shape, parameter):
@@ -123,6 +126,44 @@ def test_networks_are_tuned_on_images():
     result = tune(images, "egbad", n_trials=2, n_folds=2, fixed={"training__steps": 5}, random_state=0)
     assert len(result.trials) == 2
     assert (result.detector.training.steps, result.detector.alpha, result.detector.kind_) == (5, 0.2, "images")
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Noise of two sizes, with stripes in the last two."""
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        pixels = rng.integers(100, 140, (90 + 6 * (i % 2), 80))
+        pixels[:, ::20] += 90 * (i >= 10)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
+    return read(tmp_path, lazy=True)
+
+
+def test_photographs_are_tuned_at_their_own_size(photographs):
+    normal, fixed = Data(photographs.x[:10]), {"feature_config__image_size": 64, "alpha": 0.5}
+    for anomalies in (None, Data(photographs.x[10:])):
+        found = tune(normal, "patchcore", fixed, anomalies=anomalies, n_folds=2, space={"memory_size": (20,)})
+        assert found.detector.min_image_side == 8 and found.detector.shape_ == (90, 80)
+        assert [trial.failure for trial in found.trials] == [None, None]
+    assert found.chosen.auroc == 1
+
+
+def test_a_detector_of_one_size_is_tuned_on_resized_photographs(photographs):
+    normal, options = Data(photographs.x[:10]), {"fixed": {"alpha": 0.5}, "n_trials": 2, "n_folds": 2}
+    for anomalies in (None, Data(photographs.x[10:])):
+        found = tune(normal, "knn", anomalies=anomalies, **options)
+        assert found.detector.shape_ == (93, 80)
+        assert not any(trial.failure for trial in found.trials)
+
+
+def test_blends_of_photographs_are_searched_among_parts_that_take_any_size(photographs):
+    blend = create("blend")
+    blend.prepare_for(photographs.x)
+    values = tuning._default_space(blend, {}, photographs.x)["parts"]
+    assert len(values) > 2 and all(parts is None or "patchcore" in parts for parts in values)
+    small = np.zeros((4, 30, 30))
+    blend.prepare_for(small)
+    assert not any("patchcore" in parts for parts in tuning._default_space(blend, {}, small)["parts"] if parts)
 
 
 def test_fixed_parameters_are_not_searched():

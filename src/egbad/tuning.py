@@ -14,16 +14,18 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import roc_auc_score
 
-from egbad.arrays import Floats
+from egbad.arrays import Array, Floats
 from egbad.data import ColumnTypes, Data, as_data, check_data
+from egbad.data.lazy_images import decode_at
 from egbad.data.synthetic import synthetic_anomalies
-from egbad.data.validation import check_column_names
 from egbad.detectors.base import Detector
+from egbad.detectors.blend_images import usual_shape
 from egbad.detectors.registry import AUTO, create
 from egbad.errors import CalibrationWarning, EgbadError, HealthWarning, InvalidInputError, require_extra
 from egbad.progress import progress
+from egbad.scoring.metrics import auroc
+from egbad.scoring.score_tables import compute_terms
 
 SearchSpace = dict[str, tuple[Any, ...]]
 
@@ -60,6 +62,22 @@ def search_space(detector: Detector[Any], shape: tuple[int, ...]) -> SearchSpace
     return {
         name: (None, *(value for value in values if value != default(name)))
         for name, values in {**detector.tunable, **for_input}.items()
+    }
+
+
+def _default_space(base: Detector[Any], fixed: Mapping[str, Any], x: Array) -> SearchSpace:
+    """Return the parameters to search on x (n, ...): values that need images of one size are not mixed with others."""
+
+    def is_suitable(name: str, value: Any) -> bool:
+        candidate = create(base.name, **{**fixed, name: value})
+        candidate.prepare_for(x)
+        return candidate.any_size == base.any_size
+
+    space = search_space(base, x.shape[1:] if x.ndim == 2 else usual_shape(x))
+    return {
+        name: (None, *(value for value in values[1:] if is_suitable(name, value)))
+        for name, values in space.items()
+        if name not in fixed
     }
 
 
@@ -144,7 +162,7 @@ def tune(
     Parameters
     ----------
     X : array-like, DataFrame or Arrow table of shape (n_samples, ...)
-        Normal rows or images, as `Detector.fit` takes them.
+        Normal rows or images, as `Detector.fit` takes them. If the defaults take images of any size, so do all choices.
     detector : str, default="auto"
         Name of the detector; "auto" is the blend.
     anomalies : array-like, DataFrame or Arrow table, optional
@@ -194,12 +212,11 @@ def tune(
     if n_trials < 1 or n_folds < 2:
         raise InvalidInputError(f"tune needs at least one trial and two folds, got {n_trials} and {n_folds}.")
     fixed: dict[str, Any] = {"random_state": random_state, **(fixed_params or {})}
-    folds = _split(X, anomalies, column_types, n_folds, random_state)
     base = create(detector, **fixed)
-    choices = search_space(base, folds.encoded_shape)
+    folds = _split(base, X, anomalies, column_types, n_folds, random_state)
+    choices = _default_space(base, fixed, folds.all_rows.x)
     if space is not None:
-        choices = {name: (None, *values) for name, values in space.items()}
-    choices = {name: values for name, values in choices.items() if name not in fixed}
+        choices = {name: (None, *values) for name, values in space.items() if name not in fixed}
 
     def evaluate(parameters: dict[str, Any]) -> _ScoredTrial:
         return _cross_validate(folds, base.name, fixed, parameters)
@@ -280,11 +297,16 @@ def _cross_validate(folds: "_Folds", name: str, fixed: dict[str, Any], parameter
                 warnings.simplefilter("ignore", category)
             for i, (normal, anomalous) in enumerate(zip(folds.normal, folds.anomalous, strict=True)):
                 detector = create(name, **(fixed | parameters)).fit(folds.without(i))
-                scores.append((detector.anomaly_score(normal), detector.anomaly_score(anomalous)))
+                scores.append((_scores(detector, normal), _scores(detector, anomalous)))
     except EgbadError as error:
         return _ScoredTrial(Trial(parameters, (), time.perf_counter() - started, str(error)))
     aurocs = tuple(_auroc(*of_fold) for of_fold in scores)
     return _ScoredTrial(Trial(parameters, aurocs, time.perf_counter() - started), tuple(scores))
+
+
+def _scores(detector: Detector[Any], data: Data) -> Floats:
+    """Return the scores of rows or images, of which a few are decoded at a time."""
+    return np.asarray(sum(compute_terms(detector.score_terms, data).values()))
 
 
 # -- folds -------------------------------------------------------------------------------------------------------------
@@ -310,21 +332,16 @@ class _Folds:
     anomalous: tuple[Data, ...]
     labelled: bool
 
-    @property
-    def encoded_shape(self) -> tuple[int, ...]:
-        """Shape of an encoded row (n_features,) or image (channels, height, width)."""
-        shape = self.all_rows.x.shape[1:]
-        return (1, *shape) if len(shape) == 2 else shape
-
     def without(self, i: int) -> Data:
         """Return the normal rows of all folds but the i-th."""
         return replace(self.normal[0], x=np.concatenate([fold.x for j, fold in enumerate(self.normal) if j != i]))
 
 
-def _split(X: Any, anomalies: Any, column_types: ColumnTypes | None, n_folds: int, seed: int) -> _Folds:
-    data = as_data(X, column_types)
-    check_column_names(column_types, data)
-    check_data(data)
+def _split(
+    base: Detector[Any], X: Any, anomalies: Any, column_types: ColumnTypes | None, n_folds: int, seed: int
+) -> _Folds:
+    """Check the data as the detector `base` does when it is fitted, and split them."""
+    data = base.check_input(X, fitting=True, column_types=column_types)
     n = len(data.x)
     if n < 2 * n_folds:
         raise InvalidInputError(f"tune needs at least two rows for each of {n_folds} folds, got n_samples = {n}.")
@@ -338,7 +355,9 @@ def _split(X: Any, anomalies: Any, column_types: ColumnTypes | None, n_folds: in
             raise InvalidInputError("Rows or images must differ to make anomalies of them, but they are all the same.")
         return _Folds(all_rows, normal, synthetic, labelled=False)
     labelled = as_data(anomalies, column_types)
-    check_data(labelled)
+    if data.x.ndim > 2:
+        labelled = replace(labelled, x=decode_at(labelled.x, data.x.shape[-2:], in_colour=data.x.ndim == 4))
+    check_data(labelled, base.max_side, any_size=base.any_size)
     if len(labelled.x) < 2:
         raise InvalidInputError(f"tune needs at least two labelled anomalies, got {len(labelled.x)}.")
     return _Folds(
@@ -350,8 +369,7 @@ def _split(X: Any, anomalies: Any, column_types: ColumnTypes | None, n_folds: in
 
 
 def _auroc(normal: Floats, anomalous: Floats) -> float:
-    labels = np.r_[np.zeros(len(normal)), np.ones(len(anomalous))]
-    return float(roc_auc_score(labels, np.r_[normal, anomalous]))
+    return auroc(np.r_[normal, anomalous], np.repeat([False, True], [len(normal), len(anomalous)]))
 
 
 def _choose(fold_aurocs: Sequence[Sequence[float]]) -> int:

@@ -2,13 +2,14 @@
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image
 
 from egbad.benchmark import protocols
 from egbad.benchmark.jobs import Job, make_jobs
 from egbad.benchmark.measurement import measure
 from egbad.benchmark.suites import VARIANTS, Variant
 from egbad.benchmark.tasks import Task, user_task
-from egbad.data import Data, as_data
+from egbad.data import Data, as_data, read
 from egbad.detectors.registry import create
 from egbad.scoring import metrics
 
@@ -65,3 +66,15 @@ def test_detectors_are_measured_with_the_column_types_of_the_users_table(tmp_pat
     assert record["metrics"]["auroc"] == metrics.auroc(scores, split.anomalous)
     as_categories, as_numbers = (fit(types).calibration_scores_.mean() for types in (data.column_types, None))
     assert as_categories != as_numbers, "the codes of categories would give other scores as numbers"
+
+
+def test_images_that_stay_in_their_files_are_measured_and_shown_at_the_size_of_the_detector(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        pixels = rng.integers(100, 120, (20 + i % 2, 24)) + 100 * (i >= 12)
+        Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / f"{i:02}.png")
+    task = user_task("photos", read(tmp_path, lazy=True), np.arange(16) >= 12, tmp_path / "data.npz")
+    record = measure(Job(task, Variant("vae", "vae", {"training__steps": 2}), 0))
+    assert (record["training_rows"], record["test_rows"], record["repeats"]) == (6, 10, 0)
+    pictures = record["pictures"]
+    assert (len(pictures.anomalies), pictures.height, pictures.width) == (4, 21, 24)

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from egbad.cli.inputs import (
     Source,
@@ -18,6 +19,7 @@ from egbad.cli.inputs import (
     parse_size,
     read_column_types,
 )
+from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError, UnreadableFileError
 
 
@@ -144,3 +146,29 @@ def test_a_subfolder_that_may_not_be_read_is_refused_or_skipped(kind, folder, im
             for command in (fit, ("score", out, data), ("score", out, data, "--out", Path(shared, "parts"))):
                 assert refuse(*command).startswith(f"The folder '{closed}' cannot be read: Permission denied.")
         assert not Path(shared, "parts").exists()
+
+
+def test_images_keep_their_sizes_if_one_of_several_learners_takes_any(tmp_path):
+    for i in range(3):
+        Image.fromarray(np.full((100 + i, 150), i, np.uint8)).save(tmp_path / f"{i}.png")
+    mixed = Source(str(tmp_path), learners=[create("knn"), create("patchcore")], lazy=True).read()
+    assert [image.shape for image in mixed.x] == [(100, 150), (101, 150), (102, 150)]
+    assert Source(str(tmp_path), learners=[create("knn")], lazy=True).read().x.shape == (3, 86, 128)
+    assert Source(str(tmp_path), learners=[create("patchcore")], image_size="20x30").read().x[0].shape == (20, 30)
+
+
+def test_all_images_of_a_folder_laid_out_as_mvtec_ad_are_read_if_asked_for(defect_folder):
+    learners = [create("knn")]
+    assert len(Source(str(defect_folder), learners=learners).read().x) == 30
+    assert len(Source(str(defect_folder), learners=learners, whole=True).read().x) == 48
+
+
+def test_large_files_are_decoded_with_as_many_pixels_as_all_learners_need(tmp_path):
+    Image.fromarray(np.zeros((2000, 2000), np.uint8)).save(tmp_path / "0.jpg")
+    options = {"backbone": "efficientnet_lite0", "features": "patches"}
+    small, large = (create("pca", feature_config__image_size=side, **options) for side in (100, 400))
+    shapes = [
+        Source(str(tmp_path), learners=found).read().x[0].shape
+        for found in ([small], [small, large], [small, create("tiled")])
+    ]
+    assert shapes == [(250, 250), (500, 500), (2000, 2000)]

@@ -127,7 +127,7 @@ def test_the_extra_that_photographs_need_is_named_once(tmp_path, capsys, monkeyp
     for i in range(4):
         Image.fromarray(np.full((80, 90), i, np.uint8)).save(tmp_path / f"{i}.png")
     detector = create("auto", training__steps=1, alpha=0.5, random_state=0)
-    fit_here(job(Source(str(tmp_path), learner=detector), tmp_path / "m.egbad", detector=detector))
+    fit_here(job(Source(str(tmp_path), learners=[detector]), tmp_path / "m.egbad", detector=detector))
     assert (
         capsys.readouterr().err.count("After pip install 'egbad[backbones]' the default detector learns photographs")
         == 1
@@ -140,7 +140,7 @@ def test_photographs_are_learned_at_their_own_size(tmp_path):
         Image.fromarray(rng.integers(0, 256, (150 + i, 140), dtype=np.uint8)).save(tmp_path / f"{i}.png")
     parts = {"patchcore": {"memory_size": 20, "feature_config__image_size": 64}}
     detector = create("auto", parts=parts, alpha=0.5, random_state=0)
-    fit_here(job(Source(str(tmp_path), learner=detector), tmp_path / "m.egbad", detector=detector))
+    fit_here(job(Source(str(tmp_path), learners=[detector]), tmp_path / "m.egbad", detector=detector))
     assert load(tmp_path / "m.egbad").shape_ == (150, 140)
 
 

@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from egbad import load
 from egbad.data import ColumnRoles
@@ -50,3 +51,29 @@ def test_a_wrong_setting_is_refused_before_the_search(table, tmp_path, refuse):
 def test_a_missing_optuna_is_one_sentence_that_names_the_extra(table, tmp_path, refuse, monkeypatch):
     monkeypatch.setitem(sys.modules, "optuna", None)
     assert "pip install 'egbad[tune]'" in refuse("tune", table, "--out", tmp_path / "m.egbad")
+
+
+def test_a_folder_laid_out_as_mvtec_ad_gives_normal_images_and_with_labels_anomalies(defect_folder, tmp_path, run):
+    given = ("tune", defect_folder, "--out", tmp_path / "m.egbad", "--detector", "knn", "--trials", 1, "--json")
+    for options, n_normal, judged_by in (
+        ((), 30, "synthetic anomalies"),
+        (("--label-column", "folder", "--normal", "good"), 38, "10 labelled anomalies"),
+    ):
+        code, out, err = run(*given, "--set", "alpha=0.4", *options)
+        assert code == 0, err
+        result = json.loads(out)
+        found = result["detector"]
+        assert found["training_rows"] + found["calibration_rows"] == n_normal and result["judged_by"] == judged_by
+
+
+def test_photographs_are_tuned_at_their_own_size(tmp_path, run):
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for i in range(8):
+        pixels = rng.integers(0, 256, (150 + i, 140), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    settings = ("--set", "alpha=0.5", "--set", "feature_config.image_size=64", "--set", "memory_size=20")
+    options = ("--detector", "patchcore", "--folds", 2, *settings)
+    code, _, err = run("tune", tmp_path / "photos", "--out", tmp_path / "m.egbad", *options)
+    assert code == 0, err
+    assert load(tmp_path / "m.egbad").shape_ == (150, 140)

@@ -1,10 +1,16 @@
 """Synthetic anomalies, made of normal rows or images."""
 
+import pickle
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
+from egbad.data import read
+from egbad.data.lazy_images import decode_at
+from egbad.data.ragged import image_digest, is_lazy, ragged_array
 from egbad.data.synthetic import synthetic_anomalies
 
 
@@ -56,3 +62,35 @@ def test_the_input_is_not_changed():
         before = x.copy()
         synthetic_anomalies(x, np.random.default_rng(1))
         assert np.array_equal(x, before)
+
+
+def test_images_of_several_sizes_get_pieces_that_fit_in_both():
+    rng = np.random.default_rng(0)
+    x = ragged_array([rng.random((10 + i % 3, 30 - 2 * i)) for i in range(9)])
+    anomalies = synthetic_anomalies(x, np.random.default_rng(1))
+    assert [image.shape for image in anomalies] == [image.shape for image in x]
+    values = np.concatenate([image.ravel() for image in x])
+    for image, normal in zip(anomalies, x, strict=True):
+        ys, xs = np.nonzero(image != normal)
+        assert len(ys) == (np.ptp(ys) + 1) * (np.ptp(xs) + 1), "one rectangle"
+        assert np.isin(image, values).all()
+
+
+def test_images_of_files_give_anomalies_that_are_decoded_when_they_are_needed(tmp_path):
+    rng = np.random.default_rng(0)
+    for i in range(6):
+        Image.fromarray(rng.integers(0, 256, (20 + i, 40, 3), dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(tmp_path / "6.png")
+    lazy = synthetic_anomalies(read(tmp_path, lazy=True).x, np.random.default_rng(1))
+    eager = synthetic_anomalies(read(tmp_path, patch_size=8).x, np.random.default_rng(1))
+    assert is_lazy(lazy) and not is_lazy(eager)
+    for image, expected in zip(pickle.loads(pickle.dumps(lazy)), eager, strict=True):
+        assert np.array_equal(image, expected) and image.digest == image_digest(expected)
+        assert (image.min(), image.max(), image.shape) == (expected.min(), expected.max(), expected.shape)
+    assert decode_at(lazy, (10, 20)).shape == (7, 3, 10, 20), "detectors of one size decode them, too"
+
+
+def test_a_piece_that_changes_nothing_makes_no_anomaly(tmp_path):
+    for i in range(3):
+        Image.fromarray(np.full((20 + i // 2, 40), 7, np.uint8)).save(tmp_path / f"{i}.png")
+    assert len(synthetic_anomalies(read(tmp_path, lazy=True).x, np.random.default_rng(1))) == 0

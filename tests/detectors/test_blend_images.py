@@ -71,7 +71,7 @@ def test_small_images_of_files_are_decoded_at_one_size(tmp_path):
 def test_one_tiny_image_among_photographs_changes_nothing(monkeypatch):
     x = ragged_array([*stripes(19), stripes(1, shape=(20, 20))[0]])
     detector = Blend(alpha=0.4, random_state=0)
-    detector._prepare_for(x)
+    detector.prepare_for(x)
     assert detector.any_size and detector.settings_for(detector.encoded_shape).parts[0] == "patchcore"
 
 

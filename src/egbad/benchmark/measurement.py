@@ -16,6 +16,8 @@ from egbad.benchmark.jobs import Job, RunRecord
 from egbad.benchmark.protocols import Split, duplicates_of_training_rows
 from egbad.benchmark.table_kinds import column_facts
 from egbad.data import Data
+from egbad.data.lazy_images import decode_at
+from egbad.data.ragged import is_lazy
 from egbad.output_files import atomic_write
 from egbad.report.curves import chart_data
 from egbad.report.image_grid import ImageGrid, render_grid, sample_by_score
@@ -74,7 +76,7 @@ def measure(job: Job, data_dir: Path | None = None, scores_path: Path | None = N
     record |= _compare_with_labels(split, split.anomalous, scores, flags)
     if split.x_test.ndim != 2 and split.masks is not None:
         _add_localization(record["metrics"], detector, split, split.anomalous)
-    if split.x_test.ndim > 2 and hasattr(detector, "reconstruct") and job.seed == 0:
+    if job.seed == 0 and hasattr(detector, "reconstruct") and _takes_one_size(detector, split.x_test):
         record["pictures"] = _reconstructed_images(detector, split.x_test, scores, split.anomalous)
     return record
 
@@ -121,8 +123,14 @@ def _top_rows(split: Split, scores: Floats) -> NDArray[np.intp]:
     return top if split.row_indices is None else split.row_indices[top]
 
 
+def _takes_one_size(detector: Any, x: Array) -> bool:
+    """Return True if x (n, ...) are images that the detector takes at one size."""
+    return x.ndim > 2 or (is_lazy(x) and detector.min_image_side is None)
+
+
 def _reconstructed_images(detector: Any, x: Array, scores: Floats, anomalous: NDArray[np.bool_]) -> ImageGrid:
     """Return test images of each kind with their reconstructions."""
+    x = decode_at(x, detector.shape_[-2:])
     return render_grid(sample_by_score(detector.reconstruct, x, scores, anomalous, N_IMAGES))
 
 

@@ -13,6 +13,8 @@ from egbad import datasets
 from egbad.benchmark import protocols
 from egbad.benchmark.protocols import Split
 from egbad.data import Data
+from egbad.data.lazy_images import LazyImage
+from egbad.data.ragged import is_lazy, ragged_array, update_digest
 from egbad.datasets import Dataset
 
 
@@ -86,10 +88,13 @@ class UserTask(Task):
         The `.npz` file with the data.
     digest : str
         Digest of the data.
+    images : tuple of LazyImage
+        Images that keep their sizes: they stay in their files, and the store has the labels only.
     """
 
     store: Path = Path()
     digest: str = ""
+    images: tuple[LazyImage, ...] = ()
 
     @property
     def identity(self) -> str:
@@ -111,7 +116,7 @@ class UserTask(Task):
         digest : str
         """
         with np.load(self.store, allow_pickle=False) as content:
-            x, labels = content["x"], content["anomalous"]
+            x, labels = ragged_array(self.images) if self.images else content["x"], content["anomalous"]
         data = Dataset(self.dataset, x, labels, None, self.digest, "", "")
         return self.split(data, **self.arguments, seed=seed), self.digest
 
@@ -124,6 +129,7 @@ def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store:
     name : str
         Name in tables.
     data : Data
+        Images that are not decoded yet stay in their files, which must not change.
     anomalous : ndarray of bool of shape (n_samples,) or None
         True for anomalies. None if the data have no labels.
     store : Path
@@ -133,11 +139,12 @@ def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store:
     -------
     UserTask
     """
-    x = data.x
+    images = tuple(data.x) if is_lazy(data.x) else ()
     labels = np.zeros(0) if anomalous is None else anomalous.astype(np.int64)
     with store.open("wb") as file:
-        np.savez(file, x=x, anomalous=labels)
-    digest = hashlib.sha256(np.ascontiguousarray(x).data)
+        np.savez(file, x=np.zeros(0) if images else data.x, anomalous=labels)
+    digest = hashlib.sha256()
+    update_digest(digest, data.x)
     digest.update(np.ascontiguousarray(labels).data)
     digest.update(",".join(data.column_types or ()).encode())
     labelled = anomalous is not None
@@ -150,4 +157,5 @@ def user_task(name: str, data: Data, anomalous: NDArray[np.bool_] | None, store:
         column_types=data.column_types,
         store=store,
         digest=digest.hexdigest(),
+        images=images,
     )

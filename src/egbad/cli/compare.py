@@ -51,7 +51,8 @@ def compare(
 
     Without labels, they learn from a random half, and the report compares how they rank the other half.
 
-    Images of a folder are read at one size: the median of theirs, at most 128 pixels a side, or that of --image-size.
+    Detectors that take images of any size get them at their own size; for all others, images are resized to their median size, at
+    most 128 pixels a side. --image-size sets the size for all.
     """
     check_output_folder("--out", out, RESULT_FILES, {"DATA": data}, data_dir)
     from egbad.cli import inputs, run_benchmark

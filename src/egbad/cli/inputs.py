@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from math import isnan
@@ -50,8 +51,10 @@ class Source:
         Skip images that cannot be read.
     patch_size : int, optional
         Side of the patches to learn from, in pixels, as `egbad.data` takes it.
-    learner : Detector, optional
-        Detector that will learn the data: it decides if images keep their sizes.
+    learners : sequence of Detector
+        Detectors that will learn the data: images keep their sizes if one of them takes any size.
+    whole : bool
+        Read all images of a folder laid out as MVTec AD.
     lazy : bool
         Keep no pixels in memory of images that keep their sizes.
     batch_size : int, optional
@@ -72,7 +75,8 @@ class Source:
     scorer: Scorer | None = None
     skip_unreadable: bool = False
     patch_size: int | None = None
-    learner: Any = None
+    learners: Sequence[Any] = ()
+    whole: bool = False
     lazy: bool = False
     batch_size: int | None = None
     csv: CsvOptions = DEFAULT_CSV_OPTIONS
@@ -83,7 +87,7 @@ class Source:
     def path(self) -> str:
         """Path or pattern of the files to read."""
         folder = find_defect_folder(Path(self.given))
-        if folder is None or self.scorer is self.learner is None:
+        if folder is None or self.whole or (self.scorer is None and not self.learners):
             return self.given
         return str(folder.train if self.scorer is None else folder.test)
 
@@ -130,10 +134,13 @@ class Source:
 
     def _options(self) -> dict[str, Any]:
         size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
-        csv, columns, lazy, reader = self.csv, self._selected_columns(), self.lazy, self.scorer or self.learner
-        if self.learner is not None and self.learner.any_size:
-            patch, lazy = patch or MIN_IMAGE_SIDE, lazy or self.learner.streams_images
+        csv, columns, lazy = self.csv, self._selected_columns(), self.lazy
+        readers = [learner for learner in self.learners if learner.any_size]
+        small_side = min((learner.small_side for learner in readers), default=0) if patch is None else 0
+        if readers:
+            patch, lazy = patch or MIN_IMAGE_SIDE, lazy or any(learner.streams_images for learner in readers)
         if self.scorer is not None:
+            readers = [self.scorer]
             column_types = self.scorer.required_column_types
             csv = replace(csv, like=self.scorer.csv_dialect_, infer_types=column_types is None)
             if self.scorer.kind_ == "images":
@@ -146,9 +153,9 @@ class Source:
             "colour": colour,
             "skip_unreadable": self.skip_unreadable,
             "patch_size": patch,
-            "enough_side": reader.enough_side if reader is not None and patch else None,
+            "enough_side": _enough_side(readers) if patch else None,
             "lazy": lazy and patch is not None,
-            "small_side": self.learner.small_side if self.learner is not None and self.patch_size is None else 0,
+            "small_side": small_side,
             "batch_sizes": self._batch_sizes(),
             "column_types": column_types,
             "csv": csv,
@@ -210,8 +217,14 @@ def training_source(
         column_types=column_types,
         skip_unreadable=skip_unreadable,
         patch_size=tile_size,
-        learner=learner,
+        learners=() if learner is None else (learner,),
     )
+
+
+def _enough_side(readers: Sequence[Any]) -> int | None:
+    """Return the side of a square with as many pixels as all readers of an image need, None if one needs all of them."""
+    sides = [reader.enough_side for reader in readers]
+    return None if None in sides else max(sides, default=None)
 
 
 def read_column_types(path: Path | None) -> dict[str, str] | None:

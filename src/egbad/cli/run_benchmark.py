@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from egbad import datasets
 from egbad.benchmark import columns, runner, suites, write
 from egbad.benchmark.columns import PageHeader
 from egbad.benchmark.comparison_text import comparison_title, printed_rows
+from egbad.benchmark.external import EXTERNAL
 from egbad.benchmark.jobs import Job, RunRecord, make_jobs
 from egbad.benchmark.run_log import RunLog
 from egbad.benchmark.statistics import RankAgreement, rank_agreement
@@ -21,6 +23,8 @@ from egbad.cli.output_check import RESULT_FILES, check_output_folder
 from egbad.cli.tables import print_table
 from egbad.data import Data
 from egbad.data.arrow_columns import carried_cells
+from egbad.detectors.base import Detector
+from egbad.detectors.registry import create
 from egbad.errors import EgbadError, InvalidInputError, StoppedError
 from egbad.output_files import printable, scratch_folder
 from egbad.progress import progress
@@ -142,13 +146,14 @@ def compare(
     command : str
         Command line that repeats the comparison.
     """
-    data = source.read()
+    # Detectors that take images of one size decode them for themselves.
+    data = replace(source, learners=_learners(detectors), whole=True, lazy=True).read()
     anomalous = None
     if source.label_column is not None or normal is not None:
         anomalous = ~normal_mask(data.labels, normal)
     elif data.labels is not None:
         note("The labels of the data are not used. Use --normal LABEL or --label-column to measure against them.")
-    variants = suites.select_variants(detectors, images=data.x.ndim > 2)
+    variants = suites.select_variants(detectors, images=data.x.ndim != 2)
     _make_folder(options.out)
     name = printable(Path(source.given).name)
     header = PageHeader(f"Detectors on {name}", "clean", suites.PROTOCOLS["clean"], command, row_names=_row_names(data))
@@ -160,6 +165,12 @@ def compare(
     if scores_dir is not None:
         header = replace(header, agreement=_agreement(jobs, scores_dir))
     _write_and_print(records, header, options)
+
+
+def _learners(names: Sequence[str]) -> list[Detector[Any]]:
+    """Return the detectors of egbad that a comparison of images fits, not fitted; all if there are no names."""
+    variants = suites.select_variants(names, images=True)
+    return [create(one.detector, **one.parameters) for one in variants if one.detector not in EXTERNAL]
 
 
 def _make_folder(folder: Path) -> None:

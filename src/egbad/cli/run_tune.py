@@ -11,6 +11,7 @@ from egbad.cli.output import note, print_json
 from egbad.cli.parameters import parse_parameters
 from egbad.cli.tables import print_table
 from egbad.data import Data, take_rows
+from egbad.detectors.registry import create
 from egbad.errors import require_extra
 from egbad.tuning import Trial, TuningResult, tune
 
@@ -45,7 +46,9 @@ def tune_and_save(request: TuneRequest, out: Path) -> TuningResult:
     """
     require_extra("'egbad tune'", "tune", "optuna")
     fixed = parse_parameters(request.detector, request.settings)
-    rows, anomalies = _split_by_label(request.source.read(), request.normal)
+    learner = create(request.detector, **fixed)
+    source = replace(request.source, learners=[learner], whole=request.normal is not None)
+    rows, anomalies = _split_by_label(source.read(), request.normal)
     result = tune(
         rows,
         request.detector,

@@ -58,7 +58,8 @@ def tune(
 
     With --normal, the rows with other labels are the anomalies to judge by. They are never learned.
 
-    Images of a folder are read at one size: the median of theirs, at most 128 pixels a side, or that of --image-size.
+    Images of a folder keep their sizes if the detector takes any size. Otherwise they are resized to their median size, at most
+    128 pixels a side. --image-size sets the size. Of a folder laid out as MVTec AD, train/good is read, and all with --normal.
 
     Needs the extra 'tune': pip install 'egbad[tune]'.
     """

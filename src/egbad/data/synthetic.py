@@ -1,9 +1,15 @@
 """Synthetic anomalies, made of normal rows or images."""
 
+from dataclasses import dataclass
+from typing import Self
+
 import numpy as np
 from numpy.typing import NDArray
 
 from egbad.arrays import Array
+from egbad.data.image_decoder import ImageDecoder
+from egbad.data.lazy_images import ImageFacts, LazyImage
+from egbad.data.ragged import is_ragged, ragged_array
 
 _SHIFT_RANGE = (2.0, 6.0)  # standard deviations of a column
 _PIECE_RANGE = (0.15, 0.5)  # of an image's height or width
@@ -19,6 +25,7 @@ def synthetic_anomalies(x: Array, rng: np.random.Generator) -> Array:
     Parameters
     ----------
     x : ndarray of shape (n_samples, n_features) or (n_samples, ..., height, width)
+        Images may have different sizes. Lazy ones are decoded one by one, and give lazy ones.
     rng : numpy.random.Generator
 
     Returns
@@ -47,14 +54,117 @@ def _mixed_or_shifted_rows(x: Array, rng: np.random.Generator) -> Array:
 
 def _images_with_foreign_pieces(x: Array, rng: np.random.Generator) -> Array:
     """Replace a piece of each image by a piece of the same size from another image."""
-    pasted, (h, w) = x.copy(), x.shape[-2:]
-    for image, other in zip(pasted, x[_other_indices(len(x), rng)], strict=True):
-        height, width = (max(1, round(side * rng.uniform(*_PIECE_RANGE))) for side in (h, w))
-        (top, other_top), (left, other_left) = rng.integers(0, h - height + 1, 2), rng.integers(0, w - width + 1, 2)
-        image[..., top : top + height, left : left + width] = other[
+    pairs = zip(x, x[_other_indices(len(x), rng)], strict=True)
+    pasted = [
+        PatchedImage.of(image, other, ForeignPiece.draw(rng))
+        if isinstance(image, LazyImage)
+        else ForeignPiece.draw(rng).paste(image, other)
+        for image, other in pairs
+    ]
+    return ragged_array(pasted) if is_ragged(x) else np.stack(pasted)
+
+
+@dataclass(frozen=True)
+class ForeignPiece:
+    """A piece of an image that is replaced by a piece of another one; places and sizes are fractions, for images of any size.
+
+    Attributes
+    ----------
+    height, width : float
+        Of the smaller one of both images.
+    top, left : float
+        Place in the image, from 0 to 1.
+    other_top, other_left : float
+        Place in the other image.
+    """
+
+    height: float
+    width: float
+    top: float
+    left: float
+    other_top: float
+    other_left: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Self:
+        """Return a piece of random size and place.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ForeignPiece
+        """
+        return cls(*rng.uniform(*_PIECE_RANGE, size=2), *rng.random(4))
+
+    def paste(self, image: Array, other: Array) -> Array:
+        """Return a copy of an image with a piece of another one.
+
+        Parameters
+        ----------
+        image, other : ndarray of shape (..., h, w)
+            The heights and the widths may differ.
+
+        Returns
+        -------
+        ndarray of the shape of image
+
+        Examples
+        --------
+        >>> piece = ForeignPiece(height=0.5, width=0.5, top=0.0, left=1.0, other_top=0.0, other_left=0.0)
+        >>> piece.paste(np.zeros((2, 4), int), np.ones((4, 4), int)).tolist()
+        [[0, 0, 1, 1], [0, 0, 0, 0]]
+        """
+        pasted, sides, other_sides = image.copy(), image.shape[-2:], other.shape[-2:]
+        height, width = (
+            max(1, round(fraction * min(side, other_side)))
+            for fraction, side, other_side in zip((self.height, self.width), sides, other_sides, strict=True)
+        )
+        top, left = (round(p * (s - n)) for p, s, n in zip((self.top, self.left), sides, (height, width), strict=True))
+        other_top, other_left = (
+            round(place * (side - n))
+            for place, side, n in zip((self.other_top, self.other_left), other_sides, (height, width), strict=True)
+        )
+        pasted[..., top : top + height, left : left + width] = other[
             ..., other_top : other_top + height, other_left : other_left + width
         ]
-    return pasted
+        return pasted
+
+
+@dataclass(frozen=True, eq=False)
+class PatchedImage(LazyImage):
+    """Image of a file with a piece of another one, pasted each time the image is decoded.
+
+    Attributes
+    ----------
+    other : LazyImage
+    piece : ForeignPiece
+    """
+
+    other: LazyImage
+    piece: ForeignPiece
+
+    @classmethod
+    def of(cls, image: LazyImage, other: LazyImage, piece: ForeignPiece) -> Self:
+        """Return an image with a piece of another one. Both are decoded once.
+
+        Parameters
+        ----------
+        image, other : LazyImage
+        piece : ForeignPiece
+
+        Returns
+        -------
+        PatchedImage
+        """
+        facts = ImageFacts.of(piece.paste(np.asarray(image), np.asarray(other)))
+        return cls(image.path, image.decoder, facts, other, piece)
+
+    def decode(self, decoder: ImageDecoder) -> Array:
+        """Decode the image in another way, see `LazyImage.decode`."""
+        return self.piece.paste(super().decode(decoder), self.other.decode(decoder))
 
 
 def _other_indices(n: int, rng: np.random.Generator) -> NDArray[np.int64]:

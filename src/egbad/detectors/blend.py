@@ -23,6 +23,7 @@ from egbad.detectors.blend_images import AnySizeMixin
 from egbad.detectors.blend_maps import PartMapsMixin
 from egbad.detectors.blend_parts import (
     PARTS,
+    PARTS_OF_IMAGES,
     BlendSettings,
     combine,
     default,
@@ -140,14 +141,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
             ("nearest", "nearest-minmax", "isolation_forest"),
         )
     }
-    tunable_on_images: ClassVar = {
-        "parts": (
-            ("contrastive",),
-            ("contrastive", "nearest"),
-            ("contrastive", "nearest-correlation"),
-            ("contrastive", "nearest-correlation", "nearest-colour"),
-        )
-    }
+    tunable_on_images: ClassVar = {"parts": PARTS_OF_IMAGES}
 
     parts: Sequence[str] | Mapping[str, Mapping[str, Any]] | None = None
     combination: str | None = None

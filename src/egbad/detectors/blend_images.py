@@ -107,7 +107,8 @@ class AnySizeMixin(Detector[BlendSettings]):
         found = [part.order_drift for part in self.parts_.values()]
         return max((drift for drift in found if drift is not None), key=lambda drift: drift.rate, default=None)
 
-    def _prepare_for(self, x: Array) -> None:
+    def prepare_for(self, x: Array) -> None:
+        """Decide by training data x (n, ...), not checked yet, which sizes of images are taken."""
         self.any_size_ = False
         if len(x) and (is_ragged(x) or x.ndim in (3, 4)):
             self.usual_shape_ = usual_shape(x)

@@ -99,6 +99,19 @@ PARTS: dict[str, Part] = {
 }
 
 
+# Parts worth searching: those for small images, and those for photographs, which take images of any size.
+PARTS_OF_IMAGES: tuple[tuple[str, ...] | dict[str, dict[str, Any]], ...] = (
+    ("contrastive",),
+    ("contrastive", "nearest"),
+    ("contrastive", "nearest-correlation"),
+    ("contrastive", "nearest-correlation", "nearest-colour"),
+    ("patchcore",),
+    {"patchcore": {}, "gaussian-vectors": {"weight": 1.0}},
+    {"patchcore": {"memory_size": 8000}, "gaussian-vectors": {}},
+    {"patchcore": {"feature_config__image_size": 448}, "gaussian-vectors": {}},
+)
+
+
 def part_named(name: str) -> Part:
     """Return one of `PARTS`, or a method with its default parameters."""
     return PARTS.get(name, Part(name, {}))

@@ -98,7 +98,7 @@ class InputMixin(Scorer):
             check_is_fitted(self)
             return self._validate_input(X, type(self).__name__)
         data = as_data(X, column_types)
-        self._prepare_for(data.x)
+        self.prepare_for(data.x)
         if not self.streams_images:
             data = replace(data, x=decode_all(data.x) if self.any_size else decode_at_common_size(data.x))
         check_column_names(column_types, data)
@@ -113,7 +113,7 @@ class InputMixin(Scorer):
         self.column_roles_, self.csv_dialect_ = data.roles, data.dialect
         return data
 
-    def _prepare_for(self, x: Array) -> None:
+    def prepare_for(self, x: Array) -> None:
         """Decide by training data x (n, ...), not checked yet, which sizes of images are taken."""
 
     def remember_columns(
