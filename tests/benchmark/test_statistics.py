@@ -8,7 +8,6 @@ from egbad.benchmark.statistics import (
     MetricCell,
     average_rank,
     bootstrap_interval,
-    holm,
     metric_cell,
     paired_difference,
     rank_agreement,
@@ -51,13 +50,6 @@ def test_agreement_is_the_spearman_correlation():
     assert agreement.correlations[0][1] == pytest.approx(spearmanr(scores["a"], scores["b"]).statistic)
     assert agreement.correlations[0][2] == 0
     assert rank_agreement({"a": scores["a"]}) is None
-
-
-def test_holms_correction_is_that_of_the_textbook():
-    # 4 x 0.005, then 3 x 0.01, 2 x 0.03, and 0.04, which may not fall below 0.06.
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1, 1]
-    assert holm([0.2]) == [0.2] and holm([]) == []
 
 
 def test_the_bootstrap_of_few_values_is_exact():

@@ -125,5 +125,7 @@ def test_calibration_scores_equal_up_to_rounding_are_scaled_by_their_magnitude()
 
 def test_holm_multiplies_the_smallest_p_values_most_and_keeps_their_order():
     assert holm(np.array([0.2, 0.01, 0.011, 0.5])) == pytest.approx([0.4, 0.04, 0.04, 0.5])
+    # 4 x 0.005, then 3 x 0.01, 2 x 0.03, and 0.04, which may not fall below 0.06.
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm(np.array([0.6, 0.7])).tolist() == [1, 1]
     assert holm(np.array([])).tolist() == []

@@ -261,27 +261,3 @@ def signed_rank_p_value(differences: Sequence[float]) -> float:
     # Rounding makes equal differences equal, so that they share a rank.
     clear = np.round([d for d in differences if abs(d) > _TIE], 12)
     return float(wilcoxon(clear).pvalue) if len(clear) else 1.0
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for the number of tests (Holm, 1979).
-
-    Parameters
-    ----------
-    p_values : sequence of float
-
-    Returns
-    -------
-    list of float
-        In the order of the p-values. Rejecting those below a level keeps the probability of any wrong rejection below it.
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    corrected, largest = [0.0] * len(p_values), 0.0
-    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
-        corrected[i] = largest
-    return corrected

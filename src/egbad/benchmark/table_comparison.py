@@ -4,7 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from egbad.benchmark.statistics import PairedDifference, holm, paired_difference
+import numpy as np
+
+from egbad.benchmark.statistics import PairedDifference, paired_difference
+from egbad.scoring.calibration import holm
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def compare_with_baseline(
         if label != baseline and differences:
             by_kind = _by_kind(differences, kinds)
             found.append((label, fmean(own.values()), paired_difference([*differences.values()]), by_kind))
-    corrected = holm([difference.p_value for _, _, difference, _ in found])
+    corrected = holm(np.array([difference.p_value for _, _, difference, _ in found])).tolist()
     rows = [ComparedDetector(*row[:3], p, row[3]) for row, p in zip(found, corrected, strict=True)]
     rows.sort(key=lambda row: -row.difference.mean)
     n_by_kind = {
