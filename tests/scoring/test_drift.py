@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from egbad.detectors.knn import KNN
-from egbad.errors import ColumnsWarning, InvalidInputError
+from egbad.errors import ColumnsWarning, InvalidInputError, LearnedRowsWarning
 from egbad.scoring import calibration
 from egbad.scoring.drift import DriftMonitor, check_drift
 
@@ -141,7 +141,10 @@ def test_a_model_without_kept_rows_says_so(detector):
     x = np.random.default_rng(6).normal(size=(200, 3))
     small = KNN(alpha=0.1, random_state=0).fit(x)
     report = check_drift(small, normal_rows(50))
-    assert report.columns == () and "keeps some if it has at least 30 calibration rows" in report.untested
+    assert (
+        report.columns == ()
+        and "keeps some of 30 calibration rows or more, and of at most 8,738 columns" in report.untested
+    )
 
 
 def test_a_threshold_replaces_that_of_the_detector(detector):
@@ -155,3 +158,17 @@ def test_no_rows_are_refused(detector):
         DriftMonitor(detector).report()
     with pytest.raises(InvalidInputError, match=r"level must be in \(0, 1\), got 3"):
         check_drift(detector, normal_rows(5), level=3)
+
+
+def test_training_rows_are_noticed(detector):
+    x = np.random.default_rng(0).normal(size=(1000, 3))
+    with pytest.warns(LearnedRowsWarning, match="trained on some of these rows"):
+        check_drift(detector, x)
+
+
+def test_the_summary_names_five_columns_at_most():
+    x = np.random.default_rng(8).normal(size=(900, 8))
+    detector = KNN(alpha=0.1, calibration_fraction=0.5, random_state=0).fit(x[:600])
+    found = check_drift(detector, x[600:] + 20)
+    names = ", ".join(column.column for column in found.columns[:5])
+    assert found.summary.startswith(f"The data has changed, most clearly in {names} and 3 more, and not only by")

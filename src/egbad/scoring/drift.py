@@ -25,7 +25,7 @@ from egbad.errors import InvalidInputError, shorten
 from egbad.scoring.calibration import check_rate, holm
 from egbad.scoring.column_drift import ColumnDrift, ColumnTests, kolmogorov_smirnov
 from egbad.scoring.martingales import ConformalMartingale
-from egbad.scoring.reference_rows import MIN_ROWS
+from egbad.scoring.reference_rows import MAX_VALUES, MIN_ROWS
 from egbad.scoring.scorer import Scorer
 
 Kind = Literal["none", "anomalies", "shift", "order"]
@@ -104,7 +104,7 @@ class ColumnResult(ColumnDrift):
     adjusted : float
         p-value with Holm's correction for all tests of all rows.
     drift : bool
-        True if the column has changed.
+        True if that is at most half of the level.
     """
 
     adjusted: float
@@ -337,8 +337,8 @@ def _reason_for_no_columns(scorer: Scorer) -> str | None:
         return "Images have no columns."
     if scorer.reference_rows_ is None:
         return (
-            f"The model keeps no rows to compare columns with. A fit or a recalibration keeps some if it has at least {MIN_ROWS} "
-            "calibration rows; exported models have none."
+            f"The model keeps no rows to compare columns with. A fit or recalibration keeps some of {MIN_ROWS} calibration rows "
+            f"or more, and of at most {MAX_VALUES // MIN_ROWS:,} columns; exported models have none."
         )
     return None
 
@@ -346,7 +346,7 @@ def _reason_for_no_columns(scorer: Scorer) -> str | None:
 def _column_tests(scorer: Scorer, bulk: Floats) -> tuple[ColumnTests | None, ColumnTests | None]:
     """Return tests of the columns of all rows, and of those with usual scores."""
     kept = scorer.reference_rows_
-    if kept is None:
+    if kept is None or scorer.kind_ == "images":
         return None, None
     names = scorer.columns_ or [str(j) for j in range(kept.rows.shape[1])]
     usual = kept.rows[kept.scores <= bulk[-1]] if len(bulk) else kept.rows[:0]

@@ -8,7 +8,7 @@ from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 
 MAX_ROWS = 512  # rows that a model keeps
 MIN_ROWS = 30  # with fewer, only changes that anybody sees are found
-_MAX_VALUES = 2**18  # numbers that a model keeps: 2 MiB
+MAX_VALUES = 2**18  # numbers that a model keeps: 2 MiB
 _ARRAYS = {"rows": ArraySpec("float64", ("n", "n_features"), finite=False), "scores": ArraySpec("float64", ("n",))}
 
 
@@ -41,7 +41,7 @@ class ReferenceRows:
         ReferenceRows or None
             None for images, and for too few rows to compare others with.
         """
-        if x.ndim != 2 or (n := min(len(x), MAX_ROWS, _MAX_VALUES // x.shape[1])) < MIN_ROWS:
+        if x.ndim != 2 or (n := min(len(x), MAX_ROWS, MAX_VALUES // x.shape[1])) < MIN_ROWS:
             return None
         places = np.linspace(0, len(x) - 1, n).astype(np.intp)
         return cls(x[places].astype(np.float64), scores[places].astype(np.float64))
