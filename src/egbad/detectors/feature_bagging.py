@@ -130,7 +130,7 @@ class FeatureBagging(SklearnDetector[FeatureBaggingSettings]):
     calibration_fraction : float, default=0.1
         Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
     n_exemplars : int, default=256
-        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them.
+        Number of training images or calibration rows of tables that the model keeps, for reports and drift. 0 keeps none.
     random_state : int, RandomState, Generator or None, default=None
         Seed of all random numbers. None draws a seed, which `seed_` holds.
     verbose : bool, default=False

@@ -6,7 +6,6 @@ import numpy as np
 
 from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 
-MAX_ROWS = 512  # rows that a model keeps
 MIN_ROWS = 30  # with fewer, only changes that anybody sees are found
 MAX_VALUES = 2**18  # numbers that a model keeps: 2 MiB
 _ARRAYS = {"rows": ArraySpec("float64", ("n", "n_features"), finite=False), "scores": ArraySpec("float64", ("n",))}
@@ -27,21 +26,23 @@ class ReferenceRows:
     scores: Floats
 
     @classmethod
-    def sample(cls, x: Array, scores: Floats) -> "ReferenceRows | None":
-        """Keep evenly spaced calibration rows: at most 512, and at most 2 MiB of them.
+    def sample(cls, x: Array, scores: Floats, n_rows: int) -> "ReferenceRows | None":
+        """Keep evenly spaced calibration rows, at most 2 MiB of them.
 
         Parameters
         ----------
         x : ndarray of shape (n_calibration, ...)
             Calibration rows or images.
         scores : ndarray of shape (n_calibration,)
+        n_rows : int
+            Largest number of rows to keep.
 
         Returns
         -------
         ReferenceRows or None
             None for images, and for too few rows to compare others with.
         """
-        if x.ndim != 2 or (n := min(len(x), MAX_ROWS, MAX_VALUES // x.shape[1])) < MIN_ROWS:
+        if x.ndim != 2 or (n := min(len(x), n_rows, MAX_VALUES // x.shape[1])) < MIN_ROWS:
             return None
         places = np.linspace(0, len(x) - 1, n).astype(np.intp)
         return cls(x[places].astype(np.float64), scores[places].astype(np.float64))

@@ -75,8 +75,8 @@ class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
     calibration_fraction : float
         Fraction of the rows that `fit` holds out of training to set the threshold, in (0, 1).
     n_exemplars : int
-        Number of training images that the model keeps, at most 4 MiB of them, drawn at random. Reports show them, and
-        methods without a reconstruction explain images by them.
+        Number of training images that the model keeps, at most 4 MiB of them, drawn at random, or of calibration rows of tables,
+        at most 2 MiB. Reports and explanations show images, `egbad.scoring.drift` compares rows. 0 keeps none.
     random_state : int, RandomState, Generator or None
         Seed of all random numbers. None draws a seed, which `seed_` holds.
     verbose : bool

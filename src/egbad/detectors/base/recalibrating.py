@@ -23,6 +23,7 @@ class RecalibrateMixin(ScoreMixin):
         Provenance of a threshold that `recalibrate` set.
     """
 
+    n_exemplars: int
     n_calibration_: int
     recalibration_: Recalibration | None = None
 
@@ -38,7 +39,7 @@ class RecalibrateMixin(ScoreMixin):
 
     def _calibrate_and_keep(self, x: Array) -> None:
         """Set the threshold by normal rows or images that were not learned from, and keep some of the rows."""
-        self.reference_rows_ = ReferenceRows.sample(x, self.calibrate(x))
+        self.reference_rows_ = ReferenceRows.sample(x, self.calibrate(x), self.n_exemplars)
 
     def calibrate(self, x: Array, *, maps: bool = True) -> Floats:
         """Set the threshold by normal rows or images that were not learned from.
@@ -108,7 +109,7 @@ class RecalibrateMixin(ScoreMixin):
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_, self._own_threshold = len(scores), None
         self.normal_maps_ = self._learn_normal_maps(x)
-        self.reference_rows_ = ReferenceRows.sample(x, scores)
+        self.reference_rows_ = ReferenceRows.sample(x, scores, self.n_exemplars)
         self.recalibration_ = Recalibration(len(scores), earlier, float((scores > earlier).mean()))
         calibration.warn_if_too_few(self.n_calibration_, self.alpha, stacklevel=2)
         return self
