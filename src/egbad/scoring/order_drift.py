@@ -76,7 +76,7 @@ def measure_order_drift(vectors: Array, alpha: float) -> OrderDrift | None:
     >>> x = np.random.default_rng(0).normal(size=(100, 4))
     >>> measure_order_drift(x, 0.1).is_clear
     False
-    >>> x[:, 0] += np.linspace(0, 9, 100)
+    >>> x += np.linspace(0, 12, 100)[:, None]
     >>> measure_order_drift(x, 0.1).is_clear
     True
     """
