@@ -62,16 +62,6 @@ def test_values_too_large_for_single_precision_are_compared_exactly():
     assert NearestRows(rows).query_others()[0] == pytest.approx([1e30, 1e30, 1e30])
 
 
-def test_many_rows_are_divided_into_cells():
-    rng = np.random.default_rng(0)
-    rows = rng.normal(size=(30, 6))[rng.integers(30, size=50_000)] * 5 + 0.1 * rng.normal(size=(50_000, 6))
-    x, index = rows[:200] + 0.05 * rng.normal(size=(200, 6)), NearestRows(rows)
-    expected = NearestNeighbors(n_neighbors=1, algorithm="kd_tree").fit(rows)
-    assert index._cells is not None
-    assert np.array_equal(index.query(x)[1], expected.kneighbors(x)[1][:, 0])
-    assert index.query_others()[0] == pytest.approx(expected.kneighbors()[0][:, 0])
-
-
 def test_other_neighbours_of_cells_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(400, 8))

@@ -88,7 +88,7 @@ def select_variants(names: Iterable[str], *, images: bool, references: Sequence[
     images : bool
         True for suites of images.
     references : sequence of str
-        More baselines: those with which a suite of tables compares all detectors.
+        Baselines of a suite of tables, in addition to `BASELINES`.
 
     Returns
     -------
@@ -235,7 +235,7 @@ class Suite:
     images : bool, default=False
         True for images: detectors that are slow on images run on request only.
     references : tuple of str, default=()
-        Detectors with the better of which all others are compared, table by table.
+        Baselines: all other detectors are compared, table by table, with the better of these.
     """
 
     title: str

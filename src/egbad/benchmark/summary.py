@@ -135,7 +135,7 @@ def summarize(records: Iterable[Record], references: Sequence[str] = ()) -> Benc
     ----------
     records : iterable of dict
     references : sequence of str
-        Detectors with the better of which all others are compared over the tasks.
+        Baselines: all other detectors are compared with the better of these over the tasks.
 
     Returns
     -------

@@ -22,7 +22,11 @@ app = typer.Typer()
 
 Level = Annotated[
     float,
-    typer.Option(metavar="RATE", callback=check_fraction, help="Probability that drift is reported without any."),
+    typer.Option(
+        metavar="RATE",
+        callback=check_fraction,
+        help="Probability of a false alarm: drift is reported although there is none.",
+    ),
 ]
 Alpha = Annotated[
     float | None,

@@ -113,6 +113,7 @@ class ColumnGap(SklearnDetector[ColumnGapSettings]):
 
     name: ClassVar[str] = "column_gap"
     parallel_batches: ClassVar[bool] = True
+    chunk_rows: ClassVar[int] = 1024
     small_chunk_rows: ClassVar[tuple[int, ...]] = (1, 16, 256)
     settings_type: ClassVar = ColumnGapSettings
     learned_specs: ClassVar = {
@@ -122,11 +123,6 @@ class ColumnGap(SklearnDetector[ColumnGapSettings]):
     tunable: ClassVar = {"quantile": (0.5, 0.9, 1.0)}
 
     quantile: float = 0.9
-
-    @property
-    def chunk_rows(self) -> int:
-        """Number of rows that are scored together."""
-        return 1024
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         unit = np.quantile(own_gaps(x), self.settings_.quantile, axis=0) + _MIN_UNIT

@@ -22,12 +22,12 @@ from egbad.detectors.base import Array, Encoded, Floats, Settings, SklearnDetect
 from egbad.detectors.base.batching import pad_chunks
 from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.explain.explanation import Attribution, concatenate
+from egbad.nn.cells import CellIndex
 from egbad.nn.neighbors import BruteIndex, NearestRows, SearchMethod, neighbor_index, other_neighbors, search_method
 from egbad.nn.threads import blas_threads
 
 MIN_NORM = 1e-6  # a centred row that is shorter has no direction
 _COMPARED_NEIGHBOURS = 64  # of each row that decides on the size of chunks
-_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES = 4096, 2**19  # of rows that are sought in cells together
 _BOUNDED_SCALINGS = ("minmax", "rank_normal")  # of which training columns have similar ranges
 _EUCLIDEAN_METRICS = ("euclidean", "correlation")
 _MAX_WHITENED_VALUES = 4096
@@ -216,11 +216,9 @@ class KNN(SklearnDetector[KNNSettings]):
     score_type: str = "distance"
 
     @property
-    def chunk_rows(self) -> int:
-        """Number of rows that are scored together: many where each cell is then compared with many rows."""
-        n, d = self.learned_["rows"].shape
-        size = super().chunk_rows
-        return max(size, min(_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES // d)) if self._search(n, d) == "cells" else size
+    def pads_chunks(self) -> bool:
+        """True if the bits of a score may depend on the number of rows: those of products do, those of `CellIndex` do not."""
+        return "whitening" in self.learned_ or not isinstance(self._index, CellIndex)
 
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         learned: State = {"rows": x.astype(np.float32)}  # the precision of encoded rows

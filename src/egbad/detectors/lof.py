@@ -125,6 +125,11 @@ class LOF(SklearnDetector[LOFSettings]):
 
     n_neighbors: int = 20
 
+    @property
+    def pads_chunks(self) -> bool:
+        """True if the bits of a score may depend on the number of rows."""
+        return not isinstance(self._index, CellIndex)
+
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
         if len(x) == 1:  # a single row has no neighbours
             return {"rows": x, "k_distance": np.zeros(1), "density": np.ones(1)}

@@ -126,10 +126,10 @@ def other_neighbors(rows: Floats, k: int, search: SearchMethod) -> tuple[Floats,
 
 
 class NearestRows:
-    """Index of rows for the nearest of them: a k-d tree for a few columns, cells for many rows, or products.
+    """Index of rows for the nearest of them: a k-d tree for a few columns, otherwise products in single precision.
 
-    Products in single precision give lower bounds of the distances, rounding included. The row with the least bound is compared
-    exactly, and then all rows whose bound is not above its distance. So the result is exact and has the same bits in any batch.
+    Products give lower bounds of the distances, rounding included. The row with the least bound is compared exactly, and then
+    all rows whose bound is not above its distance. So the result is exact and has the same bits in any batch.
 
     Parameters
     ----------
@@ -146,8 +146,7 @@ class NearestRows:
     def __init__(self, rows: Array) -> None:
         self.rows = rows.astype(np.float64)
         self._tree = cKDTree(self.rows) if rows.shape[1] <= _MAX_TREE_VALUES else None
-        self._cells = CellIndex(self.rows) if self._tree is None and len(rows) >= _MIN_CELL_ROWS else None
-        if self._tree is None and self._cells is None:
+        if self._tree is None:
             self._mean = self.rows.mean(0)
             centred = self.rows - self._mean
             squares = (centred**2).sum(1)
@@ -163,9 +162,6 @@ class NearestRows:
         if self._tree is not None:
             distances, positions = self._tree.query(x)
             return np.asarray(distances), np.asarray(positions, dtype=np.intp)
-        if self._cells is not None:
-            distances, positions = self._cells.query(x, 1)
-            return distances[:, 0], positions[:, 0]
         return self._search(x, None)
 
     def query_others(self) -> tuple[Floats, NDArray[np.intp]]:
@@ -177,9 +173,6 @@ class NearestRows:
             distances, neighbours = map(np.asarray, self._tree.query(self.rows, 2))
             is_second = (neighbours[:, 0] == np.arange(n)).astype(np.intp)
             return distances[np.arange(n), is_second], neighbours[np.arange(n), is_second]
-        if self._cells is not None:
-            nearest = others(self._cells.query(self.rows, 2)[1])[:, 0]
-            return np.sqrt(self._squared_distances(self.rows, nearest)), nearest
         distances, nearest = np.empty(n), np.empty(n, dtype=np.intp)
         for start in range(0, n, _BLOCK_ROWS):
             own = np.arange(start, min(start + _BLOCK_ROWS, n))

@@ -257,9 +257,8 @@ class MaskComparison:
         scores : ndarray of shape (h, w)
         """
         mask = read() if (read := self.masks[i]) is not None else None
-        if (
-            mask is not None and mask.any() == self.anomalous[i]
-        ):  # the pixels of a defect with an empty mask are unknown
+        # The pixels of a defect with an empty mask are unknown.
+        if mask is not None and mask.any() == self.anomalous[i]:
             self._meter.add(scores, mask, self.kinds[i] if self.anomalous[i] else _NORMAL)
 
     def measure(self) -> dict[str | None, Localization]:

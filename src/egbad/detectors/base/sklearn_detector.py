@@ -1,7 +1,7 @@
 """`SklearnDetector`: base class of the detectors without networks."""
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any, ClassVar, TypeVar
@@ -20,6 +20,7 @@ from egbad.nn.threads import blas_threads
 
 R = TypeVar("R")
 
+_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES = 4096, 2**19  # of chunks that are not padded: bounds memory
 _COMPARED_ROWS = 32  # rows that decide whether another size of chunks gives the same bits
 
 
@@ -39,13 +40,14 @@ class SklearnDetector(FeatureDetector[S]):
 
     array_names: ClassVar[frozenset[str]] = frozenset({"learned"})
     learned_specs: ClassVar[Mapping[str, ArraySpec]]  # "n_values" stands for the number of values of a flat row
+    chunk_rows: ClassVar[int] = 256
     small_chunk_rows: ClassVar[tuple[int, ...]] = (1, 16)  # for a few rows, where they give the same bits
     parallel_batches: ClassVar[bool] = False  # off for methods whose scikit-learn estimator starts threads of its own
 
     @property
-    def chunk_rows(self) -> int:
-        """Number of rows that are scored together. Fewer are padded, as products round by the shape of their factors."""
-        return 256
+    def pads_chunks(self) -> bool:
+        """True if rows are padded to chunks of one size, since the bits of a score may depend on the number of rows."""
+        return True
 
     @abstractmethod
     def _fit_rows(self, x: Floats, rng: np.random.RandomState) -> State:
@@ -75,9 +77,19 @@ class SklearnDetector(FeatureDetector[S]):
         with blas_threads.single_thread():  # the bits of a product may depend on the number of threads that share it
             parts = [
                 {name: values[:n] for name, values in self._score_rows(chunk).items()}
-                for chunk, n in pad_chunks(flatten_rows(x), self._chunk_size(x))
+                for chunk, n in self._chunks(flatten_rows(x))
             ]
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    def _chunks(self, x: Array) -> Iterator[tuple[Array, int]]:
+        """Yield rows x (n, d) in the chunks that they are scored in, and how many rows of each are rows of x."""
+        if self.pads_chunks:
+            yield from pad_chunks(x, self._chunk_size(x))
+            return
+        size = max(self.chunk_rows, min(_MAX_CHUNK_ROWS, _MAX_CHUNK_VALUES // x.shape[1]))
+        for start in range(0, len(x), size):
+            chunk = x[start : start + size]
+            yield chunk, len(chunk)
 
     def _chunk_size(self, x: Encoded) -> int:
         """Return the size of the chunks that x (n, ...) is scored in: the smallest that holds all rows, or the standard."""
