@@ -11,9 +11,9 @@ from paper_tables import (
     by_protocol,
     default_on_mnist,
     digit,
-    egbad_lines,
     finite,
     last_epoch,
+    member_lines,
     reached,
 )
 from scipy.stats import wilcoxon
@@ -261,14 +261,14 @@ def counted(runs: Sequence[float]) -> str:
 def paper_sentences() -> str:
     """Return what the paper's recipe reaches, which trains by the adversarial loss alone, as a list."""
     lines = []
-    for protocol, own in by_protocol(egbad_lines("kdd99")).items():
+    for protocol, own in by_protocol(member_lines("kdd99")).items():
         last = [line for line in finite(last_epoch(own)) if line["score"] == "fm"]
         f1 = [line["f1"] for line in last]
         lines.append(
             f"- **KDD99, protocol `{protocol}`**: F1 {spread(f1)} in {counted(f1)} after {reached(last)} epochs."
         )
     default = default_on_mnist()
-    for _, own in sorted(group_by(egbad_lines("mnist"), "task").items()):
+    for _, own in sorted(group_by(member_lines("mnist"), "task").items()):
         for protocol, of_protocol in by_protocol(own).items():
             last = [line for line in finite(last_epoch(of_protocol)) if line["score"] == "fm"]
             d, precision = digit(last[0]), [line["average_precision"] for line in last]
@@ -277,7 +277,7 @@ def paper_sentences() -> str:
                 f"{counted(precision)} after {reached(last)} epochs. Chance is {last[0]['base_rate']:.3f}, the default has "
                 f"{spread(default[d])} after its whole training."
             )
-    missing = [str(d) for d in DIGITS if not any(digit(line) == d for line in egbad_lines("mnist"))]
+    missing = [str(d) for d in DIGITS if not any(digit(line) == d for line in member_lines("mnist"))]
     if missing:
         which = f"with {', '.join(missing)} left out" if len(missing) < len(DIGITS) else "with any digit left out"
         lines.append(f"- MNIST {which}: not run.")

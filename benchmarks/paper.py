@@ -2,13 +2,14 @@
 
     python benchmarks/paper.py kdd99 --protocol released       # about two hours of one core
     python benchmarks/paper.py mnist --digits 1 5 9 --minutes 120     # a digit
+    python benchmarks/paper.py kdd99 --protocol paper --detector anogan     # three runs, more than an hour of one core
     python benchmarks/paper.py baselines --protocol paper      # the other rows of the paper's KDD99 table
     python benchmarks/paper.py speed
 
-EGBAD's runs are trained as the members of one ensemble: a member has the bits of a detector of its own. On MNIST they learn the
-training images of the released split, and are tested on its test images ("released") and with normal ones that were not
-trained on ("clean"): the networks are the same, so the difference is what the leak is worth. Every command appends JSON
-lines to a file in `--out` and resumes where an earlier one stopped. `benchmarks/tables.py` prints the tables,
+The runs of EGBAD and AnoGAN are trained as the members of one ensemble: a member has the bits of a detector of its own. On
+MNIST they learn the training images of the released split, and are tested on its test images ("released") and with normal
+ones that were not trained on ("clean"): the networks are the same, so the difference is what the leak is worth. Every command
+appends JSON lines to a file in `--out` and resumes where an earlier one stopped. `benchmarks/tables.py` prints the tables,
 `benchmarks/paper_figure.py` draws the bar chart.
 """
 
@@ -42,6 +43,8 @@ BATCH_SIZES = {"kdd99": 50, "mnist": 100}  # of the recipe: epochs are counted i
 HELD_OUT = 0.1  # default `calibration_fraction`: the share of training rows that sets the threshold
 RESIDUAL_WEIGHT = 0.9
 TOP_SHARE = 0.2
+DETECTORS: dict[str, type[EGBAD | AnoGAN]] = {"egbad": EGBAD, "anogan": AnoGAN}
+SCORES = {"egbad": ("fm", "sigma", "sigma_released"), "anogan": ("fm", "sigma")}  # values of `discriminator_loss`
 BASELINES = (
     Variant("one_class_svm", "one_class_svm"),
     Variant("dsebm-r", "dsebm", {"recipe": "paper", "score_type": "reconstruction"}),
@@ -49,8 +52,6 @@ BASELINES = (
     Variant("dagmm-nvi", "dagmm", {"recipe": "paper", "estimator": "nvi"}),
     Variant("dagmm", "dagmm", {"recipe": "paper"}),
     Variant("vae", "vae", {"recipe": "paper"}),
-    Variant("anogan-fm", "anogan", {"recipe": "paper"}),
-    Variant("anogan-sigma", "anogan", {"recipe": "paper", "discriminator_loss": "sigma"}),
     Variant("knn", "knn"),
     Variant("isolation_forest", "isolation_forest"),
     Variant("pca", "pca"),
@@ -63,10 +64,12 @@ class TimeIsUp(Exception):
 
 @dataclass(frozen=True)
 class Experiment:
-    """EGBAD's runs on one task.
+    """The runs of EGBAD or AnoGAN on one task.
 
     Attributes
     ----------
+    detector : str
+        "egbad" or "anogan".
     suite : str
         "kdd99" or "mnist".
     task : Task
@@ -77,6 +80,7 @@ class Experiment:
         Epochs between two evaluations.
     """
 
+    detector: str
     suite: str
     task: Task
     members: int
@@ -97,16 +101,16 @@ class Experiment:
         return found
 
 
-def discrimination_losses(detector: EGBAD, x: np.ndarray) -> dict[str, dict[str, Floats]]:
+def discrimination_losses(detector: EGBAD | AnoGAN, x: np.ndarray) -> dict[str, dict[str, Floats]]:
     """Return the terms (members, n) of every score of the paper and its code, from the same networks.
 
-    A(x) = w L_G + (1 - w) L_D, where L_D compares D's features (FM), or is the cross-entropy of D's logit for (x, E(x)) as
-    in the paper or for (G(E(x)), E(x)) as in the released code.
+    A(x) = w L_G + (1 - w) L_D, where L_D compares D's features (FM), or is the cross-entropy of D's logit: EGBAD's for
+    (x, E(x)) as in the paper or for (G(E(x)), E(x)) as in the released code, AnoGAN's for G(z).
     """
     found = {}
     settings = detector.model_.settings
     try:
-        for name in ("fm", "sigma", "sigma_released"):
+        for name in SCORES[detector.name]:
             detector.model_.settings = settings.model_copy(update={"discriminator_loss": name})
             found[name] = detector.member_score_terms(x)
     finally:
@@ -114,7 +118,7 @@ def discrimination_losses(detector: EGBAD, x: np.ndarray) -> dict[str, dict[str,
     return found
 
 
-def evaluate(detector: EGBAD, splits: Mapping[str, Split]) -> Iterator[Line]:
+def evaluate(detector: EGBAD | AnoGAN, splits: Mapping[str, Split]) -> Iterator[Line]:
     """Yield the metrics of each member and score for each protocol. Equal test rows are scored once."""
     x = np.concatenate([split.x_test for split in splits.values()])
     _, first, inverse = np.unique(x.reshape(len(x), -1), axis=0, return_index=True, return_inverse=True)
@@ -143,18 +147,18 @@ def measure(scores: Floats, anomalous: np.ndarray) -> Line:
     }
 
 
-def run_egbad(experiment: Experiment, out: Path, minutes: float | None) -> None:
-    """Train and evaluate EGBAD's members, from the newest checkpoint if there is one.
+def run_members(experiment: Experiment, out: Path, minutes: float | None) -> None:
+    """Train and evaluate the members of an experiment, from the newest checkpoint if there is one.
 
     Parameters
     ----------
     experiment : Experiment
     out : Path
-        Folder for `egbad.jsonl` and checkpoints.
+        Folder for the lines, `egbad.jsonl` or `anogan.jsonl`, and for checkpoints.
     minutes : float, optional
         Longest duration of training and evaluation.
     """
-    path = out / "egbad.jsonl"
+    path = out / f"{experiment.detector}.jsonl"
     lines = read_lines(path)
     done = {line["epoch"] for line in lines if experiment.identity.items() <= line.items()}
     if experiment.epochs in done:
@@ -163,7 +167,8 @@ def run_egbad(experiment: Experiment, out: Path, minutes: float | None) -> None:
     x_train = splits[experiment.task.protocol].x_train
     steps = ceil(len(x_train) * (1 - HELD_OUT) / BATCH_SIZES[experiment.suite])  # of an epoch
     parameters = {**experiment.task.parameters, "training__epochs": experiment.epochs}
-    detector = EGBAD(recipe="paper", members=experiment.members, random_state=0, verbose=True)
+    kind = DETECTORS[experiment.detector]
+    detector = kind(recipe="paper", members=experiment.members, random_state=0, verbose=True)
     detector.set_params(**parameters)
     started = time.perf_counter()
 
@@ -181,7 +186,9 @@ def run_egbad(experiment: Experiment, out: Path, minutes: float | None) -> None:
         if minutes is not None and seconds > 60 * minutes:
             raise TimeIsUp
 
-    name = f"{experiment.suite}-{experiment.task.protocol}-{experiment.task.name}".replace(" ", "_").replace(",", "")
+    name = f"{experiment.detector}-{experiment.suite}-{experiment.task.protocol}-{experiment.task.name}".replace(
+        " ", "_"
+    ).replace(",", "")
     checkpoints = Checkpoints(out / "checkpoints" / name, every=300, resume=True)
     try:
         detector.fit(x_train, callback=record, callback_interval=steps * experiment.every, checkpoints=checkpoints)
@@ -233,9 +240,10 @@ def main() -> None:
     """Run one of the commands."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("command", choices=("kdd99", "mnist", "baselines", "speed"))
+    parser.add_argument("--detector", choices=[*DETECTORS], default="egbad", help="of KDD99 and MNIST")
     parser.add_argument("--protocol", choices=PROTOCOLS, default="released", help="of KDD99 and the baselines")
     parser.add_argument("--digits", type=int, nargs="+", default=[*range(10)])
-    parser.add_argument("--members", type=int, help="number of runs, by default 10 on KDD99 and 3 on MNIST")
+    parser.add_argument("--members", type=int, help="number of runs, by default 10 of EGBAD on KDD99, otherwise 3")
     parser.add_argument("--epochs", type=int, help="by default the paper's: 50 on KDD99, 100 on MNIST")
     parser.add_argument("--minutes", type=float, help="longest duration of a task")
     parser.add_argument("--jobs", type=int, default=1, help="baselines to run at the same time")
@@ -249,13 +257,14 @@ def main() -> None:
     if options.command == "baselines":
         run_baselines(options.protocol, options.out, options.jobs, 3600)
         return
-    kdd99 = options.command == "kdd99"
+    kdd99, egbad = options.command == "kdd99", options.detector == "egbad"
     protocol = options.protocol if kdd99 else "released"
     tasks = suites.find_suite(options.command, protocol).tasks(protocol, None)
+    members, epochs = options.members or (10 if kdd99 and egbad else 3), options.epochs or (50 if kdd99 else 100)
+    every = (5 if kdd99 else 1) if egbad else epochs  # scoring by AnoGAN takes longer than training
     for task in tasks if kdd99 else [tasks[digit] for digit in options.digits]:
-        members, epochs = options.members or (10 if kdd99 else 3), options.epochs or (50 if kdd99 else 100)
-        experiment = Experiment(options.command, task, members, epochs, every=5 if kdd99 else 1)
-        run_egbad(experiment, options.out, options.minutes)
+        experiment = Experiment(options.detector, options.command, task, members, epochs, every)
+        run_members(experiment, options.out, options.minutes)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,9 @@ from paper_tables import (
     by_protocol,
     default_on_mnist,
     digit,
-    egbad_lines,
     finite,
     last_epoch,
+    member_lines,
     published_digits,
 )
 from PIL import Image
@@ -85,14 +85,14 @@ def digit_values(lines: Path = FOLDER) -> Values:
 
 def mnist_lines(lines: Path) -> list[Line]:
     """Return the lines of the protocol that the bars show."""
-    return by_protocol(egbad_lines("mnist", lines)).get(PROTOCOL, [])
+    return by_protocol(member_lines("mnist", lines)).get(PROTOCOL, [])
 
 
 def curve_values(lines: Path = FOLDER) -> Values:
     """Return epochs and each member's metric by feature matching, for each protocol of KDD99 and each digit of MNIST."""
     panels = {
         f"KDD99, {protocol}: F1": (own, "f1", None)
-        for protocol, own in by_protocol(egbad_lines("kdd99", lines)).items()
+        for protocol, own in by_protocol(member_lines("kdd99", lines)).items()
     }
     for task, own in sorted(group_by(mnist_lines(lines), "task").items()):
         title = f"MNIST, {task.split()[1]} left out: average precision"

@@ -15,12 +15,13 @@ PROTOCOLS = ("released", "paper", "clean")
 EPOCHS = {"kdd99": 50, "mnist": 100}  # of the paper's recipe
 DIGITS = range(10)
 IN_A_ROW = 3  # evaluations that must reach the published F1
-SCORES = {  # of paper.py -> its name here, and the label of the published figure
+SCORES = {  # of EGBAD in paper.py -> its name here, and the label of the published figure
     "fm": ("residual + feature matching", "egbad"),
     "sigma": ("residual + cross-entropy of D(x, E(x))", "egbad-sigma"),
     "sigma_released": ("residual + cross-entropy of D(G(E(x)), E(x))", "egbad-sigma"),
 }
-# Rows of the paper's KDD99 table: name, label of the published figure and of the defaults, label or score in paper.py.
+# Rows of the paper's KDD99 table: name, label of the published figure and of the defaults, label or detector and score in
+# paper.py.
 METHODS = (
     ("OC-SVM", "one_class_svm", "one_class_svm"),
     ("DSEBM-r", "dsebm-r", "dsebm-r"),
@@ -29,9 +30,9 @@ METHODS = (
     ("DAGMM", "dagmm", "dagmm"),
     ("AnoGAN, FM", "anogan", "anogan-fm"),
     ("AnoGAN, sigma", "anogan-sigma", "anogan-sigma"),
-    ("EGBAD, FM", "egbad", "fm"),
-    ("EGBAD, sigma", "egbad-sigma", "sigma"),
-    ("EGBAD, sigma of the released code", "egbad-sigma", "sigma_released"),
+    ("EGBAD, FM", "egbad", "egbad-fm"),
+    ("EGBAD, sigma", "egbad-sigma", "egbad-sigma"),
+    ("EGBAD, sigma of the released code", "egbad-sigma", "egbad-sigma_released"),
 )
 DOUBTS = {  # beginning of a remark on a published figure -> its mark
     "unverified": "a",
@@ -43,9 +44,9 @@ DOUBTS = {  # beginning of a remark on a published figure -> its mark
 }
 
 
-def egbad_lines(suite: str, folder: Path = FOLDER) -> list[Line]:
-    """Return the lines of EGBAD's members on one suite."""
-    return [line for line in read_lines(folder / "egbad.jsonl") if line["suite"] == suite]
+def member_lines(suite: str, folder: Path = FOLDER, detector: str = "egbad") -> list[Line]:
+    """Return the lines of the members of EGBAD or AnoGAN on one suite."""
+    return [line for line in read_lines(folder / f"{detector}.jsonl") if line["suite"] == suite]
 
 
 def finite(lines: list[Line]) -> list[Line]:
@@ -83,7 +84,7 @@ def doubts(figure: PublishedFigure | None, base_rate: float | None = None) -> st
 def kdd99_members() -> str:
     """Return the paper's metrics of EGBAD's members after the last epoch, by protocol and score."""
     rows = []
-    for protocol, lines in by_protocol(egbad_lines("kdd99")).items():
+    for protocol, lines in by_protocol(member_lines("kdd99")).items():
         for score, members in group_by(last_epoch(lines), "score").items():
             known = finite(members)
             cells = [spread([line[key] for line in known]) for key in ("precision", "recall", "f1", "auroc")]
@@ -97,7 +98,7 @@ def kdd99_members() -> str:
 def kdd99_epochs() -> str:
     """Return F1 and AUROC of EGBAD's members by feature matching, by protocol and epoch."""
     rows = []
-    for protocol, lines in by_protocol(egbad_lines("kdd99")).items():
+    for protocol, lines in by_protocol(member_lines("kdd99")).items():
         by_epoch = group_by(finite([line for line in lines if line["score"] == "fm"]), "epoch")
         for epoch, members in by_epoch.items():
             f1 = sorted(line["f1"] for line in members)
@@ -109,11 +110,10 @@ def kdd99_epochs() -> str:
 def kdd99_methods(folder: Path = FOLDER) -> str:
     """Return the paper's KDD99 table: published precision, recall and F1 beside F1 by the papers' recipes and defaults."""
     found: dict[tuple[str, str], str] = {}
-    for protocol, lines in by_protocol(egbad_lines("kdd99", folder)).items():
-        for score, members in group_by(finite(last_epoch(lines)), "score").items():
-            found[score, protocol] = runs([line["f1"] for line in members], reached(members))
-    # The recipe scales to [0, 1] and takes no logarithm by itself, so both protocols are one task.
-    found |= {(score, "clean"): "as `paper`" for score in SCORES if (score, "clean") not in found}
+    for detector in ("egbad", "anogan"):
+        for protocol, lines in by_protocol(member_lines("kdd99", folder, detector)).items():
+            for score, members in group_by(finite(last_epoch(lines)), "score").items():
+                found[f"{detector}-{score}", protocol] = runs([line["f1"] for line in members], reached(members))
     for (label, protocol), lines in group_by(ok_lines(folder / "baselines"), "label", "protocol").items():
         found[label, protocol] = runs([line["f1"] for line in lines])
     defaults = {
@@ -125,7 +125,7 @@ def kdd99_methods(folder: Path = FOLDER) -> str:
     for title, label, own in METHODS:
         figure = PUBLISHED[label]
         cells = [found.get((own, protocol), "not run") for protocol in PROTOCOLS]
-        default = "" if own == "sigma_released" else runs(defaults.get(label, []))
+        default = "" if own == "egbad-sigma_released" else runs(defaults.get(label, []))
         precision_and_recall = f"{figure.precision:.3f} / {figure.recall:.3f}"
         rows.append((title, precision_and_recall, published(figure), doubts(figure), *cells, default))
     head = ("method", "published precision / recall", "published F1", "doubts")
@@ -148,7 +148,7 @@ def first_reached(steps: list[int], f1: list[float], goal: float) -> int | None:
 
 def steps_to_published_f1() -> list[int | None]:
     """Return for each run of the released protocol the steps until F1 by sigma reaches the published value."""
-    lines = [line for line in by_protocol(egbad_lines("kdd99"))["released"] if line["score"] == "sigma"]
+    lines = [line for line in by_protocol(member_lines("kdd99"))["released"] if line["score"] == "sigma"]
     an_epoch = lines[0]["step"] // lines[0]["epoch"]
     goal = round(PUBLISHED["egbad-sigma"].value, 3)
     return [
@@ -184,7 +184,7 @@ def mnist_digits(folder: Path = FOLDER) -> str:
     """Return the paper's MNIST table: EGBAD by its recipe at the last epoch that was reached, by digit, protocol and score."""
     figures, default = published_digits("egbad-sigma"), default_on_mnist()
     rows: list[Sequence[object]] = []
-    lines = egbad_lines("mnist", folder)
+    lines = member_lines("mnist", folder)
     for d, of_digit in sorted(group_by([line | {"digit": digit(line)} for line in lines], "digit").items()):
         for protocol, own in by_protocol(of_digit).items():
             for score, members in group_by(last_epoch(own), "score").items():
