@@ -48,7 +48,18 @@ def test_the_metadata_names_python_license_extras_and_lower_bounds():
     found = metadata("egbad")
     assert found["Requires-Python"] == ">=3.11"
     assert found["License-Expression"] == "Apache-2.0"
-    assert set(found.get_all("Provides-Extra")) == {"backbones", "bench", "demo", "onnx", "ray", "timm", "tune", "dev"}
+    assert set(found.get_all("Provides-Extra")) == {
+        "backbones",
+        "bench",
+        "demo",
+        "onnx",
+        "ray",
+        "serve",
+        "serve-postgresql",
+        "timm",
+        "tune",
+        "dev",
+    }
     core = [r for r in found.get_all("Requires-Dist") if "extra ==" not in r]
     assert len(core) == 14
     assert all(">=" in r for r in core)
