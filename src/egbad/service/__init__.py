@@ -1,0 +1,1 @@
+"""Scoring over HTTP, and the store of scored items and reviews."""
