@@ -16,6 +16,18 @@ def _number() -> sa.types.TypeEngine[int]:
 
 def upgrade() -> None:
     """Create the tables."""
+    _create_items()
+    _create_payloads()
+    _create_reviews()
+    op.create_table(
+        "egbad_writers",
+        sa.Column("id", sa.Text, primary_key=True),
+        sa.Column("batch", _number(), nullable=False),
+        sa.Column("time", sa.BigInteger, nullable=False),
+    )
+
+
+def _create_items() -> None:
     op.create_table(
         "egbad_items",
         sa.Column("id", _number(), primary_key=True),
@@ -39,6 +51,9 @@ def upgrade() -> None:
             sqlite_where=_QUEUED_SQLITE,
         )
     op.create_index("egbad_items_labelled", "egbad_items", ["id"], postgresql_where=_LABELLED, sqlite_where=_LABELLED)
+
+
+def _create_payloads() -> None:
     op.create_table(
         "egbad_payloads",
         sa.Column("item_id", _number(), sa.ForeignKey("egbad_items.id"), primary_key=True, autoincrement=False),
@@ -47,6 +62,9 @@ def upgrade() -> None:
         sa.Column("data", sa.LargeBinary, nullable=False),
     )
     op.create_index("egbad_payloads_by_time", "egbad_payloads", ["time"])
+
+
+def _create_reviews() -> None:
     op.create_table(
         "egbad_reviews",
         sa.Column("id", _number(), primary_key=True),
@@ -57,9 +75,3 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("egbad_reviews_by_item", "egbad_reviews", ["item_id", "id"])
-    op.create_table(
-        "egbad_writers",
-        sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("batch", _number(), nullable=False),
-        sa.Column("time", sa.BigInteger, nullable=False),
-    )
