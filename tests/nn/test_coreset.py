@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from egbad.nn.coreset import NearestMemory, greedy_k_center
+from egbad.nn.coreset import NearestMemory, _Search, greedy_k_center
 
 
 def test_the_farthest_vector_comes_next():
@@ -41,6 +41,35 @@ def test_distances_are_those_to_the_nearest_member():
     assert (positions.numpy() == exact.argmin(1)).mean() > 0.999
     own, _ = NearestMemory(memory).nearest(torch.from_numpy(memory))
     assert own.tolist() == [0] * 50
+
+
+@pytest.mark.parametrize("n_members", [1, 999, 1000, 1001, 4500])
+@pytest.mark.parametrize(("n", "k"), [(1, 1), (300, 3), (300, 200), (300, 300)])
+def test_the_farthest_vectors_have_the_bits_of_a_search_for_all(n_members, n, k):
+    rng = np.random.default_rng(n_members + n + k)
+    rows = (rng.normal(size=(6000, 6)) * rng.uniform(0.1, 3, (6000, 1))).astype(np.float32)
+    memory = NearestMemory(rows[greedy_k_center(rows, n_members, rng)])
+    x = torch.from_numpy(np.concatenate([rows[: n // 2], rng.normal(size=(n - n // 2, 6)).astype(np.float32)]))
+    distances, positions = memory.nearest(x)
+    found, places, members = memory.farthest(x, k)
+    assert torch.equal(found, distances.sort(descending=True).values[:k])
+    assert torch.equal(distances[places], found) and torch.equal(positions[places], members)
+    assert len(set(places.tolist())) == k
+
+
+def test_few_vectors_are_compared_with_all_members(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(20_000, 8)).astype(np.float32)
+    memory = NearestMemory(rows[greedy_k_center(rows, 8000, rng)])
+    compared, compare = [], _Search.compare
+
+    def count(search, positions, block):
+        compared.append(len(positions) * memory._blocks[block][2].shape[1])
+        compare(search, positions, block)
+
+    monkeypatch.setattr(_Search, "compare", count)
+    memory.farthest(torch.from_numpy(rng.normal(size=(1600, 8)).astype(np.float32)), 16)
+    assert sum(compared) < 0.5 * 1600 * 8000
 
 
 def test_neighbours_of_a_member_include_itself():

@@ -107,7 +107,7 @@ PARTS_OF_IMAGES: tuple[tuple[str, ...] | dict[str, dict[str, Any]], ...] = (
     ("contrastive", "nearest-correlation", "nearest-colour"),
     ("patchcore",),
     {"patchcore": {}, "gaussian-vectors": {"weight": 1.0}},
-    {"patchcore": {"memory_size": 8000}, "gaussian-vectors": {}},
+    {"patchcore": {"memory_size": 2000}, "gaussian-vectors": {}},
     {"patchcore": {"feature_config__image_size": 448}, "gaussian-vectors": {}},
 )
 

@@ -12,13 +12,14 @@ common aspect ratio is kept, sqrt(height * width) stays native between 320 and 6
 lengths, M has a fixed size, and the score of an image is the mean of its highest 1 percent of d, without a border of 5 percent.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from egbad.arrays import Array, ArraySpec, Floats, State, check_arrays
 from egbad.backbones import Backbone, FeatureConfig, FeatureExtractor, load_backbone, restore_backbone
 from egbad.backbones.config import FeatureSettings
 from egbad.backbones.image_input import Size
-from egbad.backbones.patches import BORDER, SMOOTHING, TOP_SHARE, highest_patches
+from egbad.backbones.patches import BORDER, SMOOTHING, TOP_SHARE, patches_inside
 from egbad.data import MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
@@ -40,8 +41,6 @@ from egbad.nn.coreset import NearestMemory, greedy_k_center
 from egbad.nn.precision import resolve_device
 from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.order_drift import OrderDrift, image_means, measure_order_drift
-
-T = TypeVar("T")
 
 _BACKBONE, _FEATURES, _MEMORY = "backbone.", "features.", "memory."
 WEIGHTED_NEIGHBOURS = 9  # members of the memory that the paper's weight looks at
@@ -85,7 +84,7 @@ class PatchCoreSettings(Settings):
     """Settings of `PatchCore`."""
 
     feature_config: FeatureSettings = FeatureSettings()
-    memory_size: int = Field(default=4000, ge=1)
+    memory_size: int = Field(default=8000, ge=1)
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     n_projected: int = Field(default=48, ge=1)
     top_share: float = Field(default=TOP_SHARE, ge=0, le=1)
@@ -140,7 +139,7 @@ class PatchCore(Detector[PatchCoreSettings]):
     feature_config : FeatureConfig, optional
         Size and brightness of images, layers, whitening and lengths of patches.
     memory_size : int, optional
-        Number of normal patches in the memory. More find finer differences, and cost time in proportion. Default 4,000.
+        Number of normal patches in the memory. More find finer differences, and cost time. Default 8,000.
     memory_fraction : float, optional
         The same as a fraction of the training patches, in (0, 1], in place of `memory_size`.
     n_projected : int, optional
@@ -284,51 +283,53 @@ class PatchCore(Detector[PatchCoreSettings]):
         """Dependence of the training images of `fit` on their order; None for few images."""
         return self._order_drift
 
-    def _map_scores(self, function: Callable[[Floats, float], T], x: Array) -> list[T]:
-        """Apply a function to the patch scores (height, width) of each image and their factor in the image's score."""
+    def _highest(self, patches: Tensor, grid: Size) -> tuple[NDArray[np.intp], Floats]:
+        """Return the places in the grid and the scores of those patches (height * width, d) whose mean is the score."""
+        places, k = patches_inside(*grid, self.settings_.top_share, self.settings_.border)
+        inside = torch.from_numpy(places)
+        distances, rows, members = self.memory_.farthest(patches[inside], k)
+        found = inside[rows]
+        weight = 1.0
+        if self.settings_.reweighting:
+            neighbours = self.memory_.neighbours(int(members[0]), WEIGHTED_NEIGHBOURS)
+            weight = neighbour_weight(patches[found[0]], float(distances[0]), neighbours)
+        return found.numpy(), weight * distances.double().numpy()
 
-        def work(patches: Tensor, grid: Size) -> T:
-            distances, positions = self.memory_.nearest(patches)
-            weight = 1.0
-            if self.settings_.reweighting:
-                highest = int(distances.argmax())
-                neighbours = self.memory_.neighbours(int(positions[highest]), WEIGHTED_NEIGHBOURS)
-                weight = neighbour_weight(patches[highest], float(distances[highest]), neighbours)
-            return function(distances.double().numpy().reshape(grid), weight)
+    def _score_image(self, patches: Tensor, grid: Size) -> float:
+        return float(self._highest(patches, grid)[1].mean())
 
-        return self.extractor_.map_patches(work, x)
-
-    def _highest(self, distances: Floats) -> Array:
-        """Return the positions of the patches (height, width) whose mean is the score."""
-        return np.asarray(highest_patches(distances[None], self.settings_.top_share, self.settings_.border)[0])
-
-    def _score_image(self, distances: Floats, weight: float) -> float:
-        return weight * float(distances.ravel()[self._highest(distances)].mean())
+    def _patch_distances(self, patches: Tensor, grid: Size) -> Floats:
+        """Return the distances (height, width) of all patches of an image."""
+        return np.asarray(self.memory_.nearest(patches)[0].double().numpy().reshape(grid))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return {"patches": np.array(self._map_scores(self._score_image, x))}
+        return {"patches": np.array(self.extractor_.map_patches(self._score_image, x))}
 
     def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
         """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass of the backbone."""
-        found = self._map_scores(lambda distances, weight: (self._score_image(distances, weight), distances), x)
+        found = self.extractor_.map_patches(
+            lambda *image: (self._score_image(*image), self._patch_distances(*image)), x
+        )
         scores, grids = zip(*found, strict=True)
-        maps = self._maps_of_places(grids, x, self.extractor_.input.size, self.settings_.smoothing)
-        return {"patches": np.array(scores)}, maps
+        return {"patches": np.array(scores)}, self._maps(grids, x)
 
     def map_checked(self, x: Array) -> Array:
         """Return the smoothed patch scores of checked images x (n, ...) at their pixels (n, h, w)."""
-        grids = self._map_scores(lambda grid, _: grid, x)
+        return self._maps(self.extractor_.map_patches(self._patch_distances, x), x)
+
+    def _maps(self, grids: Sequence[Floats], x: Array) -> Array:
+        """Return the smoothed distances (height, width) of the patches of images x (n, ...) at their pixels (n, h, w)."""
         return self._maps_of_places(grids, x, self.extractor_.input.size, self.settings_.smoothing)
 
     def attribute_checked(self, x: Array) -> Attribution:
         """Attribute the scores of checked images x (n, ...) to the pixels of the patches whose mean they are."""
 
-        def share(distances: Floats, weight: float) -> tuple[Floats, Floats, float]:
-            highest, shares = self._highest(distances), np.zeros(distances.size)
-            shares[highest] = weight * distances.ravel()[highest] / len(highest)
-            return shares.reshape(distances.shape), distances, self._score_image(distances, weight)
+        def share(patches: Tensor, grid: Size) -> tuple[Floats, Floats, float]:
+            (places, scores), shares = self._highest(patches, grid), np.zeros(grid)
+            shares.ravel()[places] = scores / len(scores)
+            return shares, self._patch_distances(patches, grid), float(scores.mean())
 
-        grids, distances, scores = zip(*self._map_scores(share, x), strict=True)
+        grids, distances, scores = zip(*self.extractor_.map_patches(share, x), strict=True)
         expected = x
         if self.exemplars_ is not None and not is_ragged(x) and x.shape[1:] == self.exemplars_.shape[1:]:
             expected = nearest_images(x, self.exemplars_, 1)[:, 0]
@@ -338,7 +339,7 @@ class PatchCore(Detector[PatchCoreSettings]):
             expected=expected,
             method="exact",
             terms={"patches": np.array(scores)},
-            anomaly_map=self._maps_of_places(distances, x, self.extractor_.input.size, self.settings_.smoothing),
+            anomaly_map=self._maps(distances, x),
         )
 
     # -- description and storage -------------------------------------------------------------------------------------
