@@ -59,8 +59,10 @@ def read_mask(folder: Path, path: Path) -> np.ndarray | None:
 
 
 def localization(maps: np.ndarray, masks: list[np.ndarray | None]) -> dict[str, float]:
-    """Return pixel AUROC, PRO and the share of peaks in the mask."""
+    """Return pixel AUROC, PRO and the share of peaks in the mask; nothing of a set without masks."""
     known = [i for i, mask in enumerate(masks) if mask is not None]
+    if not any(masks[i].any() for i in known):
+        return {}
     scores, truth = maps[known], np.stack([masks[i] for i in known])
     peaks = [
         binary_dilation(mask, iterations=GROWN).ravel()[one.argmax()]
@@ -116,7 +118,7 @@ def fit_and_score(
 
 
 def measure(folder: Path, recipe: str, seed: int) -> Iterator[dict[str, Any]]:
-    """Fit and score one set."""
+    """Fit and score one set. Of a set with several kinds of defects, AUROC by kind is measured, too."""
     rng = np.random.default_rng(seed)
     train = draw(sorted((folder / "train/good").iterdir()), N_IMAGES, rng)
     test = draw_test(folder, rng)
@@ -125,8 +127,14 @@ def measure(folder: Path, recipe: str, seed: int) -> Iterator[dict[str, Any]]:
     located = localization(maps, [read_mask(folder, path) for path in test])
     anomalous = np.array([path.parent.name != "good" for path in test])
     threshold = about.pop("threshold")
+    kinds = np.array([path.parent.name for path in test])
     for name, values in scores.items():
         line = {"detector": name, "image_auroc": auroc(values, anomalous)}
+        line["by_kind"] = {
+            str(kind): round(auroc(values[chosen], anomalous[chosen]), 4)
+            for kind in np.unique(kinds[anomalous])
+            if (chosen := ~anomalous | (kinds == kind)).any()
+        }
         if name != "gaussian-vectors alone":
             line |= located
         if name in ("Blend", "paper"):
