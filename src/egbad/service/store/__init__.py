@@ -5,7 +5,32 @@ PostgreSQL.
 """
 
 from egbad.service.store.errors import StoreError
-from egbad.service.store.items import ScoredItem
+from egbad.service.store.items import (
+    Arrivals,
+    ItemFilter,
+    ItemPage,
+    ModelCounts,
+    Period,
+    Review,
+    ScoredItem,
+    ScoreGroups,
+    StoredItem,
+)
 from egbad.service.store.store import Store, open_store
+from egbad.service.store.writer import Limits
 
-__all__ = ["ScoredItem", "Store", "StoreError", "open_store"]
+__all__ = [
+    "Arrivals",
+    "ItemFilter",
+    "ItemPage",
+    "Limits",
+    "ModelCounts",
+    "Period",
+    "Review",
+    "ScoreGroups",
+    "ScoredItem",
+    "Store",
+    "StoreError",
+    "StoredItem",
+    "open_store",
+]

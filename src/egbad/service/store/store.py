@@ -14,16 +14,17 @@ from sqlalchemy import Connection, Engine, delete, insert, select, update
 from egbad.errors import InvalidInputError
 from egbad.service.store.database import connect, for_writing, parse_url, store_name
 from egbad.service.store.errors import StoreError, database_errors
-from egbad.service.store.items import ScoredItem, storable
+from egbad.service.store.items import Review, ScoredItem, check_time, check_verdict, storable
 from egbad.service.store.migrate import upgrade
-from egbad.service.store.tables import ItemRow, PayloadRow, WriterRow
+from egbad.service.store.reader import StoreReader
+from egbad.service.store.tables import ItemRow, PayloadRow, ReviewRow, WriterRow
 from egbad.service.store.writer import Limits, Writer
 
 _PURGED_AT_ONCE = 1_000  # payloads that one transaction removes, so that appended items do not wait long
 _FORGET_WRITERS = timedelta(days=7)
 
 
-class Store:
+class Store(StoreReader):
     """Scored items and reviews in a database. All methods may be called from any thread.
 
     Use `open_store` to create one, and `close` it at the end, or use it as a context manager.
@@ -35,8 +36,8 @@ class Store:
     """
 
     def __init__(self, engine: Engine, name: str, keep: bool, retention: timedelta | None, limits: Limits) -> None:
-        self.name = name
-        self._engine, self._writing = engine, for_writing(engine)
+        super().__init__(engine, name)
+        self._writing = for_writing(engine)
         self._keep, self._retention, self._limits = keep, retention, limits
         self._id = uuid4().hex
         self._lock = Lock()
@@ -87,6 +88,46 @@ class Store:
     def n_waiting(self) -> int:
         """Number of appended items that are not committed yet."""
         return 0 if self._writer is None else self._writer.n_waiting
+
+    def review(self, item_id: int, verdict: str, reviewer: str, note: str = "", time: datetime | None = None) -> Review:
+        """Store the review of an item. It counts in place of earlier ones, which are kept.
+
+        Parameters
+        ----------
+        item_id : int
+        verdict : {"confirmed", "dismissed", "undone"}
+            "undone" takes the item back to the queue.
+        reviewer : str
+        note : str, optional
+        time : datetime, optional
+            With a time zone. By default now.
+
+        Returns
+        -------
+        Review
+
+        Raises
+        ------
+        InvalidInputError
+            If the verdict or the item is unknown, or there is no review to undo.
+        StoreError
+            If the database cannot be used.
+        """
+        kind, when = check_verdict(verdict), time or datetime.now(UTC)
+        check_time("time", when)
+        person, text = storable(reviewer), storable(note)
+        added = insert(ReviewRow).values(item_id=item_id, verdict=kind, reviewer=person, time=when, note=text)
+        with database_errors(self.name), self._writing.begin() as connection:
+            # The row is locked first: of two reviews at the same time the one with the higher number counts.
+            before = connection.execute(select(ItemRow.verdict).where(ItemRow.id == item_id).with_for_update()).first()
+            if before is None:
+                raise InvalidInputError(f"There is no item {item_id} in the store '{self.name}'.")
+            if kind == "undone" and before.verdict is None:
+                raise InvalidInputError(f"Item {item_id} has no review to undo.")
+            newest = None if kind == "undone" else kind
+            connection.execute(update(ItemRow).where(ItemRow.id == item_id).values(verdict=newest))
+            number = connection.scalars(added.returning(ReviewRow.id)).one()
+        return Review(number, item_id, kind, person, when, text)
 
     def check(self) -> None:
         """Raise unless the database answers and old payloads could be removed.
