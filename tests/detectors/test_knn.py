@@ -4,9 +4,10 @@ from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
 
 from egbad import load
 from egbad.detectors import KNN, LOF
-from egbad.detectors.knn import distance_shares, standardize_rows, whitening_matrix
+from egbad.detectors.knn import whitening_matrix
 from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.nn.cells import CellIndex
+from egbad.nn.distances import distance_shares, standardize_rows
 from egbad.preprocessing import Preprocessing
 
 
@@ -122,3 +123,17 @@ def test_the_search_among_many_rows_is_exact(tmp_path, detector):
     assert np.array_equal(np.concatenate([detector.anomaly_score(x[i : i + 1]) for i in range(5)]), scores[:5])
     detector.save(tmp_path / "m.egbad")
     assert np.array_equal(load(tmp_path / "m.egbad").anomaly_score(x), scores)
+
+
+def test_the_stated_recall_is_found_and_survives_saving(tmp_path):
+    x = np.random.default_rng(0).normal(size=(60_000, 16))
+    options = {"n_neighbors": 3, "alpha": 0.1, "random_state": 0, "preprocessing": Preprocessing(drop_duplicates=False)}
+    exact, fast = KNN(**options).fit(x), KNN(recall=0.8, **options).fit(x)
+    new = np.random.default_rng(1).normal(size=(100, 16))
+    assert exact.recall_ == 1 and 0.8 <= fast.recall_ < 1
+    assert (fast.anomaly_score(new) >= exact.anomaly_score(new) - 1e-9).all()
+    assert np.mean(fast.anomaly_score(new) == exact.anomaly_score(new)) > 0.5
+    fast.save(tmp_path / "model.egbad")
+    loaded = load(tmp_path / "model.egbad")
+    assert np.array_equal(loaded.anomaly_score(new), fast.anomaly_score(new)) and loaded.recall_ == fast.recall_
+    assert np.array_equal([fast.anomaly_score(new[i : i + 1])[0] for i in range(5)], fast.anomaly_score(new)[:5])

@@ -84,3 +84,26 @@ def test_clusters_leave_most_cells_unvisited(monkeypatch):
     rows = clusters(4000, 12)
     CellIndex(rows, 60).query(clusters(100, 12), 1)
     assert len(searched) / 100 < 15, "cells per query, of 60"
+
+
+@pytest.mark.parametrize("recall", [0.5, 0.9, 1.0])
+def test_as_many_cells_are_visited_as_a_recall_needs(recall):
+    rows = np.random.default_rng(0).normal(size=(4000, 12))
+    index = CellIndex(rows)
+    found = index.choose_probes(recall, 5)
+    x = np.random.default_rng(1).normal(size=(200, 12))
+    distances, positions = index.query(x, 5)
+    truth = exact(x, rows, 5)[1]
+    share = np.mean([len({*a} & {*b}) / 5 for a, b in zip(positions.tolist(), truth.tolist(), strict=True)])
+    assert recall <= found <= 1 and share == pytest.approx(found, abs=0.05)
+    assert (index.n_probes < len(index.centres) / 2) == (recall < 1)
+    assert np.allclose(distances, np.linalg.norm(x[:, None] - rows[positions], axis=2))
+    assert (np.diff(distances, axis=1) >= 0).all()
+
+
+def test_a_query_visits_more_cells_until_it_has_found_enough_rows():
+    rows = np.arange(40.0)[:, None] ** 2
+    index = CellIndex(rows, 20)
+    index.n_probes = 1
+    distances, positions = index.query(np.array([[900.0], [-5.0]]), 12)
+    assert np.isfinite(distances).all() and all(len(set(found)) == 12 for found in positions.tolist())

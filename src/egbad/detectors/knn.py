@@ -23,10 +23,10 @@ from egbad.detectors.base.batching import pad_chunks
 from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.explain.explanation import Attribution, concatenate
 from egbad.nn.cells import CellIndex
+from egbad.nn.distances import distance_shares, standardize_rows
 from egbad.nn.neighbors import BruteIndex, NearestRows, SearchMethod, neighbor_index, other_neighbors, search_method
 from egbad.nn.threads import blas_threads
 
-MIN_NORM = 1e-6  # a centred row that is shorter has no direction
 _COMPARED_NEIGHBOURS = 64  # of each row that decides on the size of chunks
 _BOUNDED_SCALINGS = ("minmax", "rank_normal")  # of which training columns have similar ranges
 _EUCLIDEAN_METRICS = ("euclidean", "correlation")
@@ -37,22 +37,6 @@ _MIN_VARIANCE = 1e-12
 _MIN_RELATIVE_DISTANCE = 1e-3  # least distance of a training row to its neighbours, as a fraction of the median
 
 # -- formulas ----------------------------------------------------------------------------------------------------------
-
-
-def standardize_rows(x: Array) -> Array:
-    """Shift and scale each row to mean 0 and length 1, so that Euclidean distances depend on correlations only.
-
-    Parameters
-    ----------
-    x : ndarray of shape (n_samples, n_values)
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_values)
-        Constant rows become zero.
-    """
-    x = x - x.mean(axis=1, keepdims=True, dtype=np.float64)
-    return np.asarray(x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), MIN_NORM))
 
 
 def whitening_matrix(differences: Floats) -> Floats:
@@ -81,28 +65,6 @@ def whitening_matrix(differences: Floats) -> Floats:
     return np.asarray(axes / np.sqrt(np.maximum(variances, _MIN_VARIANCE)))
 
 
-def distance_shares(differences: Floats, metric: str) -> Floats:
-    """Split each distance into one summand per column.
-
-    The summands of a Euclidean distance are squares divided by the distance.
-
-    Parameters
-    ----------
-    differences : ndarray of shape (n_samples, n_neighbors, n_values)
-        Differences between rows and their neighbours.
-    metric : {"euclidean", "correlation", "manhattan"}
-
-    Returns
-    -------
-    ndarray of shape (n_samples, n_neighbors, n_values)
-    """
-    shares: Floats = np.abs(differences)
-    if metric == "manhattan":
-        return shares
-    lengths = np.linalg.norm(shares, axis=2, keepdims=True)
-    return np.asarray(np.divide(shares**2, lengths, out=np.zeros_like(shares), where=lengths > 0))
-
-
 # -- settings and recipe -----------------------------------------------------------------------------------------------
 
 
@@ -113,11 +75,13 @@ class KNNSettings(Settings):
     metric: Literal["euclidean", "manhattan", "cosine", "correlation"]
     whitening: Literal["none", "local"] = "none"
     score_type: Literal["distance", "density_ratio"] = "distance"
+    recall: float = Field(default=1.0, gt=0, le=1)
 
     @model_validator(mode="after")
     def _check_metric(self) -> Self:
-        if self.metric != "euclidean" and (self.whitening != "none" or self.score_type != "distance"):
-            raise ValueError("whitening and score_type='density_ratio' need metric='euclidean'")
+        others = self.whitening != "none" or self.score_type != "distance" or self.recall < 1
+        if self.metric != "euclidean" and others:
+            raise ValueError("whitening, score_type='density_ratio' and recall below 1 need metric='euclidean'")
         return self
 
 
@@ -148,6 +112,9 @@ class KNN(SklearnDetector[KNNSettings]):
     score_type : {"distance", "density_ratio"}, default="distance"
         "density_ratio" divides the distance by its mean among the neighbours themselves: above 1 where training rows are denser
         than around the row. Both options need the metric "euclidean".
+    recall : float, default=1.0
+        Share of the true neighbours to find among 50,000 training rows or more, in (0, 1]. Below 1, fewer groups of rows are
+        searched, which is faster; `fit` measures the share that is found. It needs the metric "euclidean".
     backbone : str or Backbone, optional
         Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
     features : {"global", "patches"}, default="global"
@@ -182,6 +149,8 @@ class KNN(SklearnDetector[KNNSettings]):
         each training row to its neighbours, under "neighbour_distance".
     index_rows_ : ndarray of shape (n_train, n_values)
         The training rows as the metric compares them.
+    recall_ : float
+        Share of the true neighbours that searches find, measured on training rows. 1 for exact searches.
 
     References
     ----------
@@ -205,6 +174,8 @@ class KNN(SklearnDetector[KNNSettings]):
         "rows": ArraySpec("float32", ("n_rows", "n_values")),
         "whitening": ArraySpec("float64", ("n_values", "n_values"), optional=True),
         "neighbour_distance": ArraySpec("float64", ("n_rows",), low=0, optional=True),
+        "n_probes": ArraySpec("int64", low=1, optional=True),
+        "recall": ArraySpec("float64", low=0, high=1, optional=True),
     }
     recipes: ClassVar = {"default": default}
     tunable: ClassVar = {"n_neighbors": (1, 5, 20)}
@@ -214,6 +185,12 @@ class KNN(SklearnDetector[KNNSettings]):
     metric: str = "euclidean"
     whitening: str = "none"
     score_type: str = "distance"
+    recall: float = 1.0
+
+    @property
+    def recall_(self) -> float:
+        """Share of the true neighbours that searches find, measured on training rows."""
+        return float(self.learned_.get("recall", np.ones(())).item())
 
     @property
     def pads_chunks(self) -> bool:
@@ -248,10 +225,15 @@ class KNN(SklearnDetector[KNNSettings]):
         """Return the fastest search for n rows of d values."""
         return search_method(n, d, self.settings_.metric, images=self.kind_ == "images")
 
+    def _searches_part_of(self, rows: Array) -> bool:
+        """Return True if a search among training rows need not find all neighbours."""
+        return self.settings_.recall < 1 and self._search(*rows.shape) == "cells"
+
     def _check_learned(self, learned: State) -> None:
         wanted = {
             "whitening": self.settings_.whitening == "local",
             "neighbour_distance": self.settings_.score_type == "density_ratio",
+            **dict.fromkeys(("n_probes", "recall"), self._searches_part_of(learned["rows"])),
         }
         for name, is_wanted in wanted.items():
             if is_wanted != (name in learned):
@@ -263,15 +245,21 @@ class KNN(SklearnDetector[KNNSettings]):
         k = min(self.settings_.n_neighbors, len(rows))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
         # Images have many values: single precision, converted chunk by chunk, saves memory and time.
-        precision = np.float32 if self.kind_ == "images" else np.float64
+        search = self._search(*rows.shape)
+        is_plain = "whitening" not in learned
+        precision = np.float32 if self.kind_ == "images" or (search == "cells" and is_plain) else np.float64
         with blas_threads.single_thread():
             chunks = [self._to_index(chunk)[:n] for chunk, n in pad_chunks(rows, size)]
         self.index_rows_ = np.concatenate([chunk.astype(precision) for chunk in chunks])
-        self._k, n_values = k, self.index_rows_.shape[1]
-        search = self._search(len(rows), n_values)
+        self._k = k
         self._index = neighbor_index(
             self.index_rows_, metric, "brute" if search == "kd_tree" and k >= len(rows) // 2 else search
         )
+        if isinstance(self._index, CellIndex) and self._searches_part_of(rows):
+            if "n_probes" not in learned:  # after a fit
+                found = self._index.choose_probes(self.settings_.recall, k)
+                learned |= {"recall": np.asarray(found), "n_probes": np.asarray(self._index.n_probes)}
+            self._index.n_probes = int(learned["n_probes"].item())
         # Products in single precision are twice as fast, and exact enough where no column dwarfs the others.
         is_bounded = self.kind_ == "rows" and self.settings_.preprocessing.scaling in _BOUNDED_SCALINGS
         is_single = is_bounded and k == 1 and isinstance(self._index, BruteIndex) and metric == "euclidean"

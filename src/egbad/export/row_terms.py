@@ -8,7 +8,8 @@ from egbad.detectors.column_density import MAX_OVERSHOOT, ColumnDensity
 from egbad.detectors.column_gap import ColumnGap
 from egbad.detectors.feature_bagging import FeatureBagging
 from egbad.detectors.gaussian import Gaussian
-from egbad.detectors.knn import KNN, MIN_NORM
+from egbad.detectors.knn import KNN
+from egbad.nn.distances import MIN_NORM
 from egbad.scoring.calibration import NegativeLogTail
 
 Terms = dict[str, Tensor]

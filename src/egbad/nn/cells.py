@@ -1,4 +1,4 @@
-"""Exact nearest neighbours among many rows, found in a few of the cells that k-means divides them into.
+"""Nearest neighbours among many rows, found in a few of the cells that k-means divides them into: exact, or most of them.
 
 A query visits cells in the order of a lower bound of the distance to their rows, and stops when no cell can hold a row nearer
 than the k nearest so far. Two bounds follow from the triangle inequality. With the centres c of cells, c_0 the nearest one to a
@@ -8,7 +8,8 @@ query q, and r_c the largest distance of a row of the cell to c:
     |q - x| >= (|q - c|^2 - |q - c_0|^2) / (2 |c - c_0|)    since x is nearer to c than to c_0.
 
 Few cells are left where rows form clusters or lie near a surface of few dimensions, as most tables do. Rows that fill many
-dimensions evenly leave nearly all cells, and the search takes as long as one without cells.
+dimensions evenly leave nearly all cells, and the search takes as long as one without cells. A search that visits a given number
+of cells is faster, and may miss neighbours.
 """
 
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from egbad.arrays import Array, Floats
 
 MAX_CELLS = 2048
+N_SAMPLED = 256  # rows that the recall is measured for
 _ROWS_PER_CENTRE = 32  # that k-means learns from
 _KMEANS_ROUNDS = 10
 _BLOCK_ROWS = 8192  # whose distances to all centres are computed at once
@@ -74,14 +76,19 @@ class Found:
 class CellIndex:
     """Index of many rows for the k nearest of them, by Euclidean distance.
 
-    Results are exact, and have the same bits in any batch: products in single precision leave out rows that are certainly
-    farther, differences in double precision decide among the others.
+    Results are exact unless `n_probes` is set, and have the same bits in any batch: products in single precision leave out rows
+    that are certainly farther, differences in double precision decide among the others.
 
     Parameters
     ----------
     rows : ndarray of shape (n, d)
     n_cells : int, optional
         By default the root of n, at most `MAX_CELLS`.
+
+    Attributes
+    ----------
+    n_probes : int or None
+        Number of cells that a query visits at most, while it has found k rows. None, as at first, makes results exact.
 
     Examples
     --------
@@ -93,6 +100,7 @@ class CellIndex:
 
     def __init__(self, rows: Array, n_cells: int | None = None) -> None:
         n, d = rows.shape
+        self.n_probes: int | None = None
         self._scale = _power_of_two_above(rows)
         self.centres = _centres(rows / self._scale, min(n, n_cells or min(isqrt(n), MAX_CELLS))) * self._scale
         cells = _nearest_centres(rows / self._scale, self.centres / self._scale)
@@ -136,6 +144,35 @@ class CellIndex:
         squares, positions = zip(*parts, strict=True)
         return np.sqrt(np.concatenate(squares)), np.concatenate(positions)
 
+    def choose_probes(self, recall: float, k: int) -> float:
+        """Set `n_probes` so that searches find a share of the true neighbours.
+
+        The number is doubled until at least this share of the nearest other rows of `N_SAMPLED` rows, evenly spaced, is found.
+
+        Parameters
+        ----------
+        recall : float
+            Wanted share, in (0, 1].
+        k : int
+            Number of neighbours, less than the number of rows.
+
+        Returns
+        -------
+        float
+            Share that is found for these rows.
+        """
+        chosen = np.linspace(0, len(self.rows) - 1, min(len(self.rows), N_SAMPLED)).astype(np.intp)
+        x, own = self.rows[chosen], self.order[chosen]
+
+        def find() -> list[set[int]]:
+            return [{*found.tolist()} - {i} for found, i in zip(self.query(x, k + 1)[1], own, strict=True)]
+
+        self.n_probes, exact = None, find()
+        self.n_probes = 1
+        while (found := sum(map(len, map(set.intersection, find(), exact))) / sum(map(len, exact))) < recall:
+            self.n_probes *= 2
+        return found
+
     def _query_block(self, x: Floats, k: int) -> tuple[Floats, Positions]:
         """Return squared distances and positions (m, k) of the nearest rows of x (m, d)."""
         bounds = self._cell_bounds(x)
@@ -145,7 +182,10 @@ class CellIndex:
         start, width = 0, 1
         while start < order.shape[1]:
             stop = min(start + width, order.shape[1])
-            owners, columns = np.nonzero(bounds[:, start:stop] <= limits[:, None])
+            visits = bounds[:, start:stop] <= limits[:, None]
+            if self.n_probes is not None:
+                visits[np.isfinite(limits), max(0, self.n_probes - start) :] = False
+            owners, columns = np.nonzero(visits)
             if not len(owners):
                 break
             visited = self._visit(x, owners, order[owners, start + columns], limits, k)
