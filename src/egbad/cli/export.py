@@ -21,11 +21,6 @@ def export(model: FittedModelFile, out: OnnxOutput, as_json: AsJson = False) -> 
     """
     check_suffix(out, (".onnx",), "an exported model")
     check_outputs({"--out": out}, {"MODEL": model})
-    from egbad.cli import tables
-    from egbad.detectors import registry
-    from egbad.export import to_onnx
+    from egbad.cli import run_export
 
-    detector = registry.load(model)
-    to_onnx.export(detector, out)
-    values = {"detector": detector.name, "bytes": out.stat().st_size, "out": str(out)}
-    tables.print_values(f"{model} as an ONNX graph", values, as_json=as_json)
+    run_export.run_export(model, out, as_json=as_json)

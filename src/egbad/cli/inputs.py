@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isnan
 from pathlib import Path
@@ -24,6 +24,7 @@ from egbad.data.csv_options import DEFAULT_CSV_OPTIONS, CsvOptions
 from egbad.data.defect_folders import find_defect_folder
 from egbad.data.readers import list_files
 from egbad.errors import InvalidInputError, UnreadableFileError, shorten, unknown
+from egbad.scoring.reading import read_options
 from egbad.scoring.scorer import Scorer
 
 _MAX_LISTED = 20  # different labels that an error lists
@@ -133,42 +134,43 @@ class Source:
         return BatchSizes() if self.batch_size is None else BatchSizes(rows=self.batch_size, images=self.batch_size)
 
     def _options(self) -> dict[str, Any]:
-        size, colour, patch, column_types = parse_size(self.image_size), None, self.patch_size, self.column_types
-        csv, columns, lazy = self.csv, self._selected_columns(), self.lazy
+        size, patch, lazy = parse_size(self.image_size), self.patch_size, self.lazy
         readers = [learner for learner in self.learners if learner.any_size]
         small_side = min((learner.small_side for learner in readers), default=0) if patch is None else 0
         if readers:
             patch, lazy = patch or MIN_IMAGE_SIDE, lazy or any(learner.streams_images for learner in readers)
-        if self.scorer is not None:
-            readers = [self.scorer]
-            column_types = self.scorer.required_column_types
-            csv = replace(csv, like=self.scorer.csv_dialect_, infer_types=column_types is None)
-            if self.scorer.kind_ == "images":
-                *channels, height, width = self.scorer.shape_
-                patch, colour = self.scorer.min_image_side, bool(channels)
-                size = size or (None if patch else (height, width))
-        return {
+        options = {
             "label_column": self.label_column,
             "image_size": size,
-            "colour": colour,
+            "colour": None,
             "skip_unreadable": self.skip_unreadable,
             "patch_size": patch,
             "enough_side": _enough_side(readers) if patch else None,
             "lazy": lazy and patch is not None,
             "small_side": small_side,
             "batch_sizes": self._batch_sizes(),
-            "column_types": column_types,
-            "csv": csv,
-            "columns": columns,
+            "column_types": self.column_types,
+            "csv": self.csv,
+            "columns": self._selected_columns(),
         }
+        return options if self.scorer is None else options | self._scorer_options(self.scorer)
+
+    def _scorer_options(self, scorer: Scorer) -> dict[str, Any]:
+        """Return the options that read what a scorer needs."""
+        return read_options(
+            scorer,
+            csv=self.csv,
+            columns=self.columns,
+            image_size=parse_size(self.image_size),
+            with_labels=self.with_labels,
+        )
 
     def _selected_columns(self) -> ColumnSelection:
         """Return the columns to read: those that the scorer knows in their roles, unless they are given others."""
-        if self.scorer is None:
-            return self.columns
-        known = self.scorer.column_roles_
-        roles = (known if self.with_labels else known.without_label()).updated(self.columns.roles)
-        return replace(self.columns, roles=roles, features=self.scorer.columns_)
+        selection: ColumnSelection = (
+            self.columns if self.scorer is None else self._scorer_options(self.scorer)["columns"]
+        )
+        return selection
 
     def _public_data(self) -> Data:
         from egbad import datasets  # most commands read files and start sooner without it

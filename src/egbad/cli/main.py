@@ -25,6 +25,7 @@ from egbad.cli import (
     recalibrate,
     report,
     score,
+    serve,
     tune,
 )
 from egbad.cli.app import app
@@ -33,7 +34,21 @@ from egbad.errors import EgbadError, StoppedError, enable_own_warnings
 
 OK, INTERNAL_ERROR, USER_ERROR, INTERRUPTED = 0, 1, 2, 130
 
-for command in (fit, score, detect, report, evaluate, drift, recalibrate, tune, compare, benchmark, info, export):
+for command in (
+    fit,
+    score,
+    detect,
+    report,
+    evaluate,
+    drift,
+    recalibrate,
+    tune,
+    compare,
+    benchmark,
+    info,
+    export,
+    serve,
+):
     app.add_typer(command.app)
 app.add_typer(data.app, name="data")
 app.add_typer(demo.app)

@@ -253,11 +253,26 @@ def long_row_error(path: Path, max_bytes: int) -> UnreadableFileError:
     )
 
 
+def find_compression(content: bytes) -> str | None:
+    """Return the name of the codec that a file is compressed with, None if it is not.
+
+    Parameters
+    ----------
+    content : bytes
+        At least the first four bytes.
+
+    Returns
+    -------
+    str or None
+    """
+    return next((name for magic, name in _COMPRESSIONS.items() if content.startswith(magic)), None)
+
+
 def _read_bytes(path: Path, max_line_bytes: int) -> tuple[bytes, str | None, bool]:
     """Return the first bytes of a file, its compression, and True if these are all bytes."""
     with path.open("rb") as file:
         start = file.read(4)
-    compression = next((name for magic, name in _COMPRESSIONS.items() if start.startswith(magic)), None)
+    compression = find_compression(start)
     wanted = _SAMPLE_BYTES
     with open_bytes(path, compression) as stream:
         content = b""

@@ -1,0 +1,70 @@
+"""The work of `egbad serve`."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from egbad.data.worker_pool import available_cores
+from egbad.service.server import Listen, make_service, serve
+from egbad.service.settings import MIB, ServiceSettings
+
+_MIN_WORKERS = 2  # one may score while another reads
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeRequest:
+    """Arguments and options of `egbad serve`."""
+
+    models: Sequence[Path]
+    host: str
+    port: int
+    token_file: Path | None
+    insecure_no_token: bool
+    models_dir: Path | None
+    max_body: int
+    max_rows: int
+    max_pixels: int
+    queue_rows: int
+    deadline: float
+    latency_budget: float
+    workers: int | None
+    log_format: str
+
+    def settings(self) -> ServiceSettings:
+        """Return the limits of the service."""
+        return ServiceSettings(
+            max_body=self.max_body * MIB,
+            max_rows=self.max_rows,
+            max_pixels=self.max_pixels,
+            queue_rows=self.queue_rows,
+            deadline=self.deadline,
+            latency_budget=self.latency_budget / 1000,
+            workers=self.workers or max(_MIN_WORKERS, available_cores()),
+            models_dir=self.models_dir,
+        )
+
+
+def run_serve(request: ServeRequest) -> None:
+    """Serve models until the process is told to end.
+
+    Parameters
+    ----------
+    request : ServeRequest
+
+    Raises
+    ------
+    EgbadError
+        If a model or a token file cannot be read, or the port is in use.
+    """
+    settings = request.settings()
+    listen = Listen(
+        host=request.host, port=request.port, token_file=request.token_file, insecure=request.insecure_no_token
+    )
+    guard = listen.guard()
+    with closing(listen.bind()) as listener, warnings.catch_warnings():
+        # Warnings about rows, such as a training row, would repeat on stderr what clients send.
+        warnings.simplefilter("ignore")
+        service = make_service(request.models, settings, log_format=request.log_format)
+        serve(service, guard, listener)
