@@ -7,7 +7,7 @@ import sys
 import pytest
 
 MISTAKES = {
-    "command": (("scroe",), "Did you mean 'score'?"),
+    "command": (("scroe",), "Did you mean 'score'"),
     "data command": (("data", "lst"), "Did you mean 'list'?"),
     "option": (("fit", "x.csv", "--mebmers", "2"), "no option '--mebmers'. Did you mean '--members'?"),
     "missing argument": (("score",), "Missing argument 'MODEL'"),

@@ -24,8 +24,10 @@ from egbad.cli import (
     info,
     recalibrate,
     report,
+    reviews,
     score,
     serve,
+    store,
     tune,
 )
 from egbad.cli.app import app
@@ -51,6 +53,8 @@ for command in (
 ):
     app.add_typer(command.app)
 app.add_typer(data.app, name="data")
+app.add_typer(reviews.app, name="reviews")
+app.add_typer(store.app, name="store")
 app.add_typer(demo.app)
 
 

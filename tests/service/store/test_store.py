@@ -118,7 +118,9 @@ def test_old_payloads_are_removed_and_scores_stay(store, rows, item):
     assert store.purge(timedelta(days=2)) == 1
     assert rows("SELECT key FROM egbad_payloads JOIN egbad_items ON item_id = egbad_items.id") == [("row 1",)]
     assert rows("SELECT count(*) FROM egbad_items") == [(2,)]
-    assert store.purge(timedelta(days=2)) == 0
+    assert store.purge(timedelta(days=2)) == store.purge(timedelta.max) == 0
+    with pytest.raises(InvalidInputError, match="older_than must not be negative"):
+        store.purge(timedelta(-1))
 
 
 def test_more_payloads_are_removed_than_one_transaction_takes(store, item):

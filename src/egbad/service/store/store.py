@@ -17,7 +17,7 @@ from egbad.service.store.errors import StoreError, database_errors
 from egbad.service.store.items import Review, ScoredItem, check_time, check_verdict, storable
 from egbad.service.store.migrate import upgrade
 from egbad.service.store.reader import StoreReader
-from egbad.service.store.tables import ItemRow, PayloadRow, ReviewRow, WriterRow
+from egbad.service.store.tables import EPOCH, ItemRow, PayloadRow, ReviewRow, WriterRow
 from egbad.service.store.writer import Limits, Writer
 
 _PURGED_AT_ONCE = 1_000  # payloads that one transaction removes, so that appended items do not wait long
@@ -147,6 +147,7 @@ class Store(StoreReader):
         Parameters
         ----------
         older_than : timedelta
+            Not negative.
 
         Returns
         -------
@@ -155,10 +156,15 @@ class Store(StoreReader):
 
         Raises
         ------
+        InvalidInputError
+            If the time is negative.
         StoreError
             If the database cannot be used. What was removed so far stays removed.
         """
-        limit = datetime.now(UTC) - older_than
+        if older_than < timedelta(0):
+            raise InvalidInputError(f"older_than must not be negative, got {older_than}.")
+        now = datetime.now(UTC)
+        limit = now - min(older_than, now - EPOCH)
         n_removed = 0
         while True:
             old = select(PayloadRow.item_id).where(PayloadRow.time < limit).limit(_PURGED_AT_ONCE)

@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, Dialect, ForeignKey, Index, Integer, LargeBin
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _QUEUED = "flagged AND verdict IS NULL"
 _QUEUED_SQLITE = (
@@ -36,12 +36,12 @@ def to_microseconds(time: datetime) -> int:
     >>> to_microseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC))
     1000000
     """
-    return (time - _EPOCH) // _MICROSECOND
+    return (time - EPOCH) // _MICROSECOND
 
 
 def from_microseconds(microseconds: int) -> datetime:
     """Return the time of microseconds since 1970, in UTC."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return EPOCH + timedelta(microseconds=microseconds)
 
 
 class Base(DeclarativeBase):
