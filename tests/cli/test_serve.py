@@ -67,7 +67,13 @@ def test_options_are_checked(refuse, model, tmp_path):
     assert "Raise --queue-rows or lower --max-rows" in refuse("serve", model, "--queue-rows", 10)
     assert "Check --models-dir" in refuse("serve", model, "--models-dir", tmp_path / "none")
     assert "Did you mean 'json'?" in refuse("serve", model, "--log-format", "jsn")
+    assert "Name one with --store" in refuse("serve", model, "--keep", "all")
+    assert "Known: all, flagged, none." in refuse("serve", model, "--store", tmp_path / "s.db", "--keep", "some")
     assert "MODEL" in refuse("serve")
+
+
+def test_a_store_must_be_one(refuse, model, tmp_path):
+    assert "redis" in refuse("serve", model, "--port", 0, "--store", "redis://x")
 
 
 def test_the_extra_is_named_if_it_is_missing(refuse, model, monkeypatch):

@@ -11,14 +11,21 @@ from egbad.errors import InvalidInputError, require_extra, unknown
 
 app = typer.Typer()
 
-_ACCESS, _LIMITS, _SPEED = "Access", "Limits", "Batches and threads"
+_ACCESS, _LIMITS, _SPEED, _STORE = "Access", "Limits", "Batches and threads", "Store of scores"
 _LOG_FORMATS = ("json", "text")
-_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "structlog")
+_KEEP = ("none", "flagged", "all")
+_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "structlog", "sqlalchemy", "alembic")
 
 
 def _check_log_format(value: str) -> str:
     if value not in _LOG_FORMATS:
         raise unknown("log format", value, _LOG_FORMATS)
+    return value
+
+
+def _check_keep(value: str) -> str:
+    if value not in _KEEP:
+        raise unknown("choice of --keep", value, _KEEP)
     return value
 
 
@@ -93,6 +100,34 @@ Workers = Annotated[
         rich_help_panel=_SPEED,
     ),
 ]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="Store every score before it is sent: a SQLite file, or postgresql://USER@HOST/DATABASE.",
+        rich_help_panel=_STORE,
+    ),
+]
+Keep = Annotated[
+    str,
+    typer.Option(
+        metavar="none|flagged|all",
+        callback=_check_keep,
+        help="Rows and images to keep beside their scores.",
+        rich_help_panel=_STORE,
+    ),
+]
+Retention = Annotated[
+    float | None,
+    typer.Option(
+        metavar="DAYS",
+        min=0.001,
+        max=100_000,
+        help="Remove kept rows and images after this time. Default: never.",
+        rich_help_panel=_STORE,
+    ),
+]
 LogFormat = Annotated[
     str, typer.Option(metavar="json|text", callback=_check_log_format, help="Format of the log on stderr.")
 ]
@@ -120,10 +155,17 @@ def _limit_options(
     """Declare options of the parameter `limits`."""
 
 
+def _store_options(store: StoreUrl = None, keep: Keep = "none", retention: Retention = None) -> None:
+    """Declare options of the parameter `storage`."""
+
+
 @app.command()
+@partial(add_options, declare=_store_options, argument="storage", build=dict)
 @partial(add_options, declare=_limit_options, argument="limits", build=dict)
 @partial(add_options, declare=_access_options, argument="access", build=dict)
-def serve(models: Models, access: Any = None, limits: Any = None, log_format: LogFormat = "json") -> None:
+def serve(
+    models: Models, access: Any = None, limits: Any = None, storage: Any = None, log_format: LogFormat = "json"
+) -> None:
     """Answer requests for scores over HTTP. The page '/' describes them.
 
     Ctrl-C or SIGTERM ends the service after the requests that have begun.
@@ -133,4 +175,4 @@ def serve(models: Models, access: Any = None, limits: Any = None, log_format: Lo
 
     if not models:
         raise InvalidInputError("Name at least one MODEL to serve.")
-    run_serve.run_serve(run_serve.ServeRequest(models=models, log_format=log_format, **access, **limits))
+    run_serve.run_serve(run_serve.ServeRequest(models=models, log_format=log_format, **access, **limits, **storage))

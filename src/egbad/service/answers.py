@@ -19,7 +19,7 @@ from egbad.service.json_bodies import read_json_body
 from egbad.service.limits import Reservation, read_body
 from egbad.service.models import ServedModel
 from egbad.service.problems import ProblemError, one_sentence
-from egbad.service.records import RecordStore, make_records
+from egbad.service.records import RecordStore, make_items
 from egbad.service.scoring import Piece, Scored
 from egbad.service.table_bodies import read_table
 
@@ -195,7 +195,7 @@ async def store(
         return None
 
     def append(store: RecordStore) -> "Future[None]":
-        return store.append(make_records(model, submission, scored, facts.request_id, service.keep))
+        return store.append(make_items(model, submission, scored, facts.request_id, service.keep))
 
     try:
         committed = asyncio.wrap_future(await service.run(append, service.store))

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 import egbad
-from egbad.service import problems, routes_score
+from egbad.service import problems, routes_admin, routes_pages, routes_score, routes_v2
 from egbad.service.context import Service
 from egbad.service.middleware import Guard, RequestMiddleware
 from egbad.service.schemas import Problem
@@ -33,8 +33,6 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
         await service.registry.drain()
-        if service.store is not None:
-            await service.run(service.store.close)
 
     app = FastAPI(
         title="egbad",
@@ -47,7 +45,8 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
         separate_input_output_schemas=False,
     )
     problems.add_handlers(app)
-    app.include_router(routes_score.make_router(service))
+    for routes in (routes_score, routes_v2, routes_admin, routes_pages):
+        app.include_router(routes.make_router(service))
     _complete_schema(app)
     return RequestMiddleware(
         app, guard=guard, metrics=service.metrics, logger=service.logger, deadline=service.settings.deadline

@@ -47,7 +47,7 @@ def read_json_body(reader: InputReader, content: bytes, deadline: float) -> Subm
         raise ProblemError(HTTPStatus.BAD_REQUEST, f'The value of "{kind}" must be a list, got another one.')
     reader.check_count(len(values))
     if kind == "images":
-        return read_image_files(reader, [_decode(i, value) for i, value in enumerate(values)], deadline)
+        return read_image_files(reader, [decode_base64(i, value) for i, value in enumerate(values)], deadline)
     return read_json_rows(reader, values)
 
 
@@ -79,12 +79,34 @@ def read_json_rows(reader: InputReader, values: list[Any]) -> Submission:
     return Submission(
         [Data(x, scorer.columns_, column_types=scorer.column_types_)],
         repeated if any(repeated) else [],
-        lambda i: (to_json(values[i]), "application/json"),
+        lambda i: (to_json(_by_name(reader, values[i])), "application/json"),
     )
 
 
-def _decode(i: int, value: Any) -> bytes:
-    """Return the bytes of an image in base64."""
+def _by_name(reader: InputReader, row: Any) -> dict[str, Any]:
+    """Return a row as an object by column name."""
+    if isinstance(row, dict):
+        return row
+    return dict(zip(reader.scorer.columns_ or map(str, range(len(row))), row, strict=True))
+
+
+def decode_base64(i: int, value: Any) -> bytes:
+    """Return the bytes of an image in base64.
+
+    Parameters
+    ----------
+    i : int
+        Position of the image, for the error message.
+    value : object
+
+    Returns
+    -------
+    bytes
+
+    Raises
+    ------
+    InvalidInputError
+    """
     try:
         return base64.b64decode(value, validate=True)
     except (TypeError, ValueError, binascii.Error) as error:

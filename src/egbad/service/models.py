@@ -38,6 +38,8 @@ class ServedModel:
         SHA-256 of the file.
     scorer : Scorer
     threshold : float
+    terms : tuple of str
+        Names of the terms of its scores.
     reader : InputReader
     batcher : Batcher
     """
@@ -47,6 +49,7 @@ class ServedModel:
     digest: str
     scorer: Any
     threshold: float
+    terms: tuple[str, ...]
     reader: InputReader
     batcher: Batcher[Piece, Scored]
 
@@ -129,7 +132,9 @@ class ModelLoader:
             raise UnreadableFileError(f"'{path}' changed while it was loaded. Load it again.")
         settings, threshold = self.settings, float(scorer.threshold_)
         example = np.zeros((1, *scorer.shape_), dtype=np.float64 if scorer.kind_ == "rows" else np.uint8)
-        score_pieces(scorer, threshold, [Piece(Data(example, scorer.columns_, column_types=scorer.column_types_))])
+        (scored,) = score_pieces(
+            scorer, threshold, [Piece(Data(example, scorer.columns_, column_types=scorer.column_types_))]
+        )
         batcher = Batcher[Piece, Scored](
             partial(score_pieces, scorer, threshold),
             self._executor,
@@ -138,9 +143,8 @@ class ModelLoader:
             latency_budget=settings.latency_budget,
             observe=self._observe,
         )
-        return ServedModel(
-            name, version, digest, scorer, threshold, InputReader(scorer, settings, keep=self._keep), batcher
-        )
+        reader = InputReader(scorer, settings, keep=self._keep)
+        return ServedModel(name, version, digest, scorer, threshold, tuple(scored.terms), reader, batcher)
 
     def find_file(self, file_name: str) -> Path:
         """Return the path of a file in the folder of models.

@@ -1,67 +1,29 @@
-"""Records of answers, and what the service asks of a store."""
+"""Answers as items of the store, and what the service asks of a store."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from egbad.service.bodies import Submission
 from egbad.service.models import ServedModel
 from egbad.service.scoring import Scored
+from egbad.service.store import ScoredItem
 
 KEEP = ("none", "flagged", "all")
-
-
-@dataclass(frozen=True)
-class Record:
-    """Score of one row or image, as it is stored.
-
-    Attributes
-    ----------
-    time : datetime
-        With a time zone.
-    request_id, model, version, digest : str
-    key : str, optional
-        The id of the row.
-    score : float
-    p_value : float, optional
-    flagged : bool
-    alpha : float
-    payload : bytes, optional
-        The row as JSON, or the file of the image.
-    media_type : str, optional
-        Media type of the payload.
-    """
-
-    time: datetime
-    request_id: str
-    model: str
-    version: str
-    digest: str
-    key: str | None
-    score: float
-    p_value: float | None
-    flagged: bool
-    alpha: float
-    payload: bytes | None
-    media_type: str | None
 
 
 class RecordStore(Protocol):
     """Store of answers."""
 
-    def append(self, items: Sequence[Any], /) -> "Future[None]":
-        """Store records. The future ends when they are committed, or with an `EgbadError`."""
-
-    def close(self) -> None:
-        """Store what was appended, and release everything."""
+    def append(self, items: Iterable[ScoredItem]) -> "Future[None]":
+        """Store items. The future ends when they are committed, or with a `StoreError`."""
 
 
-def make_records(
+def make_items(
     model: ServedModel, submission: Submission, scored: Sequence[Scored], request_id: str, keep: str
-) -> list[Record]:
-    """Return one record for each row of an answer.
+) -> list[ScoredItem]:
+    """Return one item for each row of an answer.
 
     Parameters
     ----------
@@ -75,17 +37,17 @@ def make_records(
 
     Returns
     -------
-    list of Record
+    list of ScoredItem
     """
     now, alpha, payload = datetime.now(UTC), float(model.scorer.alpha), submission.payload
-    records = []
+    items = []
     for i, (score, p_value, flagged) in enumerate(_rows(scored)):
         kept = payload is not None and (keep == "all" or (keep == "flagged" and flagged))
         content, media_type = payload(i) if kept and payload is not None else (None, None)
         names = submission.repeated[i] if submission.repeated else {}
         key = next((str(value) for value in names.values() if value is not None), None)
-        records.append(
-            Record(
+        items.append(
+            ScoredItem(
                 time=now,
                 request_id=request_id,
                 model=model.name,
@@ -100,7 +62,7 @@ def make_records(
                 media_type=media_type,
             )
         )
-    return records
+    return items
 
 
 def _rows(scored: Sequence[Scored]) -> Iterator[tuple[float, float, bool]]:

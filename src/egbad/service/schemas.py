@@ -139,3 +139,46 @@ SCORE_BODY: dict[str, Any] = {
         **dict.fromkeys(_FILE_TYPES, _BINARY),
     },
 }
+
+_PARAMETERS = {"type": "object"}
+INFER_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["inputs"],
+                "properties": {
+                    "id": {"type": "string"},
+                    "parameters": _PARAMETERS,
+                    "inputs": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["name", "shape", "datatype"],
+                            "properties": {
+                                "name": {"type": "string"},
+                                "shape": {"type": "array", "items": {"type": "integer"}},
+                                "datatype": {"type": "string"},
+                                "parameters": _PARAMETERS,
+                                "data": {"type": "array", "items": {}},
+                            },
+                        },
+                    },
+                    "outputs": {
+                        "type": "array",
+                        "items": {
+                            "type": "object",
+                            "required": ["name"],
+                            "properties": {"name": {"type": "string"}, "parameters": _PARAMETERS},
+                        },
+                    },
+                },
+            },
+            "example": {
+                "inputs": [{"name": "rows", "shape": [1, 3], "datatype": "FP64", "data": [0.1, 0.2, 0.3]}],
+            },
+        },
+        "application/octet-stream": _BINARY,
+    },
+}

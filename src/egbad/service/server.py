@@ -155,6 +155,7 @@ def serve(service: Service, guard: Guard, listener: socket.socket) -> None:
     service.logger.info("serving", host=host, port=port, models=models, tokens=bool(guard.tokens))
     with _ignored_signals():  # uvicorn ends by them, and raises them once more when it has ended
         make_server(create_app(service, guard), service.settings).run([listener])
+    service.executor.shutdown(cancel_futures=True)
     service.logger.info("stopped")
 
 

@@ -11,6 +11,7 @@ import pyarrow.parquet
 from pydantic_core import to_json
 
 from egbad.data import BatchSizes, Data, open_stream
+from egbad.data.column_types import BOOLEAN, NUMBER
 from egbad.data.csv_sample import find_compression
 from egbad.data.file_errors import arrow_errors
 from egbad.data.stream import join_batches
@@ -54,22 +55,28 @@ def read_table(reader: InputReader, content: bytes, suffix: str) -> Submission:
             data = _read(reader, path)
         except EgbadError as error:
             raise InvalidInputError(str(error).replace(f"'{path}'", "The body")) from error
-    names = [name for name in _ids(reader, data) if name not in ANSWER_KEYS]
     columns = (
         {} if data.carried is None else {name: plain_cells(data.carried[name]) for name in data.carried.column_names}
     )
+    names = [name for name in reader.scorer.column_roles_.ids if name in columns and name not in ANSWER_KEYS]
     repeated = [dict(zip(names, row, strict=True)) for row in zip(*(columns[name] for name in names), strict=True)]
-    return Submission([replace(data, carried=None)], repeated, _payload(columns) if reader.keep else None)
+    payload = _payload(columns | _numbers(data)) if reader.keep else None
+    return Submission([replace(data, carried=None)], repeated, payload)
+
+
+def _numbers(data: Data) -> dict[str, list[Any]]:
+    """Return the columns of numbers by name, which CSV files carry as text."""
+    types = data.column_types or (NUMBER,) * data.x.shape[1]
+    return {
+        name: plain_cells(data.x[:, j])
+        for j, (name, column_type) in enumerate(zip(data.columns or (), types, strict=False))
+        if column_type in (NUMBER, BOOLEAN)
+    }
 
 
 def _payload(columns: dict[str, list[Any]]) -> Callable[[int], tuple[bytes, str]]:
+    """Return a function that returns a row as JSON."""
     return lambda i: (to_json({name: values[i] for name, values in columns.items()}), "application/json")
-
-
-def _ids(reader: InputReader, data: Data) -> list[str]:
-    """Return the names of the columns that identify the rows."""
-    names = [] if data.carried is None else data.carried.column_names
-    return [name for name in reader.scorer.column_roles_.ids if name in names]
 
 
 def _read(reader: InputReader, path: Path) -> Data:
