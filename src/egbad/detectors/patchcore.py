@@ -84,7 +84,7 @@ class PatchCoreSettings(Settings):
     """Settings of `PatchCore`."""
 
     feature_config: FeatureSettings = FeatureSettings()
-    memory_size: int = Field(default=8000, ge=1)
+    memory_size: int = Field(default=4000, ge=1)
     memory_fraction: float | None = Field(default=None, gt=0, le=1)
     n_projected: int = Field(default=48, ge=1)
     top_share: float = Field(default=TOP_SHARE, ge=0, le=1)
@@ -139,7 +139,7 @@ class PatchCore(Detector[PatchCoreSettings]):
     feature_config : FeatureConfig, optional
         Size and brightness of images, layers, whitening and lengths of patches.
     memory_size : int, optional
-        Number of normal patches in the memory. More find finer differences, and cost time. Default 8,000.
+        Number of normal patches in the memory. More find finer differences, and cost time. Default 4,000.
     memory_fraction : float, optional
         The same as a fraction of the training patches, in (0, 1], in place of `memory_size`.
     n_projected : int, optional
