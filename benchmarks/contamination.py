@@ -1,7 +1,7 @@
 """Measure what unnoticed anomalies in the training rows cost, and what `trim_fraction` wins back.
 
     python benchmarks/contamination.py --jobs 2
-    python benchmarks/contamination.py --suites oddbench --detectors blend blend-tables knn-minmax --out contaminated
+    python benchmarks/contamination.py --suites oddbench --detectors blend blend-nearest knn-minmax --out contaminated
     python benchmarks/contamination.py --summary --out contaminated
 
 A fraction of the training rows of each clean split is replaced by anomalies from the test half, which are removed from the

@@ -34,7 +34,8 @@ def detect(
     X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
         NumPy array, pandas or polars frame, or Arrow table.
     detector : str or Detector, default="auto"
-        Name of a detector, or one with parameters, which stays as it is. "auto" is the blend for tables or for images.
+        Name of a detector, or one with parameters, which stays as it is. "auto" is `Blend`, for tables with the recipe "nearest",
+        which suffers less from anomalies among the training rows than the default one.
     contamination : float, default=0.1
         Share of rows to label as anomalies, in (0, 1).
     n_folds : int, default=5
@@ -68,6 +69,8 @@ def detect(
     array([0, 1, 2, 3])
     """
     learner = create(detector) if isinstance(detector, str) else clone(detector)
+    if detector == AUTO:
+        learner.set_params(recipe="nearest")
     if learner.random_state is None:
         learner.set_params(random_state=random_state)
     data = learner.check_input(X, fitting=True, column_types=column_types)

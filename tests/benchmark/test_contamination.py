@@ -32,14 +32,14 @@ def test_anomalies_move_from_the_test_rows_to_the_training_rows(table):
 
 def test_runs_cover_the_levels_that_the_anomalies_suffice_for(table):
     assert contamination.largest_contamination(table) == 0.2
-    jobs = contamination.find_jobs([table], [contamination.variant_named("blend-tables")], 2)
+    jobs = contamination.find_jobs([table], [contamination.variant_named("blend-nearest")], 2)
     labels = [job.variant.label for job in jobs if job.seed == 1]
     assert labels == [
-        *("blend-tables, trim 0", "blend-tables, trim 0", "blend-tables, trim 0.1"),
-        *("blend-tables, trim 0", "blend-tables, trim 0.3", "blend-tables, trim 0", "blend-tables, trim 0.4"),
+        *("blend-nearest, trim 0", "blend-nearest, trim 0", "blend-nearest, trim 0.1"),
+        *("blend-nearest, trim 0", "blend-nearest, trim 0.3", "blend-nearest, trim 0", "blend-nearest, trim 0.4"),
     ]
     assert len({job.key for job in jobs}) == len(jobs) == 14
-    assert jobs[2].variant.parameters == {"recipe": "tables", "preprocessing__trim_fraction": 0.1}
+    assert jobs[2].variant.parameters == {"recipe": "nearest", "preprocessing__trim_fraction": 0.1}
 
 
 def test_a_part_of_the_blend_is_a_detector_of_its_own():

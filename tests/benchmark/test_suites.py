@@ -32,9 +32,9 @@ def test_tables_are_compared_with_two_nearest_neighbours_and_installed_packages(
     chosen = [v.label for v in suites.select_variants(["vae"], images=False, references=suites.NEAREST_NEIGHBOURS)]
     assert chosen == ["knn-standard", "knn-minmax", *suites.BASELINES, "vae"]
     every = {v.label for v in suites.select_variants([], images=False, references=suites.NEAREST_NEIGHBOURS)}
-    assert every & set(EXTERNAL) == {name for name in EXTERNAL if is_available(name)} and "blend-tables" in every
+    assert every & set(EXTERNAL) == {name for name in EXTERNAL if is_available(name)} and "blend-nearest" in every
     without = {v.label for v in suites.select_variants([], images=False)}
-    assert not without & {*EXTERNAL, "blend-tables", "knn-minmax"}
+    assert not without & {*EXTERNAL, "blend-nearest", "knn-minmax"}
     assert "pyod-knn" in {v.label for v in suites.select_variants(["pyod-knn"], images=False)}
 
 

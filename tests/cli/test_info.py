@@ -22,10 +22,10 @@ def test_a_blend_is_described_in_short_unless_all_is_asked_for(tmp_path, run):
     frame = pd.DataFrame({"a": rng.normal(size=60), "b": rng.normal(size=60), "city": rng.choice(["Oslo", "Rome"], 60)})
     create("blend", alpha=0.2, random_state=0).fit(frame).save(tmp_path / "m.egbad")
     _, short, err = run("info", tmp_path / "m.egbad")
-    assert "nearest (knn), nearest-minmax (knn)" in short and "2 number, 1 category" in short
+    assert "(column_gap)" in short and "2 number, 1 category" in short
     assert short.count("\n") < 40 and "--all" in err
     _, everything, err = run("info", tmp_path / "m.egbad", "--all")
-    assert "parts nearest settings metric" in everything and everything.count("\n") > 60 and err == ""
+    assert "parts column-gap" in everything and everything.count("\n") > 60 and err == ""
 
 
 def test_files_that_are_no_models_are_refused(folder, tmp_path, refuse):

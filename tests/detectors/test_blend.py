@@ -30,7 +30,7 @@ def test_score_is_the_mean_of_the_negative_log_tails():
 
 def test_score_is_the_root_mean_square_of_the_tails_among_the_training_rows():
     x, new = rows(300, 0), rows(40, 1) * 2
-    blend = Blend(recipe="tables", parts=("column_gap", "nearest"), alpha=0.1, random_state=0).fit(x)
+    blend = Blend(parts=("column_gap", "nearest"), alpha=0.1, random_state=0).fit(x)
     tails = [
         NegativeLogTail(blend.training_scores_[name])(part.anomaly_score(new)) for name, part in blend.parts_.items()
     ]
@@ -41,7 +41,7 @@ def test_score_is_the_root_mean_square_of_the_tails_among_the_training_rows():
 
 def test_the_threshold_comes_from_rows_that_no_part_learned():
     x = rows(2000, 0)
-    blend = Blend(recipe="tables", alpha=0.1, calibration_fraction=0.5, random_state=0).fit(x[:400])
+    blend = Blend(alpha=0.1, calibration_fraction=0.5, random_state=0).fit(x[:400])
     assert (blend.n_train_, blend.n_calibration_) == (200, 200)
     assert 0.03 < (blend.predict(x[400:]) == -1).mean() < 0.2
 
@@ -58,9 +58,20 @@ def test_parts_without_networks_learn_from_a_sample_of_the_rows():
     assert [part.n_train_ for part in blend.parts_.values()] == [270, 50, 50]
 
 
+def test_repeated_rows_do_not_fill_the_sample():
+    x = rows(300, 0)
+    x[40:] = x[0]
+    blend = Blend(parts=("nearest", "column_gap"), max_samples=30, alpha=0.1, random_state=0).fit(x)
+    for part in blend.parts_.values():
+        assert part.n_train_ == 30
+    assert len(np.unique(blend.parts_["nearest"].index_rows_, axis=0)) == 30
+    few = Blend(parts=("nearest",), max_samples=100, alpha=0.1, random_state=0).fit(x)
+    assert 30 <= few.parts_["nearest"].n_train_ <= 40
+
+
 def test_a_loaded_blend_has_the_scores_of_the_training_rows(tmp_path):
     x = rows(200, 0)
-    blend = Blend(recipe="tables", alpha=0.1, random_state=0).fit(x)
+    blend = Blend(alpha=0.1, random_state=0).fit(x)
     assert len(blend.training_scores_) == 7
     blend.save(tmp_path / "b.egbad")
     again = load(tmp_path / "b.egbad")
@@ -68,9 +79,9 @@ def test_a_loaded_blend_has_the_scores_of_the_training_rows(tmp_path):
     assert all(np.array_equal(again.training_scores_[name], values) for name, values in blend.training_scores_.items())
 
 
-def test_the_bits_of_scores_and_shares_of_the_recipe_for_tables_do_not_depend_on_other_rows():
+def test_the_bits_of_scores_and_shares_of_tables_do_not_depend_on_other_rows():
     x = rows(700, 0)
-    blend = Blend(recipe="tables", alpha=0.1, random_state=0).fit(x[:300])
+    blend = Blend(alpha=0.1, random_state=0).fit(x[:300])
     new = x[300:]
     scores, shares = blend.anomaly_score(new), blend.explain(new).shares
     for size in (1, 7, 257):
@@ -212,7 +223,15 @@ def test_default_parts_depend_on_the_kind_of_input():
     given = (rows(40, 0), images, images[:, :8], coloured)
     chosen = [tuple(Blend(training=TrainingConfig(steps=1), alpha=0.3, random_state=0).fit(x).parts_) for x in given]
     assert chosen == [
-        ("nearest", "nearest-minmax"),
+        (
+            "nearest-whitened",
+            "nearest-unlogged",
+            "density-ratio",
+            "feature-bagging",
+            "column-pairs",
+            "column-gap",
+            "column-density",
+        ),
         ("contrastive", "nearest-correlation"),
         ("contrastive", "nearest"),
         ("contrastive", "nearest-correlation", "nearest-colour"),

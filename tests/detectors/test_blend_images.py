@@ -39,7 +39,8 @@ def test_the_usual_size_of_images_decides_which_parts_learn_them():
     assert photographs == ("patchcore", "gaussian-vectors")
     assert small == ("contrastive", "nearest-correlation", "nearest-colour")
     assert Blend(recipe="photographs").settings_for((1, 20, 20)).parts == photographs
-    assert Blend(recipe="photographs").settings_for((5,)).parts == ("nearest", "nearest-minmax")
+    assert Blend(recipe="photographs").settings_for((5,)).parts == Blend().settings_for((5,)).parts
+    assert Blend(recipe="nearest").settings_for((3, 20, 20)).parts == small
     assert usual_shape(ragged_array([np.zeros((3, 20, h)) for h in (30, 50, 90)])) == (3, 20, 50)
 
 
@@ -54,7 +55,7 @@ def test_without_the_extra_photographs_are_learned_as_small_images_are(monkeypat
 
 def test_only_parts_that_all_take_any_size_get_images_as_they_come():
     assert Blend().any_size and Blend().streams_images and blend().any_size
-    assert not Blend(parts=("patchcore", "knn")).any_size and not Blend(recipe="tables", parts=("knn",)).any_size
+    assert not Blend(parts=("patchcore", "knn")).any_size and not Blend(recipe="nearest", parts=("knn",)).any_size
     assert (Blend().small_side, blend().small_side) == (64, 0)
 
 

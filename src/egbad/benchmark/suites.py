@@ -58,7 +58,7 @@ _TABLE_VARIANTS = (
         Variant(f"knn-{scaling}", "knn", {"n_neighbors": 1, "preprocessing__scaling": scaling, **_UNLOGGED})
         for scaling in ("standard", "minmax")
     ),
-    Variant("blend-tables", "blend", {"recipe": "tables"}),
+    Variant("blend-nearest", "blend", {"recipe": "nearest"}),
     *(Variant(name, name) for name in EXTERNAL),
 )
 _PAPER_VARIANTS = (

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.metaestimators import available_if
 
-from egbad.arrays import ArraySpec, State, check_arrays
+from egbad.arrays import ArraySpec, State, check_arrays, distinct_rows
 from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, TorchDetector
 from egbad.detectors.base.saved_parts import PartsState, restored_part, with_copies, without_copies
@@ -27,10 +27,10 @@ from egbad.detectors.blend_parts import (
     BlendSettings,
     combine,
     default,
+    nearest,
     part_named,
     photographs,
     split_weight,
-    tables,
 )
 from egbad.detectors.methods import METHODS
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
@@ -42,6 +42,7 @@ from egbad.preprocessing.image_encoder import IdentityEncoder
 from egbad.scoring.calibration import NegativeLogTail
 from egbad.training.config import TrainingConfig
 
+_DRAWN_PER_SAMPLE = 20  # rows that are searched for distinct ones: bounds time
 _FOLDS = 10  # each tenth of the calibration rows is scaled by the other nine
 _SHARED_PARAMETERS = ("alpha", "verbose", "members", "device")  # that parts take from the blend
 
@@ -64,24 +65,25 @@ class Blend(PartMapsMixin, AnySizeMixin):
         Names of detectors, or of `PARTS`; in a mapping each with parameters of its own, and a "weight". By default those that
         suit rows, small images, or photographs.
     combination : {"mean", "root_mean_square"}, optional
-        Combination of the parts' calibrated scores. By default the mean.
+        Combination of the parts' calibrated scores. By default the root mean square for rows, the mean for images.
     tails : {"held_out", "leave_one_out"}, optional
         Normal rows that a part's score is calibrated by: those held out for the threshold, or the training rows, each left out of
-        its own score, for the parts that can do so. By default "held_out". The threshold always comes from held-out rows.
+        its own score, for the parts that can do so: the default for rows. The threshold always comes from held-out rows.
     max_samples : int, optional
-        Number of training rows of a table, drawn at random, that parts without networks learn from. Bounds memory and time of
-        scoring. By default all.
+        Number of training rows of a table that parts without networks learn from. Of more rows, distinct ones are drawn at
+        random. Bounds memory and time of scoring. Default 5,000.
     members : int, default=1
         Number of networks of each part that is trained.
     training : TrainingConfig, optional
         Training of the parts with networks.
     device : str, default="auto"
         Device of training and scoring: "cpu", "cuda", or "auto" for the GPU where there is one.
-    recipe : {"default", "tables", "photographs"}, default="default"
-        Source of the values of parameters that are None. "tables" joins seven scores of rows by their root mean square, with
-        at most 5,000 training rows, and takes the default for images. "photographs" joins `PatchCore` with a `Gaussian` of
-        vectors of whole images, and takes the default for rows. It is the default for images of more than 64 x 64 pixels where
-        the extra `backbones` is installed.
+    recipe : {"default", "nearest", "photographs"}, default="default"
+        Source of the values of parameters that are None. "default" joins seven scores of rows by their root mean square, with
+        at most 5,000 training rows. "nearest" joins the distances of a row to the nearest training row under two scalings, which
+        suffer less from anomalies among the training rows, and takes the default for images. "photographs" joins `PatchCore`
+        with a `Gaussian` of vectors of whole images, and takes the default for rows. It is the default for images of more than
+        64 x 64 pixels where the extra `backbones` is installed.
     preprocessing : Preprocessing, optional
         Scaling, duplicates, range guard and trimming, for all parts.
     alpha : float, default=0.01
@@ -131,7 +133,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
     array_names: ClassVar = frozenset({"part", "training_scores"})
     settings_type: ClassVar = BlendSettings
     parameter_groups: ClassVar = {**Detector.parameter_groups, "training": TrainingConfig}
-    recipes: ClassVar = {"default": default, "tables": tables, "photographs": photographs}
+    recipes: ClassVar = {"default": default, "nearest": nearest, "photographs": photographs}
     tunable_on_rows: ClassVar = {
         "parts": (
             ("nearest",),
@@ -179,11 +181,12 @@ class Blend(PartMapsMixin, AnySizeMixin):
                 outer.elapsed_seconds += inner.elapsed_seconds
 
     def _sample(self, x: Encoded, rng: np.random.Generator) -> Encoded:
-        """Return at most `max_samples` rows of a table, in order."""
+        """Return at most `max_samples` rows of a table, in order: of more rows, distinct ones."""
         size = self.settings_.max_samples
         if self.kind_ != "rows" or size is None or len(x) <= size:
             return x
-        return x[np.sort(rng.choice(len(x), size, replace=False))]
+        drawn = rng.permutation(len(x))[: _DRAWN_PER_SAMPLE * size]
+        return x[np.sort(drawn[distinct_rows(x[drawn])[:size]])]
 
     def _check_init_from(self, init_from: Detector[Any] | None) -> None:
         """Refuse anything but a fitted blend of the same parts; parts with networks start from those parts' weights."""

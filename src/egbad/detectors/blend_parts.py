@@ -86,7 +86,7 @@ PARTS: dict[str, Part] = {
     # Without pretrained networks, photographs need wider networks and more steps: minutes on a GPU, an hour on a CPU.
     "contrastive-wide": Part("contrastive", {"width": 64, "training__steps": 10_000}),
     "nearest-minmax": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax"}),
-    # For the recipe "tables".
+    # For tables.
     "nearest-unlogged": Part("knn", {"n_neighbors": 1, "preprocessing__scaling": "minmax", **_UNLOGGED}),
     "nearest-whitened": Part("knn", {"n_neighbors": 1, "whitening": "local", **_BY_RANK}),
     "density-ratio": Part(
@@ -107,7 +107,7 @@ PARTS_OF_IMAGES: tuple[tuple[str, ...] | dict[str, dict[str, Any]], ...] = (
     ("contrastive", "nearest-correlation", "nearest-colour"),
     ("patchcore",),
     {"patchcore": {}, "gaussian-vectors": {"weight": 1.0}},
-    {"patchcore": {"memory_size": 2000}, "gaussian-vectors": {}},
+    {"patchcore": {"memory_size": 8000}, "gaussian-vectors": {}},
     {"patchcore": {"feature_config__image_size": 448}, "gaussian-vectors": {}},
 )
 
@@ -151,7 +151,20 @@ def split_weight(name: str, given: Mapping[str, Any]) -> tuple[float, dict[str, 
 def default(shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the default values for rows (d,) or images (c, h, w)."""
     if len(shape) == 1:
-        return {"parts": ("nearest", "nearest-minmax")}
+        return {
+            "parts": (
+                "nearest-whitened",
+                "nearest-unlogged",
+                "density-ratio",
+                "feature-bagging",
+                "column-pairs",
+                "column-gap",
+                "column-density",
+            ),
+            "combination": "root_mean_square",
+            "tails": "leave_one_out",
+            "max_samples": _MAX_SAMPLES,
+        }
     if shape[1] * shape[2] > SMALL_SIDE**2 and is_installed(BACKBONE):
         return photographs(shape)
     if min(shape[1:]) < _TINY_SIDE:
@@ -159,29 +172,14 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
     return {"parts": ("contrastive", "nearest-correlation", *(("nearest-colour",) if shape[0] > 1 else ()))}
 
 
+def nearest(shape: tuple[int, ...]) -> dict[str, Any]:
+    """Return the values of the recipe "nearest" for rows (d,), and the default ones for images."""
+    return {"parts": ("nearest", "nearest-minmax")} if len(shape) == 1 else default(shape)
+
+
 def photographs(shape: tuple[int, ...]) -> dict[str, Any]:
     """Return the values of the recipe "photographs" for images (c, h, w), and the default ones for rows."""
     return default(shape) if len(shape) == 1 else {"parts": ("patchcore", "gaussian-vectors")}
-
-
-def tables(shape: tuple[int, ...]) -> dict[str, Any]:
-    """Return the values of the recipe "tables" for rows (d,), and the default ones for images."""
-    if len(shape) > 1:
-        return default(shape)
-    return {
-        "parts": (
-            "nearest-whitened",
-            "nearest-unlogged",
-            "density-ratio",
-            "feature-bagging",
-            "column-pairs",
-            "column-gap",
-            "column-density",
-        ),
-        "combination": "root_mean_square",
-        "tails": "leave_one_out",
-        "max_samples": _MAX_SAMPLES,
-    }
 
 
 # -- combination -------------------------------------------------------------------------------------------------------
