@@ -20,6 +20,7 @@ from lines import PAGES, Line, group_by, ok_lines
 from paper_tables import (
     DIGITS,
     FOLDER,
+    baseline_lines,
     by_protocol,
     default_on_mnist,
     digit,
@@ -37,6 +38,7 @@ PROTOCOL = "clean"  # of the bars
 DIGEST = "values"  # name of the text in a picture that holds the digest of its values
 BARS = {  # series -> label and colour, told apart without colour vision
     "vae": ("VAE, published", "#d0d0d0"),
+    "vae-paper": ("VAE, its paper's recipe", "#009e73"),
     "egbad-sigma": ("EGBAD sigma, published", "#808080"),
     "fm": ("paper's recipe, FM", "#0072b2"),
     "sigma": ("paper's recipe, sigma", "#56b4e9"),
@@ -70,6 +72,7 @@ def digit_values(lines: Path = FOLDER) -> Values:
     default = default_on_mnist()
     published = {label: published_digits(label) for label in ("vae", "egbad-sigma")}
     own = group_by([line | {"digit": digit(line)} for line in mnist_lines(lines)], "digit")
+    vae = group_by([line | {"digit": digit(line)} for line in baseline_lines("mnist", lines)], "digit", "protocol")
     found = {}
     for d in DIGITS:
         last = last_epoch(finite(own.get(d, [])))
@@ -78,6 +81,8 @@ def digit_values(lines: Path = FOLDER) -> Values:
         }
         bars = {label: published_bar(figures[d], rates[d]) for label, figures in published.items() if d in figures}
         bars |= {score: bar(scores[score]) for score in ("fm", "sigma") if score in scores}
+        if runs := vae.get((d, PROTOCOL)):
+            bars["vae-paper"] = bar([line["average_precision"] for line in runs])
         bars["default"] = bar(default[d])
         found[str(d)] = {"base_rate": round(rates[d], 4), "bars": bars, "epoch": last[0]["epoch"] if last else None}
     return found

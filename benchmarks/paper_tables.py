@@ -49,6 +49,11 @@ def member_lines(suite: str, folder: Path = FOLDER, detector: str = "egbad") -> 
     return [line for line in read_lines(folder / f"{detector}.jsonl") if line["suite"] == suite]
 
 
+def baseline_lines(dataset: str, folder: Path = FOLDER) -> list[Line]:
+    """Return the lines of the other methods on one data set."""
+    return [line for line in ok_lines(folder / "baselines") if line["dataset"] == dataset]
+
+
 def finite(lines: list[Line]) -> list[Line]:
     """Return the lines of members whose scores are numbers."""
     return [line for line in lines if line.get("finite", True)]
@@ -114,7 +119,7 @@ def kdd99_methods(folder: Path = FOLDER) -> str:
         for protocol, lines in by_protocol(member_lines("kdd99", folder, detector)).items():
             for score, members in group_by(finite(last_epoch(lines)), "score").items():
                 found[f"{detector}-{score}", protocol] = runs([line["f1"] for line in members], reached(members))
-    for (label, protocol), lines in group_by(ok_lines(folder / "baselines"), "label", "protocol").items():
+    for (label, protocol), lines in group_by(baseline_lines("kdd99", folder), "label", "protocol").items():
         found[label, protocol] = runs([line["f1"] for line in lines])
     defaults = {
         label: [flat_metrics(line["metrics"])["f1"] for line in lines]
