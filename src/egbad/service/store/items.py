@@ -305,4 +305,6 @@ def storable(text: str) -> str:
     >>> storable("row\x00 1"), storable("caf\udce9")
     ('row\\x00 1', 'caf\\xe9')
     """
+    if text.isascii() and "\x00" not in text:
+        return text
     return printable(text).replace("\x00", "\\x00")

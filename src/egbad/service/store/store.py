@@ -199,17 +199,15 @@ class Store(StoreReader):
         self.purge(self._retention)
 
     def _commit(self, batch: int, items: Sequence[ScoredItem]) -> None:
-        """Insert items in one transaction, unless a transaction with this number has been committed."""
+        """Insert items in one transaction, unless a transaction with this or a higher number has been committed."""
         with database_errors(self.name), self._writing.begin() as connection:
-            last = connection.scalar(select(WriterRow.batch).where(WriterRow.id == self._id))
-            if last == batch:
-                return
-            now = datetime.now(UTC)
-            if last is None:
+            now, own = datetime.now(UTC), WriterRow.id == self._id
+            newer = update(WriterRow).where(own, WriterRow.batch < batch).values(batch=batch, time=now)
+            if not connection.execute(newer).rowcount:
+                if connection.scalar(select(WriterRow.batch).where(own)) is not None:
+                    return
                 connection.execute(delete(WriterRow).where(WriterRow.time < now - _FORGET_WRITERS))
                 connection.execute(insert(WriterRow).values(id=self._id, batch=batch, time=now))
-            else:
-                connection.execute(update(WriterRow).where(WriterRow.id == self._id).values(batch=batch, time=now))
             _insert(connection, items)
 
 
