@@ -120,7 +120,8 @@ class FeatureExtractor:
         seeds = rng.integers(2**63, size=len(chosen))
 
         def draw(image: Array, position: int) -> Array:
-            places, _ = self._places(image)
+            maps = self._runner(self.layers).features(self.input.prepare(image, self.input.size))
+            places, _ = self._join(maps)
             drawn = np.random.default_rng(seeds[position]).permutation(len(places))[:per_image]
             return places.numpy()[np.sort(drawn)]
 
@@ -161,12 +162,7 @@ class FeatureExtractor:
         list
             The results, in the order of the images.
         """
-
-        def work(image: Array) -> T:
-            places, grid = self._places(image)
-            return function(self._describe(places), grid)
-
-        return self._map(work, images)
+        return self.map_features(self._runner(self.layers), lambda maps: function(*self.describe(maps)), images)
 
     def patches(self, images: Array) -> Features:
         """Return the descriptions of the patches of images.
@@ -196,7 +192,7 @@ class FeatureExtractor:
 
         def work(image: Array) -> tuple[Array, Array]:
             layer = self._last_layer(image)
-            return layer.permute(1, 2, 0).contiguous().numpy(), layer.mean(dim=(1, 2)).numpy()
+            return layer.permute(1, 2, 0).contiguous().numpy(), self.vector_of(layer)
 
         places, vectors = zip(*self._map(work, images), strict=True)
         return np.stack(places), np.stack(vectors)
@@ -212,17 +208,29 @@ class FeatureExtractor:
         -------
         ndarray of shape (n, d)
         """
-        return np.stack(self._map(lambda image: self._last_layer(image).mean(dim=(1, 2)).numpy(), images))
+        return np.stack(self._map(lambda image: self.vector_of(self._last_layer(image)), images))
+
+    def map_features(self, runner: FeatureRunner, function: Callable[[dict[str, Tensor]], T], images: Array) -> list[T]:
+        """Apply a function to the maps (C, h', w') of each image by layer, which a runner computes at the size for patches."""
+        return self._map(lambda image: function(runner.features(self.input.prepare(image, self.input.size))), images)
+
+    def describe(self, found: dict[str, Tensor]) -> tuple[Tensor, Size]:
+        """Return the descriptions (places, d) of the patches of an image, given its feature maps, and the size of the grid."""
+        places, grid = self._join(found)
+        return self._describe(places), grid
+
+    def vector_of(self, layer: Tensor) -> Array:
+        """Return the vector (d,) of an image, given its map (C, h', w') of the last layer."""
+        return np.asarray(self._checked(layer).mean(dim=(1, 2)).numpy())
 
     def _last_layer(self, image: Array) -> Tensor:
         """Return the map (C, h', w') of the last layer."""
         name = self.backbone.global_layer
         return self._checked(self._runner((name,)).features(self.input.prepare(image, self.input.global_size))[name])
 
-    def _places(self, image: Array) -> tuple[Tensor, Size]:
-        """Return the joined maps (places, d) of an image, before whitening, and the size of the grid."""
-        found = self._runner(self.layers).features(self.input.prepare(image, self.input.size))
-        maps = [m[None] for m in found.values()]
+    def _join(self, found: dict[str, Tensor]) -> tuple[Tensor, Size]:
+        """Return the joined maps (places, d) of the layers of patches, and the size of the grid."""
+        maps = [found[name][None] for name in self.layers]
         return self._checked(join_maps(maps, self.settings.pooling)[0]), finest_grid(maps)
 
     def _describe(self, places: Tensor) -> Tensor:

@@ -159,6 +159,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
+        self.__dict__.pop("shared_pass", None)
         self.parts_ = {name: self._new_part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
         self.weights_ = {name: split_weight(name, self._given_for(name))[0] for name in self.parts_}
         whole = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
@@ -249,7 +250,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
         return combine(values, self.weights_, self.settings_.combination)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return self._to_terms({name: part.score_checked(x) for name, part in self.parts_.items()}, self.tails_)
+        return self._to_terms(self.score_parts(x), self.tails_)
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:

@@ -1,16 +1,22 @@
 """Images of any size in a blend: parts that resize images themselves get them as they come."""
 
 from abc import abstractmethod
+from functools import cached_property
+from itertools import product
 from typing import Any
 
-from egbad.arrays import Array
+import numpy as np
+
+from egbad.arrays import Array, Floats
 from egbad.backbones import Backbone
 from egbad.backbones.efficientnet_lite import is_installed
 from egbad.backbones.image_input import image_shapes, median_size
+from egbad.backbones.shared_pass import PatchScorer, SharedPass, can_share
 from egbad.data import MAX_IMAGE_SIDE, MIN_IMAGE_SIDE
 from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
 from egbad.detectors.base import Detector
+from egbad.detectors.base.feature_detector import FeatureDetector
 from egbad.detectors.blend_parts import BACKBONE, SMALL_SIDE, BlendSettings
 from egbad.scoring.order_drift import OrderDrift
 
@@ -106,6 +112,31 @@ class AnySizeMixin(Detector[BlendSettings]):
         """Dependence of the training images on their order, the clearest that a part has measured."""
         found = [part.order_drift for part in self.parts_.values()]
         return max((drift for drift in found if drift is not None), key=lambda drift: drift.rate, default=None)
+
+    @cached_property
+    def shared_pass(self) -> tuple[SharedPass, str, str] | None:
+        """A pass of a backbone, and the names of two parts that can score by it with the bits of passes of their own."""
+        for (first, patches), (second, vectors) in product(self.parts_.items(), repeat=2):
+            encoder = vectors.vector_encoder if isinstance(vectors, FeatureDetector) else None
+            if encoder is None or not isinstance(patches, PatchScorer) or patches.range_guard_ is not None:
+                continue
+            if can_share(patches.extractor_, encoder.extractor):
+                found = SharedPass(patches.extractor_, encoder.extractor)
+                if found.has_same_bits:
+                    return found, first, second
+        return None
+
+    def score_parts(self, x: Array) -> dict[str, Floats]:
+        """Return the scores (n,) of checked rows or images x (n, ...) by part."""
+        scores: dict[str, Floats] = {}
+        if self.shared_pass is not None:
+            shared, first, second = self.shared_pass
+            patches: Any = self.parts_[first]
+            vectors: Any = self.parts_[second]
+            of_patches, found = zip(*shared.map(patches.score_patches, x), strict=True)
+            rows = vectors.vector_encoder.encode_vectors(np.stack(found))
+            scores = {first: np.array(of_patches), second: vectors.score_encoded(rows)}
+        return {name: scores[name] if name in scores else part.score_checked(x) for name, part in self.parts_.items()}
 
     def prepare_for(self, x: Array) -> None:
         """Decide by training data x (n, ...), not checked yet, which sizes of images are taken."""

@@ -295,7 +295,8 @@ class PatchCore(Detector[PatchCoreSettings]):
             weight = neighbour_weight(patches[found[0]], float(distances[0]), neighbours)
         return found.numpy(), weight * distances.double().numpy()
 
-    def _score_image(self, patches: Tensor, grid: Size) -> float:
+    def score_patches(self, patches: Tensor, grid: Size) -> float:
+        """Return the score of an image, given the descriptions (height * width, d) of its patches."""
         return float(self._highest(patches, grid)[1].mean())
 
     def _patch_distances(self, patches: Tensor, grid: Size) -> Floats:
@@ -303,12 +304,12 @@ class PatchCore(Detector[PatchCoreSettings]):
         return np.asarray(self.memory_.nearest(patches)[0].double().numpy().reshape(grid))
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return {"patches": np.array(self.extractor_.map_patches(self._score_image, x))}
+        return {"patches": np.array(self.extractor_.map_patches(self.score_patches, x))}
 
     def terms_and_maps_checked(self, x: Array) -> tuple[dict[str, Floats], Array]:
         """Return the score terms (n,) and the maps (n, h, w) of checked images x (n, ...), by one pass of the backbone."""
         found = self.extractor_.map_patches(
-            lambda *image: (self._score_image(*image), self._patch_distances(*image)), x
+            lambda *image: (self.score_patches(*image), self._patch_distances(*image)), x
         )
         scores, grids = zip(*found, strict=True)
         return {"patches": np.array(scores)}, self._maps(grids, x)

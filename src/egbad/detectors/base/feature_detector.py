@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import nn
 
-from egbad.arrays import State
+from egbad.arrays import Array, Floats, State
 from egbad.backbones import Backbone, load_backbone, restore_backbone
 from egbad.backbones.config import MAX_SIDE, FeatureConfig, FeatureSettings
 from egbad.backbones.extractor import FeatureExtractor
@@ -15,7 +16,7 @@ from egbad.data import MIN_IMAGE_SIDE, Data
 from egbad.data.ragged import is_ragged
 from egbad.data.tiles import MAX_TILED_SIDE
 from egbad.detectors.base.detector import Detector
-from egbad.detectors.base.feature_encoder import FEATURES, FeatureEncoder, Features
+from egbad.detectors.base.feature_encoder import FEATURES, FeatureEncoder, Features, concatenate_terms
 from egbad.detectors.base.saved_state import BACKBONE, CommonState, FeatureState
 from egbad.detectors.base.settings import S
 from egbad.errors import InvalidEntryError, InvalidInputError, unknown
@@ -129,6 +130,19 @@ class FeatureDetector(Detector[S]):
         extractor = FeatureExtractor(backbone, self.feature_config, device)
         features: Features = "patches" if self.features == "patches" else "global"
         return FeatureEncoder(extractor, features, settings.scaling, self.seed_)
+
+    # -- scoring -----------------------------------------------------------------------------------------------------
+
+    @property
+    def vector_encoder(self) -> FeatureEncoder | None:
+        """Encoder that maps each image to a vector; None if the detector learns anything else."""
+        encoder = self.encoder_
+        return encoder if isinstance(encoder, FeatureEncoder) and encoder.features == "global" else None
+
+    def score_encoded(self, rows: Array) -> Floats:
+        """Return the scores (n,) of encoded rows (n, width)."""
+        terms = concatenate_terms(self._map_batches(self._guarded_terms, rows))
+        return np.asarray(sum(terms.values()))
 
     # -- storage -----------------------------------------------------------------------------------------------------
 

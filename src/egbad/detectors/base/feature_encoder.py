@@ -109,7 +109,22 @@ class FeatureEncoder(RowEncoder):
         ndarray of shape (n, width), or (n * n_patches, width)
             Patches of an image row by row, one image after the other.
         """
-        return super().encode(self.extractor.vectors(x)) if self.features == "global" else self.encode_patches(x)[0]
+        return (
+            self.encode_vectors(self.extractor.vectors(x)) if self.features == "global" else self.encode_patches(x)[0]
+        )
+
+    def encode_vectors(self, vectors: Array) -> NDArray[np.float32]:
+        """Encode the vectors of images.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, d)
+
+        Returns
+        -------
+        ndarray of shape (n, width)
+        """
+        return super().encode(vectors)
 
     def encode_places(self, x: Array) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Encode images and the places of the last layer, whose mean the vector of an image is.
