@@ -4,7 +4,15 @@ import hashlib
 
 import numpy as np
 
-from egbad.data.ragged import describe_shape, is_ragged, ragged_array, sample_shape, sum_per_sample, update_digest
+from egbad.data.ragged import (
+    describe_shape,
+    image_digest,
+    is_ragged,
+    ragged_array,
+    sample_shape,
+    sum_per_sample,
+    update_digest,
+)
 
 IMAGES = [np.ones((3, 20, 30)), np.ones((3, 40, 10))]
 
@@ -41,3 +49,13 @@ def test_a_digest_takes_in_every_image():
     assert digest(ragged_array(IMAGES)) == digest(ragged_array([image.copy() for image in IMAGES]))
     assert digest(ragged_array(IMAGES)) != digest(ragged_array(changed))
     assert digest(np.ones((2, 2))) == hashlib.sha256(np.ones((2, 2)).tobytes()).digest()
+
+
+def test_the_digest_of_an_image_depends_on_its_values_only():
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 12, 10), dtype=np.uint8)
+    forms = (pixels.astype(np.int64), pixels.astype(np.float32), np.asfortranarray(pixels), pixels[:, ::-1][:, ::-1])
+    assert {image_digest(image) for image in forms} == {image_digest(pixels)}
+    others = (pixels + 0.5, pixels.astype(int) - 256, pixels.astype(int) * 257, pixels[:1], pixels[:, ::-1])
+    assert len({image_digest(image) for image in (pixels, *others)}) == 6
+    assert image_digest(np.array([[-0.0, 0.5]])) == image_digest(np.array([[0.0, 0.5]]))
+    assert image_digest(np.array([[-0.0, 5.0]])) == image_digest(np.array([[0, 5]], np.uint8))

@@ -82,8 +82,19 @@ def image_digest(image: Any) -> int:
     if not isinstance(image, np.ndarray):
         return int(image.digest)
     found = blake2b(repr(image.shape).encode(), digest_size=8)
-    found.update(np.ascontiguousarray(np.add(image, 0.0, dtype=np.float64)).data)
+    found.update(np.ascontiguousarray(_with_few_bytes(image)).data)
     return int.from_bytes(found.digest(), "little")
+
+
+def _with_few_bytes(image: Array) -> Array:
+    """Return an image with 8 bits a pixel if it can have them, otherwise in double precision, without negative zeros."""
+    if image.dtype == np.uint8:
+        return image
+    if image.size and image.min() >= 0 and image.max() <= 255:
+        small = image.astype(np.uint8)
+        if np.array_equal(small, image):
+            return small
+    return np.add(image, 0.0, dtype=np.float64)
 
 
 def sample_shape(x: Array) -> tuple[int, ...]:
