@@ -150,6 +150,18 @@ def time_to_f1() -> str:
     return markdown(("recipe", "runs that reach it", "steps", "ms a step", "seconds"), rows)
 
 
+def photographs() -> str:
+    """Return the time of one photograph by its side, and what a fit of many takes."""
+    rows: list[Sequence[object]] = []
+    for line in read_lines(RESULTS / "photograph_speed.jsonl"):
+        if line["job"] == "fit":
+            job, found = f"fit {line['images']:,} images", f"{line['seconds']:,.0f} s, {line['peak_gib']:.2f} GiB"
+        else:
+            job, found = "one image", f"{line['median_ms']:.0f} ms (90 % below {line['p90_ms']:.0f})"
+        rows.append((line["detector"], line["side"], job, found))
+    return markdown(("detector", "side, pixels", "job", "time and peak of memory"), rows)
+
+
 def pyod() -> str:
     """Return the time of PyOD's search and of EGBAD's pass."""
     (line,) = read_lines(RESULTS / "pyod.jsonl")

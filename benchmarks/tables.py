@@ -66,6 +66,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "large tables": speed_tables.large,
     "engines": speed_tables.engines,
     "reading photographs": speed_tables.loading,
+    "photographs one by one": speed_tables.photographs,
     "growth": speed_tables.growth,
     "GPU, training": speed_tables.gpu_training,
     "GPU, scoring": speed_tables.gpu_scoring,
