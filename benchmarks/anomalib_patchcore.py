@@ -5,8 +5,8 @@
 
 Images are drawn and measured as in photographs.py. Each method runs in a process of its own on one thread, one after the other,
 so that the peak of memory is its own. anomalib's `PatchcoreModel` gets the feature maps of the same EfficientNet-Lite0 at
-224 x 224 pixels, a coreset of 10 percent, and nine neighbours for its weight. Few training images are the default, since its choice
-of the coreset takes hours for 200.
+224 x 224 pixels, a coreset of 10 percent, and nine neighbours for its weight. It takes hours to choose the coreset of 200 images,
+so that 40 are the default.
 """
 
 import argparse
