@@ -59,18 +59,38 @@ def png(image):
     return buffer.getvalue()
 
 
+def fit_numbers():
+    return create("egbad", training__steps=50, random_state=0, alpha=0.1).fit(numbers(400, 0))
+
+
+def fit_table():
+    return create("egbad", training__steps=50, members=2, random_state=0, alpha=0.1).fit(table(400, 0))
+
+
+FILES = {
+    "table.egbad": lambda path: fit_table().save(path),
+    "numbers.egbad": lambda path: fit_numbers().save(path),
+    "exported.onnx": lambda path: export(fit_numbers(), path),
+    "images.egbad": lambda path: KNN(alpha=0.2, random_state=0).fit(images(120, 0)).save(path),
+}
+
+
+class ModelFolder:
+    """Folder of model files, each of which is made when it is first asked for: an export takes seconds."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __truediv__(self, name):
+        path = self.folder / name
+        if not path.exists():
+            FILES[name](path)
+        return path
+
+
 @pytest.fixture(scope="session")
 def models(tmp_path_factory):
-    """A folder with the files table.egbad, numbers.egbad, numbers.onnx and images.egbad."""
-    folder = tmp_path_factory.mktemp("models")
-    create("egbad", training__steps=50, members=2, random_state=0, alpha=0.1).fit(table(400, 0)).save(
-        folder / "table.egbad"
-    )
-    detector = create("egbad", training__steps=50, random_state=0, alpha=0.1).fit(numbers(400, 0))
-    detector.save(folder / "numbers.egbad")
-    export(detector, folder / "exported.onnx")
-    KNN(alpha=0.2, random_state=0).fit(images(120, 0)).save(folder / "images.egbad")
-    return folder
+    return ModelFolder(tmp_path_factory.mktemp("models"))
 
 
 class RunningServer:
@@ -123,4 +143,4 @@ def client(server):
 @pytest.fixture(scope="session")
 def scorers(models):
     """The scorers of the files, by name."""
-    return {path.stem: load(path) for path in models.iterdir()}
+    return {name.partition(".")[0]: load(models / name) for name in FILES}

@@ -1,5 +1,7 @@
 """Bodies of requests: media types, and the rows or images that they hold."""
 
+import json
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -7,13 +9,40 @@ from typing import Any
 
 from egbad.data import ColumnSelection, Data
 from egbad.data.csv_options import CsvDialect
-from egbad.scoring.json_rows import JsonRowReader, MissingMarks
+from egbad.errors import InvalidInputError
+from egbad.scoring.json_rows import JsonRowReader, MissingMarks, parse_json
 from egbad.scoring.reading import read_options
 from egbad.scoring.scorer import Scorer
 from egbad.service.problems import ProblemError
 from egbad.service.settings import ServiceSettings
 
 ANSWER_KEYS = ("score", "p_value", "flagged", "terms", "explanation")  # of one row
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+def parse_json_body(content: bytes) -> Any:
+    """Parse a body that is JSON.
+
+    Parameters
+    ----------
+    content : bytes
+
+    Returns
+    -------
+    object
+
+    Raises
+    ------
+    InvalidInputError
+        If the body is not one JSON value, or has a text that no answer can repeat.
+    """
+    body = parse_json(content, "The body")
+    if _SURROGATE.search(content):
+        try:
+            json.dumps(body, ensure_ascii=False).encode()
+        except (UnicodeEncodeError, RecursionError) as error:
+            raise InvalidInputError("Texts must be valid Unicode, got half of a surrogate pair.") from error
+    return body
 
 
 @dataclass(frozen=True)

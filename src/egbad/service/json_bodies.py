@@ -9,8 +9,7 @@ from pydantic_core import to_json
 
 from egbad.data import Data
 from egbad.errors import InvalidInputError, shorten
-from egbad.scoring.json_rows import parse_json
-from egbad.service.bodies import InputReader, Submission
+from egbad.service.bodies import InputReader, Submission, parse_json_body
 from egbad.service.image_bodies import read_image_files
 from egbad.service.problems import ProblemError
 
@@ -36,7 +35,7 @@ def read_json_body(reader: InputReader, content: bytes, deadline: float) -> Subm
     InvalidInputError, ProblemError
         If the content does not match the model, or exceeds a limit.
     """
-    body = parse_json(content, "The body")
+    body = parse_json_body(content)
     if not isinstance(body, dict) or len(body) != 1 or next(iter(body)) not in _KEYS:
         raise ProblemError(
             HTTPStatus.BAD_REQUEST, 'The body must be {"rows": [...]} or {"images": [...]}, got another one.'

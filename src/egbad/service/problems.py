@@ -78,7 +78,7 @@ def problem_response(status: int, detail: str, path: str, headers: Mapping[str, 
     -------
     Response
     """
-    detail = shorten(detail, _MAX_DETAIL)
+    detail = shorten(detail, _MAX_DETAIL).encode(errors="backslashreplace").decode()
     content: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,

@@ -20,6 +20,10 @@ class ServiceSettings:
         Rows or images of a request.
     max_columns : int
         Columns of a Parquet file.
+    max_cells : int
+        Rows times columns of a Parquet file.
+    max_expanded : int
+        Uncompressed bytes of a Parquet file, and bytes of its texts.
     max_pixels : int
         Pixels of an image, before it is decoded.
     max_explained : int
@@ -43,6 +47,8 @@ class ServiceSettings:
     max_body: int = 16 * MIB
     max_rows: int = 10_000
     max_columns: int = 10_000
+    max_cells: int = 30_000_000
+    max_expanded: int = 256 * MIB
     max_pixels: int = 25_000_000
     max_explained: int = 256
     queue_rows: int = 50_000

@@ -21,7 +21,8 @@ from egbad.service.bodies import ANSWER_KEYS, InputReader, Submission
 from egbad.service.problems import ProblemError
 
 _MAX_ROW_GROUPS = 1_000
-_MAX_EXPANSION = 16  # uncompressed bytes of a Parquet file, as a multiple of the largest body
+_TEXT_TYPES = ("BYTE_ARRAY", "FIXED_LEN_BYTE_ARRAY")
+_CHECKED_ROWS = 16  # that are in memory while texts are checked: each may be as long as the body
 
 
 def read_table(reader: InputReader, content: bytes, suffix: str) -> Submission:
@@ -93,19 +94,41 @@ def _read(reader: InputReader, path: Path) -> Data:
 
 
 def _check_parquet(reader: InputReader, path: Path) -> None:
-    """Raise if the footer of a Parquet file tells of too many rows, columns or bytes."""
+    """Raise if a Parquet file has too many rows, columns or bytes, before it is read as a whole."""
     with arrow_errors(path):
-        metadata = pyarrow.parquet.read_metadata(path)
-    settings = reader.settings
-    groups = min(metadata.num_row_groups, _MAX_ROW_GROUPS + 1)
-    expanded = sum(metadata.row_group(i).total_byte_size for i in range(groups))
+        file = pyarrow.parquet.ParquetFile(path, pre_buffer=False)
+    metadata, settings = file.metadata, reader.settings
     if metadata.num_rows > settings.max_rows:
         reader.check_count(metadata.num_rows)
+    groups = min(metadata.num_row_groups, _MAX_ROW_GROUPS + 1)
+    leaves = [metadata.schema.column(j) for j in range(min(len(metadata.schema), settings.max_columns + 1))]
     for n, most, what in (
         (metadata.num_columns, settings.max_columns, "columns"),
         (metadata.num_row_groups, _MAX_ROW_GROUPS, "row groups"),
-        (expanded, _MAX_EXPANSION * settings.max_body, "uncompressed bytes"),
+        (metadata.num_rows * metadata.num_columns, settings.max_cells, "cells"),
+        (
+            sum(metadata.row_group(i).total_byte_size for i in range(groups)),
+            settings.max_expanded,
+            "uncompressed bytes",
+        ),
+        (max((leaf.max_repetition_level for leaf in leaves), default=0), 0, "levels of lists"),
     ):
         if n > most:
-            detail = f"A Parquet body may have at most {most:,} {what}, got {n:,}. Send fewer rows at a time."
-            raise ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
+            raise _too_large(f"at most {most:,} {what}, got {n:,}")
+    texts = [leaf.path for leaf in leaves if leaf.physical_type in _TEXT_TYPES]
+    with arrow_errors(path):
+        _check_texts(file, texts, settings.max_expanded)
+
+
+def _check_texts(file: pyarrow.parquet.ParquetFile, columns: list[str], max_bytes: int) -> None:
+    """Raise if texts are too long: a file may hold a text once that many rows have, whatever its footer says."""
+    size = 0
+    for batch in file.iter_batches(_CHECKED_ROWS, columns=columns) if columns else ():
+        size += batch.nbytes
+        if size > max_bytes:
+            raise _too_large(f"texts of at most {max_bytes:,} bytes, got more")
+
+
+def _too_large(limit: str) -> ProblemError:
+    detail = f"A Parquet body may have {limit}. Send fewer rows at a time."
+    return ProblemError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)

@@ -12,7 +12,7 @@ from pydantic_core import to_json
 
 from egbad.arrays import Array
 from egbad.errors import InvalidInputError, shorten
-from egbad.scoring.json_rows import parse_json
+from egbad.service.bodies import parse_json_body
 
 BYTES, BOOL = "BYTES", "BOOL"
 _NUMBERS = {
@@ -105,7 +105,7 @@ def read_request(content: bytes, json_length: int | None) -> tuple[InferRequest,
         raise InvalidInputError(
             "Inference-Header-Content-Length must be the size of the JSON object, got another number."
         )
-    body = parse_json(content[:json_length], "The body")
+    body = parse_json_body(content[:json_length])
     try:
         request = InferRequest.model_validate(body)
     except ValidationError as error:
