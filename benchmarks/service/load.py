@@ -139,9 +139,11 @@ def measure(out: Path, seconds: float, detector: str) -> None:
 
         def record(kind: str, service: str, connections: int, **found: Any) -> None:
             about = {"benchmark": "service", "kind": kind, "service": service, "connections": connections}
-            append_line(
-                out, about | {"detector": detector, "cores": os.cpu_count(), "load": os.getloadavg()[0]} | found
-            )
+            facts = {"detector": detector, "cores": os.cpu_count(), "load": os.getloadavg()[0]}
+            line = json.dumps(about | facts | found)
+            print(line, flush=True)
+            with out.open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
 
         def run(kind: str, service: str, port: int, request: bytes, connections: int, rows: int = 1) -> None:
             found = asyncio.run(run_load(port, request, connections, seconds))
