@@ -140,7 +140,18 @@ def client(server):
         yield client
 
 
+class Scorers(dict):
+    """Scorers of the model files by name, each of which is loaded when it is first asked for."""
+
+    def __init__(self, models):
+        self.models = models
+
+    def __missing__(self, name):
+        (file,) = (file for file in FILES if file.startswith(f"{name}."))
+        self[name] = load(self.models / file)
+        return self[name]
+
+
 @pytest.fixture(scope="session")
 def scorers(models):
-    """The scorers of the files, by name."""
-    return {name.partition(".")[0]: load(models / name) for name in FILES}
+    return Scorers(models)

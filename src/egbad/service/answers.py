@@ -31,10 +31,8 @@ TABLE_TYPES = {
     "application/x-parquet": ".parquet",
 }
 ZIP = "application/zip"
-_SMALL_BODY, _SMALL_ANSWER = (
-    4096,
-    32,
-)  # bytes and rows that the event loop reads and writes itself: threads would take longer
+# Bytes that the event loop reads itself, and rows that it writes itself: threads would take longer.
+_SMALL_BODY, _SMALL_ANSWER = 4096, 32
 NOT_STORED = {"Warning": '199 egbad "The answer is not in the store"'}
 
 
@@ -94,7 +92,7 @@ async def score_request(service: Service, request: Request, model: ServedModel, 
     with service.capacity.reserve() as reservation:
         content = await read_body(request, reservation, service.settings, facts.deadline)
         read = partial(read_submission, model.reader, media_type, content, facts.deadline)
-        inline = media_type == JSON and len(content) <= _SMALL_BODY
+        inline = is_small(model, content) and media_type == JSON
         submission, scored = await score(service, model, read, facts, reservation, explain=explain, inline=inline)
         stored = await store(service, model, submission, scored, facts)
         if submission.rows <= _SMALL_ANSWER:
@@ -102,6 +100,21 @@ async def score_request(service: Service, request: Request, model: ServedModel, 
         else:
             answer = await service.run(build_answer, model, submission, scored, stored)
     return Response(answer, headers=NOT_STORED if stored is False else None, media_type=JSON)
+
+
+def is_small(model: ServedModel, content: bytes) -> bool:
+    """Return True for a few rows as JSON, which the event loop reads itself: a thread would take longer.
+
+    Parameters
+    ----------
+    model : ServedModel
+    content : bytes
+
+    Returns
+    -------
+    bool
+    """
+    return model.scorer.kind_ == "rows" and len(content) <= _SMALL_BODY
 
 
 async def score(
@@ -127,7 +140,7 @@ async def score(
         Receives the rows.
     explain : bool
     inline : bool
-        Whether the event loop reads the rows itself, which is sooner done for a few.
+        Whether the event loop reads the rows itself, see `is_small`.
 
     Returns
     -------
@@ -149,7 +162,7 @@ async def score(
             pieces = [Piece(data, explain) for data in submission.pieces]
             futures = [model.batcher.submit(piece, len(piece.data.x), piece.key) for piece in pieces]
             try:
-                scored = [await future for future in futures]
+                scored = await asyncio.gather(*futures)
             finally:
                 for future in futures:
                     future.cancel()

@@ -8,15 +8,14 @@ from fastapi import APIRouter, Request, Response
 from pydantic_core import to_json
 
 import egbad
-from egbad.service.answers import JSON, media_type_of, score, store
-from egbad.service.bodies import InputReader, Submission
+from egbad.service.answers import JSON, is_small, media_type_of, score, store
 from egbad.service.context import Service, facts_of
 from egbad.service.inference import describe_inputs, describe_outputs, outputs_of, read_tensors
 from egbad.service.limits import read_body
 from egbad.service.models import ServedModel
 from egbad.service.problems import ProblemError
 from egbad.service.schemas import INFER_BODY, errors
-from egbad.service.tensors import InferRequest, read_request, write_response
+from egbad.service.tensors import read_request, write_response
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
 _BINARY = "application/octet-stream"
@@ -112,15 +111,11 @@ async def _infer(service: Service, request: Request, model: ServedModel) -> Resp
     facts, json_length = facts_of(request), _json_length(request)
     with service.capacity.reserve() as reservation:
         content = await read_body(request, reservation, service.settings, facts.deadline)
-        parsed = list[InferRequest]()
-
-        def read(reader: InputReader) -> Submission:
-            infer_request, tensors = read_request(content, json_length)
-            parsed.append(infer_request)
-            return read_tensors(reader, tensors, facts.deadline)
-
-        submission, scored = await score(service, model, partial(read, model.reader), facts, reservation)
-        (infer_request,) = parsed
+        small = is_small(model, content)
+        arguments = (content, json_length)
+        infer_request, tensors = read_request(*arguments) if small else await service.run(read_request, *arguments)
+        read = partial(read_tensors, model.reader, tensors, facts.deadline)
+        submission, scored = await score(service, model, read, facts, reservation, inline=small)
         outputs = outputs_of(scored, None if infer_request.outputs is None else [o.name for o in infer_request.outputs])
         stored = await store(service, model, submission, scored, facts)
         response: dict[str, Any] = {"model_name": model.name, "model_version": model.version}
@@ -128,7 +123,8 @@ async def _infer(service: Service, request: Request, model: ServedModel) -> Resp
             response["id"] = infer_request.id
         if stored is not None:
             response["parameters"] = {"stored": stored}
-        body, length = await service.run(write_response, response, outputs, infer_request)
+        answer = (response, outputs, infer_request)
+        body, length = write_response(*answer) if small else await service.run(write_response, *answer)
     headers = {} if length is None else {LENGTH_HEADER: str(length)}
     return Response(body, headers=headers, media_type=JSON if length is None else _BINARY)
 
