@@ -30,7 +30,14 @@ def make_router(service: Service) -> APIRouter:
     -------
     APIRouter
     """
-    router, registry = APIRouter(tags=["administration"]), service.registry
+    router = APIRouter(tags=["administration"])
+    _add_load_route(router, service)
+    _add_version_routes(router, service)
+    return router
+
+
+def _add_load_route(router: APIRouter, service: Service) -> None:
+    """Add the route that loads a model."""
     loading = asyncio.Lock()  # one model at a time: bounds memory
 
     @router.post(
@@ -46,9 +53,14 @@ def make_router(service: Service) -> APIRouter:
         wanted = await _read(service, request, LoadRequest)
         async with loading:
             model = await service.run(_load, service, wanted)
-        registry.add(model, default=wanted.default)
+        service.registry.add(model, default=wanted.default)
         service.logger.info("model loaded", model=model.name, version=model.version, digest=model.digest)
         return Response(to_json(model.describe()), HTTPStatus.CREATED, media_type=JSON)
+
+
+def _add_version_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that choose the default version and remove others."""
+    registry = service.registry
 
     @router.put(
         "/v1/admin/models/{name}/default",
@@ -76,8 +88,6 @@ def make_router(service: Service) -> APIRouter:
         registry.remove(name, version)
         service.logger.info("model removed", model=name, version=version)
         return Response(status_code=HTTPStatus.NO_CONTENT)
-
-    return router
 
 
 def _load(service: Service, wanted: LoadRequest) -> ServedModel:

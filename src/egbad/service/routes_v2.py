@@ -35,6 +35,7 @@ def make_router(service: Service) -> APIRouter:
     router = APIRouter(tags=["Open Inference Protocol"])
     _add_server_routes(router, service)
     _add_model_routes(router, service)
+    _add_infer_routes(router, service)
     return router
 
 
@@ -59,13 +60,8 @@ def _add_server_routes(router: APIRouter, service: Service) -> None:
 
 
 def _add_model_routes(router: APIRouter, service: Service) -> None:
-    """Add the routes about models, each with and without a version."""
+    """Add the routes that describe models, each with and without a version."""
     registry = service.registry
-    infer_options: dict[str, Any] = {
-        "response_model": None,
-        "responses": errors(404, 408, 413, 415, 503, 504),
-        "openapi_extra": {"requestBody": INFER_BODY},
-    }
 
     @router.get("/v2/models/{name}", summary="Describe a model", response_model=None, responses=errors(404))
     @router.get(
@@ -97,13 +93,20 @@ def _add_model_routes(router: APIRouter, service: Service) -> None:
         """Answer with status 200 if the model is loaded, and 404 otherwise."""
         return _json({"name": registry.find(name, version).name, "ready": True})
 
-    @router.post("/v2/models/{name}/infer", summary="Score tensors", **infer_options)
-    @router.post(
-        "/v2/models/{name}/versions/{version}/infer", summary="Score tensors with one version", **infer_options
-    )
+
+def _add_infer_routes(router: APIRouter, service: Service) -> None:
+    """Add the routes that score, with and without a version."""
+    options: dict[str, Any] = {
+        "response_model": None,
+        "responses": errors(404, 408, 413, 415, 503, 504),
+        "openapi_extra": {"requestBody": INFER_BODY},
+    }
+
+    @router.post("/v2/models/{name}/infer", summary="Score tensors", **options)
+    @router.post("/v2/models/{name}/versions/{version}/infer", summary="Score tensors with one version", **options)
     async def infer(request: Request, name: str, version: str | None = None) -> Response:
         """Score tensors of rows or images."""
-        return await _infer(service, request, registry.find(name, version))
+        return await _infer(service, request, service.registry.find(name, version))
 
 
 async def _infer(service: Service, request: Request, model: ServedModel) -> Response:
