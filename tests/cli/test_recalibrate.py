@@ -24,6 +24,7 @@ def test_recent_images_set_the_threshold(defect_model, brighter, run):
     assert (code, err) == (0, "")
     found = json.loads(printed)
     assert found["rows"] == 12 and found["earlier_flagged"] == 1
+    assert found["earlier_threshold"] == load(defect_model).threshold_
     assert found["threshold"] == load(out).threshold_ > load(defect_model).threshold_
     assert json.loads(run("info", out, "--json").out)["recalibration"]["rows"] == 12
     assert json.loads(run("score", out, brighter, "--json").out)["flagged_share"] < 0.3

@@ -50,9 +50,7 @@ def recalibrate(
     if normal is not None:
         data = take_rows(data, np.flatnonzero(normal_mask(data.labels, normal)))
     note_skipped(data.unreadable)
-    if alpha is not None:
-        scorer.set_params(alpha=alpha)
-    scorer.recalibrate(data)
+    scorer.recalibrate(data, alpha)
     scorer.save(out)
     assert scorer.recalibration_ is not None
     values = asdict(scorer.recalibration_) | {

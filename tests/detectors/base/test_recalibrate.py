@@ -50,3 +50,16 @@ def test_a_recalibration_warns_of_few_and_of_learned_rows():
         detector.recalibrate(rows)
     with pytest.raises(InvalidInputError, match="X has 2 features"):
         detector.recalibrate(rng.normal(size=(40, 2)))
+
+
+def test_a_new_alpha_does_not_change_what_the_earlier_threshold_was():
+    later = rng.normal(size=(99, 3))
+    detector = KNN(alpha=0.1, random_state=0).fit(rng.normal(size=(200, 3)))
+    earlier, scores = detector.threshold_, np.sort(detector.anomaly_score(later))
+    for alpha in (0.0, 1.5):
+        with pytest.raises(InvalidInputError, match=r"alpha must be in \(0, 1\)"):
+            detector.recalibrate(later, alpha)
+    assert (detector.threshold_, detector.recalibration_) == (earlier, None)
+    found = detector.recalibrate(later, alpha=0.02).recalibration_
+    assert (found.earlier_threshold, found.earlier_flagged) == (earlier, (scores > earlier).mean())
+    assert detector.alpha == 0.02 and detector.threshold_ == scores[-2]

@@ -67,7 +67,7 @@ class RecalibrateMixin(ScoreMixin):
     def _calibration_scores(self, x: Array) -> Floats:
         return map_unique_rows(self.score_checked, x)[0]
 
-    def recalibrate(self, X: Any) -> Self:
+    def recalibrate(self, X: Any, alpha: float | None = None) -> Self:
         """Set the threshold, the p-values and the pixel threshold anew by recent normal rows or images, without training.
 
         Where normal rows have changed since the fit, such as photographs in another light, the threshold flags too many of them.
@@ -77,6 +77,8 @@ class RecalibrateMixin(ScoreMixin):
         ----------
         X : array-like of shape (n_samples, n_features) or images of shape (n_samples, [channels,] height, width)
             Normal, and new to the detector. m rows allow an `alpha` of ``1 / (m + 1)`` or more: 19 rows for 0.05.
+        alpha : float, optional
+            New false-alarm rate, in (0, 1). By default `alpha` stays.
 
         Returns
         -------
@@ -85,7 +87,7 @@ class RecalibrateMixin(ScoreMixin):
         Raises
         ------
         InvalidInputError
-            If X does not match the fitted detector.
+            If X does not match the fitted detector, or `alpha` is not in (0, 1).
 
         Warns
         -----
@@ -104,8 +106,12 @@ class RecalibrateMixin(ScoreMixin):
         >>> detector.recalibrate(later[:20]).recalibration_.rows
         20
         """
+        if alpha is not None:
+            calibration.check_rate("alpha", alpha)
         x = self._check_new(X)
         scores, earlier = self.score_checked(x), self.threshold_
+        if alpha is not None:
+            self.alpha = alpha
         self.calibration_scores_ = np.sort(scores)
         self.n_calibration_, self._own_threshold = len(scores), None
         self.normal_maps_ = self._learn_normal_maps(x)
