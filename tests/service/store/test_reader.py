@@ -97,6 +97,13 @@ def test_reviews_and_appends_do_not_wait_for_each_other_for_ever(store, item):
     assert len(list(store.labelled())) == 50
 
 
+@pytest.mark.parametrize("number", [0, -1, 2**63, 10**400])
+def test_numbers_that_no_item_has_are_no_errors_of_the_database(store, number):
+    assert store.get(number) is None and store.history(number) == ()
+    with pytest.raises(InvalidInputError, match="There is no item"):
+        store.review(number, "confirmed", "ann")
+
+
 # -- the queue ---------------------------------------------------------------------------------------------------------
 
 

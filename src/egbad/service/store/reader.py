@@ -75,6 +75,8 @@ class StoreReader:
         -------
         StoredItem or None
         """
+        if not is_number(item_id):
+            return None
         query = _items(PayloadRow.data).where(ItemRow.id == item_id)
         with database_errors(self.name), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
@@ -91,6 +93,8 @@ class StoreReader:
         -------
         tuple of Review
         """
+        if not is_number(item_id):
+            return ()
         query = select(*ReviewRow.__table__.c).where(ReviewRow.item_id == item_id).order_by(ReviewRow.id)
         with database_errors(self.name), self._engine.connect() as connection:
             return tuple(Review(**row._mapping) for row in connection.execute(query))
@@ -289,6 +293,11 @@ class StoreReader:
             if not rows:
                 return
             limit, last = limit - len(rows), rows[-1].id
+
+
+def is_number(item_id: int) -> bool:
+    """Return True if an item may have this number: databases refuse larger ones."""
+    return 0 < item_id < 2**63
 
 
 def _items(*more: Any) -> Query:

@@ -16,7 +16,7 @@ from egbad.service.store.database import connect, for_writing, parse_url, store_
 from egbad.service.store.errors import StoreError, database_errors
 from egbad.service.store.items import Review, ScoredItem, check_time, check_verdict, storable
 from egbad.service.store.migrate import upgrade
-from egbad.service.store.reader import StoreReader
+from egbad.service.store.reader import StoreReader, is_number
 from egbad.service.store.tables import EPOCH, ItemRow, PayloadRow, ReviewRow, WriterRow
 from egbad.service.store.writer import Limits, Writer
 
@@ -115,13 +115,16 @@ class Store(StoreReader):
         """
         kind, when = check_verdict(verdict), time or datetime.now(UTC)
         check_time("time", when)
+        unknown_item = InvalidInputError(f"There is no item {item_id} in the store '{self.name}'.")
+        if not is_number(item_id):
+            raise unknown_item
         person, text = storable(reviewer), storable(note)
         added = insert(ReviewRow).values(item_id=item_id, verdict=kind, reviewer=person, time=when, note=text)
         with database_errors(self.name), self._writing.begin() as connection:
             # The row is locked first: of two reviews at the same time the one with the higher number counts.
             before = connection.execute(select(ItemRow.verdict).where(ItemRow.id == item_id).with_for_update()).first()
             if before is None:
-                raise InvalidInputError(f"There is no item {item_id} in the store '{self.name}'.")
+                raise unknown_item
             if kind == "undone" and before.verdict is None:
                 raise InvalidInputError(f"Item {item_id} has no review to undo.")
             newest = None if kind == "undone" else kind
