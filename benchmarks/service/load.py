@@ -15,10 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -64,6 +64,18 @@ class Connection(asyncio.Protocol):
             self._send()
 
 
+class Server(NamedTuple):
+    """Process of a service, and its port."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """Return the processor time of the process so far, which other work on the machine hardly changes."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def post(path: str, body: bytes, media_type: str) -> bytes:
     """Return a request."""
     head = (
@@ -72,24 +84,25 @@ def post(path: str, body: bytes, media_type: str) -> bytes:
     return head.encode() + body
 
 
-async def run_load(port: int, request: bytes, connections: int, seconds: float) -> dict[str, Any]:
+async def run_load(server: Server, request: bytes, connections: int, seconds: float) -> dict[str, Any]:
     """Return requests per second, and quantiles of the latency in milliseconds."""
     results: list[tuple[float, int]] = []
     loop = asyncio.get_running_loop()
     opened = [
-        await loop.create_connection(lambda: Connection(request, results), "127.0.0.1", port)
+        await loop.create_connection(lambda: Connection(request, results), "127.0.0.1", server.port)
         for _ in range(connections)
     ]
     await asyncio.sleep(min(1.0, seconds / 3))
     results.clear()
-    started = time.perf_counter()
+    started, cpu = time.perf_counter(), server.cpu_seconds()
     await asyncio.sleep(seconds)
-    elapsed, answers = time.perf_counter() - started, [*results]
+    elapsed, answers, cpu = time.perf_counter() - started, [*results], server.cpu_seconds() - cpu
     for transport, _ in opened:
         transport.abort()
     times = np.array([duration for duration, _ in answers])
     return {
         "requests_per_second": len(answers) / elapsed,
+        "cpu_ms_per_request": 1000 * cpu / len(answers),
         "p50_ms": 1000 * float(np.quantile(times, 0.5)),
         "p99_ms": 1000 * float(np.quantile(times, 0.99)),
         "failed": sum(status != 200 for _, status in answers),
@@ -97,8 +110,8 @@ async def run_load(port: int, request: bytes, connections: int, seconds: float) 
 
 
 @contextmanager
-def process(*command: str) -> Iterator[int]:
-    """Start a service, and yield the port that its first line of JSON names."""
+def process(*command: str) -> Iterator[Server]:
+    """Start a service, and yield its process and the port that its first line of JSON names."""
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     with subprocess.Popen([sys.executable, *command], stderr=subprocess.PIPE, env=environment) as started:
         assert started.stderr is not None
@@ -106,7 +119,7 @@ def process(*command: str) -> Iterator[int]:
         # The log is read to the end, so that the service never waits for its reader.
         reader = subprocess.Popen(["cat"], stdin=started.stderr, stdout=subprocess.DEVNULL)
         try:
-            yield json.loads(first)["port"]
+            yield Server(json.loads(first)["port"], started.pid)
         finally:
             started.kill()
             reader.wait()
@@ -119,17 +132,17 @@ def table(n: int) -> pd.DataFrame:
 
 
 def library_rows(path: Path, frame: pd.DataFrame, seconds: float) -> float:
-    """Return the rows per second of the library for batches in memory."""
+    """Return the rows per second of processor time of the library, for batches in memory."""
     scorer, x = load(path), frame.to_numpy()
     scorer.score_terms(frame)
-    started, n = time.perf_counter(), 0
+    started, cpu, n = time.perf_counter(), time.process_time(), 0
     while time.perf_counter() - started < seconds:
         scorer.score_terms(pd.DataFrame(x, columns=frame.columns))
         n += len(x)
-    return n / (time.perf_counter() - started)
+    return n / (time.process_time() - cpu)
 
 
-def measure(out: Path, seconds: float, detector: str) -> None:
+def measure(out: Path, seconds: float, detector: str, connections: Sequence[int]) -> None:
     """Fit models, start services, and append a line for each measurement."""
     with tempfile.TemporaryDirectory() as folder:
         rows_path, images_path = Path(folder, "rows.egbad"), Path(folder, "images.egbad")
@@ -145,29 +158,29 @@ def measure(out: Path, seconds: float, detector: str) -> None:
             with out.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
 
-        def run(kind: str, service: str, port: int, request: bytes, connections: int, rows: int = 1) -> None:
-            found = asyncio.run(run_load(port, request, connections, seconds))
+        def run(kind: str, service: str, server: Server, request: bytes, connections: int, rows: int = 1) -> None:
+            found = asyncio.run(run_load(server, request, connections, seconds))
             record(kind, service, connections, **found, rows_per_second=rows * found["requests_per_second"])
 
         one, batch = table(1), table(BATCH_ROWS)
         row = json.dumps({"rows": one.to_numpy().tolist()}).encode()
-        with process("-m", "egbad", "serve", str(rows_path), str(images_path), "--port", "0") as port:
-            for connections in CONNECTIONS:
-                run("single row", "egbad serve", port, post("/v1/models/rows/score", row, JSON), connections)
+        with process("-m", "egbad", "serve", str(rows_path), str(images_path), "--port", "0") as server:
+            for n in connections:
+                run("single row", "egbad serve", server, post("/v1/models/rows/score", row, JSON), n)
             body = json.dumps({"rows": batch.to_numpy().tolist()}).encode()
-            run("rows as JSON", "egbad serve", port, post("/v1/models/rows/score", body, JSON), 4, BATCH_ROWS)
+            run("rows as JSON", "egbad serve", server, post("/v1/models/rows/score", body, JSON), 4, BATCH_ROWS)
             buffer = io.BytesIO()
             batch.to_parquet(buffer)
             body = buffer.getvalue()
-            run("rows as Parquet", "egbad serve", port, post("/v1/models/rows/score", body, PARQUET), 4, BATCH_ROWS)
+            run("rows as Parquet", "egbad serve", server, post("/v1/models/rows/score", body, PARQUET), 4, BATCH_ROWS)
             buffer = io.BytesIO()
             Image.fromarray(images[0]).save(buffer, "PNG")
             request = post("/v1/models/images/score", buffer.getvalue(), "image/png")
-            run("image", "egbad serve", port, request, 16)
-        with process(str(HERE / "bare_route.py"), str(rows_path)) as port:
-            for connections in CONNECTIONS:
-                run("single row", "bare route", port, post("/score", row, JSON), connections)
-        record("rows in memory", "library", 0, rows_per_second=library_rows(rows_path, batch, seconds))
+            run("image", "egbad serve", server, request, 16)
+        with process(str(HERE / "bare_route.py"), str(rows_path)) as server:
+            for n in connections:
+                run("single row", "bare route", server, post("/score", row, JSON), n)
+        record("rows in memory", "library", 0, rows_per_cpu_second=library_rows(rows_path, batch, seconds))
 
 
 def main() -> None:
@@ -176,8 +189,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--detector", default="egbad")
+    parser.add_argument("--connections", type=int, nargs="+", default=CONNECTIONS)
     arguments = parser.parse_args()
-    measure(arguments.out, arguments.seconds, arguments.detector)
+    measure(arguments.out, arguments.seconds, arguments.detector, arguments.connections)
 
 
 if __name__ == "__main__":
