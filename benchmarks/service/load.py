@@ -99,6 +99,8 @@ async def run_load(server: Server, request: bytes, connections: int, seconds: fl
     elapsed, answers, cpu = time.perf_counter() - started, [*results], server.cpu_seconds() - cpu
     for transport, _ in opened:
         transport.abort()
+    if not answers:
+        raise SystemExit(f"No answer came within {seconds} seconds. Choose more --seconds.")
     times = np.array([duration for duration, _ in answers])
     return {
         "requests_per_second": len(answers) / elapsed,
