@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint format slow wheel clean
+.PHONY: demo test lint format slow docs wheel clean
 
 demo: .venv/.installed
 	$(BIN)/egbad demo
@@ -23,11 +23,15 @@ format: .venv/.installed
 slow: .venv/.installed
 	$(BIN)/python -m pytest -m slow
 
+# Warnings are errors. The site needs no network, neither to be built nor to be read: open docs/_build/html/index.html.
+docs: .venv/.installed-docs
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
+
 wheel: .venv/.installed
 	$(BIN)/python -m build --no-isolation
 
 clean:
-	rm -rf .venv dist .pytest_cache .mypy_cache .ruff_cache .hypothesis report.html
+	rm -rf .venv dist docs/_build docs/gallery docs/reference/generated .pytest_cache .mypy_cache .ruff_cache .hypothesis report.html
 	find src tests benchmarks -name __pycache__ -prune -exec rm -rf {} +
 
 # torch goes first and alone, so that nothing which needs it can choose another build of it.
@@ -35,4 +39,8 @@ clean:
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet torch==2.13.0
 	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[backbones,demo,onnx,ray,serve,serve-postgresql,timm,tune,dev]'
+	touch $@
+
+.venv/.installed-docs: .venv/.installed
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[docs]'
 	touch $@

@@ -5,7 +5,7 @@
 Folders are laid out as MVTec AD. Of each at most 200 training and 200 test images are used, these balanced over kinds of
 defects. Features are rows to every method, so each image passes the backbone once for all methods, which learn the same rows.
 One JSON line per folder, seed, kind of features and method: AUROC of images, pixel AUROC, PRO and hits of the peak with masks,
-size of the method's part of the model, and seconds. Runs that the file holds are left out. Ends with the table in docs/images.md;
+size of the method's part of the model, and seconds. Runs in the file are left out. Ends with the table of the page on images;
 without a folder it is made from the file.
 """
 

@@ -108,8 +108,8 @@ def speed(language: int) -> str:
         (f"{row[0]} to {row[1]} microseconds", f"{row[0]} から {row[1]} マイクロ秒"),
     )
     head = (
-        "Speed, two cores of an AMD EPYC, [settings for servers](docs/scaling.md#faster-scoring-on-servers)",
-        "速度、AMD EPYC の 2 コア、[サーバー向けの設定](docs/scaling.md#faster-scoring-on-servers)",
+        "Speed, two cores of an AMD EPYC, [settings for servers](docs/guide/scaling.md#faster-scoring-on-servers)",
+        "速度、AMD EPYC の 2 コア、[サーバー向けの設定](docs/guide/scaling.md#faster-scoring-on-servers)",
     )[language]
     rows = [(label[language], value[language]) for label, value in zip(labels, values, strict=True)]
     return markdown((head, ""), rows)

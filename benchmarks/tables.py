@@ -24,7 +24,14 @@ import readme_tables
 import speed_tables
 
 ROOT = Path(__file__).parents[1]
-NAMES = ("benchmarks/RESULTS.md", "README.md", "README.ja.md", "docs/adversarial.md", "docs/benchmarks.md")
+NAMES = (
+    "benchmarks/RESULTS.md",
+    "README.md",
+    "README.ja.md",
+    "docs/adversarial.md",
+    "docs/benchmarks.md",
+    "docs/methods/egbad.md",
+)
 PAGES = [ROOT / name for name in NAMES]
 TABLES: dict[str, Callable[[], str]] = {
     "KDD99, one split": partial(accuracy_tables.kdd99, "kdd99.jsonl"),

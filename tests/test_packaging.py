@@ -59,6 +59,7 @@ def test_the_metadata_names_python_license_extras_and_lower_bounds():
         "timm",
         "tune",
         "dev",
+        "docs",
     }
     core = [r for r in found.get_all("Requires-Dist") if "extra ==" not in r]
     assert len(core) == 14

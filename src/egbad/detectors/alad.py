@@ -221,7 +221,7 @@ class ALAD(GANDetector[ALADSettings]):
     latent_cycle : bool, optional
         Train with D_zz.
     cycle_weight : float, optional
-        Weight of |x - G(E(x))|_1 in the loss of E and G. The paper has no such term.
+        Weight of ``|x - G(E(x))|_1`` in the loss of E and G. The paper has no such term.
     score_type : {"fm", "l1", "l2", "logits"}, optional
         "fm" is the method's own score, the distance of D_xx's features. "l1" and "l2" are norms of x - G(E(x)),
         "logits" is the cross-entropy of D_xx's logit of (x, G(E(x))).

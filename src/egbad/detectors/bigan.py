@@ -50,7 +50,7 @@ class BiGAN(LatentDetector[BiGANSettings]):
     adversarial_weight : float, optional
         Weight of the adversarial loss of E and G. With 0 the model is an autoencoder.
     cycle_weight : float, optional
-        Weight of |x - G(E(x))| in the loss of E and G.
+        Weight of ``|x - G(E(x))|`` in the loss of E and G.
     degree : float, optional
         Degree of the norm of x - G(E(x)).
     n_latent : int, optional

@@ -271,7 +271,7 @@ class EGBAD(LatentDetector[EGBADSettings]):
     adversarial_weight : float, optional
         Weight of the adversarial loss of E and G. With 0 the model is an autoencoder.
     cycle_weight : float, optional
-        Weight of |x - G(E(x))| in the loss of E and G.
+        Weight of ``|x - G(E(x))|`` in the loss of E and G.
     distance : {"relative", "norm", "correlation"}, optional
         Distance of x and G(E(x)), and of D's features. "norm" is the paper's. "relative" is the mean over units of
         log(1 + distance / typical distance among training rows). "correlation" is 1 minus the correlation.

@@ -180,9 +180,9 @@ class GANomaly(TorchDetector[GANomalySettings]):
     adversarial_weight : float, optional
         w_adv, the weight of the distance of D's features. 1 in the released code.
     residual_weight : float, optional
-        w_con, the weight of |x - x_hat|_1. 50 in the released code.
+        w_con, the weight of ``|x - x_hat|_1``. 50 in the released code.
     latent_weight : float, optional
-        w_enc, the weight of |z - z_hat|^2. 1 in the released code.
+        w_enc, the weight of ``|z - z_hat|^2``. 1 in the released code.
     discriminator_lr_scale : float, optional
         Learning rate of D relative to that of its opponents.
     distance : {"l1", "squares"}, optional

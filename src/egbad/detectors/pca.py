@@ -42,7 +42,7 @@ class PCA(SklearnDetector[PCASettings]):
     n_components : int or float, default=0.9
         Number of components, at most the number of columns or rows. Below 1: fraction of the variance to explain.
     score_type : {"residual", "likelihood"}, default="likelihood"
-        "residual" is |x - x_hat|^2, the squared distance to the space of the components. "likelihood" is -log p(x) of
+        "residual" is ``|x - x_hat|^2``, the squared distance to the space of the components. "likelihood" is -log p(x) of
         probabilistic PCA, which also grows along the components.
     backbone : str or Backbone, optional
         Frozen network whose features of images are learned in place of pixels, such as "efficientnet_lite0".
