@@ -7,9 +7,10 @@ from typing import Any
 from fastapi import FastAPI
 
 import egbad
-from egbad.service import problems, routes_admin, routes_pages, routes_score, routes_v2
+from egbad.service import problems, routes_admin, routes_pages, routes_review, routes_score, routes_sign_in, routes_v2
 from egbad.service.context import Service
 from egbad.service.middleware import Guard, RequestMiddleware
+from egbad.service.pages.site import Site
 from egbad.service.schemas import Problem
 
 _DESCRIPTION = "Scores, p-values, flags and explanations of rows and images by fitted models of egbad."
@@ -47,6 +48,9 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
     problems.add_handlers(app)
     for routes in (routes_score, routes_v2, routes_admin, routes_pages):
         app.include_router(routes.make_router(service))
+    site = Site(service, guard)
+    for pages in (routes_sign_in, routes_review):
+        app.include_router(pages.make_router(site))
     _complete_schema(app)
     return RequestMiddleware(
         app, guard=guard, metrics=service.metrics, logger=service.logger, deadline=service.settings.deadline

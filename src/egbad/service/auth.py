@@ -21,7 +21,12 @@ class Role(StrEnum):
 
 
 # The role that a path needs, by its beginning. The longest that fits decides, and other paths need the role "score".
-_PUBLIC = frozenset({"/", "/docs.css", "/openapi.json", "/v2", "/v2/health/live", "/v2/health/ready"})
+_PUBLIC = frozenset(
+    {
+        *("/", "/docs.css", "/openapi.json", "/v2", "/v2/health/live", "/v2/health/ready", "/sign-in", "/sign-out"),
+        *("/static/pages.css", "/static/pages.js", "/static/htmx.min.js"),
+    }
+)
 _PREFIXES = {"/v1/admin/": Role.ADMIN, "/v1/review/": Role.REVIEW, "/review": Role.REVIEW}
 
 

@@ -4,9 +4,10 @@ import asyncio
 import re
 import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,13 +16,15 @@ from egbad.service.auth import Role, Tokens, required_role
 from egbad.service.context import KEY, RequestFacts
 from egbad.service.metrics import Metrics
 from egbad.service.problems import problem_response
+from egbad.service.sessions import Sessions, cookie_of, is_page
 
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+# Pages show images that they hold themselves, and send forms by a script of this service.
+_PAGE_POLICY = _POLICY.replace("img-src 'self'", "img-src 'self' data:") + "; script-src 'self'; connect-src 'self'"
 _HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     (b"referrer-policy", b"no-referrer"),
@@ -42,10 +45,13 @@ class Guard:
     hosts : collection of str, optional
         Names that the header Host may have. A service without tokens on the loopback interface takes loopback names only, so
         that a page in a browser cannot reach it by a name of its own.
+    sessions : Sessions
+        Sessions of browsers, which stand for tokens on pages and nowhere else.
     """
 
     tokens: Tokens
     hosts: Collection[str] | None
+    sessions: Sessions = field(default_factory=Sessions)
 
     def refusal(self, path: str, headers: dict[bytes, bytes]) -> tuple[int, str, dict[str, str]] | None:
         """Return status, sentence and headers of a refusal, None if the request may go on.
@@ -71,12 +77,23 @@ class Guard:
         if required is None or not self.tokens:
             return None
         role = self.tokens.role_of(headers.get(b"authorization", b""))
+        if is_page(path) and b"authorization" not in headers:
+            role = self.sessions.role_of(cookie_of(headers, "session"))
+            return None if role in (required, Role.ADMIN) else _sign_in(path, headers)
         if role is None:
             detail = "A valid token is needed. Send the header 'Authorization: Bearer TOKEN'."
             return HTTPStatus.UNAUTHORIZED, detail, {"WWW-Authenticate": "Bearer"}
         if role not in (required, Role.ADMIN):
             return HTTPStatus.FORBIDDEN, f"The token has the role '{role}', but this page needs '{required}'.", {}
         return None
+
+
+def _sign_in(path: str, headers: dict[bytes, bytes]) -> tuple[int, str, dict[str, str]]:
+    """Return the refusal that leads a browser to the page that asks for a token."""
+    address = f"/sign-in?next={quote(path)}"
+    if b"hx-request" in headers:
+        return HTTPStatus.UNAUTHORIZED, "Sign in again.", {"HX-Redirect": address}
+    return HTTPStatus.SEE_OTHER, "Sign in with a token.", {"Location": address}
 
 
 class RequestMiddleware:
@@ -110,16 +127,15 @@ class RequestMiddleware:
         headers = dict(scope["headers"])
         given = headers.get(b"x-request-id", b"").decode("latin-1")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid4().hex
+        policy = _PAGE_POLICY if is_page(scope["path"]) else _POLICY
+        own = [(b"content-security-policy", policy.encode()), (b"x-request-id", request_id.encode())]
         scope[KEY] = RequestFacts(request_id, asyncio.get_running_loop().time() + self._deadline)
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message = {
-                    **message,
-                    "headers": [*message["headers"], *_HEADERS, (b"x-request-id", request_id.encode())],
-                }
+                message = {**message, "headers": [*message["headers"], *_HEADERS, *own]}
             await send(message)
 
         try:

@@ -1,0 +1,162 @@
+"""Routes of the review pages: the queue of flagged items, and reviews of them."""
+
+import asyncio
+from dataclasses import dataclass, fields, replace
+from http import HTTPStatus
+
+from fastapi import APIRouter, Request, Response
+
+from egbad.service.pages.pictures import thumbnail
+from egbad.service.pages.site import MAX_NAME, MAX_NOTE, Site, is_script, redirect, set_cookie
+from egbad.service.pages.texts import Texts
+from egbad.service.pages.views import ItemView, view_item
+from egbad.service.problems import ProblemError
+from egbad.service.sessions import local_address
+from egbad.service.store import ItemFilter, Store, StoredItem
+
+_PAGE = 20  # items
+_STATES = ("waiting", "confirmed", "dismissed")
+_NAME_SECONDS = 365 * 86_400  # that a browser keeps the reviewer's name
+_THUMBNAIL = 320  # pixels of the longer side
+
+
+@dataclass(frozen=True)
+class QueueQuery:
+    """Choice of items, from the address of the queue.
+
+    Attributes
+    ----------
+    show : {"waiting", "confirmed", "dismissed"}
+    order : {"score", "newest"}
+    model, key : str
+        Empty for any.
+    cursor : str
+        Empty for the first page.
+    """
+
+    show: str = "waiting"
+    order: str = "score"
+    model: str = ""
+    key: str = ""
+    cursor: str = ""
+
+    def find(self, store: Store, text: Texts) -> tuple[list[ItemView], str | None]:
+        """Return the items of one page, and the cursor of the next."""
+        verdict = None if self.show == "waiting" else self.show
+        page = store.queue(
+            self.order,
+            limit=_PAGE,
+            cursor=self.cursor or None,
+            where=ItemFilter(model=self.model or None, key=self.key or None),
+            verdict=verdict,  # type: ignore[arg-type] # `show_queue` has checked it
+        )
+        return [view_item(store, stored, text) for stored in page.items], page.next
+
+
+def make_router(site: Site) -> APIRouter:
+    """Return the routes.
+
+    Parameters
+    ----------
+    site : Site
+
+    Returns
+    -------
+    APIRouter
+    """
+    router = site.router()
+
+    @router.get("/review")
+    async def queue(request: Request) -> Response:
+        names = [field.name for field in fields(QueueQuery)]
+        given = {name: value for name, value in request.query_params.items() if name in names}
+        return await _show_queue(site, request, QueueQuery(**given))
+
+    @router.post("/review/reviewer")
+    async def save_name(request: Request) -> Response:
+        form = await site.read_form(request)
+        name = site.check_length(request, "reviewer", form.get("reviewer", ""), MAX_NAME)
+        response = Response(status_code=204) if is_script(request) else redirect(local_address(form.get("back", "")))
+        set_cookie(request, response, "reviewer", name, _NAME_SECONDS)
+        return response
+
+    @router.get("/review/items/{item_id:int}/image")
+    async def image(request: Request, item_id: int) -> Response:
+        stored = await find_item(site, request, item_id)
+        content = stored.item.payload
+        if content is None or not (stored.item.media_type or "").startswith("image/"):
+            raise ProblemError(HTTPStatus.NOT_FOUND, site.texts(request)("not_kept"))
+        picture = await site.service.run(thumbnail, content, site.service.settings.max_pixels, _THUMBNAIL)
+        return Response(picture, media_type="image/png")
+
+    @router.post("/review/items/{item_id:int}")
+    async def review(request: Request, item_id: int) -> Response:
+        form = await site.read_form(request)
+        return await _review(site, request, item_id, form)
+
+    return router
+
+
+async def find_item(site: Site, request: Request, item_id: int) -> StoredItem:
+    """Return an item with its row or image.
+
+    Parameters
+    ----------
+    site : Site
+    request : Request
+    item_id : int
+
+    Returns
+    -------
+    StoredItem
+
+    Raises
+    ------
+    ProblemError
+        With status 404 if there is no store or no such item.
+    """
+    text, store = site.texts(request), site.store
+    if store is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, text("no_store"))
+    stored = await asyncio.to_thread(store.get, item_id)
+    if stored is None:
+        raise ProblemError(HTTPStatus.NOT_FOUND, text("no_item", id=item_id))
+    return stored
+
+
+async def _show_queue(site: Site, request: Request, query: QueueQuery) -> Response:
+    """Return the page of the queue."""
+    store, text = site.store, site.texts(request)
+    if store is None:
+        return site.show(request, "no_store.html.jinja")
+    if query.show not in _STATES:
+        query = replace(query, show="waiting")
+    items, following = await asyncio.to_thread(query.find, store, text)
+    kept = {"show": query.show, "order": query.order, "model": query.model, "key": query.key}
+    names = {*(model.name for model in site.service.registry), *(item.model.rpartition("@")[0] for item in items)}
+    return site.show(
+        request,
+        "queue.html.jinja",
+        query=query,
+        states=_STATES,
+        items=items,
+        kept=kept,
+        next=following,
+        models=sorted(names | ({query.model} if query.model else set())),
+    )
+
+
+async def _review(site: Site, request: Request, item_id: int, form: dict[str, str]) -> Response:
+    """Store a review, and return the card of the item or the page that the form came from."""
+    await find_item(site, request, item_id)
+    store, text = site.store, site.texts(request)
+    assert store is not None
+    note = site.check_length(request, "note", form.get("note", ""), MAX_NOTE)
+    name = site.check_length(request, "reviewer", form.get("reviewer", site.reviewer(request)), MAX_NAME)
+    await asyncio.to_thread(store.review, item_id, form.get("verdict", ""), name, note)
+    back = local_address(form.get("back", ""))
+    if not is_script(request):
+        return redirect(f"{back.partition('#')[0]}#item-{item_id}")
+    stored = await find_item(site, request, item_id)
+    view = await asyncio.to_thread(view_item, store, stored, text)
+    return site.show(request, "card.html.jinja", item=view, here=back, undone=form.get("verdict") == "undone")
