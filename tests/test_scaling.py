@@ -12,7 +12,7 @@ import pytest
 
 from egbad.detectors.registry import create
 
-PAGE = Path(__file__).parents[1] / "docs" / "scaling.md"
+PAGE = Path(__file__).parents[1] / "docs" / "guide" / "scaling.md"
 
 
 def table(n, seed):

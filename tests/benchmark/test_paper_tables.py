@@ -45,7 +45,7 @@ def test_digits_without_lines_are_named(tmp_path):
 def test_the_papers_table_marks_missing_methods_interrupted_runs_and_doubts(tmp_path):
     lines = [member("kdd99", "kdd99", 35, m, 0.9, protocol="released") for m in (0, 1)]
     write(tmp_path, lines)
-    base = {"label": "dsebm-e", "protocol": "released", "status": "ok", "f1": 0.7}
+    base = {"dataset": "kdd99", "label": "dsebm-e", "protocol": "released", "status": "ok", "f1": 0.7}
     write(tmp_path / "baselines", [base, base | {"f1": 0.9}, base | {"status": "failed"}])
     table = kdd99_methods(tmp_path)
     assert cells(table, "EGBAD, sigma")[2:7] == [

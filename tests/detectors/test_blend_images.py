@@ -109,22 +109,23 @@ def test_one_pass_of_the_backbone_gives_the_scores_of_both_parts(engine, tmp_pat
         "feature_config__engine": engine
     }
     detector = blend(parts={name: own | config for name, own in SMALL.items()}).fit(stripes(40))
-    assert detector.shared_pass[1:] == ("patchcore", "gaussian-vectors")
+    assert detector.part_scorer_.shared_pass[1:] == ("patchcore", "gaussian-vectors")
     x = spoiled(stripes(5, 1))
     alone = {name: part.score_checked(x) for name, part in detector.parts_.items()}
-    for name, scores in detector.score_parts(x).items():
+    for name, scores in detector.part_scorer_.scores(x).items():
         assert np.array_equal(scores, alone[name])
     detector.save(tmp_path / "m.egbad")
     assert np.array_equal(load(tmp_path / "m.egbad").anomaly_score(x), detector.anomaly_score(x))
     assert np.array_equal(pickle.loads(pickle.dumps(detector)).anomaly_score(x), detector.anomaly_score(x))
     detector.fit(stripes(40, 2))
     refitted = {name: part.score_checked(x) for name, part in detector.parts_.items()}
-    assert all(np.array_equal(scores, refitted[name]) for name, scores in detector.score_parts(x).items())
+    assert all(np.array_equal(scores, refitted[name]) for name, scores in detector.part_scorer_.scores(x).items())
 
 
 def test_parts_with_images_of_different_sizes_share_no_pass(fitted):
-    assert fitted.shared_pass is None
-    assert Blend(parts=("nearest",), alpha=0.2).fit(np.random.default_rng(0).normal(size=(50, 3))).shared_pass is None
+    assert fitted.part_scorer_.shared_pass is None
+    rows = np.random.default_rng(0).normal(size=(50, 3))
+    assert Blend(parts=("nearest",), alpha=0.2, random_state=0).fit(rows).part_scorer_.shared_pass is None
 
 
 def test_images_of_any_size_and_of_files_are_learned_scored_and_explained(tmp_path, fitted):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from egbad.detectors.blend_parts import PARTS, combine, default, part_named, tables
+from egbad.detectors.blend_parts import PARTS, combine, default, nearest, part_named
 
 
 def test_a_method_is_a_part_with_its_default_parameters():
@@ -10,7 +10,7 @@ def test_a_method_is_a_part_with_its_default_parameters():
 
 def test_default_parts_have_definitions_of_their_own():
     for shape in ((5,), (1, 8, 8), (3, 32, 32)):
-        for recipe in (default, tables):
+        for recipe in (default, nearest):
             assert set(recipe(shape)["parts"]) <= {*PARTS, "contrastive"}
 
 

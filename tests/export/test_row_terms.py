@@ -17,7 +17,7 @@ DETECTORS = [
     ("feature_bagging", {"max_features": (2,), "combination": "tail", **BY_RANK}),
     ("column_gap", {}),
     ("column_density", {}),
-    ("blend", {"recipe": "tables"}),
+    ("blend", {}),
 ]
 
 

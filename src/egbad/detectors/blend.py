@@ -19,7 +19,7 @@ from egbad.data import Data
 from egbad.detectors.base import Array, Detector, Encoded, FitContext, Floats, TorchDetector
 from egbad.detectors.base.saved_parts import PartsState, restored_part, with_copies, without_copies
 from egbad.detectors.base.saved_state import check_array_names
-from egbad.detectors.blend_images import AnySizeMixin
+from egbad.detectors.blend_images import AnySizeMixin, PartScorer
 from egbad.detectors.blend_maps import PartMapsMixin
 from egbad.detectors.blend_parts import (
     PARTS,
@@ -159,7 +159,6 @@ class Blend(PartMapsMixin, AnySizeMixin):
     # -- learning ----------------------------------------------------------------------------------------------------
 
     def _learn(self, x: Encoded, rng: np.random.Generator, context: FitContext) -> None:
-        self.__dict__.pop("shared_pass", None)
         self.parts_ = {name: self._new_part(name, int(rng.integers(2**31))) for name in self.settings_.parts}
         self.weights_ = {name: split_weight(name, self._given_for(name))[0] for name in self.parts_}
         whole = Data(x, self.columns_, column_types=self.column_types_, category_labels=self.category_labels_)
@@ -169,6 +168,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
         outer = context.checkpoints
         if outer is not None and outer.newest is None and self.random_state is None:
             outer.save(0, {"seed": self.seed_}, {})  # the parts' own checkpoints hold everything else
+        self.part_scorer_ = PartScorer(self.parts_)
         for name, part in self.parts_.items():
             inner = outer.subfolder(name) if outer is not None else None
             part_init_from = init_from[name] if init_from and hasattr(part, "partial_fit") else None
@@ -250,7 +250,7 @@ class Blend(PartMapsMixin, AnySizeMixin):
         return combine(values, self.weights_, self.settings_.combination)
 
     def _terms(self, x: Encoded) -> dict[str, Floats]:
-        return self._to_terms(self.score_parts(x), self.tails_)
+        return self._to_terms(self.part_scorer_.scores(x), self.tails_)
 
     @available_if(_reconstructs)  # type: ignore[untyped-decorator]
     def reconstruct(self, X: Any) -> Floats:
@@ -364,11 +364,14 @@ class Blend(PartMapsMixin, AnySizeMixin):
             part = restored_part(self, METHODS, manifest, arrays, f"part.{name}.", self.shape_)
             part.exemplars_, part.learned_rows_ = self.exemplars_, self.learned_rows_
             self.parts_[name] = part
+        self.part_scorer_ = PartScorer(self.parts_)
         self.any_size_ = self.kind_ == "images" and all(part.any_size for part in self.parts_.values())
         with entries_within("part."):
             check_array_names(with_prefix_removed("part.", arrays), frozenset(self.parts_))
         self.training_scores_ = with_prefix_removed("training_scores.", arrays)
-        specs = {name: ArraySpec("float64", (f"n_{name}",), ascending=True, optional=True) for name in self.parts_}
+        leave_one_out = self.settings_.tails == "leave_one_out"
+        named = [name for name, part in self.parts_.items() if leave_one_out and hasattr(part, "leave_one_out_scores")]
+        specs = {name: ArraySpec("float64", (f"n_{name}",), ascending=True) for name in named}
         with entries_within("training_scores."):
             check_arrays(self.training_scores_, specs)
         self._set_tails()

@@ -37,6 +37,44 @@ def usual_shape(x: Array) -> tuple[int, ...]:
     return (*(shapes[0][:-2] or (1,)), round(height), round(width))
 
 
+class PartScorer:
+    """Scores rows or images by the parts of a blend, two of which may share the passes of their backbone.
+
+    Parameters
+    ----------
+    parts : dict of str to Detector
+        Fitted when the scorer is used.
+    """
+
+    def __init__(self, parts: dict[str, Detector[Any]]) -> None:
+        self._parts = parts
+
+    @cached_property
+    def shared_pass(self) -> tuple[SharedPass, str, str] | None:
+        """A pass of a backbone, and the names of two parts that can score by it with the bits of passes of their own."""
+        for (first, patches), (second, vectors) in product(self._parts.items(), repeat=2):
+            encoder = vectors.vector_encoder if isinstance(vectors, FeatureDetector) else None
+            if encoder is None or not isinstance(patches, PatchScorer) or patches.range_guard_ is not None:
+                continue
+            if can_share(patches.extractor_, encoder.extractor):
+                found = SharedPass(patches.extractor_, encoder.extractor)
+                if found.has_same_bits:
+                    return found, first, second
+        return None
+
+    def scores(self, x: Array) -> dict[str, Floats]:
+        """Return the scores (n,) of checked rows or images x (n, ...) by part."""
+        scores: dict[str, Floats] = {}
+        if self.shared_pass is not None:
+            shared, first, second = self.shared_pass
+            patches: Any = self._parts[first]
+            vectors: Any = self._parts[second]
+            of_patches, found = zip(*shared.map(patches.score_patches, x), strict=True)
+            rows = vectors.vector_encoder.encode_vectors(np.stack(found))
+            scores = {first: np.array(of_patches), second: vectors.score_encoded(rows)}
+        return {name: scores[name] if name in scores else part.score_checked(x) for name, part in self._parts.items()}
+
+
 class AnySizeMixin(Detector[BlendSettings]):
     """Input of a blend: images of any size if all parts take them, otherwise images of one size.
 
@@ -112,31 +150,6 @@ class AnySizeMixin(Detector[BlendSettings]):
         """Dependence of the training images on their order, the clearest that a part has measured."""
         found = [part.order_drift for part in self.parts_.values()]
         return max((drift for drift in found if drift is not None), key=lambda drift: drift.rate, default=None)
-
-    @cached_property
-    def shared_pass(self) -> tuple[SharedPass, str, str] | None:
-        """A pass of a backbone, and the names of two parts that can score by it with the bits of passes of their own."""
-        for (first, patches), (second, vectors) in product(self.parts_.items(), repeat=2):
-            encoder = vectors.vector_encoder if isinstance(vectors, FeatureDetector) else None
-            if encoder is None or not isinstance(patches, PatchScorer) or patches.range_guard_ is not None:
-                continue
-            if can_share(patches.extractor_, encoder.extractor):
-                found = SharedPass(patches.extractor_, encoder.extractor)
-                if found.has_same_bits:
-                    return found, first, second
-        return None
-
-    def score_parts(self, x: Array) -> dict[str, Floats]:
-        """Return the scores (n,) of checked rows or images x (n, ...) by part."""
-        scores: dict[str, Floats] = {}
-        if self.shared_pass is not None:
-            shared, first, second = self.shared_pass
-            patches: Any = self.parts_[first]
-            vectors: Any = self.parts_[second]
-            of_patches, found = zip(*shared.map(patches.score_patches, x), strict=True)
-            rows = vectors.vector_encoder.encode_vectors(np.stack(found))
-            scores = {first: np.array(of_patches), second: vectors.score_encoded(rows)}
-        return {name: scores[name] if name in scores else part.score_checked(x) for name, part in self.parts_.items()}
 
     def prepare_for(self, x: Array) -> None:
         """Decide by training data x (n, ...), not checked yet, which sizes of images are taken."""
