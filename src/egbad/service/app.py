@@ -7,7 +7,16 @@ from typing import Any
 from fastapi import FastAPI
 
 import egbad
-from egbad.service import problems, routes_admin, routes_pages, routes_review, routes_score, routes_sign_in, routes_v2
+from egbad.service import (
+    problems,
+    routes_admin,
+    routes_pages,
+    routes_review,
+    routes_score,
+    routes_sign_in,
+    routes_summary,
+    routes_v2,
+)
 from egbad.service.context import Service
 from egbad.service.middleware import Guard, RequestMiddleware
 from egbad.service.pages.site import Site
@@ -49,7 +58,7 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
     for routes in (routes_score, routes_v2, routes_admin, routes_pages):
         app.include_router(routes.make_router(service))
     site = Site(service, guard)
-    for pages in (routes_sign_in, routes_review):
+    for pages in (routes_sign_in, routes_review, routes_summary):
         app.include_router(pages.make_router(site))
     _complete_schema(app)
     return RequestMiddleware(

@@ -4,17 +4,25 @@ import asyncio
 from dataclasses import dataclass, fields, replace
 from http import HTTPStatus
 
+import numpy as np
 from fastapi import APIRouter, Request, Response
+from markupsafe import Markup
 
+from egbad.errors import EgbadError
+from egbad.service.context import facts_of
+from egbad.service.models import ServedModel
+from egbad.service.pages.charts import calibration_chart
+from egbad.service.pages.explanations import ItemExplanation, explain_item
 from egbad.service.pages.pictures import thumbnail
 from egbad.service.pages.site import MAX_NAME, MAX_NOTE, Site, is_script, redirect, set_cookie
 from egbad.service.pages.texts import Texts
 from egbad.service.pages.views import ItemView, view_item
-from egbad.service.problems import ProblemError
+from egbad.service.problems import ProblemError, one_sentence
 from egbad.service.sessions import local_address
-from egbad.service.store import ItemFilter, Store, StoredItem
+from egbad.service.store import ItemFilter, ScoredItem, Store, StoredItem
 
 _PAGE = 20  # items
+_ALL_COLUMNS = 1_000  # on the page of one item
 _STATES = ("waiting", "confirmed", "dismissed")
 _NAME_SECONDS = 365 * 86_400  # that a browser keeps the reviewer's name
 _THUMBNAIL = 320  # pixels of the longer side
@@ -80,6 +88,10 @@ def make_router(site: Site) -> APIRouter:
         set_cookie(request, response, "reviewer", name, _NAME_SECONDS)
         return response
 
+    @router.get("/review/items/{item_id:int}")
+    async def show(request: Request, item_id: int) -> Response:
+        return await _show_item(site, request, await find_item(site, request, item_id))
+
     @router.get("/review/items/{item_id:int}/image")
     async def image(request: Request, item_id: int) -> Response:
         stored = await find_item(site, request, item_id)
@@ -144,6 +156,47 @@ async def _show_queue(site: Site, request: Request, query: QueueQuery) -> Respon
         next=following,
         models=sorted(names | ({query.model} if query.model else set())),
     )
+
+
+async def _show_item(site: Site, request: Request, stored: StoredItem) -> Response:
+    """Return the page of one item."""
+    store, text, item = site.store, site.texts(request), stored.item
+    assert store is not None
+    view = await asyncio.to_thread(view_item, store, stored, text, _ALL_COLUMNS)
+    model = next((model for model in site.service.registry if model.digest == item.digest), None)
+    explanation, problem, chart = ItemExplanation(), "", Markup("")
+    if model is None:
+        problem = text("model_gone")
+    else:
+        scores = np.asarray(model.scorer.calibration_scores_)
+        chart = calibration_chart(scores, item.score, model.threshold, text)
+        try:
+            if item.payload is not None:
+                explanation = await _explain(site, request, model, item)
+        except (EgbadError, ProblemError) as error:
+            problem = error.detail if isinstance(error, ProblemError) else one_sentence(error)
+    return site.show(
+        request,
+        "item.html.jinja",
+        item=view,
+        history=await asyncio.to_thread(store.history, stored.id),
+        explanation=explanation,
+        problem=problem,
+        chart=chart,
+    )
+
+
+async def _explain(site: Site, request: Request, model: ServedModel, item: ScoredItem) -> ItemExplanation:
+    """Explain the score of an item on a worker thread, before the deadline of the request."""
+    deadline = facts_of(request).deadline
+    text = site.texts(request)
+    with site.service.capacity.reserve() as reservation:
+        reservation.add(rows=1, bytes=len(item.payload or b""))
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await site.service.run(explain_item, model, item, text, deadline)
+        except TimeoutError as error:
+            raise ProblemError(HTTPStatus.GATEWAY_TIMEOUT, text("explanation_late")) from error
 
 
 async def _review(site: Site, request: Request, item_id: int, form: dict[str, str]) -> Response:
