@@ -15,6 +15,7 @@ from egbad.service import (
     routes_score,
     routes_sign_in,
     routes_summary,
+    routes_try,
     routes_v2,
 )
 from egbad.service.context import Service
@@ -58,7 +59,7 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
     for routes in (routes_score, routes_v2, routes_admin, routes_pages):
         app.include_router(routes.make_router(service))
     site = Site(service, guard)
-    for pages in (routes_sign_in, routes_review, routes_summary):
+    for pages in (routes_sign_in, routes_review, routes_summary, routes_try):
         app.include_router(pages.make_router(site))
     _complete_schema(app)
     return RequestMiddleware(

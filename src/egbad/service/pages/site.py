@@ -24,7 +24,7 @@ from egbad.service.store import Store, StoreError
 MAX_NAME, MAX_NOTE = 100, 2_000  # characters
 _MAX_FORM, _MAX_FIELDS = 65_536, 20
 _FORM = "application/x-www-form-urlencoded"
-_NAVIGATION = ("review", "review/summary")
+_NAVIGATION = ("review", "review/summary", "try")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 

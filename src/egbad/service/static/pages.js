@@ -100,4 +100,49 @@
     shortcuts.addEventListener("change", () => localStorage.setItem("egbad-shortcuts", shortcuts.checked ? "on" : "off"));
   }
   for (const element of document.querySelectorAll(".script-only")) element.hidden = false;
+
+  // Files on the page "Try": one request for each, one after the other.
+  const types = { csv: "text/csv", tsv: "text/tab-separated-values", parquet: "application/vnd.apache.parquet", zip: "application/zip" };
+  const drop = find("#drop");
+
+  async function scoreFile(file) {
+    const address = new URL(drop.dataset.address, location.href);
+    address.searchParams.set("model", find("#try-model").value);
+    address.searchParams.set("name", file.name.slice(0, 200));
+    const type = types[file.name.split(".").pop().toLowerCase()] || file.type || "image/png";
+    const headers = { "Content-Type": type, "X-CSRF-Token": find("form.try [name=csrf]").value, "HX-Request": "true" };
+    const answer = await fetch(address, { method: "POST", headers, body: file });
+    const redirect = answer.headers.get("HX-Redirect");
+    if (redirect) return location.assign(redirect);
+    if (!answer.ok) throw new Error(`${file.name}: ${(await answer.json()).detail}`);
+    find("#results").insertAdjacentHTML("afterbegin", await answer.text()); // the service has escaped all values
+    announce(find("#results section").dataset.announce);
+  }
+
+  async function scoreFiles(files) {
+    showProblem("");
+    const problems = [];
+    for (const file of files) {
+      try {
+        await scoreFile(file);
+      } catch (error) {
+        problems.push(error instanceof TypeError ? document.body.dataset.unreachable : error.message);
+        showProblem(problems.join("\n"));
+      }
+    }
+  }
+
+  if (drop) {
+    find("#files").addEventListener("change", (event) => {
+      scoreFiles([...event.target.files]).then(() => (event.target.value = ""));
+    });
+    for (const kind of ["dragover", "dragleave", "drop"]) {
+      document.addEventListener(kind, (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        drop.classList.toggle("over", kind === "dragover");
+        if (kind === "drop") scoreFiles([...event.dataTransfer.files]);
+      });
+    }
+  }
 })();
