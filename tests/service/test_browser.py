@@ -70,6 +70,7 @@ def test_items_are_reviewed_with_keys(service, page):
     sync_api.expect(waiting).to_have_count(n - 1)
     sync_api.expect(page.locator(f"#{second}")).to_be_focused()
     page.keyboard.press("d")
+    sync_api.expect(status).to_contain_text("Dismissed as a false alarm")
     sync_api.expect(waiting).to_have_count(n - 2)
     page.keyboard.press("u")
     sync_api.expect(status).to_contain_text("Review undone")
