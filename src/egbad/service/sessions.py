@@ -52,7 +52,7 @@ def local_address(text: str, default: str = "/review") -> str:
 
     Examples
     --------
-    >>> local_address("/review?order=newest"), local_address("//example.org/review"), local_address("/review/\example.org")
+    >>> local_address("/review?order=newest"), local_address("//example.org/review"), local_address("/review/\\example.org")
     ('/review?order=newest', '/review', '/review')
     """
     return text if len(text) <= _LONGEST and _LOCAL.fullmatch(text) else default
