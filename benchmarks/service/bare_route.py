@@ -36,6 +36,7 @@ def main() -> None:
     """Serve a model on a free port, which is printed as JSON."""
     app = make_app(sys.argv[1])
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         print(json.dumps({"port": listener.getsockname()[1]}), file=sys.stderr, flush=True)
         uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False)).run([listener])
 

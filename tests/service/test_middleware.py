@@ -1,10 +1,12 @@
 """Headers, ids and logs of all requests."""
 
 import json
+import socket
 
 import pytest
 
 from egbad.service.logs import make_logger
+from egbad.service.server import Listen
 from tests.service.conftest import numbers, running
 
 
@@ -54,3 +56,10 @@ def test_a_bug_is_answered_without_a_traceback(server, monkeypatch):
         response = client.post("/v1/models/exported/score", json={"rows": numbers(1, 0).to_numpy().tolist()})
     assert response.status_code == 500 and response.headers["content-type"] == "application/problem+json"
     assert "internal detail" not in response.text and response.headers["x-request-id"]
+
+
+def test_connections_send_the_body_of_an_answer_at_once():
+    with Listen(port=0).bind() as listener, socket.create_connection(listener.getsockname()):
+        connection, _ = listener.accept()
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
