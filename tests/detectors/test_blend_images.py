@@ -122,6 +122,17 @@ def test_one_pass_of_the_backbone_gives_the_scores_of_both_parts(engine, tmp_pat
     assert all(np.array_equal(scores, refitted[name]) for name, scores in detector.part_scorer_.scores(x).items())
 
 
+@pytest.mark.parametrize("layers", [("block_15",), ("block_4", "block_15")])
+def test_the_last_layer_may_describe_patches_too(layers):
+    config = {f"feature_config__{key}": 64 for key in ("image_size", "global_size")}
+    parts = {name: own | config for name, own in SMALL.items()}
+    parts["patchcore"] |= {"feature_config__layers": layers}
+    detector, x = blend(parts=parts).fit(stripes(40)), stripes(3, 1)
+    alone = {name: part.score_checked(x) for name, part in detector.parts_.items()}
+    assert detector.part_scorer_.shared_pass is not None
+    assert all(np.array_equal(scores, alone[name]) for name, scores in detector.part_scorer_.scores(x).items())
+
+
 def test_parts_with_images_of_different_sizes_share_no_pass(fitted):
     assert fitted.part_scorer_.shared_pass is None
     rows = np.random.default_rng(0).normal(size=(50, 3))

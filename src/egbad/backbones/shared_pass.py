@@ -36,7 +36,7 @@ class SharedPass:
 
     def __init__(self, patches: FeatureExtractor, vectors: FeatureExtractor) -> None:
         self._patches, self._vectors = patches, vectors
-        layers = (*patches.layers, vectors.backbone.global_layer)
+        layers = tuple(dict.fromkeys((*patches.layers, vectors.backbone.global_layer)))
         self._runner = FeatureRunner(vectors.backbone, layers, vectors.device, vectors.engine)
 
     @property
@@ -84,4 +84,5 @@ def can_share(patches: FeatureExtractor, vectors: FeatureExtractor) -> bool:
     a, b = patches.input, vectors.input
     same_input = (a.size, a.low, a.high, a.luminance) == (b.global_size, b.low, b.high, b.luminance)
     same_network = patches.backbone.name == vectors.backbone.name and patches.engine == vectors.engine
+    same_network &= {*patches.layers} <= {*vectors.backbone.channels}
     return same_input and same_network and patches.device == vectors.device == "cpu"
