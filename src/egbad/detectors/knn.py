@@ -95,7 +95,7 @@ def default(shape: tuple[int, ...]) -> dict[str, Any]:
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class KNN(SklearnDetector[KNNSettings]):
-    """Mean distance to the k nearest training rows, by scikit-learn's `NearestNeighbors`.
+    """Mean distance to the k nearest training rows.
 
     Keeps every training row in single precision, so that a model file is as large as the encoded training data.
 
@@ -244,9 +244,8 @@ class KNN(SklearnDetector[KNNSettings]):
         rows, size = learned["rows"], self.chunk_rows
         k = min(self.settings_.n_neighbors, len(rows))
         metric = "euclidean" if self.settings_.metric == "correlation" else self.settings_.metric
-        # Images have many values: single precision, converted chunk by chunk, saves memory and time.
-        search = self._search(*rows.shape)
-        is_plain = "whitening" not in learned
+        search, is_plain = self._search(*rows.shape), "whitening" not in learned
+        # Single precision, converted chunk by chunk, saves memory and time where there are many values.
         precision = np.float32 if self.kind_ == "images" or (search == "cells" and is_plain) else np.float64
         with blas_threads.single_thread():
             chunks = [self._to_index(chunk)[:n] for chunk, n in pad_chunks(rows, size)]
