@@ -76,9 +76,19 @@ def process_group() -> Iterator[ProcessGroup]:
             yield ProcessGroup(distributed.get_rank(), distributed.get_world_size())
     finally:
         if owns_group:
-            distributed.destroy_process_group()
-            # Reference cycles of DistributedDataParallel hold the group, and its threads abort the process at exit.
-            gc.collect()
+            _destroy_process_group()
+
+
+def _destroy_process_group() -> None:
+    """Destroy the process group and end its threads, which would abort the process at exit.
+
+    Reference cycles of DistributedDataParallel hold the group too. The last reference must be that of a Python variable:
+    only its destructor releases the interpreter's lock, which the threads of Gloo may need to end.
+    """
+    group = torch.distributed.group.WORLD
+    torch.distributed.destroy_process_group()
+    gc.collect()
+    del group
 
 
 def _own_gpu() -> Any:
