@@ -15,6 +15,9 @@ lint: .venv/.installed
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(BIN)/proselint check --config docs/proselint.json README.md CONTRIBUTING.md CHANGELOG.md \
+		$(wildcard docs/*.md docs/*/*.md)
 
 format: .venv/.installed
 	$(BIN)/ruff check --fix

@@ -85,6 +85,15 @@ html_theme_options = {
     "footer_end": [],
     "secondary_sidebar_items": ["page-toc"],
 }
+if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes the list of versions
+    html_theme_options |= {
+        "switcher": {
+            "json_url": os.environ["EGBAD_DOCS_URL"] + "/switcher.json",
+            "version_match": os.environ["EGBAD_DOCS_VERSION"],
+        },
+        "check_switcher": False,
+        "navbar_start": ["navbar-logo", "version-switcher"],
+    }
 html_sidebars = {"changelog": [], "contributing": []}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
