@@ -3,12 +3,18 @@
 import pytest
 from markupsafe import Markup
 
-from egbad.report.svg import Axis, draw_polyline, format_number, svg_element, x_axis
+from egbad.report.svg import Axis, draw_polyline, format_number, svg_element, x_axis, y_axis
 
 
 def test_ticks_are_round_and_inside_the_axis():
     assert Axis(0, 1, 0, 100).ticks() == pytest.approx([0, 0.2, 0.4, 0.6, 0.8, 1])
     assert Axis(0.5, 2000, 0, 100, log=True).ticks() == [1, 10, 100, 1000]
+
+
+@pytest.mark.parametrize("highest", [1, 2, 3, 7, 14, 30, 62, 130, 4_000])
+def test_ticks_of_counts_are_whole_numbers(highest):
+    ticks = y_axis(0, 1.05 * highest, whole=True).ticks()
+    assert all(tick == int(tick) for tick in ticks) and 2 <= len(ticks) <= 8
 
 
 def test_values_are_placed_linearly_or_by_their_logarithm():

@@ -2,7 +2,8 @@
 
 import re
 
-from tests.service.conftest import numbers
+from egbad.service.store import open_store
+from tests.service.conftest import numbers, running
 
 
 def test_the_page_needs_no_network(client):
@@ -10,9 +11,20 @@ def test_the_page_needs_no_network(client):
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "/v1/models/{name}/score" in page.text and "/v2/models/{name}/infer" in page.text
     links = re.findall(r'(?:href|src)="([^"]+)"', page.text)
-    assert {*links} == {"docs.css", "openapi.json"} and "<script" not in page.text
+    assert {*links} == {"docs.css", "openapi.json", "try"} and "<script" not in page.text
     for link in links:
         assert client.get(f"/{link}").status_code == 200
+
+
+def test_browsers_are_led_to_the_pages_and_programs_are_not(client, models, tmp_path):
+    browser = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    answer = client.get("/", headers=browser)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/try")
+    for accept in ("application/json", "*/*"):
+        assert client.get("/", headers={"accept": accept}).text == client.get("/api", headers=browser).text
+    paths = [models / "numbers.egbad"]
+    with open_store(tmp_path / "reviews.db") as store, running(paths, store=store) as server, server.client() as other:
+        assert other.get("/", headers=browser).headers["location"] == "/review"
 
 
 def test_the_schema_describes_bodies_and_answers(client):

@@ -110,6 +110,29 @@ def test_explanations_are_those_of_the_library(client, scorers):
     assert answer["results"][0]["explanation"][0]["region"] == region.name
 
 
+@pytest.mark.parametrize("media_type", ["application/json", "text/csv", PARQUET])
+def test_an_unknown_level_of_a_category_is_named_among_the_reasons(client, media_type):
+    frame = table(2, 4).assign(city="Paris")
+    if media_type == "application/json":
+        content = json.dumps({"rows": json_rows(frame)}).encode()
+    else:
+        content = frame.to_csv(index=False).encode() if media_type == "text/csv" else parquet(frame)
+    answer = post(client, "table", content, media_type, params={"explain": "true"})
+    observed = [{reason["column"]: reason["observed"] for reason in row["explanation"]} for row in answer["results"]]
+    assert [row["city"] for row in observed] == ["Paris", "Paris"]
+
+
+@pytest.mark.parametrize("name", ["numbers", "table"])
+@pytest.mark.parametrize("media_type", ["text/csv", PARQUET])
+def test_a_table_without_a_column_is_answered_by_one_sentence(client, name, media_type):
+    frame = numbers(3, 0).drop(columns="y") if name == "numbers" else table(3, 0).drop(columns="city")
+    content = frame.to_csv(index=False).encode() if media_type == "text/csv" else parquet(frame)
+    response = client.post(f"/v1/models/{name}/score", content=content, headers={"content-type": media_type})
+    column = "y" if name == "numbers" else "city"
+    sentence = f'A row must have all columns that the model was fitted on, got none named "{column}".'
+    assert (response.status_code, response.json()["detail"]) == (400, sentence)
+
+
 def test_models_are_listed_and_described(client):
     listed = client.get("/v1/models").json()["models"]
     assert {model["name"] for model in listed} == {"table", "numbers", "exported", "images"}

@@ -166,7 +166,7 @@ def _store_options(store: StoreUrl = None, keep: Keep = "none", retention: Reten
 def serve(
     models: Models, access: Any = None, limits: Any = None, storage: Any = None, log_format: LogFormat = "json"
 ) -> None:
-    """Answer requests for scores over HTTP. The page '/' describes them.
+    """Answer requests for scores over HTTP, and show what was flagged on pages for people. '/api' describes the requests.
 
     Ctrl-C or SIGTERM ends the service after the requests that have begun.
     """

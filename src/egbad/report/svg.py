@@ -26,6 +26,8 @@ class Axis:
         Pixels of `low` and `high`.
     log : bool, default=False
         True for a logarithmic scale.
+    whole : bool, default=False
+        True for counts: all ticks are whole numbers.
     """
 
     low: float
@@ -33,6 +35,7 @@ class Axis:
     start: float
     end: float
     log: bool = False
+    whole: bool = False
 
     def to_pixels(self, value: float) -> float:
         """Return the position of a value in pixels.
@@ -64,8 +67,10 @@ class Axis:
             if len(powers) >= 2:
                 return powers
         step = 10 ** floor(log10((self.high - self.low) / 3)) if self.high > self.low else 1.0
+        if self.whole:
+            step = max(1.0, step)
         while (self.high - self.low) / step > 6:
-            step *= 2 if (self.high - self.low) / step <= 12 else 2.5
+            step *= 2 if (self.high - self.low) / step <= 12 else 5 if self.whole and step < 2 else 2.5
         first_tick = -floor(-self.low / step + 1e-9) * step
         return [first_tick + i * step for i in range(int((self.high - first_tick) / step + 1e-6) + 1)]
 
@@ -85,18 +90,20 @@ def x_axis(low: float, high: float, log: bool = False) -> Axis:
     return Axis(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT, log)
 
 
-def y_axis(low: float, high: float) -> Axis:
+def y_axis(low: float, high: float, *, whole: bool = False) -> Axis:
     """Return the vertical axis of a chart.
 
     Parameters
     ----------
     low, high : float
+    whole : bool, default=False
+        True for counts.
 
     Returns
     -------
     Axis
     """
-    return Axis(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)
+    return Axis(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP, whole=whole)
 
 
 def format_number(value: float) -> str:

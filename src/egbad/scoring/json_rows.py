@@ -4,7 +4,7 @@ import json
 import math
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from egbad.arrays import Array
 from egbad.data.column_roles import ColumnSelection
-from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, category_code, category_text
+from egbad.data.column_types import BOOLEAN, CATEGORY, NUMBER, TIME, CategoryLabels, category_code, category_text
 from egbad.data.csv_options import CsvDialect
 from egbad.data.csv_values import parse_cells
 from egbad.data.times import TIME_OF_DAY, parse_time, time_zone
@@ -205,17 +205,55 @@ class JsonRowReader:
             ]
         )
 
-    def _order(self, values: dict[str, Any]) -> list[Any]:
-        """Return the values of an object in the order of the columns, and note its other names."""
-        columns = self.scorer.columns_
-        if columns is None:
-            raise InvalidInputError("The model has no column names. Give each row as a list of values.")
-        absent = [show_json(name) for name in columns if name not in values]
+    def unknown_labels(self, rows: Sequence[Any], x: Array) -> dict[int, CategoryLabels]:
+        """Return the texts of levels that the scorer does not know, so that explanations can show them.
+
+        Parameters
+        ----------
+        rows : sequence
+            As for `parse_rows`.
+        x : ndarray of shape (n_samples, n_features)
+            The same rows as `parse_rows` has returned them.
+
+        Returns
+        -------
+        dict of int to dict of float to str
+            For each category with such levels, by position: the text of each code.
+        """
+        found = dict[int, CategoryLabels]()
+        for j, known in self.scorer.category_labels_.items():
+            for i, code in enumerate(x[:, j].tolist()):
+                if code not in known and not math.isnan(code):
+                    row = rows[i]
+                    value = row[self.scorer.columns_[j]] if isinstance(row, dict) and self.scorer.columns_ else row[j]
+                    found.setdefault(j, {})[code] = category_text(value)
+        return found
+
+    def check_columns(self, names: Container[str]) -> None:
+        """Raise unless all columns of the scorer are among these names.
+
+        Parameters
+        ----------
+        names : container of str
+
+        Raises
+        ------
+        InvalidInputError
+            With the names of those that are not.
+        """
+        absent = [show_json(name) for name in self.scorer.columns_ or () if name not in names]
         if absent:
             listed = ", ".join(absent[:_MAX_NAMES])
             raise InvalidInputError(
                 f"A row must have all columns that the model was fitted on, got none named {listed}."
             )
+
+    def _order(self, values: dict[str, Any]) -> list[Any]:
+        """Return the values of an object in the order of the columns, and note its other names."""
+        columns = self.scorer.columns_
+        if columns is None:
+            raise InvalidInputError("The model has no column names. Give each row as a list of values.")
+        self.check_columns(values)
         if len(values) > len(columns) and len(self.unused) < _MAX_NAMES:
             self.unused.update(dict.fromkeys(name for name in values if name not in columns))
         return [values[name] for name in columns]

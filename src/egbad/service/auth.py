@@ -23,7 +23,17 @@ class Role(StrEnum):
 # The role that a path needs, by its beginning. The longest that fits decides, and other paths need the role "score".
 _PUBLIC = frozenset(
     {
-        *("/", "/docs.css", "/openapi.json", "/v2", "/v2/health/live", "/v2/health/ready", "/sign-in", "/sign-out"),
+        *(
+            "/",
+            "/api",
+            "/docs.css",
+            "/openapi.json",
+            "/v2",
+            "/v2/health/live",
+            "/v2/health/ready",
+            "/sign-in",
+            "/sign-out",
+        ),
         *("/static/pages.css", "/static/pages.js", "/static/htmx.min.js"),
     }
 )

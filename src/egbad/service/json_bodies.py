@@ -71,12 +71,14 @@ def read_json_rows(reader: InputReader, values: list[Any]) -> Submission:
     scorer = reader.scorer
     try:
         split = [reader.json.split(value) for value in values]
-        x = reader.json.parse_rows([row for _, row in split])
+        rows = [row for _, row in split]
+        x = reader.json.parse_rows(rows)
+        labels = reader.json.unknown_labels(rows, x)
     except RecursionError as error:
         raise InvalidInputError("A row must be an object or a list of values, got values nested too deeply.") from error
     repeated = [names for names, _ in split]
     return Submission(
-        [Data(x, scorer.columns_, column_types=scorer.column_types_)],
+        [Data(x, scorer.columns_, column_types=scorer.column_types_, category_labels=labels)],
         repeated if any(repeated) else [],
         lambda i: (to_json(_by_name(reader, values[i])), "application/json"),
     )

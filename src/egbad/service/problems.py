@@ -131,6 +131,6 @@ def add_handlers(app: FastAPI) -> None:
 
 
 _HTTP_DETAILS = {
-    404: "There is no such page. '/' lists what the service answers.",
-    405: "This page does not take this method. '/' lists what the service answers.",
+    404: "There is no such page. '/api' lists what the service answers.",
+    405: "This page does not take this method. '/api' lists what the service answers.",
 }

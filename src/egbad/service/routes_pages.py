@@ -1,4 +1,4 @@
-"""Pages: the description of the service for people and for programs, and metrics."""
+"""Routes that describe the service to people and programs, and metrics."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ from jinja2 import Environment, PackageLoader
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from egbad.service.context import Service
+from egbad.service.pages.site import redirect
 
 _TEMPLATES = Environment(loader=PackageLoader("egbad.service"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
 
@@ -26,10 +27,15 @@ def make_router(service: Service) -> APIRouter:
 
     @router.get("/", summary="Describe the service", response_model=None)
     async def describe(request: Request) -> Response:
+        """Return the page '/api'. A browser, which accepts text/html by name, is led to the pages for people."""
+        if "text/html" in request.headers.get("accept", ""):
+            return redirect("/try" if service.store is None else "/review")
+        return _describe(request.app)
+
+    @router.get("/api", summary="Describe the service", response_model=None)
+    async def describe_to_people(request: Request) -> Response:
         """Return this page."""
-        app: FastAPI = request.app
-        page = _TEMPLATES.get_template("api.html.jinja").render(schema=app.openapi(), groups=_by_tag(app.openapi()))
-        return Response(page, media_type="text/html")
+        return _describe(request.app)
 
     @router.get("/docs.css", include_in_schema=False)
     async def style() -> Response:
@@ -41,6 +47,12 @@ def make_router(service: Service) -> APIRouter:
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router
+
+
+def _describe(app: FastAPI) -> Response:
+    """Return the page that lists all routes."""
+    page = _TEMPLATES.get_template("api.html.jinja").render(schema=app.openapi(), groups=_by_tag(app.openapi()))
+    return Response(page, media_type="text/html")
 
 
 def _by_tag(schema: dict[str, Any]) -> dict[str, list[tuple[str, str, dict[str, Any]]]]:

@@ -85,6 +85,8 @@ def _read(reader: InputReader, path: Path) -> Data:
     sizes = BatchSizes(rows=reader.settings.max_rows + 1)
     batches, rows = list[Data](), 0
     for batch in open_stream(path, **reader.options, batch_sizes=sizes).batches:
+        if batch.columns is not None:
+            reader.json.check_columns(batch.columns)
         batches.append(batch)
         rows += len(batch.x)
         reader.check_count(rows)

@@ -49,7 +49,7 @@ def calibration_chart(scores: Floats, score: float, threshold: float, text: Text
     log = low > 0 and high > _LOG_RATIO * float(np.median(scores))
     edges = np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
     counts, edges = np.histogram(scores, edges if high > low else _BINS)
-    x, y = x_axis(float(edges[0]), float(edges[-1]), log), y_axis(0, 1.05 * max(1, int(counts.max())))
+    x, y = x_axis(float(edges[0]), float(edges[-1]), log), y_axis(0, 1.05 * max(1, int(counts.max())), whole=True)
     body = [
         draw_bar(x.to_pixels(left), max(x.to_pixels(right) - x.to_pixels(left), 0.5), y, int(count), "normal")
         for left, right, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
@@ -89,7 +89,7 @@ def daily_chart(days: Sequence[Period], n: int, text: Texts) -> Markup:
     Markup
     """
     first = days[-1].start - timedelta(days=n - 1)
-    x, y = x_axis(0, n), y_axis(0, 1.05 * max(1, *(day.flagged for day in days)))
+    x, y = x_axis(0, n), y_axis(0, 1.05 * max(1, *(day.flagged for day in days)), whole=True)
     gap = min(2.0, (x.to_pixels(1) - x.to_pixels(0)) / 5)
     body = []
     for day in days:
