@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 import egbad
+from egbad.cli.language import choose_language
 
 app = typer.Typer(
     name="egbad",
@@ -32,5 +33,14 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
+    language: Annotated[
+        str | None,
+        typer.Option(
+            metavar="en|ja",
+            callback=choose_language,
+            is_eager=True,
+            help="Language of the help. Default: that of the locale.",
+        ),
+    ] = None,
 ) -> None:
     print_help_if_bare(context)

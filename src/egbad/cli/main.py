@@ -31,6 +31,7 @@ from egbad.cli import (
     tune,
 )
 from egbad.cli.app import app
+from egbad.cli.language import use_help_context
 from egbad.cli.output import note, one_line
 from egbad.errors import EgbadError, StoppedError, enable_own_warnings
 
@@ -92,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     """Run a command and translate exceptions into exit codes."""
     run: Callable[..., Any] = typer.main.get_command(app)
+    use_help_context(run)
     words = None if arguments is None else list(arguments)
     try:
         code = run(words, prog_name="egbad", standalone_mode=False)
