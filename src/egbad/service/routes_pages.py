@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
 from jinja2 import Environment, PackageLoader
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -23,7 +24,7 @@ def make_router(service: Service) -> APIRouter:
     -------
     APIRouter
     """
-    router = APIRouter(tags=["pages"])
+    router = APIRouter(tags=["pages"], default_response_class=HTMLResponse)
 
     @router.get("/", summary="Describe the service", response_model=None)
     async def describe(request: Request) -> Response:
@@ -41,7 +42,9 @@ def make_router(service: Service) -> APIRouter:
     async def style() -> Response:
         return Response(_TEMPLATES.get_template("api.css").render(), media_type="text/css")
 
-    @router.get("/metrics", summary="Return metrics for Prometheus", response_model=None)
+    @router.get(
+        "/metrics", summary="Return metrics for Prometheus", response_model=None, response_class=PlainTextResponse
+    )
     async def metrics() -> Response:
         """Return counters of requests, rows, batches and refusals."""
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
