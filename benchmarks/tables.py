@@ -20,8 +20,8 @@ import adversarial_tables
 import design_tables
 import paper_figure
 import paper_tables
-import readme_tables
 import speed_tables
+import summary_tables
 
 ROOT = Path(__file__).parents[1]
 NAMES = (
@@ -78,7 +78,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "GPU, training": speed_tables.gpu_training,
     "GPU, scoring": speed_tables.gpu_scoring,
     "GPU, the paper's tables": speed_tables.gpu_papers_tables,
-    **readme_tables.TABLES,
+    **summary_tables.TABLES,
 }
 BEGIN, END = "<!-- table: ", "<!-- end of table -->"
 BLOCK = re.compile(rf"^{BEGIN}(?P<name>[^\n]+) -->\n(?:(?!<!--)[^\n]*\n)*{END}$", re.MULTILINE)
