@@ -1,10 +1,11 @@
 """The pages in a real browser: keys, files, and accessibility. Skipped where Playwright or Chromium is missing."""
 
+import re
 import shutil
 
 import pytest
 
-from egbad.service.store import open_store
+from egbad.service.store import ItemFilter, open_store
 from tests.service.conftest import images, numbers, png, running
 from tests.service.pages_helpers import HOSTILE, item
 
@@ -15,6 +16,9 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(CHROMIUM is None, reason="there is no program 'chromium'"),
 ]
+SEND = """async ([address, bytes]) => {
+    await fetch(address, { method: "POST", headers: { "Content-Type": "image/png" }, body: new Uint8Array(bytes) });
+}"""
 DROP = """([name, text]) => {
     const files = new DataTransfer();
     files.items.add(new File([text], name));
@@ -112,6 +116,48 @@ def test_chosen_images_are_scored_one_by_one(service, page, tmp_path):
     sync_api.expect(page.locator("#results section")).to_have_count(2)
 
 
+def test_the_slider_is_moved_by_keys(service, page):
+    url, store = service
+    page.goto(f"{url}/review/models?model=numbers")
+    slider, value = page.locator("#alpha-step"), page.locator("#alpha-value")
+    sync_api.expect(value).to_have_text("alpha 10%")
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    sync_api.expect(value).not_to_have_text("alpha 10%")
+    sync_api.expect(slider).to_be_focused()
+    assert slider.get_attribute("aria-valuetext") == value.inner_text()
+    page.keyboard.press("End")
+    total = store.count_above(float("-inf"), ItemFilter(model="numbers"))[1] - len(HOSTILE)  # those of another file
+    sync_api.expect(page.locator("#flags")).to_contain_text(f"of {total} stored items would be flagged")
+    sync_api.expect(page.locator("#status")).to_contain_text("the threshold is")
+    page.keyboard.press("Home")
+    sync_api.expect(value).to_have_text(re.compile("alpha 2\\.4%"))
+
+
+def test_a_model_is_recalibrated_by_its_button(service, page):
+    url, store = service
+    for stored in store.queue(where=ItemFilter(model="images")).items:
+        store.review(stored.id, "dismissed", "ann")
+    page.goto(f"{url}/review/models?model=images")
+    assert page.locator("#recalibrate").get_by_role("button").count() == 0  # one image is too few
+    for image in images(5, 3):
+        page.evaluate(SEND, [f"{url}/v1/models/images/score", [*png(image)]])
+    for stored in store.queue(where=ItemFilter(model="images")).items:
+        store.review(stored.id, "dismissed", "ann")
+    page.reload()
+    page.locator("#recalibrate").get_by_role("button", name="Recalibrate").click()
+    sync_api.expect(page.locator("#recalibrate .lead")).to_contain_text("Recalibrated by 6 normal rows or images")
+
+
+def test_the_filter_of_the_queue_takes_days(service, page):
+    url, _ = service
+    page.goto(f"{url}/review?model=numbers")
+    page.fill("input[name=since]", "2026-05-04")
+    page.fill("input[name=until]", "2026-05-04")
+    page.get_by_role("button", name="Apply").click()
+    sync_api.expect(page.locator("[data-item]")).to_have_count(len(HOSTILE))
+
+
 @pytest.mark.parametrize("language", ["en", "ja"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_are_accessible(service, browser, scheme, language):
@@ -125,6 +171,9 @@ def test_pages_are_accessible(service, browser, scheme, language):
             "/review/items/1",
             "/review/items/6",
             "/review/summary",
+            "/review/drift?model=numbers",
+            "/review/models?model=numbers",
+            "/review/models?model=images",
             "/try",
         ):
             page.goto(f"{url}{path}{'&' if '?' in path else '?'}lang={language}")

@@ -1,8 +1,21 @@
 """The page of one item, with the explanation by the model that scored it."""
 
+import re
+import time
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
+from egbad.data import Data
+from egbad.detectors.knn import KNN
+from egbad.explain.exemplars import nearest_positions
+from egbad.plot.pixels import png_data_uri, to_channels_first, to_pixels
+from egbad.service.bodies import InputReader
+from egbad.service.pages.nearest import nearest_normal
+from egbad.service.pages.texts import Texts
 from egbad.service.store import ItemFilter, open_store
+from tests.detectors.counted_backbone import CountedBackbone
 from tests.service.conftest import images, json_rows, png, running, table
 from tests.service.pages_helpers import HOSTILE, item, post
 
@@ -34,7 +47,71 @@ def test_a_row_is_explained_by_its_columns(pages):
 def test_an_image_is_shown_beside_its_heatmap(pages):
     client, _ = pages
     page = client.get("/review/items/2?lang=ja")
-    assert page.text.count("data:image/png;base64,") == 3 and "異常マップ" in page.text
+    assert page.text.count("data:image/png;base64,") == 3 + 3 and "異常マップ" in page.text
+
+
+def test_the_nearest_training_images_are_shown(pages, scorers):
+    client, _ = pages
+    page = client.get("/review/items/2").text.partition("Nearest normal images")[2]
+    assert page.count("Training image, number") == 2 * 3
+    scorer = scorers["images"]
+    nearest = scorer.nearest_exemplars(images(1, 9), 3)[0]
+    low, high = float(scorer.exemplars_.min()), float(scorer.exemplars_.max())
+    for image in nearest:
+        assert png_data_uri(to_pixels(to_channels_first(image[None])[0], low, high)) in page
+
+
+@pytest.fixture
+def bare(tmp_path):
+    """A client and the store of a model that keeps no images, and the registry."""
+    KNN(alpha=0.2, n_exemplars=0, random_state=0).fit(images(60, 0)).save(tmp_path / "bare.egbad")
+    with (
+        open_store(tmp_path / "reviews.db", keep=True) as store,
+        running([tmp_path / "bare.egbad"], store=store, keep="all") as server,
+        server.client() as client,
+    ):
+        yield client, store, server.service.registry
+
+
+def send(client, *pictures):
+    for picture in pictures:
+        client.post("/v1/models/bare/score", content=png(picture), headers={"content-type": "image/png"})
+
+
+def brighter(image):
+    return np.clip(image.astype(int) + 3, 0, 255).astype(np.uint8)
+
+
+def test_kept_normal_images_are_shown_where_the_model_keeps_none(bare):
+    client, store, _ = bare
+    shown = images(1, 9)[0]
+    send(client, shown)
+    assert "There is no normal image to compare with" in client.get("/review/items/1").text
+    send(client, images(1, 4)[0], images(1, 5)[0], brighter(shown))
+    for number in range(1, 5):
+        store.review(number, "dismissed", "ann")
+    page = client.get("/review/items/1").text.partition("Nearest normal images")[2]
+    found = re.findall(r'<img src="/review/items/(\d+)/image"', page)
+    assert found[0] == "4" and {*found} == {"2", "3", "4"}
+    store.review(4, "confirmed", "ann")
+    assert "/review/items/4/image" not in client.get("/review/items/1").text
+
+
+def test_kept_images_are_compared_by_the_features_of_the_model(bare):
+    client, store, registry = bare
+    shown = images(1, 9)[0]
+    send(client, shown, images(1, 4)[0], brighter(shown), images(1, 5)[0])
+    for number in range(1, 5):
+        store.review(number, "dismissed", "ann")
+    detector = KNN(alpha=0.2, n_exemplars=0, random_state=0, backbone=CountedBackbone()).fit(images(60, 0))
+    model = registry.find("bare")
+    model = replace(model, scorer=detector, reader=InputReader(detector, model.reader.settings, keep=True))
+    assert model.describes_images and not registry.find("bare").describes_images
+    data, deadline = Data(shown[None]), time.monotonic() + 60
+    nearest = nearest_normal(model, store.get(1), data, store, Texts("en"), deadline)
+    features = detector.image_features(np.stack([shown, images(1, 4)[0], brighter(shown), images(1, 5)[0]]))
+    order = nearest_positions(features[:1], features[1:], 3)[0]
+    assert [image.item_id for image in nearest] == [int(place) + 2 for place in order] and nearest[0].item_id == 3
 
 
 def test_a_model_that_explains_nothing_says_so(pages):

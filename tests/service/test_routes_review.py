@@ -39,6 +39,9 @@ def test_the_queue_is_ordered_filtered_and_paged(client, store):
     assert names(client.get("/review?order=newest"))[0] == "other"
     assert names(client.get("/review?model=tiles")) == ["other"]
     assert names(client.get("/review?key=ROW 13")) == ["row 13"]
+    assert names(client.get("/review?since=2026-05-05&until=2026-05-05&order=newest"))[0] == "other"
+    assert len(names(client.get("/review?until=2026-05-04"))) == 12  # from noon to midnight
+    assert len(names(client.get("/review?since=yesterday"))) == 20
     assert "No item fits" in client.get("/review?key=nothing").text
     assert "9.5" in first.text and "missing" in first.text
 

@@ -1,12 +1,15 @@
 """The work of `egbad serve`."""
 
+import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+from egbad.cli.serve_demo import ServeDemo, open_browser, page_address
 from egbad.data.worker_pool import available_cores
 from egbad.errors import InvalidInputError
 from egbad.service.server import Listen, make_service, serve
@@ -37,6 +40,8 @@ class ServeRequest:
     keep: str
     retention: float | None
     log_format: str
+    demo: bool
+    browser: bool
 
     def settings(self) -> ServiceSettings:
         """Return the limits of the service."""
@@ -71,11 +76,42 @@ def run_serve(request: ServeRequest) -> None:
         host=request.host, port=request.port, token_file=request.token_file, insecure=request.insecure_no_token
     )
     guard = listen.guard()
-    with closing(listen.bind()) as listener, warnings.catch_warnings(), _opened_store(request) as store:
+    with closing(listen.bind()) as listener, warnings.catch_warnings(), _folder(request) as folder:
         # Warnings about rows, such as a training row, would repeat on stderr what clients send.
         warnings.simplefilter("ignore")
-        service = make_service(request.models, settings, log_format=request.log_format, store=store, keep=request.keep)
-        serve(service, guard, listener)
+        demo = ServeDemo.train(Path(folder)) if request.demo else None
+        request = request if demo is None else _with_demo(request, demo)
+        with _opened_store(request) as store:
+            service = make_service(
+                request.models, settings, log_format=request.log_format, store=store, keep=request.keep
+            )
+            if demo is not None and store is not None:
+                flagged = demo.fill(service, store)
+                _announce(page_address(*listener.getsockname()[:2]), flagged, browser=request.browser)
+            serve(service, guard, listener)
+
+
+def _folder(request: ServeRequest) -> AbstractContextManager[str]:
+    """Return a folder for the demo as a context that removes it."""
+    return TemporaryDirectory(prefix="egbad-") if request.demo else nullcontext("")
+
+
+def _with_demo(request: ServeRequest, demo: ServeDemo) -> ServeRequest:
+    """Return the request with the model of the demo and a store that keeps images."""
+    return replace(
+        request,
+        models=[*request.models, demo.model],
+        store=request.store or str(demo.model.with_name("reviews.db")),
+        keep="all" if request.keep == "none" else request.keep,
+    )
+
+
+def _announce(address: str, flagged: int, *, browser: bool) -> None:
+    """Print the address of the page, and open it."""
+    sys.stdout.write(f"{flagged} flagged images to review on {address}\nCtrl-C ends the demo.\n")
+    sys.stdout.flush()
+    if browser:
+        open_browser(address)
 
 
 def _opened_store(request: ServeRequest) -> AbstractContextManager[Store | None]:

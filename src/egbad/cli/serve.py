@@ -11,7 +11,7 @@ from egbad.errors import InvalidInputError, require_extra, unknown
 
 app = typer.Typer()
 
-_ACCESS, _LIMITS, _SPEED, _STORE = "Access", "Limits", "Batches and threads", "Store of scores"
+_ACCESS, _LIMITS, _SPEED, _STORE, _DEMO = "Access", "Limits", "Batches and threads", "Store of scores", "Demo"
 _LOG_FORMATS = ("json", "text")
 _KEEP = ("none", "flagged", "all")
 _PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "structlog", "sqlalchemy", "alembic")
@@ -30,7 +30,7 @@ def _check_keep(value: str) -> str:
 
 
 Models = Annotated[
-    list[Path],
+    list[Path] | None,
     typer.Argument(
         metavar="MODEL...",
         help="Files written by 'egbad fit' or 'egbad export'. 'payments@2.egbad' is served as version 2 of 'payments'.",
@@ -133,6 +133,20 @@ LogFormat = Annotated[
 ]
 
 
+Demo = Annotated[
+    bool,
+    typer.Option(
+        "--demo",
+        help="Train a model of handwritten digits first, and fill a queue to review, in less than a minute. Without --store, "
+        "everything is removed at the end.",
+        rich_help_panel=_DEMO,
+    ),
+]
+Browser = Annotated[
+    bool, typer.Option(help="With --demo, open the page where there is a browser.", rich_help_panel=_DEMO)
+]
+
+
 def _access_options(
     host: Host = "127.0.0.1",
     port: Port = 8080,
@@ -164,7 +178,13 @@ def _store_options(store: StoreUrl = None, keep: Keep = "none", retention: Reten
 @partial(add_options, declare=_limit_options, argument="limits", build=dict)
 @partial(add_options, declare=_access_options, argument="access", build=dict)
 def serve(
-    models: Models, access: Any = None, limits: Any = None, storage: Any = None, log_format: LogFormat = "json"
+    models: Models = None,
+    access: Any = None,
+    limits: Any = None,
+    storage: Any = None,
+    log_format: LogFormat = "json",
+    demo: Demo = False,
+    browser: Browser = True,
 ) -> None:
     """Answer requests for scores over HTTP, and show what was flagged on pages for people. '/api' describes the requests.
 
@@ -173,6 +193,9 @@ def serve(
     require_extra("'egbad serve'", "serve", *_PACKAGES)
     from egbad.cli import run_serve
 
-    if not models:
-        raise InvalidInputError("Name at least one MODEL to serve.")
-    run_serve.run_serve(run_serve.ServeRequest(models=models, log_format=log_format, **access, **limits, **storage))
+    if not models and not demo:
+        raise InvalidInputError("Name at least one MODEL to serve, or look at --demo.")
+    request = run_serve.ServeRequest(
+        models=models or [], log_format=log_format, demo=demo, browser=browser, **access, **limits, **storage
+    )
+    run_serve.run_serve(request)

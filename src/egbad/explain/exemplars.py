@@ -48,7 +48,24 @@ def nearest_images(x: Array, exemplars: Array, k: int) -> Array:
     ndarray of shape (n_samples, k, ...)
         Best correlation first.
     """
-    return np.asarray(exemplars[_nearest(_standardized(x), _standardized(exemplars), k)])
+    return np.asarray(exemplars[nearest_positions(x, exemplars, k)])
+
+
+def nearest_positions(x: Array, exemplars: Array, k: int) -> NDArray[np.intp]:
+    """Return the positions of the exemplars that correlate best with each image.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_samples, ...)
+    exemplars : ndarray of shape (n_exemplars, ...)
+    k : int
+
+    Returns
+    -------
+    ndarray of int of shape (n_samples, k)
+        Best correlation first; fewer than k columns if there are fewer exemplars.
+    """
+    return _nearest(_standardized(x), _standardized(exemplars), k)
 
 
 def nearest_image_attribution(x: Array, exemplars: Array, score: Floats) -> Attribution:

@@ -10,6 +10,8 @@ import egbad
 from egbad.service import (
     problems,
     routes_admin,
+    routes_drift,
+    routes_models,
     routes_pages,
     routes_review,
     routes_score,
@@ -59,7 +61,7 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
     for routes in (routes_score, routes_v2, routes_admin, routes_pages):
         app.include_router(routes.make_router(service))
     site = Site(service, guard)
-    for pages in (routes_sign_in, routes_review, routes_summary, routes_try):
+    for pages in (routes_sign_in, routes_review, routes_summary, routes_drift, routes_models, routes_try):
         app.include_router(pages.make_router(site))
     _complete_schema(app)
     return RequestMiddleware(

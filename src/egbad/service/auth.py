@@ -20,7 +20,7 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-# The role that a path needs, by its beginning. The longest that fits decides, and other paths need the role "score".
+# The role that a path needs, by its beginning. The first that fits decides, and other paths need the role "score".
 _PUBLIC = frozenset(
     {
         *(
@@ -37,7 +37,10 @@ _PUBLIC = frozenset(
         *("/static/pages.css", "/static/pages.js", "/static/htmx.min.js"),
     }
 )
-_PREFIXES = {"/v1/admin/": Role.ADMIN, "/v1/review/": Role.REVIEW, "/review": Role.REVIEW}
+_PREFIXES = {
+    **{"/v1/admin/": Role.ADMIN, "/review/admin/": Role.ADMIN},
+    **{"/v1/review/": Role.REVIEW, "/review": Role.REVIEW},
+}
 
 
 def required_role(path: str) -> Role | None:

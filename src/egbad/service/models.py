@@ -1,13 +1,15 @@
 """Models that are served: several names, each with several versions, changed while requests run."""
 
+import copy
 import re
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -42,6 +44,8 @@ class ServedModel:
         Names of the terms of its scores.
     reader : InputReader
     batcher : Batcher
+    earlier : tuple of str
+        Digests of models with the same scores, which recalibration has replaced by this one.
     """
 
     name: str
@@ -52,11 +56,22 @@ class ServedModel:
     terms: tuple[str, ...]
     reader: InputReader
     batcher: Batcher[Piece, Scored]
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def digests(self) -> tuple[str, ...]:
+        """Digests of all model files that give the scores of this one."""
+        return (self.digest, *self.earlier)
 
     @property
     def platform(self) -> str:
         """Name of what runs the model."""
         return "egbad_onnx" if isinstance(self.scorer, OnnxScorer) else "egbad_torch"
+
+    @property
+    def describes_images(self) -> bool:
+        """True if a frozen backbone describes images to the model."""
+        return bool(getattr(self.scorer, "describes_images", False))
 
     def describe(self) -> dict[str, Any]:
         """Return what clients may know about the model, as JSON."""
@@ -145,6 +160,33 @@ class ModelLoader:
         )
         reader = InputReader(scorer, settings, keep=self._keep)
         return ServedModel(name, version, digest, scorer, threshold, tuple(scored.terms), reader, batcher)
+
+    def recalibrate(self, model: ServedModel, data: Data, alpha: float) -> ServedModel:
+        """Return a model with threshold and p-values set anew by normal rows or images, as 'egbad recalibrate' sets them.
+
+        Parameters
+        ----------
+        model : ServedModel
+            Is not changed.
+        data : Data
+        alpha : float
+            False-alarm rate, in (0, 1).
+
+        Returns
+        -------
+        ServedModel
+
+        Raises
+        ------
+        InvalidInputError
+            If the data does not match the model.
+        """
+        scorer = copy.deepcopy(model.scorer).recalibrate(data, alpha)
+        with TemporaryDirectory(prefix="egbad-") as folder:
+            path = Path(folder, "model.egbad")
+            scorer.save(path)
+            loaded = self.load(path, model.name, model.version)
+        return replace(loaded, earlier=model.digests)
 
     def find_file(self, file_name: str) -> Path:
         """Return the path of a file in the folder of models.
@@ -238,6 +280,19 @@ class ModelRegistry:
             )
         return model
 
+    def find_scored(self, digest: str) -> ServedModel | None:
+        """Return a model whose scores are those of the file with a digest.
+
+        Parameters
+        ----------
+        digest : str
+
+        Returns
+        -------
+        ServedModel or None
+        """
+        return next((model for model in self if digest in model.digests), None)
+
     def versions(self, name: str) -> list[str]:
         """Return the versions of a model, the default first.
 
@@ -275,6 +330,24 @@ class ModelRegistry:
         name, version : str
         """
         self._defaults[name] = self.find(name, version).version
+
+    def replace(self, old: ServedModel, new: ServedModel) -> None:
+        """Replace a model by another one with its name and version, if it is still served.
+
+        Parameters
+        ----------
+        old, new : ServedModel
+
+        Raises
+        ------
+        ProblemError
+            If it was replaced or removed meanwhile.
+        """
+        if self._versions.get(old.name, {}).get(old.version) is not old:
+            raise ProblemError(
+                HTTPStatus.CONFLICT, f"The model '{old.name}' has changed meanwhile. Repeat the request."
+            )
+        self.add(new, default=False)
 
     def remove(self, name: str, version: str) -> None:
         """Remove a model. The default version goes last.

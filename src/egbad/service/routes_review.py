@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, fields, replace
+from datetime import UTC, date, datetime, time, timedelta
 from http import HTTPStatus
 
 import numpy as np
@@ -19,7 +20,7 @@ from egbad.service.pages.texts import Texts
 from egbad.service.pages.views import ItemView, view_item
 from egbad.service.problems import ProblemError, one_sentence
 from egbad.service.sessions import local_address
-from egbad.service.store import ItemFilter, ScoredItem, Store, StoredItem
+from egbad.service.store import ItemFilter, Store, StoredItem
 
 _PAGE = 20  # items
 _ALL_COLUMNS = 1_000  # on the page of one item
@@ -38,6 +39,8 @@ class QueueQuery:
     order : {"score", "newest"}
     model, key : str
         Empty for any.
+    since, until : str
+        First and last day in UTC, such as "2026-05-04"; empty for any.
     cursor : str
         Empty for the first page.
     """
@@ -46,7 +49,14 @@ class QueueQuery:
     order: str = "score"
     model: str = ""
     key: str = ""
+    since: str = ""
+    until: str = ""
     cursor: str = ""
+
+    @property
+    def is_filtered(self) -> bool:
+        """True if not all items of the state are chosen."""
+        return any((self.key, self.model, self.since, self.until, self.cursor))
 
     def find(self, store: Store, text: Texts) -> tuple[list[ItemView], str | None]:
         """Return the items of one page, and the cursor of the next."""
@@ -55,10 +65,20 @@ class QueueQuery:
             self.order,
             limit=_PAGE,
             cursor=self.cursor or None,
-            where=ItemFilter(model=self.model or None, key=self.key or None),
+            where=ItemFilter(
+                model=self.model or None, key=self.key or None, since=_day(self.since), until=_day(self.until, 1)
+            ),
             verdict=verdict,  # type: ignore[arg-type] # `show_queue` has checked it
         )
         return [view_item(store, stored, text) for stored in page.items], page.next
+
+
+def _day(text: str, later: int = 0) -> datetime | None:
+    """Return the beginning of a day in UTC or of one some days later, None for any other text."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time.min, UTC) + timedelta(days=later)
+    except (ValueError, OverflowError):
+        return None
 
 
 def make_router(site: Site) -> APIRouter:
@@ -144,7 +164,7 @@ async def _show_queue(site: Site, request: Request, query: QueueQuery) -> Respon
     if query.show not in _STATES:
         query = replace(query, show="waiting")
     items, following = await asyncio.to_thread(query.find, store, text)
-    kept = {"show": query.show, "order": query.order, "model": query.model, "key": query.key}
+    kept = {name: value for name, value in vars(query).items() if name != "cursor"}
     names = {*(model.name for model in site.service.registry), *(item.model.rpartition("@")[0] for item in items)}
     return site.show(
         request,
@@ -163,7 +183,7 @@ async def _show_item(site: Site, request: Request, stored: StoredItem) -> Respon
     store, text, item = site.store, site.texts(request), stored.item
     assert store is not None
     view = await asyncio.to_thread(view_item, store, stored, text, _ALL_COLUMNS)
-    model = next((model for model in site.service.registry if model.digest == item.digest), None)
+    model = site.service.registry.find_scored(item.digest)
     explanation, problem, chart = ItemExplanation(), "", Markup("")
     if model is None:
         problem = text("model_gone")
@@ -172,7 +192,7 @@ async def _show_item(site: Site, request: Request, stored: StoredItem) -> Respon
         chart = calibration_chart(scores, item.score, model.threshold, text)
         try:
             if item.payload is not None:
-                explanation = await _explain(site, request, model, item)
+                explanation = await _explain(site, request, model, stored)
         except (EgbadError, ProblemError) as error:
             problem = error.detail if isinstance(error, ProblemError) else one_sentence(error)
     return site.show(
@@ -186,15 +206,16 @@ async def _show_item(site: Site, request: Request, stored: StoredItem) -> Respon
     )
 
 
-async def _explain(site: Site, request: Request, model: ServedModel, item: ScoredItem) -> ItemExplanation:
+async def _explain(site: Site, request: Request, model: ServedModel, stored: StoredItem) -> ItemExplanation:
     """Explain the score of an item on a worker thread, before the deadline of the request."""
-    deadline = facts_of(request).deadline
+    deadline, store = facts_of(request).deadline, site.store
     text = site.texts(request)
+    assert store is not None
     with site.service.capacity.reserve() as reservation:
-        reservation.add(rows=1, bytes=len(item.payload or b""))
+        reservation.add(rows=1, bytes=len(stored.item.payload or b""))
         try:
             async with asyncio.timeout_at(deadline):
-                return await site.service.run(explain_item, model, item, text, deadline)
+                return await site.service.run(explain_item, model, stored, store, text, deadline)
         except TimeoutError as error:
             raise ProblemError(HTTPStatus.GATEWAY_TIMEOUT, text("explanation_late")) from error
 

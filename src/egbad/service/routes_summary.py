@@ -93,7 +93,7 @@ def _count(store: Store, name: str) -> tuple[tuple[ModelCounts, ...], tuple[Peri
 
 def _summarize(service: Service, counts: ModelCounts, text: Texts) -> ModelSummary:
     """Return the numbers of a model as the page shows them."""
-    alpha = next((float(one.scorer.alpha) for one in service.registry if one.digest == counts.digest), None)
+    alpha = next((float(one.scorer.alpha) for one in service.registry if counts.digest in one.digests), None)
     found = measured_precision(counts.confirmed, counts.dismissed)
     flagged = measured_precision(counts.flagged, counts.scored - counts.flagged)  # the same interval of a share
     comparison = ""

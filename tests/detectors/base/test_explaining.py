@@ -14,6 +14,7 @@ from egbad.cli import main
 from egbad.detectors.registry import all_detectors, create, detectors_of_rows
 from egbad.errors import InvalidInputError
 from egbad.explain.normal_range import COVERAGE
+from tests.detectors.counted_backbone import CountedBackbone
 
 D = 6
 EXACT = ("knn", "pca")
@@ -258,3 +259,19 @@ def test_the_command_line_writes_reasons_as_typed_columns(tmp_path, capsys):
     assert main(["export", model, "--out", str(tmp_path / "m.onnx")]) == 0
     assert main(["score", str(tmp_path / "m.onnx"), str(tmp_path / "t.parquet"), "--explain", "1"]) == 2
     assert "An exported model cannot explain its scores" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("features", ["global", "patches"])
+def test_images_are_described_by_the_backbone_one_by_one(features):
+    x = pictures(40, 0)
+    detector = create("knn", backbone=CountedBackbone(), features=features, alpha=0.2, random_state=0).fit(x)
+    found = detector.image_features(x[:3])
+    assert detector.describes_images and found.ndim == 2 and np.isfinite(found).all()
+    assert (found[1] == detector.image_features(x[1:2])[0]).all() and not np.allclose(found[0], found[1])
+
+
+def test_a_detector_without_a_backbone_describes_no_images():
+    detector = create("knn", alpha=0.2, random_state=0).fit(pictures(40, 0))
+    assert not detector.describes_images
+    with pytest.raises(InvalidInputError, match="by a backbone"):
+        detector.image_features(pictures(2, 1))

@@ -262,6 +262,34 @@ def test_unflagged_items_come_newest_first(store, item):
     assert keys(store.unflagged(ItemFilter(), 0)) == []
 
 
+def test_normal_items_are_dismissed_or_neither_flagged_nor_reviewed(store, item):
+    append(store, *(item(i, payload=b"x" if i else None, flagged=i % 2 == 0) for i in range(8)))
+    store.review(3, "dismissed", "ann")
+    store.review(4, "confirmed", "ann")
+    assert keys(store.normal(ItemFilter(), 100)) == ["row 7", "row 5", "row 2", "row 1"]
+    assert keys(store.normal(ItemFilter(), 2)) == ["row 7", "row 5"]
+    assert store.count_normal() == 4 and store.count_normal(ItemFilter(model="none")) == 0
+
+
+def test_kept_items_come_oldest_first(store, item):
+    append(store, *(item(i, payload=b"x" if i % 2 else None) for i in range(80)))
+    assert keys(store.kept(ItemFilter())) == [f"row {i}" for i in range(1, 80, 2)]
+    assert keys(store.kept(ItemFilter(), after=76)) == ["row 77", "row 79"]
+
+
+def test_items_above_a_threshold_are_counted(store, item):
+    append(store, *(item(i, score=float(i), digest="ab"[i % 2]) for i in range(10)))
+    assert store.count_above(6.0) == (3, 10) and store.count_above(6.0, ItemFilter(digests=("b",))) == (2, 5)
+    assert store.count_above(0.0, ItemFilter(digests=("c",))) == (0, 0)
+    assert store.count_above(-1.0, ItemFilter(digests=("a", "b"))) == (10, 10)
+
+
+def test_the_newest_scores_come_in_the_order_of_arrival(store, item):
+    append(store, *(item(i, score=float(i)) for i in range(10)))
+    assert store.arrivals(ItemFilter(), newest=3).scores.tolist() == [7.0, 8.0, 9.0]
+    assert store.arrivals(ItemFilter(), after=8, newest=3).ids.tolist() == [9, 10]
+
+
 def test_queries_after_the_server_ended_connections(postgresql_url, administer, item):
     name = parse_url(postgresql_url).query["application_name"]
     with open_store(postgresql_url) as store:

@@ -103,6 +103,35 @@ class FeatureDetector(Detector[S]):
         """Least side of an image in pixels, if the detector was fitted on images of different sizes."""
         return MIN_IMAGE_SIDE if getattr(self, "any_size_", False) else None
 
+    @property
+    def describes_images(self) -> bool:
+        """True if a frozen backbone describes the images, see `image_features`."""
+        return self.backbone is not None
+
+    def image_features(self, X: Any) -> Floats:
+        """Compute the features that a frozen backbone describes images by.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, ..., height, width)
+
+        Returns
+        -------
+        ndarray of shape (n_samples, n_features)
+            Scaled; with ``features="patches"`` their means over the patches of each image.
+
+        Raises
+        ------
+        InvalidInputError
+            If the detector has learned pixels or rows, or X does not match its images.
+        """
+        encoder = self.encoder_
+        if not isinstance(encoder, FeatureEncoder):
+            raise InvalidInputError("The detector must describe images by a backbone, it was fitted without.")
+        x = self.check_input(X).x
+        rows = encoder.encode(x)
+        return np.asarray(rows.reshape(len(x), -1, rows.shape[1]).mean(axis=1), dtype=np.float64)
+
     def check_input(self, X: Any, *, fitting: bool = False, column_types: Any = None) -> Data:
         """Convert X to checked numbers, see `InputMixin.check_input`; with a backbone it must hold images."""
         data = super().check_input(X, fitting=fitting, column_types=column_types)

@@ -1,20 +1,24 @@
 """Charts of the pages as inline SVG, drawn with the elements of the report's charts."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import numpy as np
 from markupsafe import Markup
 
-from egbad.arrays import Floats
+from egbad.arrays import Array, Floats
 from egbad.report.svg import (
     BOTTOM,
     HEIGHT,
+    LEFT,
+    RIGHT,
     TOP,
     WIDTH,
+    Axis,
     draw_bar,
     draw_chart,
     draw_line,
+    draw_polyline,
     draw_text,
     format_number,
     svg_element,
@@ -44,17 +48,10 @@ def calibration_chart(scores: Floats, score: float, threshold: float, text: Text
     -------
     Markup
     """
-    values = np.array([*scores, score, threshold], dtype=np.float64)
-    low, high = float(values.min()), float(values.max())
-    log = low > 0 and high > _LOG_RATIO * float(np.median(scores))
-    edges = np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1)
-    counts, edges = np.histogram(scores, edges if high > low else _BINS)
+    edges, log = _bin_edges(scores, [score, threshold])
+    counts = np.histogram(scores, edges)[0]
     x, y = x_axis(float(edges[0]), float(edges[-1]), log), y_axis(0, 1.05 * max(1, int(counts.max())), whole=True)
-    body = [
-        draw_bar(x.to_pixels(left), max(x.to_pixels(right) - x.to_pixels(left), 0.5), y, int(count), "normal")
-        for left, right, count in zip(edges[:-1].tolist(), edges[1:].tolist(), counts.tolist(), strict=True)
-        if count
-    ]
+    body = _bars(x, y, edges, counts)
     for row, (name, value, css_class) in enumerate(
         (("threshold", threshold, "threshold"), ("this_score", score, "item-score"))
     ):
@@ -104,7 +101,119 @@ def daily_chart(days: Sequence[Period], n: int, text: Texts) -> Markup:
                     )
                 )
                 base += count
-    for day_number in sorted({0, n // 2, n - 1}):
-        label = f"{first + timedelta(days=day_number):%m-%d}"
-        body.append(draw_text(label, x.to_pixels(day_number + 0.5), HEIGHT - BOTTOM + 17, "middle"))
+    body += _day_labels(x, first, n)
     return draw_chart(text("daily_chart"), x, y, text("day_utc"), text("flagged_items"), body, x_ticks=False)
+
+
+def score_chart(scores: Floats, stored: Floats, threshold: float, current: float, text: Texts) -> Markup:
+    """Draw the scores of normal calibration rows and of stored items, a threshold, and the current one.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_calibration,)
+    stored : ndarray of shape (n_stored,)
+    threshold, current : float
+    text : Texts
+
+    Returns
+    -------
+    Markup
+    """
+    edges, log = _bin_edges(scores, [*stored, threshold, current])
+    normal = np.histogram(scores, edges)[0] / len(scores)
+    items = np.histogram(stored, edges)[0] / max(1, len(stored))
+    x = x_axis(float(edges[0]), float(edges[-1]), log)
+    y = y_axis(0, 1.05 * float(max(normal.max(), items.max())))
+    body = _bars(x, y, edges, normal)
+    if len(stored):
+        body.append(draw_polyline(x, y, np.repeat(edges, 2)[1:-1].tolist(), np.repeat(items, 2).tolist(), "stored"))
+    body += _marker(x.to_pixels(threshold), f"{text('threshold')} {format_number(threshold)}", "item-score", 0)
+    if current != threshold:
+        body += _marker(x.to_pixels(current), f"{text('now_threshold')} {format_number(current)}", "threshold", 1)
+    return draw_chart(text("histogram"), x, y, text("score"), text("share_axis"), body)
+
+
+def evidence_chart(trend: Sequence[tuple[int, float]], alarm: float, text: Texts) -> Markup:
+    """Draw the capital of a martingale, and the one that raises the alarm.
+
+    Parameters
+    ----------
+    trend : sequence of (int, float)
+        Numbers of items, and the logarithms of the capital to the base 10.
+    alarm : float
+        Logarithm of the capital that raises the alarm.
+    text : Texts
+
+    Returns
+    -------
+    Markup
+    """
+    values = [value for _, value in trend]
+    x, y = x_axis(0, trend[-1][0]), y_axis(min(values), 1.1 * max(alarm, *values))
+    line = draw_polyline(x, y, [n for n, _ in trend], values, "stored")
+    height = y.to_pixels(alarm)
+    label = draw_text(text("alarm"), LEFT + 5, height - 5, "start", "mark threshold")
+    body = [line, draw_line("threshold", LEFT, WIDTH - RIGHT, height, height), label]
+    return draw_chart(text("drift_chart"), x, y, text("drift_chart_x"), text("drift_chart_y"), body)
+
+
+def share_chart(
+    days: Sequence[Period], intervals: Sequence[tuple[float, float]], n: int, alpha: float, text: Texts
+) -> Markup:
+    """Draw the share of items that were flagged on each day, with its interval, beside alpha.
+
+    Parameters
+    ----------
+    days : sequence of Period
+        Oldest first, at least one.
+    intervals : sequence of (float, float)
+        Interval of the share of each day.
+    n : int
+        Number of days that are shown, up to the last one.
+    alpha : float
+    text : Texts
+
+    Returns
+    -------
+    Markup
+    """
+    first = days[-1].start - timedelta(days=n - 1)
+    x, y = x_axis(0, n), y_axis(0, min(1.0, 1.05 * max(alpha, *(high for _, high in intervals))))
+    height = y.to_pixels(alpha)
+    body = [
+        draw_line("threshold", LEFT, WIDTH - RIGHT, height, height),
+        draw_text("alpha", LEFT + 5, height - 5, "start", "mark threshold"),
+    ]
+    for day, (low, high) in zip(days, intervals, strict=True):
+        at = x.to_pixels((day.start - first).days + 0.5)
+        body.append(draw_line("interval", at, at, y.to_pixels(min(high, y.high)), y.to_pixels(low)))
+        body.append(svg_element("circle", class_="dot", cx=at, cy=y.to_pixels(day.flagged_share), r=3.0))
+    body += _day_labels(x, first, n)
+    return draw_chart(text("share_chart"), x, y, text("day_utc"), text("flagged_share"), body, x_ticks=False)
+
+
+def _bin_edges(scores: Floats, others: Sequence[float]) -> tuple[Floats, bool]:
+    """Return the edges of the bars of scores, with room for other values, and if they are spaced by the logarithm."""
+    values = np.array([*scores, *others], dtype=np.float64)
+    low, high = float(values.min()), float(values.max())
+    log = low > 0 and high > _LOG_RATIO * float(np.median(scores))
+    if high <= low:
+        return np.histogram_bin_edges(values, _BINS), False
+    return np.geomspace(low, high, _BINS + 1) if log else np.linspace(low, high, _BINS + 1), log
+
+
+def _bars(x: Axis, y: Axis, edges: Floats, heights: Array) -> list[Markup]:
+    """Draw the bars of a histogram of normal scores."""
+    return [
+        draw_bar(x.to_pixels(left), max(x.to_pixels(right) - x.to_pixels(left), 0.5), y, height, "normal")
+        for left, right, height in zip(edges[:-1].tolist(), edges[1:].tolist(), heights.tolist(), strict=True)
+        if height
+    ]
+
+
+def _day_labels(x: Axis, first: datetime, n: int) -> list[Markup]:
+    """Write the dates of some of n days below a chart."""
+    return [
+        draw_text(f"{first + timedelta(days=day):%m-%d}", x.to_pixels(day + 0.5), HEIGHT - BOTTOM + 17, "middle")
+        for day in sorted({0, n // 2, n - 1})
+    ]

@@ -15,9 +15,10 @@ from egbad.report.messages import Messages, percent
 from egbad.service.image_bodies import read_image_files
 from egbad.service.json_bodies import read_json_rows
 from egbad.service.models import ServedModel
+from egbad.service.pages.nearest import NormalImage, nearest_normal
 from egbad.service.pages.texts import Texts
 from egbad.service.pages.views import parse_row
-from egbad.service.store import ScoredItem
+from egbad.service.store import Store, StoredItem
 
 _COLUMNS, _REGIONS = 8, 3  # that are shown
 _LONGEST_SIDE = 1_024  # pixels of a picture; larger ones lose every second, third, ... row and column
@@ -55,22 +56,27 @@ class ItemExplanation:
     pictures : tuple of (str, str)
         Captions and data URIs, of an image.
     sentences : tuple of str
+    nearest : tuple of NormalImage, or None
+        Normal images that are most like an image; None for rows.
     """
 
     columns: tuple[ColumnPart, ...] = ()
     pictures: tuple[tuple[str, str], ...] = ()
     sentences: tuple[str, ...] = ()
+    nearest: tuple[NormalImage, ...] | None = None
 
 
-def explain_item(model: ServedModel, item: ScoredItem, text: Texts, deadline: float) -> ItemExplanation:
+def explain_item(model: ServedModel, stored: StoredItem, store: Store, text: Texts, deadline: float) -> ItemExplanation:
     """Explain the score of a row or image that was kept.
 
     Parameters
     ----------
     model : ServedModel
         Scored the item.
-    item : ScoredItem
+    stored : StoredItem
         With its payload.
+    store : Store
+        Has normal images to compare with.
     text : Texts
     deadline : float
         Time of `time.monotonic` at which reading stops.
@@ -84,7 +90,7 @@ def explain_item(model: ServedModel, item: ScoredItem, text: Texts, deadline: fl
     InvalidInputError, ProblemError
         If the payload does not fit the model, or the model explains nothing.
     """
-    scorer, payload = model.scorer, item.payload or b""
+    scorer, payload = model.scorer, stored.item.payload or b""
     if isinstance(scorer, OnnxScorer):
         scorer.check_explains()
     messages = Messages(text.language)
@@ -96,7 +102,9 @@ def explain_item(model: ServedModel, item: ScoredItem, text: Texts, deadline: fl
     found = scorer.explain(data)
     regions = [messages.anomalous_region(region) for region in found.regions(_REGIONS)[0]]
     return ItemExplanation(
-        pictures=_pictures(scorer, data, found, messages), sentences=(*regions, messages.method(found.method))
+        pictures=_pictures(scorer, data, found, messages),
+        sentences=(*regions, messages.method(found.method)),
+        nearest=nearest_normal(model, stored, data, store, text, deadline),
     )
 
 

@@ -12,7 +12,7 @@ from fastapi.routing import APIRoute
 
 from egbad.errors import EgbadError
 from egbad.report.html import environment
-from egbad.service.auth import required_role
+from egbad.service.auth import Role, required_role
 from egbad.service.context import Service, facts_of
 from egbad.service.limits import read_body
 from egbad.service.middleware import Guard
@@ -24,7 +24,7 @@ from egbad.service.store import Store, StoreError
 MAX_NAME, MAX_NOTE = 100, 2_000  # characters
 _MAX_FORM, _MAX_FIELDS = 65_536, 20
 _FORM = "application/x-www-form-urlencoded"
-_NAVIGATION = ("review", "review/summary", "try")
+_NAVIGATION = ("review", "review/summary", "review/drift", "review/models", "try")
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -95,6 +95,19 @@ class Site:
         headers, sessions = dict(request.scope["headers"]), self.guard.sessions
         found = (cookie_of(headers, kind) for kind in ("session", "form"))
         return next((session for session in found if sessions.is_valid(session)), "")
+
+    def may_administrate(self, request: Request) -> bool:
+        """Return True if nobody needs a token, or the session was opened with one of an administrator.
+
+        Parameters
+        ----------
+        request : Request
+
+        Returns
+        -------
+        bool
+        """
+        return not self.guard.tokens or self.guard.sessions.role_of(self.session(request)) is Role.ADMIN
 
     def show(self, request: Request, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
         """Return a page.

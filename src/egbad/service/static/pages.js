@@ -83,6 +83,16 @@
     select(waiting(all.slice(all.indexOf(card) + 1)) || card);
   });
 
+  // The numbers for a position of the slider come back.
+  document.addEventListener("htmx:load", (event) => {
+    const flags = event.detail.elt;
+    if (!flags.matches("#flags")) return;
+    showProblem("");
+    find("#alpha-value").textContent = flags.dataset.value;
+    find("#alpha-step").setAttribute("aria-valuetext", flags.dataset.value);
+    announce(flags.dataset.announce);
+  });
+
   document.addEventListener("htmx:responseError", (event) => {
     let detail = "";
     try {

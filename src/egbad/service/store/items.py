@@ -123,6 +123,8 @@ class ItemFilter:
     ----------
     model, digest : str, optional
         Name of the model, and digest of its file.
+    digests : tuple of str, optional
+        Digests of files whose scores can be compared.
     since, until : datetime, optional
         Times of scoring, with a time zone; `until` is excluded.
     key : str, optional
@@ -139,6 +141,7 @@ class ItemFilter:
     since: datetime | None = None
     until: datetime | None = None
     key: str | None = None
+    digests: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Check the times."""

@@ -1,47 +1,17 @@
 """Queries of the store."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Engine,
-    Row,
-    Select,
-    and_,
-    func,
-    literal,
-    select,
-    tuple_,
-    type_coerce,
-)
+from sqlalchemy import ColumnElement, Row, and_, literal, select, tuple_
 
-from egbad.errors import InvalidInputError, unknown
+from egbad.errors import InvalidInputError
 from egbad.service.store.errors import database_errors
-from egbad.service.store.items import (
-    Arrivals,
-    ItemFilter,
-    ItemPage,
-    ModelCounts,
-    Period,
-    Review,
-    ScoredItem,
-    ScoreGroups,
-    StoredItem,
-    Verdict,
-    storable,
-)
+from egbad.service.store.items import ItemFilter, ItemPage, Review, ScoredItem, StoredItem, Verdict
+from egbad.service.store.numbers import EVERY, IS_NORMAL, Query, StoreNumbers, conditions
 from egbad.service.store.paging import Cursor, Order, check_order
-from egbad.service.store.tables import ItemRow, PayloadRow, ReviewRow, from_microseconds
+from egbad.service.store.tables import ItemRow, PayloadRow, ReviewRow
 
-Query = Select[*tuple[Any, ...]]
-
-EVERY = ItemFilter()
-_PERIODS = {"hour": 3_600_000_000, "day": 86_400_000_000}  # microseconds
-_ROWS_AT_ONCE = 10_000  # of scores
 _PAYLOADS_AT_ONCE = 32
 _ITEM = (
     *(ItemRow.id, ItemRow.time, ItemRow.request_id, ItemRow.model, ItemRow.version, ItemRow.digest, ItemRow.key),
@@ -50,19 +20,8 @@ _ITEM = (
 )
 
 
-class StoreReader:
-    """Queries of a store. All methods may be called from any thread, and raise StoreError if the database cannot be used.
-
-    Parameters
-    ----------
-    engine : Engine
-    name : str
-        Name of the store in messages.
-    """
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.name = name
-        self._engine = engine
+class StoreReader(StoreNumbers):
+    """Queries of a store. All methods may be called from any thread, and raise StoreError if the database cannot be used."""
 
     def get(self, item_id: int) -> StoredItem | None:
         """Return an item with its payload, None if there is no such item.
@@ -135,7 +94,7 @@ class StoreReader:
         if not 1 <= limit <= 1000:
             raise InvalidInputError(f"limit must be in [1, 1000], got {limit}.")
         column = ItemRow.score if by == "score" else ItemRow.time
-        query = _items().where(*_conditions(where)).order_by(column.desc(), ItemRow.id.desc()).limit(limit + 1)
+        query = _items().where(*conditions(where)).order_by(column.desc(), ItemRow.id.desc()).limit(limit + 1)
         if verdict is None:
             query = query.where(ItemRow.flagged, ItemRow.verdict.is_(None))
         else:
@@ -151,104 +110,6 @@ class StoreReader:
         following = str(_place(found[limit - 1], by)) if len(found) > limit else None
         return ItemPage(tuple(found[:limit]), following)
 
-    def counts(self, by: Literal["hour", "day"], where: ItemFilter = EVERY) -> tuple[Period, ...]:
-        """Count items by hour or day.
-
-        Parameters
-        ----------
-        by : {"hour", "day"}
-            In UTC.
-        where : ItemFilter, optional
-
-        Returns
-        -------
-        tuple of Period
-            Those with items, oldest first.
-
-        Raises
-        ------
-        InvalidInputError
-            If `by` is neither.
-        """
-        if by not in _PERIODS:
-            raise unknown("period", by, _PERIODS)
-        time = type_coerce(ItemRow.time, BigInteger)
-        start = (time - time % _PERIODS[by]).label("start")
-        query = select(start, *_counted()).where(*_conditions(where)).group_by(start).order_by(start)
-        with database_errors(self.name), self._engine.connect() as connection:
-            rows = connection.execute(query).all()
-        return tuple(Period(**{**row._mapping, "start": from_microseconds(row.start)}) for row in rows)
-
-    def models(self, where: ItemFilter = EVERY) -> tuple[ModelCounts, ...]:
-        """Count the items of each model.
-
-        Parameters
-        ----------
-        where : ItemFilter, optional
-
-        Returns
-        -------
-        tuple of ModelCounts
-            In the order of their first items.
-        """
-        model = (ItemRow.model, ItemRow.version, ItemRow.digest)
-        first = func.min(ItemRow.time).label("first")
-        query = (
-            select(*model, first, func.max(ItemRow.time).label("last"), *_counted())
-            .where(*_conditions(where))
-            .group_by(*model)
-            .order_by(first)
-        )
-        with database_errors(self.name), self._engine.connect() as connection:
-            return tuple(ModelCounts(**row._mapping) for row in connection.execute(query))
-
-    def arrivals(self, where: ItemFilter, *, after: int = 0) -> Arrivals:
-        """Return scores and p-values in the order of arrival, to look for drift.
-
-        Parameters
-        ----------
-        where : ItemFilter
-            One model, since some time.
-        after : int, default=0
-            Only items with higher numbers, to continue.
-
-        Returns
-        -------
-        Arrivals
-        """
-        query = select(ItemRow.id, ItemRow.score, ItemRow.p_value).where(*_conditions(where), ItemRow.id > after)
-        with database_errors(self.name), self._engine.connect() as connection:
-            table = _fetch_numbers(connection, query.order_by(ItemRow.id))
-        return Arrivals(table["f0"].astype(np.int64), table["f1"].copy(), table["f2"].copy())
-
-    def score_groups(self, where: ItemFilter) -> ScoreGroups:
-        """Return the scores of items by flag and review.
-
-        Parameters
-        ----------
-        where : ItemFilter
-            One model: scores of others cannot be compared.
-
-        Returns
-        -------
-        ScoreGroups
-        """
-        confirmed = (ItemRow.verdict == "confirmed").is_(True)
-        reviewed = ItemRow.verdict.is_not(None)
-        state = (func.coalesce(ItemRow.flagged, False), confirmed, reviewed)
-        query = select(ItemRow.score, *state).where(*_conditions(where))
-        with database_errors(self.name), self._engine.connect() as connection:
-            table = _fetch_numbers(connection, query)
-        scores = table["f0"]
-        flagged, is_confirmed, is_reviewed = (table[name] != 0 for name in ("f1", "f2", "f3"))
-        return ScoreGroups(
-            unflagged=scores[~flagged & ~is_confirmed],
-            waiting=scores[flagged & ~is_reviewed],
-            confirmed=scores[flagged & is_confirmed],
-            dismissed=scores[flagged & is_reviewed & ~is_confirmed],
-            missed=scores[~flagged & is_confirmed],
-        )
-
     def labelled(self, where: ItemFilter = EVERY) -> Iterator[StoredItem]:
         """Yield the confirmed and dismissed items with their payloads, oldest first.
 
@@ -260,15 +121,24 @@ class StoreReader:
         ------
         StoredItem
         """
-        query = _items(PayloadRow.data).where(*_conditions(where), ItemRow.verdict.is_not(None)).order_by(ItemRow.id)
-        last = 0
-        while True:
-            with database_errors(self.name), self._engine.connect() as connection:
-                rows = connection.execute(query.where(ItemRow.id > last).limit(_PAYLOADS_AT_ONCE)).all()
-            yield from (_stored(row, row.data) for row in rows)
-            if len(rows) < _PAYLOADS_AT_ONCE:
-                return
-            last = rows[-1].id
+        query = _items(PayloadRow.data).where(*conditions(where), ItemRow.verdict.is_not(None))
+        return self._oldest_first(query, 0)
+
+    def kept(self, where: ItemFilter, *, after: int = 0) -> Iterator[StoredItem]:
+        """Yield the items whose rows or images are kept, oldest first.
+
+        Parameters
+        ----------
+        where : ItemFilter
+        after : int, default=0
+            Only items with higher numbers.
+
+        Yields
+        ------
+        StoredItem
+        """
+        query = _items(PayloadRow.data).where(*conditions(where), PayloadRow.item_id.is_not(None))
+        return self._oldest_first(query, after)
 
     def unflagged(self, where: ItemFilter, limit: int) -> Iterator[StoredItem]:
         """Yield the newest items with payloads that were neither flagged nor reviewed, newest first.
@@ -283,9 +153,40 @@ class StoreReader:
         ------
         StoredItem
         """
-        query = _items(PayloadRow.data).where(*_conditions(where), PayloadRow.item_id.is_not(None))
-        query = query.where(ItemRow.flagged.is_(False), ItemRow.verdict.is_(None)).order_by(ItemRow.id.desc())
-        last = 2**63 - 1
+        return self._newest_first(where, limit, and_(ItemRow.flagged.is_(False), ItemRow.verdict.is_(None)))
+
+    def normal(self, where: ItemFilter, limit: int) -> Iterator[StoredItem]:
+        """Yield the newest items with payloads that count as normal, newest first.
+
+        These were dismissed, or neither flagged nor reviewed.
+
+        Parameters
+        ----------
+        where : ItemFilter
+        limit : int
+            Number of items.
+
+        Yields
+        ------
+        StoredItem
+        """
+        return self._newest_first(where, limit, IS_NORMAL)
+
+    def _oldest_first(self, query: Query, last: int) -> Iterator[StoredItem]:
+        """Yield the items of a query with payloads whose numbers are above one, a few at a time."""
+        while True:
+            with database_errors(self.name), self._engine.connect() as connection:
+                page = query.where(ItemRow.id > last).order_by(ItemRow.id).limit(_PAYLOADS_AT_ONCE)
+                rows = connection.execute(page).all()
+            yield from (_stored(row, row.data) for row in rows)
+            if len(rows) < _PAYLOADS_AT_ONCE:
+                return
+            last = rows[-1].id
+
+    def _newest_first(self, where: ItemFilter, limit: int, condition: ColumnElement[bool]) -> Iterator[StoredItem]:
+        """Yield the newest items with payloads that satisfy a condition, a few at a time."""
+        query = _items(PayloadRow.data).where(*conditions(where), PayloadRow.item_id.is_not(None), condition)
+        query, last = query.order_by(ItemRow.id.desc()), 2**63 - 1
         while limit > 0:
             with database_errors(self.name), self._engine.connect() as connection:
                 rows = connection.execute(query.where(ItemRow.id < last).limit(min(limit, _PAYLOADS_AT_ONCE))).all()
@@ -303,43 +204,6 @@ def is_number(item_id: int) -> bool:
 def _items(*more: Any) -> Query:
     """Return a query of all items, without payloads."""
     return select(*_ITEM, *more).outerjoin(PayloadRow, PayloadRow.item_id == ItemRow.id)
-
-
-def _conditions(where: ItemFilter) -> list[ColumnElement[bool]]:
-    """Return the conditions of a filter."""
-    conditions = list[ColumnElement[bool]]()
-    if where.model is not None:
-        conditions.append(ItemRow.model == storable(where.model))
-    if where.digest is not None:
-        conditions.append(ItemRow.digest == storable(where.digest))
-    if where.since is not None:
-        conditions.append(ItemRow.time >= where.since)
-    if where.until is not None:
-        conditions.append(ItemRow.time < where.until)
-    if where.key is not None:
-        conditions.append(ItemRow.key.icontains(storable(where.key), autoescape=True))
-    return conditions
-
-
-def _counted() -> list[ColumnElement[int]]:
-    """Return the columns of `Counts`."""
-    confirmed, dismissed = ItemRow.verdict == "confirmed", ItemRow.verdict == "dismissed"
-    conditions = {
-        "flagged": ItemRow.flagged.is_(True),
-        "confirmed": and_(ItemRow.flagged, confirmed),
-        "dismissed": and_(ItemRow.flagged, dismissed),
-        "missed": and_(ItemRow.flagged.is_(False), confirmed),
-    }
-    counts = [func.count().filter(condition).label(name) for name, condition in conditions.items()]
-    return [func.count().label("scored"), *counts]
-
-
-def _fetch_numbers(connection: Connection, query: Query) -> np.ndarray[Any, np.dtype[Any]]:
-    """Return the rows of a query as a structured array with fields f0, f1, ...; NULL is NaN."""
-    kind = np.dtype([(f"f{j}", np.float64) for j in range(len(query.selected_columns))])
-    rows = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
-    parts = [np.array([tuple(row) for row in part], dtype=kind) for part in rows.partitions()]
-    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
 
 
 def _place(stored: StoredItem, order: Order) -> Cursor:
