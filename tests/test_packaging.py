@@ -24,13 +24,22 @@ def built(tmp_path_factory):
 
 def test_the_wheel_contains_all_files_of_the_package(built):
     (wheel,) = built.glob("*.whl")
-    names = zipfile.ZipFile(wheel).namelist()
+    names = {*zipfile.ZipFile(wheel).namelist()}
+    source = ROOT / "src"
+    files = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()}
+    assert {name for name in files if "__pycache__" not in name and not name.endswith(".pyc")} <= names
+    # Files that are not Python, and the migrations, which no module imports.
     for needed in (
         "egbad/py.typed",
         "egbad/report/templates/base.html.jinja",
         "egbad/report/templates/style.css",
         "egbad/benchmark/templates/benchmark.html.jinja",
-        "egbad/detectors/egbad.py",
+        "egbad/service/templates/queue.html.jinja",
+        "egbad/service/static/pages.css",
+        "egbad/service/static/pages.js",
+        "egbad/service/static/htmx.min.js",
+        "egbad/service/store/migrations/env.py",
+        "egbad/service/store/migrations/versions/v0001_items_and_reviews.py",
     ):
         assert needed in names
     assert any(name.endswith("licenses/LICENSE") for name in names)
@@ -42,6 +51,7 @@ def test_the_source_distribution_contains_the_tests(built):
     with tarfile.open(sdist) as archive:
         names = {"/".join(name.split("/")[1:]) for name in archive.getnames()}
     assert {"pyproject.toml", "LICENSE", "src/egbad/py.typed", "tests/detectors/test_contract.py"} <= names
+    assert {"deploy/Dockerfile", "deploy/grafana/dashboards/egbad.json"} <= names
 
 
 def test_the_metadata_names_python_license_extras_and_lower_bounds():

@@ -1,6 +1,6 @@
 """Metrics for Prometheus, in a registry of their own."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
 
 from egbad.service.limits import Capacity
 
@@ -9,7 +9,7 @@ _BATCH_ROWS = (1, 4, 16, 64, 256, 1024, 4096, 16384)
 
 
 class Metrics:
-    """Counters of requests, rows and batches.
+    """Counters of requests, rows and batches, and the memory and processor time of the process.
 
     Parameters
     ----------
@@ -35,6 +35,7 @@ class Metrics:
             ("egbad_held_bytes", "Bytes of bodies and rows that are held.", lambda: capacity.bytes),
         ):
             Gauge(name, text, registry=registry).set_function(read)
+        ProcessCollector(registry=registry)
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request.
