@@ -20,7 +20,7 @@ class ServiceProcess:
         command = [sys.executable, "-m", "egbad", "serve", *map(str, arguments), "--port", "0"]
         with log_path.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log, stdout=log, env=environment)
-        wait_until(lambda: self.process.poll() is not None or self.lines("serving"), 120)
+        wait_until(lambda: self.process.poll() is not None or self.lines("serving"), 300)
         assert self.process.poll() is None, log_path.read_text()
         self.port = self.lines("serving")[0]["port"]
         self.url = f"http://127.0.0.1:{self.port}"

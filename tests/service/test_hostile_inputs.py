@@ -1,25 +1,21 @@
 """Nothing that a client sends ends the service, makes it hang, or gives a status from 500, except 503 and 504."""
 
-import io
 import json
 import random
 import socket
-import struct
 import time
 import zipfile
 import zlib
 
 import pyarrow as pa
-import pyarrow.parquet
 import pytest
 
 from tests.fuzz.targets import csv_files, images, json_lines, parquet_files
 from tests.service.conftest import images as make_images
 from tests.service.conftest import numbers, png
+from tests.service.hostile_bodies import BINARY, CSV, JSON, PARQUET, ZIP, parquet, pixel_bomb, zip_of
 from tests.service.processes import service_process
 
-JSON, CSV, ZIP, PARQUET = "application/json", "text/csv", "application/zip", "application/vnd.apache.parquet"
-BINARY = "application/octet-stream"
 DEADLINE = 5.0
 GOOD = {"rows": numbers(3, 0).to_numpy().tolist()}
 
@@ -59,31 +55,6 @@ def still_answers(client):
     """Check after each test that the service still scores."""
     yield
     assert client.post("/v1/models/numbers/score", json=GOOD).status_code == 200
-
-
-def zip_of(*contents, method=zipfile.ZIP_DEFLATED):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", method) as archive:
-        for i, content in enumerate(contents):
-            archive.writestr(f"{i}.png", content)
-    return buffer.getvalue()
-
-
-def pixel_bomb(width, height):
-    """A PNG file of black pixels, a thousandth of their size."""
-
-    def chunk(kind, content):
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
-
-    head = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    data = zlib.compress(b"\0" * min((width + 1) * height, 10**8), 9)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
-
-
-def parquet(table, **options):
-    buffer = io.BytesIO()
-    pa.parquet.write_table(table, buffer, **options)
-    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("seed", range(3))
