@@ -18,6 +18,7 @@ from pathlib import Path
 import accuracy_tables
 import adversarial_tables
 import design_tables
+import method_tables
 import paper_figure
 import paper_tables
 import speed_tables
@@ -30,9 +31,9 @@ NAMES = (
     "README.ja.md",
     "docs/adversarial.md",
     "docs/benchmarks.md",
-    "docs/methods/egbad.md",
+    "docs/which_detector.md",
 )
-PAGES = [ROOT / name for name in NAMES]
+PAGES = [*(ROOT / name for name in NAMES), *sorted((ROOT / "docs" / "methods").glob("*.md"))]
 TABLES: dict[str, Callable[[], str]] = {
     "KDD99, one split": partial(accuracy_tables.kdd99, "kdd99.jsonl"),
     "KDD99, two splits": partial(accuracy_tables.kdd99, "kdd99_two_splits.jsonl"),
@@ -79,6 +80,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "GPU, scoring": speed_tables.gpu_scoring,
     "GPU, the paper's tables": speed_tables.gpu_papers_tables,
     **summary_tables.TABLES,
+    **method_tables.TABLES,
 }
 BEGIN, END = "<!-- table: ", "<!-- end of table -->"
 BLOCK = re.compile(rf"^{BEGIN}(?P<name>[^\n]+) -->\n(?:(?!<!--)[^\n]*\n)*{END}$", re.MULTILINE)
