@@ -25,6 +25,7 @@ extensions = [
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
     "command_pages",
+    "inline_drawings",
     "mathml",
     "own_members",
     "repository_pages",
@@ -66,6 +67,9 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib",),
 }
 
+# Pages without sidebars, which show code side by side.
+WIDE = ("coming_from/anomalib", "coming_from/pyod", "coming_from/scikit_learn")
+
 # -- HTML --------------------------------------------------------------------------------------------------------------
 
 html_theme = "pydata_sphinx_theme"
@@ -83,7 +87,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": ["page-toc"],
+    "secondary_sidebar_items": {"**": ["page-toc"], **{page: () for page in WIDE}},
 }
 if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes the list of versions
     html_theme_options |= {
@@ -94,6 +98,6 @@ if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes
         "check_switcher": False,
         "navbar_start": ["navbar-logo", "version-switcher"],
     }
-html_sidebars = {"changelog": [], "contributing": []}
+html_sidebars = {"changelog": [], "contributing": [], **{page: () for page in WIDE}}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
