@@ -87,7 +87,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "secondary_sidebar_items": {"**": ["page-toc"], **{page: () for page in WIDE}},
+    "secondary_sidebar_items": {"**": ["page-toc"], **dict.fromkeys(WIDE, ())},
 }
 if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes the list of versions
     html_theme_options |= {
@@ -98,6 +98,6 @@ if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes
         "check_switcher": False,
         "navbar_start": ["navbar-logo", "version-switcher"],
     }
-html_sidebars = {"changelog": [], "contributing": [], **{page: () for page in WIDE}}
+html_sidebars = {"changelog": [], "contributing": [], **dict.fromkeys(WIDE, ())}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
