@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 BIN := .venv/bin
 
-.PHONY: demo test lint format slow docs wheel clean
+.PHONY: demo test lint format slow docs translations wheel clean
 
 demo: .venv/.installed
 	$(BIN)/egbad demo
@@ -29,6 +29,13 @@ slow: .venv/.installed
 # Warnings are errors. The site needs no network, neither to be built nor to be read: open docs/_build/html/index.html.
 docs: .venv/.installed-docs
 	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going --quiet docs docs/_build/html
+	OMP_NUM_THREADS=1 $(BIN)/sphinx-build -W --keep-going --quiet -D language=ja docs docs/_build/html/ja
+
+# Adds what is new in the English pages to the catalogues of their translations, and removes what is gone.
+translations: .venv/.installed-docs
+	rm -rf docs/_build/catalogues
+	$(BIN)/sphinx-build -Q -b gettext -t catalogues docs docs/_build/catalogues
+	$(BIN)/sphinx-intl update -p docs/_build/catalogues -d docs/locale -l ja -w 120 --no-obsolete -j 1
 
 wheel: .venv/.installed
 	$(BIN)/python -m build --no-isolation

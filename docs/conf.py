@@ -24,6 +24,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "sphinx_gallery.gen_gallery",
+    "catalogues",
     "command_pages",
     "inline_drawings",
     "mathml",
@@ -34,6 +35,17 @@ exclude_patterns = ["_build", "_templates", "_extensions", "examples", "gallery/
 templates_path = ["_templates"]
 highlight_language = "none"
 default_role = "py:obj"
+
+# -- Japanese: `make docs` builds the site twice, `make translations` updates the catalogues -----------------------------
+
+locale_dirs = ["locale"]
+gettext_compact = False  # a catalogue for each page
+gettext_location = False
+# The pages that are translated. The others are in English on the Japanese site, too.
+TRANSLATED = ["index", "get_started/*", "guide/*", "methods/egbad"]
+if tags.has("catalogues"):  # noqa: F821 - Sphinx defines it
+    include_patterns = [f"{page}.md" for page in TRANSLATED]
+    extensions.remove("sphinx_gallery.gen_gallery")
 
 # -- Markdown ----------------------------------------------------------------------------------------------------------
 
@@ -87,6 +99,7 @@ html_theme_options = {
     "show_toc_level": 2,
     "footer_start": ["copyright"],
     "footer_end": [],
+    "navbar_persistent": ["search-button-field", "language-switch"],
     "secondary_sidebar_items": {"**": ["page-toc"], **dict.fromkeys(WIDE, ())},
 }
 if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes the list of versions

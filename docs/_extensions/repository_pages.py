@@ -7,9 +7,11 @@ repository as well as on the site.
 import re
 from os.path import relpath
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sphinx.application import Sphinx
-from sphinx.util.typing import ExtensionMetadata
+if TYPE_CHECKING:  # a test resolves links without Sphinx
+    from sphinx.application import Sphinx
+    from sphinx.util.typing import ExtensionMetadata
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -42,7 +44,23 @@ def site_link(target: str, file: Path) -> str:
     return f"/{page}" if page else target
 
 
-def _read(app: Sphinx, page: str, source: list[str]) -> None:
+def with_site_links(text: str, file: Path) -> str:
+    """Return Markdown with the targets of its links as `site_link` gives them.
+
+    Parameters
+    ----------
+    text : str
+    file : Path
+        File that holds the text.
+
+    Returns
+    -------
+    str
+    """
+    return _LINK.sub(lambda m: f"{m[1]}{site_link(m[2], file)}{m[3] or ''})", text)
+
+
+def _read(app: "Sphinx", page: str, source: list[str]) -> None:
     """Replace the text of a page of `TEXTS`, and the targets of links in Markdown."""
     file = Path(app.env.doc2path(page))
     if page in TEXTS:
@@ -50,10 +68,10 @@ def _read(app: Sphinx, page: str, source: list[str]) -> None:
         app.env.note_dependency(file)
         source[0] = file.read_text(encoding="utf-8")
     if file.suffix == ".md":
-        source[0] = _LINK.sub(lambda m: f"{m[1]}{site_link(m[2], file)}{m[3] or ''})", source[0])
+        source[0] = with_site_links(source[0], file)
 
 
-def setup(app: Sphinx) -> ExtensionMetadata:
+def setup(app: "Sphinx") -> "ExtensionMetadata":
     """Connect the reader of pages."""
     app.connect("source-read", _read)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
