@@ -142,6 +142,9 @@ def test_the_reference_of_the_command_line_has_every_command(monkeypatch):
     commands = re.findall(r"^#+ egbad (.*)$", text, re.MULTILINE)
     assert {"fit", "score", "data", "data get", "demo"} <= set(commands)
     assert "`--alpha RATE`\n: False-alarm rate: the fraction of normal rows that may be flagged." in text
+    japanese = import_module("command_pages").markdown("ja")
+    assert re.findall(r"^#+ egbad (.*)$", japanese, re.MULTILINE) == commands
+    assert "`--alpha RATE`\n: 誤報率。" in japanese
 
 
 def test_names_of_the_library_that_documents_mention_exist():

@@ -71,7 +71,8 @@ def markup(text):
     """Count what a translation must keep: code, roles, links, images, emphasis and formulas."""
     parts = [f"math {formula}" for formula in MATH.findall(text)]
     parts += re.findall(r"\{[\w:]+\}(?=`)", text)
-    for token in MARKDOWN.parseInline(MATH.sub("", text))[0].children:
+    text = re.sub(r"\{term\}`[^`]*`", "", MATH.sub("", text))  # the build checks the terms, which are translated
+    for token in MARKDOWN.parseInline(text)[0].children:
         if token.type == "code_inline":
             parts.append(f"code {token.content}")
         elif token.type in ("link_open", "image"):
@@ -90,11 +91,17 @@ def numbers(text):
     return Counter(re.findall(r"\d[\d,]*(?<!,)(?:\.\d+)?", words(text)))
 
 
+def apart(glossary):
+    """Return a glossary with its terms and definitions as paragraphs."""
+    return re.sub(r"\n  ", "\n", re.sub(r"^(\S.*)$", r"\1\n", glossary[0], flags=re.MULTILINE))
+
+
 def messages(page):
     """Return the texts of a page that have words, as the catalogues name them."""
     file = DOCS / f"{page}.md"
     text = import_module("repository_pages").with_site_links(file.read_text(encoding="utf-8"), file)
     text = re.sub(r"^```\{.*?^```$|<!--.*?-->", "", text, flags=re.DOTALL | re.MULTILINE)
+    text = re.sub(r"^:{3}\{glossary\}.*?^:{3}$", apart, text, flags=re.DOTALL | re.MULTILINE)
     text = re.sub(r"^:{3,}(?:\{[\w-]+\})?(?:[ \d]+$)?|^:[\w-]+:.*$", "", text, flags=re.MULTILINE)
     found = {
         " ".join(token.content.split())

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -79,6 +79,32 @@ def wrap(text: str, width: int) -> list[str]:
     return lines
 
 
+def describe(text: str, texts: Mapping[str, str]) -> str:
+    """Translate the help of a parameter and its default.
+
+    Parameters
+    ----------
+    text : str
+        As Typer gives it, such as ``"Random seed.  [default: 0]"``.
+    texts : mapping of str to str
+        Texts as `read_texts` returns them. Other texts stay as they are.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> describe("HTML page to write.  [default: report.html]", read_texts())
+    '書き出す HTML ページ。 [既定値: report.html]'
+    """
+    extra = _EXTRA.search(text)
+    paragraph = " ".join(_EXTRA.sub("", text).split())
+    notes = [part.partition(": ") for part in extra[1].split("; ")] if extra else []
+    words = "; ".join(f"{texts.get(name, name)}{colon}{value}" for name, colon, value in notes)
+    return f"{texts.get(paragraph, paragraph)} [{words}]" if words else texts.get(paragraph, paragraph)
+
+
 def help_text(context: typer.Context) -> str:
     """Return the help of a command in Japanese.
 
@@ -100,7 +126,7 @@ def help_text(context: typer.Context) -> str:
     return capture.get().rstrip("\n")
 
 
-def _blocks(context: typer.Context, texts: dict[str, str]) -> Iterator[RenderableType]:
+def _blocks(context: typer.Context, texts: Mapping[str, str]) -> Iterator[RenderableType]:
     """Yield usage, description, and a panel for each group of parameters and for the subcommands."""
     command: Any = context.command
     usage = command.get_usage(context)
@@ -114,26 +140,13 @@ def _blocks(context: typer.Context, texts: dict[str, str]) -> Iterator[Renderabl
         default_panel = "Arguments" if parameter.param_type_name == "argument" else "Options"
         if record := parameter.get_help_record(context):
             panels.setdefault(parameter.rich_help_panel or default_panel, []).append(
-                (record[0], _describe(record[1], texts))
+                (record[0], describe(record[1], texts))
             )
     for inner in getattr(command, "commands", {}).values():
         summary = paragraphs(inner.help or "")[0]
         panels.setdefault("Commands", []).append((inner.name, texts.get(summary, summary)))
     for title, rows in panels.items():
         yield _panel(texts.get(title, title), rows)
-
-
-def _describe(text: str, texts: dict[str, str]) -> str:
-    """Return the help of a parameter with its default, such as 'Seed.  [default: 0]', in Japanese."""
-    extra = _EXTRA.search(text)
-    paragraph = " ".join(_EXTRA.sub("", text).split())
-    words = [] if extra is None else [_translate_extra(part, texts) for part in extra[1].split("; ")]
-    return " ".join([texts.get(paragraph, paragraph), *(f"[{word}]" for word in words)])
-
-
-def _translate_extra(part: str, texts: dict[str, str]) -> str:
-    name, colon, value = part.partition(": ")
-    return f"{texts.get(name, name)}{colon}{value}"
 
 
 def _panel(title: str, rows: list[tuple[str, str]]) -> Panel:
