@@ -53,7 +53,7 @@ def test_the_help_of_a_command_is_complete(run, monkeypatch):
     assert code == 0
     assert "使い方: egbad fit [オプション] {DATA}" in out
     assert "正常な行や画像から学習し、モデルファイルを書き出します。" in out
-    assert "--seed <int range>" in out and "乱数シード。同じシードなら同じスコアになります。 [既定値: 0]" in out
+    assert "--seed <int range>" in out and "乱数シード。同じシードなら同じスコアになります。 [既定値: 0; x>=0]" in out
     assert "書き出すモデルファイル。 [必須]" in out
     assert "CSV ファイル（既定では自動判別）" in out
 
