@@ -42,7 +42,7 @@ locale_dirs = ["locale"]
 gettext_compact = False  # a catalogue for each page
 gettext_location = False
 # The pages that are translated. The others are in English on the Japanese site, too.
-TRANSLATED = ["index", "get_started/*", "guide/*", "which_detector", "methods/egbad", "reference/*"]
+TRANSLATED = ["index", "get_started/*", "guide/*", "methods/egbad", "reference/*"]
 if tags.has("catalogues"):  # noqa: F821 - Sphinx defines it
     include_patterns = [f"{page}.md" for page in TRANSLATED]
     extensions.remove("sphinx_gallery.gen_gallery")
