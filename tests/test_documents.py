@@ -13,7 +13,7 @@ from egbad.cli.main import main
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 RUNNABLE = (
-    ["README.md", "README.ja.md", "docs/methods/egbad.md"]
+    ["README.md", "README.ja.md", "docs/methods/egbad.md", "docs/architecture.md"]
     + [f"docs/guide/{name}.md" for name in ("backbones", "python", "reviews")]
     + [f"docs/get_started/{name}.md" for name in ("installation", "table", "photographs", "stream", "demo")]
 )

@@ -67,8 +67,9 @@ def test_the_drawings_are_up_to_date():
 
 @pytest.mark.usefixtures("extensions")
 def test_the_nodes_of_drawings_do_not_overlap_and_hold_their_text():
-    method_drawings, choice = import_module("method_drawings"), import_module("choice_drawing").CHOICE
-    for name, panels in {**method_drawings.DRAWINGS, "which_detector": choice}.items():
+    drawings = dict(import_module("method_drawings").DRAWINGS)
+    drawings |= {"which_detector": import_module("choice_drawing").CHOICE, "flow": import_module("flow_drawing").FLOW}
+    for name, panels in drawings.items():
         for panel in panels:
             nodes = [*panel.nodes.values()]
             boxes = [(*node.centre, *node.half) for node in nodes]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from choice_drawing import CHOICE
 from drawing import draw
+from flow_drawing import FLOW
 from method_drawings import DRAWINGS
 from package_drawing import package_drawing
 
@@ -19,7 +20,7 @@ FOLDER = Path(__file__).parents[1] / "images" / "drawings"
 
 def drawings() -> Mapping[str, str]:
     """Return the text of all drawings by name."""
-    drawn = {name: draw(name, panels) for name, panels in {**DRAWINGS, "which_detector": CHOICE}.items()}
+    drawn = {name: draw(name, panels) for name, panels in {**DRAWINGS, "flow": FLOW, "which_detector": CHOICE}.items()}
     return drawn | {"packages": package_drawing()}
 
 
