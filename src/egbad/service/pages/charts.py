@@ -52,22 +52,24 @@ def calibration_chart(scores: Floats, score: float, threshold: float, text: Text
     counts = np.histogram(scores, edges)[0]
     x, y = x_axis(float(edges[0]), float(edges[-1]), log), y_axis(0, 1.05 * max(1, int(counts.max())), whole=True)
     body = _bars(x, y, edges, counts)
-    for row, (name, value, css_class) in enumerate(
-        (("threshold", threshold, "threshold"), ("this_score", score, "item-score"))
-    ):
-        body += _marker(x.to_pixels(value), f"{text(name)} {format_number(value)}", css_class, row)
+    body += _markers(x, (("threshold", threshold, "threshold"), ("this_score", score, "item-score")), text)
     return draw_chart(text("score_chart"), x, y, text("score"), text("calibration_count"), body)
 
 
-def _marker(position: float, label: str, css_class: str, row: int) -> list[Markup]:
-    """Draw a vertical line with a label that stays inside the chart, below those of earlier rows."""
-    left = position > WIDTH / 2
-    return [
-        draw_line(css_class, position, position, TOP, HEIGHT - BOTTOM),
-        draw_text(
-            label, position + (-5 if left else 5), TOP + 10 + 16 * row, "end" if left else "start", f"mark {css_class}"
-        ),
-    ]
+def _markers(x: Axis, marked: Sequence[tuple[str, float, str]], text: Texts) -> list[Markup]:
+    """Draw vertical lines, and over them their labels, one below the other and inside the chart.
+
+    Each is the key of its name, its value, and a class of the style sheet.
+    """
+    lines, labels = list[Markup](), list[Markup]()
+    for row, (name, value, css_class) in enumerate(marked):
+        position = x.to_pixels(value)
+        left = position > WIDTH / 2
+        at, anchor = position + (-5 if left else 5), "end" if left else "start"
+        label = f"{text(name)} {format_number(value)}"
+        lines.append(draw_line(css_class, position, position, TOP, HEIGHT - BOTTOM))
+        labels.append(draw_text(label, at, TOP + 10 + 16 * row, anchor, f"mark {css_class}"))
+    return [*lines, *labels]
 
 
 def daily_chart(days: Sequence[Period], n: int, text: Texts) -> Markup:
@@ -127,9 +129,8 @@ def score_chart(scores: Floats, stored: Floats, threshold: float, current: float
     body = _bars(x, y, edges, normal)
     if len(stored):
         body.append(draw_polyline(x, y, np.repeat(edges, 2)[1:-1].tolist(), np.repeat(items, 2).tolist(), "stored"))
-    body += _marker(x.to_pixels(threshold), f"{text('threshold')} {format_number(threshold)}", "item-score", 0)
-    if current != threshold:
-        body += _marker(x.to_pixels(current), f"{text('now_threshold')} {format_number(current)}", "threshold", 1)
+    marked = [("threshold", threshold, "item-score"), ("now_threshold", current, "threshold")]
+    body += _markers(x, marked[: 1 if current == threshold else 2], text)
     return draw_chart(text("histogram"), x, y, text("score"), text("share_axis"), body)
 
 
