@@ -179,18 +179,18 @@ def share_chart(
     Markup
     """
     first = days[-1].start - timedelta(days=n - 1)
-    x, y = x_axis(0, n), y_axis(0, min(1.0, 1.05 * max(alpha, *(high for _, high in intervals))))
-    height = y.to_pixels(alpha)
+    x, y = x_axis(0, n), y_axis(0, min(100.0, 105 * max(alpha, *(high for _, high in intervals))))
+    height = y.to_pixels(100 * alpha)
     body = [
         draw_line("threshold", LEFT, WIDTH - RIGHT, height, height),
         draw_text("alpha", LEFT + 5, height - 5, "start", "mark threshold"),
     ]
     for day, (low, high) in zip(days, intervals, strict=True):
         at = x.to_pixels((day.start - first).days + 0.5)
-        body.append(draw_line("interval", at, at, y.to_pixels(min(high, y.high)), y.to_pixels(low)))
-        body.append(svg_element("circle", class_="dot", cx=at, cy=y.to_pixels(day.flagged_share), r=3.0))
+        body.append(draw_line("interval", at, at, y.to_pixels(100 * high), y.to_pixels(100 * low)))
+        body.append(svg_element("circle", class_="dot", cx=at, cy=y.to_pixels(100 * day.flagged_share), r=3.0))
     body += _day_labels(x, first, n)
-    return draw_chart(text("share_chart"), x, y, text("day_utc"), text("flagged_share"), body, x_ticks=False)
+    return draw_chart(text("share_chart"), x, y, text("day_utc"), text("share_percent"), body, x_ticks=False)
 
 
 def _bin_edges(scores: Floats, others: Sequence[float]) -> tuple[Floats, bool]:

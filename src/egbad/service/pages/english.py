@@ -210,6 +210,7 @@ ENGLISH: Mapping[str, str] = {
     "drift_chart_y": "evidence (log10)",
     "drift_chart_x": "items in the order of arrival",
     "alarm": "alarm",
+    "share_percent": "share flagged (%)",
     "share_chart": "Share flagged by day, with its 95% interval",
     "drift_by_day": "Share flagged by day",
     "drift_tests": "Columns",

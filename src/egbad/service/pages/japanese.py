@@ -201,6 +201,7 @@ JAPANESE: Mapping[str, str] = {
     "drift_chart_y": "証拠（log10）",
     "drift_chart_x": "届いた順の項目",
     "alarm": "警報",
+    "share_percent": "異常判定の割合（%）",
     "share_chart": "日別の異常判定の割合と 95% 信頼区間",
     "drift_by_day": "日別の異常判定の割合",
     "drift_tests": "列",
