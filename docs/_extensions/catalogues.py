@@ -16,7 +16,9 @@ def has_words(text: str) -> bool:
 
 
 def _mark(app: Sphinx, doctree: nodes.document) -> None:
-    """Exclude formulas, and numbers such as the cells of a table."""
+    """Exclude formulas, and numbers such as the cells of a table, from the catalogues. Pages stay as they are."""
+    if app.builder.name != "gettext":
+        return
     for node in doctree.findall(nodes.TextElement):
         if isinstance(node, nodes.math_block) or not has_words(node.rawsource or node.astext()):
             node["translatable"] = False
