@@ -30,6 +30,7 @@ extensions = [
     "mathml",
     "own_members",
     "repository_pages",
+    "service_pages",
 ]
 exclude_patterns = ["_build", "_templates", "_extensions", "examples", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]

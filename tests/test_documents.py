@@ -5,6 +5,7 @@ import shlex
 import sys
 from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -12,12 +13,17 @@ from egbad.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+GUIDES = (
+    *("backbones", "contamination", "ensembles", "explanations", "python", "reviews", "scores", "thresholds", "tuning"),
+)
 RUNNABLE = (
     ["README.md", "README.ja.md", "docs/methods/egbad.md", "docs/architecture.md"]
-    + [f"docs/guide/{name}.md" for name in ("backbones", "python", "reviews")]
+    + [f"docs/guide/{name}.md" for name in GUIDES]
     + [f"docs/get_started/{name}.md" for name in ("installation", "table", "photographs", "stream", "demo")]
+    + [f"docs/howto/{path.name}" for path in sorted((DOCS / "howto").glob("*.md")) if path.stem != "index"]
 )
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+# A block of code, and the indented output of Python code that may follow it.
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```(?:\n\n((?:    .*\n|\n(?=    ))+))?", re.DOTALL | re.MULTILINE)
 
 # Packages and modules whose public names, those of `__all__`, stand in the reference.
 PUBLIC = (
@@ -33,7 +39,7 @@ def read(path):
 
 
 def run_commands(block, monkeypatch):
-    """Run the lines of a block that begin with "$ ", each of which calls `egbad`."""
+    """Run the lines of a block that begin with "$ ", each of which calls `egbad`. Return the other lines."""
     for line in re.findall(r"^\$ (.*)$", block, re.MULTILINE):
         command, _, source = line.partition(" < ")
         program, *words = shlex.split(command)
@@ -44,20 +50,26 @@ def run_commands(block, monkeypatch):
                 assert main(words) == 0, line
         else:
             assert main(words) == 0, line
+    return re.findall(r"^(?!\$ |$).*$", block, re.MULTILINE)
 
 
 @pytest.mark.filterwarnings("ignore::egbad.errors.CalibrationWarning")
 @pytest.mark.parametrize("name", RUNNABLE)
-def test_code_in_documents_runs(name, tmp_path, monkeypatch):
+def test_code_in_documents_runs_and_prints_what_they_show(name, tmp_path, monkeypatch, capsys):
     blocks = BLOCK.findall(read(ROOT / name))
     assert blocks, f"{name} shows no code"
     monkeypatch.chdir(tmp_path)
     names = {}
-    for language, block in blocks:
+    for language, block, output in blocks:
         if language == "console":
-            run_commands(block, monkeypatch)
+            shown = run_commands(block, monkeypatch)
+            printed = "".join(capsys.readouterr()).splitlines()
+            assert [line for line in shown if line not in printed] == []
         else:
             exec(compile(block, name, "exec"), names)
+            printed = capsys.readouterr().out
+            if name.startswith("docs/howto/") and output:
+                assert printed == dedent(output)
 
 
 # -- links -------------------------------------------------------------------------------------------------------------
@@ -70,7 +82,10 @@ def slug(heading):
 
 
 def anchors(path):
-    text = re.sub(r"^```.*?^```", "", read(path), flags=re.DOTALL | re.MULTILINE)
+    return anchors_of(re.sub(r"^```.*?^```", "", read(path), flags=re.DOTALL | re.MULTILINE))
+
+
+def anchors_of(text):
     return {slug(heading) for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE)}
 
 
@@ -136,6 +151,17 @@ def test_the_methods_of_the_command_line_are_all_in_the_reference():
     assert [name for name in methods if methods[name] not in listed] == []
 
 
+def test_the_reference_shows_public_methods_and_no_others(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    is_public = import_module("own_members").is_public
+    egbad = import_module("egbad").EGBAD
+    shown = {name for name in dir(egbad) if not name.startswith("_") and is_public(name, getattr(egbad, name))}
+    called = set(re.findall(r"`(?:detector\.|EGBAD\(\)\.)(\w+)\(", read(DOCS / "guide" / "python.md")))
+    assert len(called) > 10
+    assert called <= shown
+    assert shown.isdisjoint({"check_input", "fit_component", "map_checked", "run_identity", "set_score_request"})
+
+
 def test_the_reference_of_the_command_line_has_every_command(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "_extensions")
     text = import_module("command_pages").markdown()
@@ -145,6 +171,25 @@ def test_the_reference_of_the_command_line_has_every_command(monkeypatch):
     japanese = import_module("command_pages").markdown("ja")
     assert re.findall(r"^#+ egbad (.*)$", japanese, re.MULTILINE) == commands
     assert "`--alpha RATE`\n: 誤報率。" in japanese
+
+
+def test_both_glossaries_have_the_same_terms():
+    english, japanese = (read(DOCS / "reference" / f"glossary{suffix}.md") for suffix in ("", "_ja"))
+    terms = re.findall(r"^(\w.*)\n  ", english, re.MULTILINE)
+    assert len(terms) > 20
+    assert re.findall(r"^\S.* ?\(([^)]*)\)\n  ", japanese, re.MULTILINE) == terms
+
+
+def test_the_reference_of_the_service_has_every_route_and_object(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS / "_extensions")
+    pages = import_module("service_pages")
+    schema, text = pages.description(), pages.markdown()
+    headings = anchors_of(text)
+    routes = [f"{method} {path}" for path, methods in schema["paths"].items() for method in methods]
+    assert "post /v1/models/{name}/score" in routes
+    assert [route for route in routes if slug(route) not in headings] == []
+    assert set(re.findall(r"\]\(#([^)]*)\)", text)) <= headings
+    assert "| `p_value` | number | Share of normal rows with a score as high. |" in text
 
 
 def test_names_of_the_library_that_documents_mention_exist():
