@@ -23,7 +23,7 @@ RUNNABLE = (
     + [f"docs/howto/{path.name}" for path in sorted((DOCS / "howto").glob("*.md")) if path.stem != "index"]
 )
 # A block of code, and the indented output of Python code that may follow it.
-BLOCK = re.compile(r"^```(python|console)\n(.*?)^```(?:\n\n((?:    .*\n|\n(?=    ))+))?", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```(python|console)\n(.*?)^```(?:\n\n((?:    [^\n]*\n|\n(?=    ))+))?", re.DOTALL | re.MULTILINE)
 
 # Packages and modules whose public names, those of `__all__`, stand in the reference.
 PUBLIC = (

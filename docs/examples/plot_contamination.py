@@ -35,7 +35,8 @@ new = np.vstack([normal_rows(600), anomalous_rows(100)])
 labels = np.repeat([0, 1], [600, 100])
 
 # %%
-# The same detectors with more and more anomalies among 800 training rows.
+# The same detectors with more and more anomalies among 800 training rows. A nearest neighbour takes anomalies that form a
+# group for normal as soon as it has seen one of them. Trimming removes them, as long as it is more than their share.
 
 variants = {
     "default": {},

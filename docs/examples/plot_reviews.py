@@ -70,7 +70,7 @@ precision = measured_precision(int(confirmed), int(dismissed))
 print(f"precision: {precision.share:.0%}, 95 percent interval {precision.low:.0%} to {precision.high:.0%}")
 
 # %%
-# The lowest threshold that flags at most 0.3 percent of normal rows, by the reviews.
+# The lowest threshold that flags at most 0.4 percent of normal rows, by the reviews.
 
 found = threshold_for_false_alarms(store.score_groups(ItemFilter(digest="january")), rate=0.003)
 print(f"threshold: {detector.threshold_:.3f} before, {found.threshold:.3f} by the reviews")
