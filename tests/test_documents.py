@@ -173,13 +173,6 @@ def test_the_reference_of_the_command_line_has_every_command(monkeypatch):
     assert "`--alpha RATE`\n: 誤報率。" in japanese
 
 
-def test_both_glossaries_have_the_same_terms():
-    english, japanese = (read(DOCS / "reference" / f"glossary{suffix}.md") for suffix in ("", "_ja"))
-    terms = re.findall(r"^(\w.*)\n  ", english, re.MULTILINE)
-    assert len(terms) > 20
-    assert re.findall(r"^\S.* ?\(([^)]*)\)\n  ", japanese, re.MULTILINE) == terms
-
-
 def test_the_reference_of_the_service_has_every_route_and_object(monkeypatch):
     monkeypatch.syspath_prepend(DOCS / "_extensions")
     pages = import_module("service_pages")
