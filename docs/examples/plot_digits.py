@@ -45,7 +45,7 @@ rows = {
     "other digits with the highest scores": [i for i in order[::-1] if not is_zero[i]][:8],
 }
 fig, axes = plt.subplots(3, 8, figsize=(7, 3.6), layout="constrained")
-fig.get_layout_engine().set(h_pad=0.12)
+fig.get_layout_engine().set(h_pad=0.12, rect=(0, 0, 1, 0.95))
 for line, (title, chosen) in zip(axes, rows.items(), strict=True):
     line[0].text(0, 1.1, title, fontsize=9, transform=line[0].transAxes, in_layout=False)
     for ax, i in zip(line, chosen, strict=True):
