@@ -21,6 +21,7 @@ import design_tables
 import method_tables
 import paper_figure
 import paper_tables
+import service_tables
 import speed_tables
 import summary_tables
 
@@ -76,6 +77,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "reading photographs": speed_tables.loading,
     "photographs one by one": speed_tables.photographs,
     "growth": speed_tables.growth,
+    "service, rates": service_tables.load,
+    "service, other servers": service_tables.others,
+    "service, overload": service_tables.overload,
+    "service, killed": service_tables.crash,
     "GPU, training": speed_tables.gpu_training,
     "GPU, scoring": speed_tables.gpu_scoring,
     "GPU, the paper's tables": speed_tables.gpu_papers_tables,
