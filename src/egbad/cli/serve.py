@@ -14,7 +14,7 @@ app = typer.Typer()
 _ACCESS, _LIMITS, _SPEED, _STORE, _DEMO = "Access", "Limits", "Batches and threads", "Store of scores", "Demo"
 _LOG_FORMATS = ("json", "text")
 _KEEP = ("none", "flagged", "all")
-_PACKAGES = ("fastapi", "uvicorn", "prometheus_client", "structlog", "sqlalchemy", "alembic")
+_PACKAGES = ("fastapi", "uvicorn", "httptools", "prometheus_client", "structlog", "sqlalchemy", "alembic")
 
 
 def _check_log_format(value: str) -> str:

@@ -1,6 +1,9 @@
 """Structured logs on stderr. They hold no rows, no bodies and no tokens."""
 
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import structlog
@@ -31,3 +34,38 @@ def make_logger(log_format: str) -> Any:
     return structlog.wrap_logger(
         structlog.PrintLogger(sys.stderr), processors=processors, wrapper_class=structlog.BoundLogger
     )
+
+
+class _Forwarder(logging.Handler):
+    """Handler that passes the messages of a library to a logger of structlog."""
+
+    def __init__(self, logger: Any) -> None:
+        super().__init__(logging.WARNING)
+        self._target = logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log a message."""
+        error = record.exc_info[1] if record.exc_info else None
+        about = {} if error is None else {"exc_info": error}
+        log = self._target.error if record.levelno >= logging.ERROR else self._target.warning
+        log("server message", message=record.getMessage(), **about)
+
+
+@contextmanager
+def server_messages(logger: Any) -> Iterator[None]:
+    """Log warnings and errors of uvicorn by a logger in this context, in its format.
+
+    Parameters
+    ----------
+    logger : object
+        From `make_logger`.
+    """
+    library, forwarder = logging.getLogger("uvicorn"), _Forwarder(logger)
+    propagates = library.propagate
+    library.addHandler(forwarder)
+    library.propagate = False
+    try:
+        yield
+    finally:
+        library.removeHandler(forwarder)
+        library.propagate = propagates

@@ -18,10 +18,11 @@ from egbad.service.app import create_app
 from egbad.service.auth import read_tokens
 from egbad.service.context import Service
 from egbad.service.limits import Capacity
-from egbad.service.logs import make_logger
+from egbad.service.logs import make_logger, server_messages
 from egbad.service.metrics import Metrics
 from egbad.service.middleware import LOOPBACK_NAMES, Guard, RequestMiddleware
 from egbad.service.models import ModelLoader, ModelRegistry
+from egbad.service.protocol import LimitedProtocol
 from egbad.service.records import RecordStore
 from egbad.service.settings import ServiceSettings
 
@@ -156,7 +157,8 @@ def serve(service: Service, guard: Guard, listener: socket.socket) -> None:
     host, port = listener.getsockname()[:2]
     models = [f"{model.name}@{model.version}" for model in service.registry]
     service.logger.info("serving", host=host, port=port, models=models, tokens=bool(guard.tokens))
-    with _ignored_signals():  # uvicorn ends by them, and raises them once more when it has ended
+    # uvicorn ends by the signals, and raises them once more when it has ended.
+    with _ignored_signals(), server_messages(service.logger):
         make_server(create_app(service, guard), service.settings).run([listener])
     service.executor.shutdown(cancel_futures=True)
     service.logger.info("stopped")
@@ -176,6 +178,7 @@ def make_server(app: RequestMiddleware, settings: ServiceSettings) -> uvicorn.Se
     """
     config = uvicorn.Config(
         app,
+        http=LimitedProtocol,
         lifespan="on",
         ws="none",
         log_config=None,
