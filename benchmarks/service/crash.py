@@ -227,7 +227,7 @@ def measure(arguments: argparse.Namespace) -> None:
     seconds, rounds = arguments.seconds, arguments.rounds
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        create("egbad", alpha=0.01, random_state=0).fit(table(3_000)).save(folder / "rows.egbad")
+        create("pca", alpha=0.01, random_state=0).fit(table(3_000)).save(folder / "rows.egbad")
         command = ["-m", "egbad", "serve", str(folder / "rows.egbad"), "--port", "0"]
         sqlite = str(folder / "scores.db")
         record(store="SQLite", event="service killed", **kill_under_load(command, sqlite, seconds, rounds))
