@@ -112,7 +112,8 @@ def _escape(text: str) -> str:
 
 
 def _read(app: "Sphinx", page: str, source: list[str]) -> None:
-    if MARK in source[0]:
+    """Insert the sections, which are in English on all sites: they are no messages for the catalogues."""
+    if MARK in source[0] and app.builder.name != "gettext":
         source[0] = source[0].replace(MARK, markdown())
 
 
