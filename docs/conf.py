@@ -112,6 +112,6 @@ if "EGBAD_DOCS_URL" in os.environ:  # a published site: `docs/publish.py` writes
         "check_switcher": False,
         "navbar_start": ["navbar-logo", "version-switcher"],
     }
-html_sidebars = {"changelog": [], "contributing": [], **dict.fromkeys(WIDE, ())}
+html_sidebars = {"architecture": [], "changelog": [], "contributing": [], **dict.fromkeys(WIDE, ())}
 copybutton_prompt_text = r">>> |\.\.\. |\$ "
 copybutton_prompt_is_regexp = True
