@@ -153,6 +153,11 @@ def test_bombs_of_archives_and_pixels(client):
         assert send(client, path, zip_of(pixel_bomb(*size)), ZIP).status_code == 400
 
 
+def test_an_entry_of_an_archive_without_a_name(client):
+    content = zip_of(png(make_images(1, 0)[0])).replace(b"0.png", b"\0.png")  # names end at their first zero
+    assert send(client, "/v1/models/images/score", content, ZIP).status_code in (200, 400)
+
+
 def test_bombs_of_tables(client):
     path, n = "/v1/models/table/score", 10_000
     long_text = pa.DictionaryArray.from_arrays(pa.array([0] * n, pa.int32()), ["x" * 1_000_000])

@@ -102,7 +102,8 @@ def read_zip(reader: InputReader, content: bytes, deadline: float) -> Submission
     reader.require("images")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
+            # Not is_dir(), which fails on an entry without a name.
+            entries = [entry for entry in archive.infolist() if not entry.filename.endswith("/")]
             reader.check_count(len(entries))
             return read_image_files(
                 reader, _extract(archive, entries, reader.settings.max_body), deadline, [e.filename for e in entries]
