@@ -11,6 +11,8 @@ compared with those of the library. The others answer with scores and flags, `eg
 import argparse
 import asyncio
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -46,11 +48,7 @@ def process_on_port(*command: str) -> Iterator[Server]:
                 time.sleep(0.1)
             yield Server(port, started.pid)
         finally:
-            started.terminate()
-            try:
-                started.wait(20)
-            except subprocess.TimeoutExpired:
-                started.kill()
+            os.killpg(started.pid, signal.SIGKILL)  # its worker processes would outlive it
 
 
 def _listens(port: int) -> bool:
