@@ -12,12 +12,10 @@ from egbad.nn.cells import CellIndex, others
 
 SearchMethod = Literal["kd_tree", "cells", "brute"]
 
-_MAX_VALUES_OF_TREE, _MAX_VALUES_OF_SMALL_TREE = (
-    15,
-    4,
-)  # a product compares longer rows with all rows sooner than a tree
+# Rows of more values are found sooner by products with all rows than by a tree.
+_MAX_VALUES_OF_TREE, _MAX_VALUES_OF_SMALL_TREE = 15, 4
 _MIN_TREE_ROWS, _MIN_CELL_ROWS = 10_000, 50_000  # a tree of longer rows, and cells, pay from these numbers of rows on
-_MAX_TREE_VALUES = 3  # a tree finds the nearest of rows of more values later than a product in single precision
+_MAX_TREE_VALUES = 3  # of `NearestRows`, whose products are in single precision
 _BLOCK_ROWS = 256
 _TOLERANCE, _SMALLEST = np.finfo(np.float32).eps, np.finfo(np.float32).tiny  # of the limit in single precision
 _MAX_PAIR_VALUES = 2**20  # of pairs that are compared at once
