@@ -15,10 +15,10 @@ from egbad.arrays import Array, distinct_rows
 from egbad.data import ColumnTypes, Data
 from egbad.data.quality import warn_of_quality
 from egbad.data.ragged import is_ragged
+from egbad.detectors.base.html_repr import HtmlReprMixin
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.out_of_fold import OutOfFoldMixin
 from egbad.detectors.base.provenance import seed_of, versions
-from egbad.detectors.base.recalibrating import RecalibrateMixin
 from egbad.detectors.base.saving import SaveMixin
 from egbad.detectors.base.settings import Recipe, S
 from egbad.errors import InvalidInputError
@@ -58,7 +58,7 @@ class FitContext:
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
-class Detector(OutOfFoldMixin, RecalibrateMixin, SaveMixin, Generic[S]):
+class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
     """Base class of all detectors.
 
     A method declares its parameters as fields, the `Settings` that they resolve to, and how it learns (`_learn`), scores
