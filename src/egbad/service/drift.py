@@ -28,7 +28,7 @@ class DriftTracker:
     ----------
     model : ServedModel
     keeps_rows : bool
-        Whether the store keeps all rows, so that columns can be tested.
+        True if the store keeps all rows, so that columns can be tested.
 
     Attributes
     ----------

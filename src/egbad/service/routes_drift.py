@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from math import log10
 from typing import Any
 
@@ -14,7 +13,7 @@ from egbad.report.messages import percent
 from egbad.scoring.drift import ColumnResult, DriftReport
 from egbad.service.drift import LEVEL, NEWEST, DriftTracker
 from egbad.service.models import ServedModel
-from egbad.service.pages.charts import evidence_chart, share_chart
+from egbad.service.pages.charts import evidence_chart, first_of_days, share_chart
 from egbad.service.pages.site import Site
 from egbad.service.pages.texts import Texts
 from egbad.service.store import ItemFilter, Period, Store
@@ -139,8 +138,7 @@ def _facts(report: DriftReport, text: Texts) -> tuple[tuple[str, str], ...]:
 
 def _by_day(model: ServedModel, store: Store, text: Texts) -> tuple[tuple[Period, ...], Markup]:
     """Return the counts of the last days, and a chart of the share flagged."""
-    since = (datetime.now(UTC) - timedelta(days=_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    days = store.counts("day", ItemFilter(model=model.name, digests=model.digests, since=since))
+    days = store.counts("day", ItemFilter(model=model.name, digests=model.digests, since=first_of_days(_DAYS)))
     if not days:
         return days, Markup("")
     shares = [measured_precision(day.flagged, day.scored - day.flagged) for day in days]  # the interval of a share

@@ -2,14 +2,13 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 from markupsafe import Markup
 
 from egbad.report.messages import percent
 from egbad.service.context import Service
-from egbad.service.pages.charts import daily_chart
+from egbad.service.pages.charts import daily_chart, first_of_days
 from egbad.service.pages.site import Site
 from egbad.service.pages.texts import Texts
 from egbad.service.store import ItemFilter, ModelCounts, Period, Store
@@ -85,10 +84,8 @@ def make_router(site: Site) -> APIRouter:
 
 def _count(store: Store, name: str) -> tuple[tuple[ModelCounts, ...], tuple[Period, ...]]:
     """Return the counts of all models or of one, and of the last days."""
-    since = (datetime.now(UTC) - timedelta(days=_DAYS - 1)).replace(hour=0, minute=0, second=0, microsecond=0)
-    return store.models(ItemFilter(model=name or None)), store.counts(
-        "day", ItemFilter(model=name or None, since=since)
-    )
+    recent = ItemFilter(model=name or None, since=first_of_days(_DAYS))
+    return store.models(ItemFilter(model=name or None)), store.counts("day", recent)
 
 
 def _summarize(service: Service, counts: ModelCounts, text: Texts) -> ModelSummary:

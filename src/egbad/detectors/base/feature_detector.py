@@ -127,7 +127,7 @@ class FeatureDetector(Detector[S]):
         """
         encoder = self.encoder_
         if not isinstance(encoder, FeatureEncoder):
-            raise InvalidInputError("The detector must describe images by a backbone, it was fitted without.")
+            raise InvalidInputError("image_features needs a detector that was fitted on images with a backbone.")
         x = self.check_input(X).x
         rows = encoder.encode(x)
         return np.asarray(rows.reshape(len(x), -1, rows.shape[1]).mean(axis=1), dtype=np.float64)

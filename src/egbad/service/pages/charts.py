@@ -1,7 +1,7 @@
 """Charts of the pages as inline SVG, drawn with the elements of the report's charts."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from markupsafe import Markup
@@ -210,6 +210,27 @@ def _bars(x: Axis, y: Axis, edges: Floats, heights: Array) -> list[Markup]:
         for left, right, height in zip(edges[:-1].tolist(), edges[1:].tolist(), heights.tolist(), strict=True)
         if height
     ]
+
+
+def first_of_days(n: int) -> datetime:
+    """Return the beginning, in UTC, of the first of the last n days, today included.
+
+    Parameters
+    ----------
+    n : int
+        Days of a chart.
+
+    Returns
+    -------
+    datetime
+
+    Examples
+    --------
+    >>> (first_of_days(1) - first_of_days(30)).days
+    29
+    """
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=n - 1)
 
 
 def _day_labels(x: Axis, first: datetime, n: int) -> list[Markup]:
