@@ -273,5 +273,5 @@ def test_images_are_described_by_the_backbone_one_by_one(features):
 def test_a_detector_without_a_backbone_describes_no_images():
     detector = create("knn", alpha=0.2, random_state=0).fit(pictures(40, 0))
     assert not detector.describes_images
-    with pytest.raises(InvalidInputError, match="by a backbone"):
+    with pytest.raises(InvalidInputError, match="image_features needs a detector .* with a backbone"):
         detector.image_features(pictures(2, 1))
