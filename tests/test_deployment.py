@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,11 @@ import yaml
 
 from egbad import EGBAD, TrainingConfig
 from egbad.cli.serve import app as serve_app
+from egbad.detectors.knn import KNN
 from egbad.export import export
+from egbad.scoring.drift import DriftMonitor
 from egbad.service.auth import required_role
+from egbad.service.drift_metrics import DriftCollector
 from egbad.service.limits import Capacity
 from egbad.service.metrics import Metrics
 
@@ -111,11 +115,22 @@ def expressions():
     return [target["expr"] for panel in panels for target in panel["targets"]] + [rule["expr"] for rule in rules]
 
 
+class Trackers:
+    """Trackers of one model with a result."""
+
+    def reports(self):
+        scorer = KNN(alpha=0.1, random_state=0).fit(np.random.default_rng(0).normal(size=(100, 2)))
+        monitor = DriftMonitor(scorer)
+        monitor.add(scorer.calibration_scores_[:5])
+        yield SimpleNamespace(name="tiles", version="1"), monitor.report()
+
+
 def test_metrics_of_dashboard_and_alerts_exist():
     metrics = Metrics(Capacity(1, 1))
     metrics.observe_request("/v1/models/{name}/score", 200, 0.1)
     metrics.observe_scores("tiles", "1", 10, 1)
     metrics.observe_batch(1, 10)
+    metrics.add(DriftCollector(Trackers()))
     samples = [sample for metric in metrics.registry.collect() for sample in metric.samples]
     labels = {label for sample in samples for label in sample.labels} | {"job", "instance"}  # Prometheus adds two
     text = "\n".join(expressions())

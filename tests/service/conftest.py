@@ -20,6 +20,7 @@ from egbad.service.auth import Tokens
 from egbad.service.middleware import LOOPBACK_NAMES, Guard
 from egbad.service.server import Listen, make_server, make_service
 from egbad.service.settings import ServiceSettings
+from egbad.service.store import open_store
 
 
 def wait_until(condition, seconds=20.0):
@@ -155,3 +156,17 @@ class Scorers(dict):
 @pytest.fixture(scope="session")
 def scorers(models):
     return Scorers(models)
+
+
+@pytest.fixture
+def keeping_store(tmp_path):
+    """A store that keeps rows."""
+    with open_store(tmp_path / "reviews.db", keep=True) as store:
+        yield store
+
+
+@pytest.fixture
+def keeping(models, keeping_store):
+    """A server of "numbers" that keeps all rows, and a client."""
+    with running([models / "numbers.egbad"], store=keeping_store, keep="all") as server, server.client() as client:
+        yield server, client

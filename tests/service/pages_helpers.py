@@ -42,3 +42,10 @@ def names(page):
 def post(client, path, page="/review", **form):
     """Send a form of a page."""
     return client.post(path, data={"csrf": form_token(client.get(page)), **form})
+
+
+def send(client, frame):
+    """Score rows of "numbers" and return the answer."""
+    answer = client.post("/v1/models/numbers/score", json={"rows": frame.to_numpy().tolist()})
+    assert answer.status_code == 200, answer.text
+    return answer.json()

@@ -12,32 +12,13 @@ from egbad.scoring import calibration
 from egbad.service.auth import Role
 from egbad.service.pages.texts import Texts
 from egbad.service.pages.thresholds import alpha_steps, flags_at
-from egbad.service.store import ItemFilter, open_store
+from egbad.service.store import ItemFilter
 from tests.service.conftest import images, numbers, png, running
-from tests.service.pages_helpers import form_token, post
+from tests.service.pages_helpers import form_token, post, send
 
 ADMIN, REVIEW = "a" * 20, "r" * 20
 FORM = "/review/admin/recalibrate"
 PAGE = "/review/models?model=numbers"
-
-
-@pytest.fixture
-def store(tmp_path):
-    with open_store(tmp_path / "reviews.db", keep=True) as store:
-        yield store
-
-
-@pytest.fixture
-def served(models, store):
-    """A server that keeps all rows, and a client."""
-    with running([models / "numbers.egbad"], store=store, keep="all") as server, server.client() as client:
-        yield server, client
-
-
-def send(client, frame):
-    answer = client.post("/v1/models/numbers/score", json={"rows": frame.to_numpy().tolist()})
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def text_of(page):
@@ -51,25 +32,25 @@ def test_the_slider_has_the_rates_at_which_the_threshold_changes():
     assert steps == sorted({*steps})
 
 
-def test_flags_at_every_step_are_those_of_the_library(served, store):
-    server, client = served
+def test_flags_at_every_step_are_those_of_the_library(keeping, keeping_store):
+    server, client = keeping
     send(client, numbers(60, 1) * 1.5)
     model, text = server.service.registry.find("numbers"), Texts("en")
-    scores = store.arrivals(ItemFilter(model="numbers")).scores
+    scores = keeping_store.arrivals(ItemFilter(model="numbers")).scores
     steps = alpha_steps(len(model.scorer.calibration_scores_), 0.1)
     for step, alpha in enumerate(steps):
         threshold = calibration.threshold(model.scorer.calibration_scores_, alpha)
         flagged = int((scores > threshold).sum())
-        sentence = flags_at(model, store, step, text).sentence
+        sentence = flags_at(model, keeping_store, step, text).sentence
         assert f"threshold is {threshold:.4g}: {flagged} of 60 stored items" in sentence
-    assert flags_at(model, store, None, text).step == steps.index(0.1)
-    assert flags_at(model, store, 10**6, text).step == len(steps) - 1
+    assert flags_at(model, keeping_store, None, text).step == steps.index(0.1)
+    assert flags_at(model, keeping_store, 10**6, text).step == len(steps) - 1
     now = f"now {int((scores > model.threshold).sum())}."
-    assert flags_at(model, store, 0, text).sentence.endswith(now)
+    assert flags_at(model, keeping_store, 0, text).sentence.endswith(now)
 
 
-def test_the_page_shows_the_slider_the_chart_and_the_card(served):
-    _, client = served
+def test_the_page_shows_the_slider_the_chart_and_the_card(keeping):
+    _, client = keeping
     page = client.get("/review/models")
     assert page.status_code == 200 and 'type="range"' in page.text and "No items of this model are stored" in page.text
     send(client, numbers(20, 1))
@@ -88,14 +69,14 @@ def test_a_model_without_a_store_is_described(models):
     assert "No items of this model are stored" in page and "kept rows or images that were not flagged" in page
 
 
-def test_recalibration_sets_the_threshold_that_the_library_sets(served, store, models):
-    _, client = served
+def test_recalibration_sets_the_threshold_that_the_library_sets(keeping, keeping_store, models):
+    _, client = keeping
     send(client, numbers(200, 1) + 0.5)
-    for stored in store.queue(limit=1000).items:
-        store.review(stored.id, "confirmed" if stored.id % 5 == 0 else "dismissed", "ann")
+    for stored in keeping_store.queue(limit=1000).items:
+        keeping_store.review(stored.id, "confirmed" if stored.id % 5 == 0 else "dismissed", "ann")
     answer = post(client, FORM, model="numbers", version="1", alpha="0.1")
     assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}&version=1#recalibrate")
-    confirmed = {stored.id for stored in store.queue(limit=1000, verdict="confirmed").items}
+    confirmed = {stored.id for stored in keeping_store.queue(limit=1000, verdict="confirmed").items}
     normal = (numbers(200, 1) + 0.5)[[number + 1 not in confirmed for number in range(200)]]
     library = load(models / "numbers.egbad").recalibrate(normal, 0.1)
     assert client.get("/v1/models/numbers").json()["threshold"] == library.threshold_
@@ -108,11 +89,11 @@ def test_recalibration_sets_the_threshold_that_the_library_sets(served, store, m
     )
 
 
-def test_earlier_items_are_explained_after_a_recalibration(served, store):
-    _, client = served
+def test_earlier_items_are_explained_after_a_recalibration(keeping, keeping_store):
+    _, client = keeping
     send(client, numbers(100, 1))
-    for stored in store.queue(limit=1000).items:
-        store.review(stored.id, "dismissed", "ann")
+    for stored in keeping_store.queue(limit=1000).items:
+        keeping_store.review(stored.id, "dismissed", "ann")
     before = client.get("/v1/models/numbers").json()["digest"]
     post(client, FORM, model="numbers", version="1", alpha="0.1")
     assert client.get("/v1/models/numbers").json()["digest"] != before
@@ -120,8 +101,8 @@ def test_earlier_items_are_explained_after_a_recalibration(served, store):
     assert "of 100 stored items" in client.get(PAGE).text
 
 
-def test_no_request_fails_while_a_model_is_recalibrated(served, store):
-    _, client = served
+def test_no_request_fails_while_a_model_is_recalibrated(keeping, keeping_store):
+    _, client = keeping
     send(client, numbers(100, 1))
     statuses, stop = [], threading.Event()
 
@@ -140,11 +121,11 @@ def test_no_request_fails_while_a_model_is_recalibrated(served, store):
     assert {*statuses} == {200}
 
 
-def test_dismissed_rows_alone_do_not_recalibrate(models, store):
-    with running([models / "numbers.egbad"], store=store, keep="flagged") as server, server.client() as client:
+def test_dismissed_rows_alone_do_not_recalibrate(models, keeping_store):
+    with running([models / "numbers.egbad"], store=keeping_store, keep="flagged") as server, server.client() as client:
         send(client, numbers(300, 1))
-        for stored in store.queue(limit=1000).items:
-            store.review(stored.id, "dismissed", "ann")
+        for stored in keeping_store.queue(limit=1000).items:
+            keeping_store.review(stored.id, "dismissed", "ann")
         answer = post(client, FORM, model="numbers", alpha="0.1")
     assert answer.status_code == 400 and "kept rows or images that were not flagged" in answer.text
 
@@ -159,41 +140,41 @@ def test_dismissed_rows_alone_do_not_recalibrate(models, store):
         ({"model": "none", "alpha": "0.1"}, 404, "no model"),
     ],
 )
-def test_what_cannot_be_recalibrated_is_answered_by_one_sentence(served, form, status, words):
-    _, client = served
+def test_what_cannot_be_recalibrated_is_answered_by_one_sentence(keeping, form, status, words):
+    _, client = keeping
     answer = post(client, FORM, **form)
     assert answer.status_code == status and words in answer.text
 
 
-def test_too_few_rows_for_alpha_are_counted(served):
-    _, client = served
+def test_too_few_rows_for_alpha_are_counted(keeping):
+    _, client = keeping
     send(client, np.zeros((5, 3)) + numbers(5, 1) * 0.1)
     answer = post(client, FORM, model="numbers", alpha="0.01")
     assert "needs at least 99 kept normal rows or images, and there are 5" in text_of(answer)
 
 
-def test_an_exported_model_says_that_it_keeps_its_threshold(models, store):
-    with running([models / "exported.onnx"], store=store, keep="all") as server, server.client() as client:
+def test_an_exported_model_says_that_it_keeps_its_threshold(models, keeping_store):
+    with running([models / "exported.onnx"], store=keeping_store, keep="all") as server, server.client() as client:
         assert "exported model keeps its threshold" in client.get("/review/models").text
         answer = post(client, FORM, model="exported", alpha="0.1")
     assert answer.status_code == 400 and "exported model keeps its threshold" in answer.text
 
 
-def test_images_are_recalibrated(models, store):
-    with running([models / "images.egbad"], store=store, keep="all") as server, server.client() as client:
+def test_images_are_recalibrated(models, keeping_store):
+    with running([models / "images.egbad"], store=keeping_store, keep="all") as server, server.client() as client:
         for image in images(12, 5):
             client.post("/v1/models/images/score", content=png(image), headers={"content-type": "image/png"})
-        for stored in store.queue(limit=1000).items:
-            store.review(stored.id, "dismissed", "ann")
+        for stored in keeping_store.queue(limit=1000).items:
+            keeping_store.review(stored.id, "dismissed", "ann")
         post(client, FORM, model="images", alpha="0.2")
         threshold = client.get("/v1/models/images").json()["threshold"]
     assert threshold == load(models / "images.egbad").recalibrate(images(12, 5), 0.2).threshold_
 
 
-def test_only_administrators_recalibrate(models, store):
+def test_only_administrators_recalibrate(models, keeping_store):
     tokens = {ADMIN: Role.ADMIN, REVIEW: Role.REVIEW}
     with (
-        running([models / "numbers.egbad"], tokens=tokens, hosts=None, store=store, keep="all") as server,
+        running([models / "numbers.egbad"], tokens=tokens, hosts=None, store=keeping_store, keep="all") as server,
         server.client() as client,
     ):
         headers = {"authorization": f"Bearer {ADMIN}"}

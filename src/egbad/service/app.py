@@ -1,7 +1,7 @@
 """The application: routes, errors and the order of start and end."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import Any
 
 from fastapi import FastAPI
@@ -44,7 +44,8 @@ def create_app(service: Service, guard: Guard) -> RequestMiddleware:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        yield
+        async with nullcontext() if service.drift is None else service.drift.updated():
+            yield
         await service.registry.drain()
 
     app = FastAPI(

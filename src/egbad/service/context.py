@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 
 from fastapi import Request
 
+from egbad.service.drift import DriftTrackers
 from egbad.service.limits import Capacity
 from egbad.service.metrics import Metrics
-from egbad.service.models import ModelLoader, ModelRegistry
+from egbad.service.model_loader import ModelLoader
+from egbad.service.models import ModelRegistry
 from egbad.service.records import RecordStore
 from egbad.service.settings import ServiceSettings
 
@@ -51,6 +53,8 @@ class Service:
     store : RecordStore, optional
     keep : {"none", "flagged", "all"}
         Rows and images that the store keeps.
+    drift : DriftTrackers, optional
+        None without a store.
     """
 
     settings: ServiceSettings
@@ -62,6 +66,7 @@ class Service:
     logger: Any
     store: RecordStore | None = None
     keep: str = "none"
+    drift: DriftTrackers | None = None
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:
         """Call a function on a worker thread.

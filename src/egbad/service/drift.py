@@ -1,5 +1,8 @@
-"""Drift of a served model, from the scores in the store."""
+"""Drift of served models, from the scores in the store."""
 
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
 from math import ceil, log
 from threading import Lock
 
@@ -9,14 +12,15 @@ from egbad.data import Data
 from egbad.errors import EgbadError
 from egbad.scoring.drift import DriftMonitor, DriftReport
 from egbad.service.json_bodies import read_json_rows
-from egbad.service.models import ServedModel
+from egbad.service.models import ModelRegistry, ServedModel
 from egbad.service.pages.views import parse_row
-from egbad.service.store import Arrivals, ItemFilter, Store
+from egbad.service.store import Arrivals, ItemFilter, Store, StoreError
 
 LEVEL = 0.01  # probability of a false alarm
 NEWEST = 50_000  # items that are compared when a tracker begins
 _TESTED_ROWS = 5_000  # newest rows whose columns are tested
 _POINTS, _SHORTEST_STEP = 200, 5  # of the trend
+_UPDATE_SECONDS = 60.0  # between two updates of the metrics
 
 
 class DriftTracker:
@@ -39,6 +43,8 @@ class DriftTracker:
         Number of rows whose columns were tested.
     is_clipped : bool
         True if there were more items than `NEWEST` at the beginning.
+    report : DriftReport or None
+        Result of the last update.
     """
 
     def __init__(self, model: ServedModel, *, keeps_rows: bool) -> None:
@@ -46,6 +52,7 @@ class DriftTracker:
         self.monitor = DriftMonitor(model.scorer, LEVEL, model.threshold)
         self.trend: list[tuple[int, float]] = [(0, 0.0)]
         self.n_compared, self.is_clipped = 0, False
+        self.report: DriftReport | None = None
         self._tests_rows = keeps_rows and self.monitor.untested is None
         self._last = 0
         self._lock = Lock()
@@ -61,6 +68,11 @@ class DriftTracker:
         -------
         DriftReport or None
             None if nothing was scored yet.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
         """
         with self._lock:
             where = ItemFilter(model=self._model.name, digest=self._model.digest)
@@ -69,7 +81,8 @@ class DriftTracker:
                 self.is_clipped |= not self._last and len(new.ids) == NEWEST
                 self._add(new, self._kept_rows(store, where, new))
                 self._last = int(new.ids[-1])
-            return self.monitor.report() if self._last else None
+                self.report = self.monitor.report()
+            return self.report
 
     def _kept_rows(self, store: Store, where: ItemFilter, new: Arrivals) -> dict[int, bytes]:
         """Return the newest rows that are kept, by the numbers of their items."""
@@ -98,3 +111,76 @@ class DriftTracker:
             return read_json_rows(self._model.reader, [parse_row(payload or b"") for payload in payloads]).pieces[0]
         except EgbadError:
             return None
+
+
+class DriftTrackers:
+    """Trackers of all served models. It belongs to the event loop, as the registry does.
+
+    Parameters
+    ----------
+    registry : ModelRegistry
+    store : Store
+    keeps_rows : bool
+        True if the store keeps all rows.
+    """
+
+    def __init__(self, registry: ModelRegistry, store: Store, *, keeps_rows: bool) -> None:
+        self._registry, self._store, self._keeps_rows = registry, store, keeps_rows
+        self._trackers: dict[str, DriftTracker] = {}
+
+    def find(self, model: ServedModel) -> DriftTracker:
+        """Return the tracker of a model, and forget those of models that are not served any more.
+
+        Parameters
+        ----------
+        model : ServedModel
+
+        Returns
+        -------
+        DriftTracker
+        """
+        for digest in self._trackers.keys() - {served.digest for served in self._registry}:
+            del self._trackers[digest]
+        if model.digest not in self._trackers:
+            self._trackers[model.digest] = DriftTracker(model, keeps_rows=self._keeps_rows)
+        return self._trackers[model.digest]
+
+    async def update(self) -> None:
+        """Add the items that are new in the store to the trackers of all models.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        for model in [*self._registry]:
+            await asyncio.to_thread(self.find(model).update, self._store)
+
+    def reports(self) -> Iterable[tuple[ServedModel, DriftReport]]:
+        """Yield the served models with the results of their last updates."""
+        for model in self._registry:
+            tracker = self._trackers.get(model.digest)
+            if tracker is not None and tracker.report is not None:
+                yield model, tracker.report
+
+    @asynccontextmanager
+    async def updated(self, seconds: float = _UPDATE_SECONDS) -> AsyncIterator[None]:
+        """Update all trackers from time to time in an `async with` block.
+
+        Parameters
+        ----------
+        seconds : float, default=60
+        """
+        task = asyncio.create_task(self._repeat(seconds))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _repeat(self, seconds: float) -> None:
+        while True:
+            with suppress(StoreError):  # the next update may succeed; answers and '/v2/health/ready' report the failure
+                await self.update()
+            await asyncio.sleep(seconds)

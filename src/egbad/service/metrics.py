@@ -1,6 +1,7 @@
 """Metrics for Prometheus, in a registry of their own."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest
+from prometheus_client.registry import Collector
 
 from egbad.service.limits import Capacity
 
@@ -36,6 +37,15 @@ class Metrics:
         ):
             Gauge(name, text, registry=registry).set_function(read)
         ProcessCollector(registry=registry)
+
+    def add(self, collector: Collector) -> None:
+        """Add the metrics of a collector.
+
+        Parameters
+        ----------
+        collector : Collector
+        """
+        self.registry.register(collector)
 
     def observe_request(self, route: str, status: int, seconds: float) -> None:
         """Count an answered request.

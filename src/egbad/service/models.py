@@ -1,32 +1,18 @@
 """Models that are served: several names, each with several versions, changed while requests run."""
 
-import copy
-import re
-from collections.abc import Callable, Sequence
-from concurrent.futures import Executor
-from dataclasses import dataclass, replace
-from functools import partial
-from hashlib import sha256
+from collections.abc import Sequence
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-
-from egbad.data import Data
-from egbad.errors import InvalidInputError, UnreadableFileError, shorten
+from egbad.errors import InvalidInputError, shorten
 from egbad.export.onnx_scorer import OnnxScorer
-from egbad.loading import load
 from egbad.service.batching import Batcher
 from egbad.service.bodies import InputReader
 from egbad.service.problems import ProblemError
-from egbad.service.scoring import Piece, Scored, score_pieces
-from egbad.service.settings import ServiceSettings
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,199}")
-_FIRST_VERSION = "1"
+from egbad.service.scoring import Piece, Scored
+from egbad.service.store import ServedFile
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +24,10 @@ class ServedModel:
     name, version : str
     digest : str
         SHA-256 of the file.
+    path : Path
+        File that it was loaded from, before any recalibration.
+    original : str
+        SHA-256 of that file.
     scorer : Scorer
     threshold : float
     terms : tuple of str
@@ -45,12 +35,14 @@ class ServedModel:
     reader : InputReader
     batcher : Batcher
     earlier : tuple of str
-        Digests of models with the same scores, which recalibration has replaced by this one.
+        Digests of other models with the same scores: the original and recalibrated ones.
     """
 
     name: str
     version: str
     digest: str
+    path: Path
+    original: str
     scorer: Any
     threshold: float
     terms: tuple[str, ...]
@@ -62,6 +54,16 @@ class ServedModel:
     def digests(self) -> tuple[str, ...]:
         """Digests of all model files that give the scores of this one."""
         return (self.digest, *self.earlier)
+
+    @property
+    def is_recalibrated(self) -> bool:
+        """True if threshold and p-values are not those of the file that the model was loaded from."""
+        return self.digest != self.original
+
+    @property
+    def file(self) -> ServedFile:
+        """The file that the model was loaded from, as the store names it."""
+        return ServedFile(self.name, self.version, self.original)
 
     @property
     def platform(self) -> str:
@@ -89,135 +91,6 @@ class ServedModel:
             "threshold": self.threshold,
             "calibration_rows": len(scorer.calibration_scores_),
         }
-
-
-class ModelLoader:
-    """Loads model files, and gives each a queue.
-
-    Parameters
-    ----------
-    settings : ServiceSettings
-    executor : Executor
-        Worker threads.
-    keep : bool
-        Whether rows may be kept in the store.
-    observe : callable, optional
-        Called with the number of requests and rows of each batch.
-    """
-
-    def __init__(
-        self,
-        settings: ServiceSettings,
-        executor: Executor,
-        *,
-        keep: bool = False,
-        observe: Callable[[int, int], None] = lambda items, rows: None,
-    ) -> None:
-        self.settings, self._executor, self._keep, self._observe = settings, executor, keep, observe
-
-    def load(self, path: Path, name: str | None = None, version: str | None = None) -> ServedModel:
-        """Load a file and score one row, so that the first request is as fast as the others.
-
-        Parameters
-        ----------
-        path : Path
-        name, version : str, optional
-            By default those in the name of the file: "payments@2.egbad" is version 2 of "payments". Files without a version
-            have version 1.
-
-        Returns
-        -------
-        ServedModel
-
-        Raises
-        ------
-        InvalidInputError
-            If the name is not valid, or the file cannot be read.
-        """
-        own_name, _, own_version = path.stem.partition("@")
-        name, version = name or own_name, version or own_version or _FIRST_VERSION
-        for what, text in (("name", name), ("version", version)):
-            if not _NAME.fullmatch(text):
-                raise InvalidInputError(
-                    f"The {what} of a model must be letters, digits, '.', '_' and '-', got '{shorten(text)}'. Rename the file."
-                )
-        digest = _digest(path)
-        scorer = load(path)
-        if _digest(path) != digest:
-            raise UnreadableFileError(f"'{path}' changed while it was loaded. Load it again.")
-        settings, threshold = self.settings, float(scorer.threshold_)
-        example = np.zeros((1, *scorer.shape_), dtype=np.float64 if scorer.kind_ == "rows" else np.uint8)
-        (scored,) = score_pieces(
-            scorer, threshold, [Piece(Data(example, scorer.columns_, column_types=scorer.column_types_))]
-        )
-        batcher = Batcher[Piece, Scored](
-            partial(score_pieces, scorer, threshold),
-            self._executor,
-            max_rows=settings.batch_rows,
-            max_running=settings.workers,
-            latency_budget=settings.latency_budget,
-            observe=self._observe,
-        )
-        reader = InputReader(scorer, settings, keep=self._keep)
-        return ServedModel(name, version, digest, scorer, threshold, tuple(scored.terms), reader, batcher)
-
-    def recalibrate(self, model: ServedModel, data: Data, alpha: float) -> ServedModel:
-        """Return a model with threshold and p-values set anew by normal rows or images, as 'egbad recalibrate' sets them.
-
-        Parameters
-        ----------
-        model : ServedModel
-            Is not changed.
-        data : Data
-        alpha : float
-            False-alarm rate, in (0, 1).
-
-        Returns
-        -------
-        ServedModel
-
-        Raises
-        ------
-        InvalidInputError
-            If the data does not match the model.
-        """
-        scorer = copy.deepcopy(model.scorer).recalibrate(data, alpha)
-        with TemporaryDirectory(prefix="egbad-") as folder:
-            path = Path(folder, "model.egbad")
-            scorer.save(path)
-            loaded = self.load(path, model.name, model.version)
-        return replace(loaded, earlier=model.digests)
-
-    def find_file(self, file_name: str) -> Path:
-        """Return the path of a file in the folder of models.
-
-        Parameters
-        ----------
-        file_name : str
-            Bare name, without folders.
-
-        Returns
-        -------
-        Path
-
-        Raises
-        ------
-        ProblemError
-            If no folder was given, the name is not bare, or there is no such file.
-        """
-        folder = self.settings.models_dir
-        if folder is None:
-            raise ProblemError(
-                HTTPStatus.FORBIDDEN, "Models can be loaded only if the service was started with --models-dir."
-            )
-        if not _FILE_NAME.fullmatch(file_name):
-            raise ProblemError(
-                HTTPStatus.BAD_REQUEST, "The file must be a bare name such as 'payments@2.egbad', got another one."
-            )
-        path = next((entry for entry in folder.iterdir() if entry.name == file_name and entry.is_file()), None)
-        if path is None:
-            raise ProblemError(HTTPStatus.NOT_FOUND, f"There is no file '{file_name}' in the folder of models.")
-        return path
 
 
 class ModelRegistry:
@@ -381,11 +254,3 @@ class ModelRegistry:
         """Wait until all requests are scored, also those of models that were removed."""
         for model in (*self, *self._retired):
             await model.batcher.drain()
-
-
-def _digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    try:
-        return sha256(path.read_bytes()).hexdigest()
-    except OSError as error:
-        raise UnreadableFileError(f"'{path}' cannot be read as a model: {error.strerror}. Check the path.") from error

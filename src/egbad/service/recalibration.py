@@ -10,7 +10,8 @@ from egbad.report.messages import percent
 from egbad.scoring import calibration
 from egbad.service.image_bodies import read_image_files
 from egbad.service.json_bodies import read_json_rows
-from egbad.service.models import ModelLoader, ServedModel
+from egbad.service.model_loader import ModelLoader
+from egbad.service.models import ServedModel
 from egbad.service.pages.texts import Texts
 from egbad.service.pages.views import parse_row
 from egbad.service.store import ItemFilter, Store

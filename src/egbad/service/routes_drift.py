@@ -59,26 +59,17 @@ def make_router(site: Site) -> APIRouter:
     APIRouter
     """
     router, service = site.router(), site.service
-    trackers = dict[str, DriftTracker]()
-
-    def tracker_of(model: ServedModel) -> DriftTracker:
-        """Return the tracker of a model, and forget those of models that are not served any more."""
-        for digest in trackers.keys() - {served.digest for served in service.registry}:
-            del trackers[digest]
-        if model.digest not in trackers:
-            trackers[model.digest] = DriftTracker(model, keeps_rows=service.keep == "all")
-        return trackers[model.digest]
 
     @router.get("/review/drift")
     async def show(request: Request) -> Response:
         store, text = site.store, site.texts(request)
-        if store is None:
+        if store is None or service.drift is None:
             return site.show(request, "no_store.html.jinja")
         names = sorted({model.name for model in service.registry})
         if not names:
             return site.show(request, "drift.html.jinja", names=[], model="")
         model = service.registry.find(request.query_params.get("model") or names[0])
-        drift = await asyncio.to_thread(_view, tracker_of(model), store, text)
+        drift = await asyncio.to_thread(_view, service.drift.find(model), store, text)
         days, chart = await asyncio.to_thread(_by_day, model, store, text)
         values: dict[str, Any] = {"names": names, "model": model.name, "kind": model.scorer.kind_}
         return site.show(request, "drift.html.jinja", **values, drift=drift, days=days, chart=chart)

@@ -17,6 +17,7 @@ from egbad.service.recalibration import MOST, count_normal, recalibrated, refuse
 from egbad.service.store import ItemFilter, Store
 
 _PAGE = "/review/models"
+_FORM = "/review/admin/recalibrate"
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,24 @@ def make_router(site: Site) -> APIRouter:
         found = await asyncio.to_thread(flags_at, model, site.store, _step(request), text)
         return site.show(request, "flags.html.jinja", flags=found)
 
-    @router.get("/review/admin/recalibrate")
+    @router.get(_FORM)
+    @router.get(f"{_FORM}/undo")
     async def lead_back() -> Response:
         return redirect(_PAGE)  # from the page that asks for the token of an administrator
 
-    @router.post("/review/admin/recalibrate")
+    @router.post(_FORM)
     async def recalibrate(request: Request) -> Response:
         form = await site.read_form(request)
         async with recalibrating:
             return await _recalibrate(site, request, form)
+
+    @router.post(f"{_FORM}/undo")
+    async def undo(request: Request) -> Response:
+        form = await site.read_form(request)
+        async with recalibrating:
+            model = _find(site, form)
+            original = await asyncio.to_thread(site.service.loader.undo_recalibration, model)
+            return _serve(site, request, model, original, "recalibration undone")
 
     return router
 
@@ -123,14 +133,19 @@ def _recalibratable(model: ServedModel, store: Store | None, text: Texts) -> Rec
 
 async def _recalibrate(site: Site, request: Request, form: dict[str, str]) -> Response:
     """Recalibrate a model, serve the result in its place, and return to its page, which says what has changed."""
-    text, service, store = site.texts(request), site.service, site.store
+    text, store = site.texts(request), site.store
     model, alpha = _find(site, form), _alpha(form.get("alpha", ""), text)
     if store is None:
         raise ProblemError(HTTPStatus.CONFLICT, text("recalibrate_none"))
-    new = await asyncio.to_thread(recalibrated, service.loader, model, store, alpha, text)
-    service.registry.replace(model, new)
+    new = await asyncio.to_thread(recalibrated, site.service.loader, model, store, alpha, text)
+    return _serve(site, request, model, new, "model recalibrated")
+
+
+def _serve(site: Site, request: Request, model: ServedModel, new: ServedModel, event: str) -> Response:
+    """Serve a model in place of another one, and return to its page, which says what has changed."""
+    site.service.registry.replace(model, new)
     facts: dict[str, Any] = {"model": new.name, "version": new.version, "earlier": model.digest, "digest": new.digest}
-    service.logger.info("model recalibrated", **facts, threshold=new.threshold)
+    site.service.logger.info(event, **facts, threshold=new.threshold)
     return redirect(Linker(request)(_PAGE, {"model": new.name, "version": new.version}) + "#recalibrate")
 
 

@@ -46,7 +46,7 @@ def make_router(service: Service) -> APIRouter:
         "/metrics", summary="Return metrics for Prometheus", response_model=None, response_class=PlainTextResponse
     )
     async def metrics() -> Response:
-        """Return counters of requests, rows, batches and refusals."""
+        """Return counters of requests, rows, batches and refusals, and the drift of the stored items of each model."""
         return Response(service.metrics.render(), media_type=CONTENT_TYPE_LATEST)
 
     return router

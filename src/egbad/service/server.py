@@ -17,14 +17,18 @@ from egbad.errors import EgbadError, InvalidInputError
 from egbad.service.app import create_app
 from egbad.service.auth import read_tokens
 from egbad.service.context import Service
+from egbad.service.drift import DriftTrackers
+from egbad.service.drift_metrics import DriftCollector
 from egbad.service.limits import Capacity
 from egbad.service.logs import make_logger, server_messages
 from egbad.service.metrics import Metrics
 from egbad.service.middleware import LOOPBACK_NAMES, Guard, RequestMiddleware
-from egbad.service.models import ModelLoader, ModelRegistry
+from egbad.service.model_loader import ModelLoader
+from egbad.service.models import ModelRegistry
 from egbad.service.protocol import LimitedProtocol
 from egbad.service.records import RecordStore
 from egbad.service.settings import ServiceSettings
+from egbad.service.store import Store
 
 TOKEN_VARIABLE = "EGBAD_TOKEN"
 _DRAIN_SECONDS = 5  # beyond the deadline of requests, until connections are closed at the end
@@ -131,10 +135,16 @@ def make_service(
     capacity = Capacity(settings.queue_rows, max(settings.queue_bytes, 4 * settings.max_body))
     metrics = Metrics(capacity)
     executor = ThreadPoolExecutor(settings.workers, thread_name_prefix="egbad")
-    loader = ModelLoader(settings, executor, keep=store is not None and keep != "none", observe=metrics.observe_batch)
+    readable = store if isinstance(store, Store) else None
+    keeps = store is not None and keep != "none"
+    loader = ModelLoader(settings, executor, keep=keeps, recalibrations=readable, observe=metrics.observe_batch)
+    registry = ModelRegistry([loader.load(path) for path in paths])
+    drift = None if readable is None else DriftTrackers(registry, readable, keeps_rows=keep == "all")
+    if drift is not None:
+        metrics.add(DriftCollector(drift))
     return Service(
         settings=settings,
-        registry=ModelRegistry([loader.load(path) for path in paths]),
+        registry=registry,
         loader=loader,
         capacity=capacity,
         executor=executor,
@@ -142,6 +152,7 @@ def make_service(
         logger=make_logger(log_format),
         store=store,
         keep=keep,
+        drift=drift,
     )
 
 

@@ -40,7 +40,7 @@ def test_a_store_of_a_newer_egbad_is_refused(url, engine):
     open_store(url).close()
     with engine.begin() as connection:
         connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
-    with pytest.raises(StoreError, match="has revision 9999, and this egbad knows revisions up to 0001. Update egbad"):
+    with pytest.raises(StoreError, match="has revision 9999, and this egbad knows revisions up to 0002. Update egbad"):
         open_store(url)
 
 

@@ -173,8 +173,9 @@ ENGLISH: Mapping[str, str] = {
     # Recalibration
     "recalibrate": "Recalibrate",
     "recalibrate_note": "Sets the threshold and the p-values anew by the newest {n} kept normal rows or images: those that were "
-    "dismissed, or neither flagged nor reviewed. The scores stay, and no request is dropped. The model file is not changed: "
-    "after a restart the earlier threshold holds; “egbad recalibrate” writes a file.",
+    "dismissed, or neither flagged nor reviewed. The scores stay, and no request is dropped. The store keeps the "
+    "recalibrated model for the next start of the service. The model file is not changed; “egbad recalibrate” writes a new one.",
+    "recalibrate_undo": "Return to the threshold of the file",
     "recalibrate_waiting": "{n} flagged items wait for a review and are left out, so the new threshold may be too low. "
     "Review them first.",
     "recalibrate_few": "alpha {alpha} needs at least {n} kept normal rows or images, and there are {found}. Keep more with "

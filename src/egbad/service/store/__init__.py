@@ -16,6 +16,7 @@ from egbad.service.store.items import (
     ScoreGroups,
     StoredItem,
 )
+from egbad.service.store.recalibrations import KeptRecalibration, ServedFile
 from egbad.service.store.store import Store, open_store
 from egbad.service.store.writer import Limits
 
@@ -23,12 +24,14 @@ __all__ = [
     "Arrivals",
     "ItemFilter",
     "ItemPage",
+    "KeptRecalibration",
     "Limits",
     "ModelCounts",
     "Period",
     "Review",
     "ScoreGroups",
     "ScoredItem",
+    "ServedFile",
     "Store",
     "StoreError",
     "StoredItem",

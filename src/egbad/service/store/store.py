@@ -16,7 +16,8 @@ from egbad.service.store.database import connect, for_writing, parse_url, store_
 from egbad.service.store.errors import StoreError, database_errors
 from egbad.service.store.items import Review, ScoredItem, check_time, check_verdict, storable
 from egbad.service.store.migrate import upgrade
-from egbad.service.store.reader import StoreReader, is_number
+from egbad.service.store.reader import is_number
+from egbad.service.store.recalibrations import RecalibrationStore
 from egbad.service.store.tables import EPOCH, ItemRow, PayloadRow, ReviewRow, WriterRow
 from egbad.service.store.writer import Limits, Writer
 
@@ -24,7 +25,7 @@ _PURGED_AT_ONCE = 1_000  # payloads that one transaction removes, so that append
 _FORGET_WRITERS = timedelta(days=7)
 
 
-class Store(StoreReader):
+class Store(RecalibrationStore):
     """Scored items and reviews in a database. All methods may be called from any thread.
 
     Use `open_store` to create one, and `close` it at the end, or use it as a context manager.
@@ -37,7 +38,6 @@ class Store(StoreReader):
 
     def __init__(self, engine: Engine, name: str, keep: bool, retention: timedelta | None, limits: Limits) -> None:
         super().__init__(engine, name)
-        self._writing = for_writing(engine)
         self._keep, self._retention, self._limits = keep, retention, limits
         self._id = uuid4().hex
         self._lock = Lock()

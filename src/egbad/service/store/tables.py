@@ -130,3 +130,18 @@ class WriterRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     batch: Mapped[int]
     time: Mapped[datetime]
+
+
+class RecalibrationRow(Base):
+    """A model whose threshold was set anew. The digest stays, the file only while it is served."""
+
+    __tablename__ = "egbad_recalibrations"
+    __table_args__ = (Index("egbad_recalibrations_by_original", "original", "id"), {"sqlite_autoincrement": True})
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    time: Mapped[datetime]
+    model: Mapped[str]
+    version: Mapped[str]
+    original: Mapped[str]
+    digest: Mapped[str]
+    file: Mapped[bytes | None] = mapped_column(LargeBinary)
