@@ -48,7 +48,7 @@ clean:
 .venv/.installed: pyproject.toml requirements.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet torch==2.13.0
-	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[backbones,demo,onnx,ray,serve,serve-postgresql,timm,tune,dev]'
+	$(BIN)/python -m pip install --quiet -c requirements.lock -e '.[backbones,demo,onnx,plot,ray,serve,serve-postgresql,timm,tune,dev]'
 	touch $@
 
 .venv/.installed-docs: .venv/.installed

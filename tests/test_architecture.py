@@ -29,7 +29,7 @@ LEVELS = {
     "datasets": "public data sets",
     "detectors": "one method, one file",
     "detection": "anomalies among the rows of one data set, out of fold",
-    "plot": "heatmaps of images, and their files",
+    "plot": "figures of results, heatmaps and their files",
     "report": "evaluation and findings as HTML, Markdown and JSON",
     "export": "ONNX graphs and the scorer that runs them",
     "loading": "a model file of either kind -> a scorer",

@@ -14,7 +14,18 @@ from egbad.cli.main import main
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 GUIDES = (
-    *("backbones", "contamination", "ensembles", "explanations", "python", "reviews", "scores", "thresholds", "tuning"),
+    *(
+        "backbones",
+        "contamination",
+        "ensembles",
+        "explanations",
+        "plots",
+        "python",
+        "reviews",
+        "scores",
+        "thresholds",
+        "tuning",
+    ),
 )
 RUNNABLE = (
     ["README.md", "README.ja.md", "docs/methods/egbad.md", "docs/architecture.md"]

@@ -63,6 +63,7 @@ def test_the_metadata_names_python_license_extras_and_lower_bounds():
         "bench",
         "demo",
         "onnx",
+        "plot",
         "ray",
         "serve",
         "serve-postgresql",

@@ -2,8 +2,8 @@
 Drift: when the threshold no longer fits
 ========================================
 
-A threshold holds for rows like those that set it. ``DriftMonitor`` compares new rows with them as they come, and tells
-a change of the data from a flood of anomalies.
+A threshold holds for rows like those that set it. ``check_drift`` compares new rows with them, and tells a change of the
+data from a flood of anomalies. ``DriftMonitor`` does the same with rows that come one after another.
 """
 
 import matplotlib.pyplot as plt
@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from egbad.detectors import KNN
-from egbad.scoring.drift import DriftMonitor
+from egbad.plot import drift_over_time
+from egbad.scoring.drift import check_drift
 
 # %%
 # Two sensors. After 1,000 rows one of them begins to creep; in another stream there is no change, but one row in ten is
@@ -36,24 +37,16 @@ attacked = 1000 + np.flatnonzero(rng.random(1000) < 0.1)
 anomalous.loc[attacked, "pressure"] += 4
 
 # %%
-# The monitor bets against the p-values of the rows. Without drift its capital hardly ever reaches the limit, the dashed
+# A martingale bets against the p-values of the rows. Without drift its capital hardly ever reaches the limit, the dashed
 # line: at most with the probability ``level / 2``. The other half of ``level`` is for tests of all rows together.
 
 fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for name, stream in {"no change": normal, "pressure creeps": creeping, "anomalies": anomalous}.items():
-    monitor = DriftMonitor(detector, level=0.01)
-    capital = []
-    for start in range(0, len(stream), 50):
-        part = stream[start : start + 50]
-        monitor.add(detector.anomaly_score(part), part)
-        capital.append(monitor.martingale.log_value / np.log(10))
-    ax.plot(np.arange(50, 2001, 50), capital, label=name)
-    report = monitor.report()
+    drift_over_time(detector, stream, level=0.01, label=name, ax=ax)
+    report = check_drift(detector, stream, level=0.01)
     print(f"{name}: {report.kind}. {report.summary}")
-ax.axhline(np.log10(2 / 0.01), color="black", linestyle="--", label="limit")
 ax.axvline(1000, color="gray", linestyle=":")
-ax.set(xlabel="rows", ylabel="log10 of the capital", title="Evidence of drift", ylim=(-4, 12))
-ax.legend()
+ax.set(title="Evidence of drift", ylim=(-4, 12))
 
 # %%
 # After a change of normal data, ``recalibrate`` sets the threshold anew by recent normal rows; nothing is trained

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from egbad import Blend
+from egbad.plot import explanation_bars
 
 # %%
 # A pump: flow rises with speed, pressure falls with flow, and heat follows power.
@@ -47,23 +48,26 @@ for reason in explanation.top(2)[0]:
     )
 
 # %%
-# The figure shows the same for all columns. Values are drawn relative to their usual range, whose ends are -1 and 1. The
-# expected row is the most similar normal one: to come closer to the heat, it has more power than the observed one, and
-# so all columns differ. The heat differs most.
+# ``explanation_bars`` draws the contributions of all columns, with observed and expected values. The expected row is the
+# most similar normal one: to come closer to the heat, it has more power than the observed one, and so all columns
+# differ. The heat differs most.
+
+ax = explanation_bars(explanation)
+
+# %%
+# Values relative to their usual range, whose ends are -1 and 1.
 
 observed, expected = (np.asarray(part[0], dtype=float) for part in (explanation.observed, explanation.expected))
 low, high = explanation.low[0], explanation.high[0]
 middle, half = (low + high) / 2, (high - low) / 2
 
-fig, axes = plt.subplots(1, 2, figsize=(7.5, 3), layout="constrained", sharey=True)
+fig, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
 places = np.arange(len(explanation.columns))[::-1]
-axes[0].barh(places, explanation.shares[0], color="tab:red")
-axes[0].set(title="contribution to the score", yticks=places, yticklabels=explanation.columns)
-axes[1].axvspan(-1, 1, color="tab:green", alpha=0.2, label="usual range")
-axes[1].scatter((expected - middle) / half, places, marker="|", s=200, color="black", label="expected")
-axes[1].scatter((observed - middle) / half, places, color="tab:red", label="observed")
-axes[1].set(title="value relative to its usual range")
-axes[1].legend(loc="best", fontsize="small")
+ax.axvspan(-1, 1, color="tab:green", alpha=0.2, label="usual range")
+ax.scatter((expected - middle) / half, places, marker="|", s=200, color="black", label="expected")
+ax.scatter((observed - middle) / half, places, color="tab:red", label="observed")
+ax.set(xlabel="value relative to its usual range", yticks=places, yticklabels=explanation.columns)
+ax.legend(loc="best", fontsize="small")
 
 # %%
 # As a table, with a line for each row and column:

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from egbad import EGBAD
+from egbad.plot import latent_scatter
 
 # %%
 # The model learns zeros, ones and sixes, with eight latents.
@@ -60,14 +61,8 @@ ax.set(xlabel="t", ylabel="anomaly score", title="From a zero to a six")
 ax.legend()
 
 # %%
-# The latents of all training images, by their two main directions. The three digits form groups although the model
+# The latents of all training images, by their first two principal components. The three digits form groups although the model
 # knows no labels.
 
-z = detector.transform(X)
-centred = z - z.mean(axis=0)
-directions = np.linalg.svd(centred, full_matrices=False)[2][:2]
-fig, ax = plt.subplots(figsize=(5, 4), layout="constrained")
-for digit in (0, 1, 6):
-    ax.scatter(*(centred[target == digit] @ directions.T).T, s=8, label=f"digit {digit}")
-ax.set(title="latents E(x)", xlabel="first direction", ylabel="second direction")
-ax.legend()
+ax = latent_scatter(detector, X, labels=target)
+ax.set_title("latents E(x) of three digits")

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from egbad import EGBAD, EarlyStopping, TrainingConfig
+from egbad.plot import loss_curves
 
 # %%
 # Normal rows lie near a closed curve in space: a circle in the first two columns, while the third column rises and falls
@@ -66,9 +67,5 @@ fig.colorbar(image, label="anomaly score")
 # %%
 # The losses of the players: D on its pairs, and E and G together, cycle consistency included.
 
-steps = detector.history_["step"]
-fig, ax = plt.subplots(figsize=(7.5, 2.6), layout="constrained")
-for player in ("D", "EG"):
-    ax.plot(steps, detector.history_[player], label=player)
-ax.set(xlabel="step", ylabel="loss", title="Losses")
-ax.legend()
+ax = loss_curves(detector)
+ax.set_title("Losses")

@@ -6,13 +6,13 @@ Connections of a network as rows of a table: protocol, service, duration and byt
 traffic, and flags three kinds of attack that it has never seen. The traffic is made up, in the manner of KDD99.
 """
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from egbad import EGBAD, TrainingConfig
 from egbad.explain import group_explanations
+from egbad.plot import score_histogram
 
 # %%
 # Each service has its own protocol, its usual amounts and its usual duration.
@@ -67,19 +67,9 @@ print(
     f"average precision: {average_precision_score(kind != 'normal', scores):.3f}, base rate {np.mean(kind != 'normal'):.3f}"
 )
 
-fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-bins = np.geomspace(scores.min(), scores.max(), 50)
-for name in ("normal", *attacks):
-    ax.hist(
-        scores[kind == name],
-        bins,
-        weights=np.full((kind == name).sum(), 1 / (kind == name).sum()),
-        alpha=0.6,
-        label=name,
-    )
-ax.axvline(detector.threshold_, color="black", linestyle="--", label="threshold")
-ax.set(xlabel="anomaly score", ylabel="share of the connections", xscale="log", title="Scores of new connections")
-ax.legend()
+groups = {name: scores[kind == name] for name in ("normal", *attacks)}
+ax = score_histogram(groups, detector, density=True, log=True)
+ax.set_title("Scores of new connections, each kind by itself")
 
 # %%
 # Flagged connections form groups by the columns that explain them. An analyst reads a few lines instead of a hundred.

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from egbad import EGBAD
+from egbad.plot import reconstruction_grid
 
 # %%
 # The model learns threes. Then a three, an eight, a seven, a one and two damaged threes are redrawn.
@@ -27,25 +28,16 @@ X = {
     "an eight": digits.images[digits.target == 8][2],
     "a seven": digits.images[digits.target == 7][2],
     "a one": digits.images[digits.target == 1][2],
-    "three with a line": with_line,
-    "three without top": without_top,
+    "with a line": with_line,
+    "without top": without_top,
 }
 images = np.stack([*X.values()])
-redrawn, scores = detector.reconstruct(images), detector.anomaly_score(images)
 
 # %%
-# In the last row red pixels are darker in the image than in the reconstruction, blue ones are lighter.
+# In the last row red pixels are brighter in the image than in the reconstruction, blue ones are darker.
 
-fig, axes = plt.subplots(3, len(X), figsize=(8, 4.4), layout="constrained")
-for column, (title, x, x_hat, score) in enumerate(zip(X, images, redrawn, scores, strict=True)):
-    axes[0, column].set_title(f"{title}\n{score:.2f}", fontsize=9)
-    axes[0, column].imshow(x, cmap="gray_r", vmin=0, vmax=16)
-    axes[1, column].imshow(x_hat, cmap="gray_r", vmin=0, vmax=16)
-    axes[2, column].imshow(x - x_hat, cmap="RdBu_r", vmin=-16, vmax=16)
-for ax, label in zip(axes[:, 0], ("x", "G(E(x))", "x - G(E(x))"), strict=True):
-    ax.set_ylabel(label)
-for ax in axes.flat:
-    ax.set(xticks=[], yticks=[])
+titles = [f"{name}\n{score:.2f}" for name, score in zip(X, detector.anomaly_score(images), strict=True)]
+axes = reconstruction_grid(detector, images, titles=titles)
 
 # %%
 # Images that the generator draws from random latents. They resemble threes, because training also compares generated
@@ -53,5 +45,5 @@ for ax in axes.flat:
 
 fig, axes = plt.subplots(1, 10, figsize=(8, 1.1), layout="constrained")
 for ax, x in zip(axes, detector.sample(10), strict=True):
-    ax.imshow(x, cmap="gray_r", vmin=0, vmax=16)
+    ax.imshow(x, cmap="gray", vmin=0, vmax=16)
     ax.set(xticks=[], yticks=[])

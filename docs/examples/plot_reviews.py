@@ -11,10 +11,10 @@ import json
 import tempfile
 from datetime import UTC, datetime, timedelta
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 from egbad.detectors import KNN
+from egbad.plot import score_histogram
 from egbad.service.store import ItemFilter, ScoredItem, open_store
 from egbad.service.store.reviews import measured_precision, threshold_for_false_alarms
 
@@ -77,15 +77,12 @@ print(f"threshold: {detector.threshold_:.3f} before, {found.threshold:.3f} by th
 
 again = np.vstack([rng.normal(scale=1.15, size=(5000, 2)), rng.normal(loc=4.2, scale=0.5, size=(40, 2))])
 new_scores, new_anomaly = detector.anomaly_score(again), np.arange(5040) >= 5000
-fig, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
-bins = np.geomspace(new_scores.min(), new_scores.max(), 60)
-ax.hist(new_scores[~new_anomaly], bins, alpha=0.7, label="normal")
-ax.hist(new_scores[new_anomaly], bins, alpha=0.7, label="anomalies")
-for limit, style, label in ((detector.threshold_, ":", "before"), (found.threshold, "--", "by reviews")):
+limits = {}
+for name, limit in (("before", detector.threshold_), ("by reviews", found.threshold)):
     rate = (new_scores[~new_anomaly] > limit).mean()
     caught = (new_scores[new_anomaly] > limit).mean()
-    ax.axvline(limit, color="black", linestyle=style, label=f"{label}: {rate:.1%} false, {caught:.0%} found")
-ax.set(xlabel="anomaly score", ylabel="rows", xscale="log", yscale="log", title="Rows of April")
-ax.legend(fontsize="small")
+    limits[f"{name}: {rate:.1%} false, {caught:.0%} found"] = limit
+ax = score_histogram(new_scores, limits, anomalous=new_anomaly, log=True)
+ax.set(yscale="log", title="Rows of April")
 store.close()
 folder.cleanup()

@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from egbad.detectors import KNN
+from egbad.plot import p_value_calibration, score_histogram
 
 # %%
 # Normal rows lie near a curve. The test set has 2,000 more of them and 100 anomalies, which lie elsewhere.
@@ -33,13 +34,8 @@ normal, anomalous = detector.anomaly_score(X_normal), detector.anomaly_score(X_a
 # %%
 # Scores above ``threshold_`` are flagged: about 1 percent of normal rows, as ``alpha`` says.
 
-fig, ax = plt.subplots(figsize=(7, 3.5), layout="constrained")
-bins = np.geomspace(min(normal.min(), anomalous.min()), max(normal.max(), anomalous.max()), 60)
-ax.hist(normal, bins, alpha=0.7, label="normal")
-ax.hist(anomalous, bins, alpha=0.7, label="anomalies")
-ax.axvline(detector.threshold_, color="black", linestyle="--", label="threshold, alpha = 0.01")
-ax.set(xlabel="anomaly score", ylabel="rows", xscale="log", title="Scores of new rows")
-ax.legend()
+ax = score_histogram({"normal": normal, "anomalies": anomalous}, detector, log=True)
+ax.set_title("Scores of new rows")
 
 print(f"{(normal > detector.threshold_).mean():.1%} of normal rows are flagged")
 print(f"{(anomalous > detector.threshold_).mean():.0%} of anomalies are flagged")
@@ -64,14 +60,12 @@ axes[1].plot(alphas, found, marker=".", color="tab:orange")
 axes[1].set(xlabel="alpha", ylabel="anomalies flagged", xscale="log", ylim=(0, 1), title="Anomalies found")
 
 # %%
-# P-values say the same on a scale from 0 to 1, whatever the detector. Those of normal rows are spread evenly; the row
-# is flagged where its p-value is at most alpha.
+# P-values say the same on a scale from 0 to 1, whatever the detector. The row is flagged where its p-value is at most
+# alpha. Those of normal rows are spread evenly: their quantiles lie near the diagonal. Those of anomalies are small.
 
-fig, ax = plt.subplots(figsize=(7, 3), layout="constrained")
-ax.hist(detector.p_value(X_normal), np.linspace(0, 1, 41), alpha=0.7, density=True, label="normal")
-ax.hist(detector.p_value(X_anomalous), np.linspace(0, 1, 41), alpha=0.7, density=True, label="anomalies")
-ax.set(xlabel="p-value", ylabel="density", title="P-values of new rows")
-ax.legend()
+ax = p_value_calibration(detector, X_normal, label="normal")
+ax.set_title("P-values of new rows")
+print(f"median p-value of anomalies: {np.median(detector.p_value(X_anomalous)):.4f}")
 
 # %%
 # In a batch with many rows, alpha alone flags many normal ones. ``discoveries`` bounds the share of false flags among

@@ -9,12 +9,13 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from egbad.arrays import Floats
+from egbad.plot.scores import score_bins
 from egbad.report.serialization import to_jsonable
 from egbad.scoring import metrics
+from egbad.scoring.rate_curves import thin_points
 
 MAX_POINTS = 500  # per curve: more than a chart has pixels across
 N_BINS = 40
-_LOG_SCALE_RATIO = 30  # scores spread over more than this times their median are drawn on a logarithmic axis
 
 
 @dataclass(frozen=True)
@@ -89,15 +90,12 @@ def rate_curves(scores: Floats, anomalous: NDArray[np.bool_], max_points: int = 
     precision, recall, _ = precision_recall_curve(anomalous, scores)
     # scikit-learn adds a last point with recall 0 and precision 1. Use the precision of the highest threshold instead.
     precision[-1] = precision[-2]
-    return _thin(false_alarms, roc_recall, max_points), _thin(recall[::-1], precision[::-1], max_points)
+    roc = thin_points(false_alarms, roc_recall, max_points)
+    precision_recall = thin_points(recall[::-1], precision[::-1], max_points)
+    return _curve(*roc), _curve(*precision_recall)
 
 
-def _thin(x: Floats, y: Floats, max_points: int) -> Curve:
-    """Select points evenly along the length of a curve, so that steep parts keep their shape."""
-    if len(x) > max_points:
-        length = np.concatenate([[0.0], np.hypot(np.diff(x), np.diff(y)).cumsum()])
-        kept = np.unique(np.searchsorted(length, np.linspace(0, length[-1], max_points)))
-        x, y = x[kept], y[kept]
+def _curve(x: Floats, y: Floats) -> Curve:
     return Curve(tuple(x.tolist()), tuple(y.tolist()))
 
 
@@ -117,12 +115,7 @@ def score_histogram(scores: Floats, anomalous: NDArray[np.bool_]) -> Histogram:
     -------
     Histogram
     """
-    low, high = float(scores.min()), float(scores.max())
-    log = low > 0 and high > _LOG_SCALE_RATIO * float(np.median(scores))
-    if low == high:
-        low, high = low - 0.5, high + 0.5
-    edges = np.geomspace(low, high, N_BINS + 1) if log else np.linspace(low, high, N_BINS + 1)
-    edges[0], edges[-1] = low, high  # rounding in geomspace would leave out the extreme scores
+    edges, log = score_bins(scores, N_BINS)
     normals, anomalies = np.histogram(scores[~anomalous], edges)[0], np.histogram(scores[anomalous], edges)[0]
     return Histogram(tuple(edges.tolist()), tuple(normals.tolist()), tuple(anomalies.tolist()), log)
 

@@ -1,7 +1,7 @@
 """Metrics of anomaly scores against labels.
 
 A higher score is more anomalous. `anomalous` is True for an anomaly. Labels meet scores here and in
-`egbad.scoring.localization` and `egbad.scoring.thresholds`, and nowhere else.
+`egbad.scoring.localization`, `egbad.scoring.rate_curves` and `egbad.scoring.thresholds`, and nowhere else.
 """
 
 import math

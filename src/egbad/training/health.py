@@ -1,5 +1,6 @@
 """Symptoms of failed training, and the events that report them."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,11 @@ from egbad.arrays import Array, distinct_rows
 _MIN_PROBES = 20  # fewer different rows show nothing about ties
 _PROBE_NOISE = 0.1  # standard deviation in encoded units
 _TIED_SHARE = 0.1  # of the probes, from which on shared scores are a symptom
+# A message of `Event.describe`, or of `egbad.training.history.health_messages` about a symptom at the end.
+_MESSAGE = re.compile(
+    r"(?:Step (?P<step>[\d,]+): |At the end )(?P<symptom>.*?)(?: \(members? [\d, ]+ of [\d,]+\))?(?:; .*|\. .*)?\.",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,35 @@ class Event:
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as a JSON-able dict; `Event(**fields)` restores the event."""
         return asdict(self)
+
+
+def parse_message(message: str) -> tuple[int | None, str]:
+    """Return the step and the symptom of a message about training, as `health_` of detectors holds them.
+
+    Parameters
+    ----------
+    message : str
+        A sentence of `Event.describe`, or one about a symptom that was left at the end.
+
+    Returns
+    -------
+    step : int or None
+        None for a symptom at the end.
+    symptom : str
+        A clause, without members and the action taken.
+
+    Examples
+    --------
+    >>> parse_message("Step 1,040: the generator has collapsed (member 1 of 3); its learning rate was halved.")
+    (1040, 'the generator has collapsed')
+    >>> parse_message("At the end rows that differ have the same score. Fit with another random_state, or more steps.")
+    (None, 'rows that differ have the same score')
+    """
+    found = _MESSAGE.fullmatch(message)
+    if found is None:
+        return None, message
+    step = found["step"]
+    return None if step is None else int(step.replace(",", "")), found["symptom"]
 
 
 def describe_intervention(symptom: Symptom, rollback_step: int | None) -> str:
