@@ -17,6 +17,7 @@ from egbad.cli import (
     data,
     demo,
     detect,
+    doctor,
     drift,
     evaluate,
     export,
@@ -49,6 +50,7 @@ for command in (
     compare,
     benchmark,
     info,
+    doctor,
     export,
     serve,
 ):
@@ -148,8 +150,8 @@ def _report_bug(error: Exception) -> None:
     if os.environ.get("EGBAD_DEBUG") == "1":
         traceback.print_exception(error, file=sys.stderr)
     note(
-        f"This is a bug in egbad ({type(error).__name__}: {one_line(str(error))}). Please report it with the command "
-        "and the traceback that EGBAD_DEBUG=1 prints."
+        f"This is a bug in egbad ({type(error).__name__}: {one_line(str(error))}). Please report it with the command, "
+        "the traceback that EGBAD_DEBUG=1 prints, and what 'egbad doctor' prints."
     )
 
 
