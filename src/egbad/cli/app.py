@@ -10,7 +10,6 @@ from egbad.cli.language import choose_language
 app = typer.Typer(
     name="egbad",
     help="Anomaly detection: learn from normal rows or images, score new ones, and explain what is flagged.",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 

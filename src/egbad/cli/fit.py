@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from egbad.cli.column_options import ColumnArgument, with_column_options
+from egbad.cli.config_file import with_config
 from egbad.cli.csv_options import CsvArgument, with_csv_options
 from egbad.cli.options import (
     AsJson,
@@ -67,6 +68,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Print neither progress nor
 
 
 @app.command()
+@with_config
 @with_csv_options
 @with_column_options
 def fit(

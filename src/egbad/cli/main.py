@@ -14,6 +14,7 @@ import typer
 from egbad.cli import (
     benchmark,
     compare,
+    config,
     data,
     demo,
     detect,
@@ -51,6 +52,7 @@ for command in (
     benchmark,
     info,
     doctor,
+    config,
     export,
     serve,
 ):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from egbad.cli.column_options import ColumnArgument, with_output_column_options
+from egbad.cli.config_file import with_config
 from egbad.cli.csv_options import CsvArgument, spool_stdin, with_csv_options
 from egbad.cli.option_groups import add_options
 from egbad.cli.options import (
@@ -91,6 +92,7 @@ def _scoring_options(
 
 
 @app.command()
+@with_config
 @with_csv_options
 @with_output_column_options
 @partial(add_options, declare=_scoring_options, argument="scoring", build=dict)

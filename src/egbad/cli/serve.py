@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from egbad.cli.config_file import with_config
 from egbad.cli.option_groups import add_options
 from egbad.errors import InvalidInputError, require_extra, unknown
 
@@ -174,6 +175,7 @@ def _store_options(store: StoreUrl = None, keep: Keep = "none", retention: Reten
 
 
 @app.command()
+@with_config
 @partial(add_options, declare=_store_options, argument="storage", build=dict)
 @partial(add_options, declare=_limit_options, argument="limits", build=dict)
 @partial(add_options, declare=_access_options, argument="access", build=dict)
