@@ -1,10 +1,16 @@
 """Progress: nothing for quick work, then lines for a file and a bar for a terminal."""
 
+import builtins
 import io
+import re
 import sys
+from time import sleep
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from egbad import EGBAD, TrainingConfig
 from egbad.progress import Estimate, progress
 
 
@@ -110,3 +116,66 @@ def test_a_terminal_shows_a_bar(clock, monkeypatch):
         advance(5)
     assert "Training" in terminal.getvalue()
     assert "2 steps/s" in terminal.getvalue()
+
+
+class Page:
+    """The outputs of a notebook's cell by their display ids, as a Jupyter frontend keeps them."""
+
+    def __init__(self):
+        self.outputs, self.messages = {}, []
+
+    def publish(self, data, *, transient, update):
+        assert (transient["display_id"] in self.outputs) is update
+        self.outputs[transient["display_id"]] = data
+        self.messages.append(data)
+
+
+@pytest.fixture
+def page(monkeypatch):
+    page = Page()
+    shell = SimpleNamespace(display_pub=page)
+    monkeypatch.setattr(builtins, "get_ipython", lambda: shell, raising=False)
+    return page
+
+
+def test_a_notebook_shows_one_bar_that_moves(clock, page, capsys):
+    with progress("Training <1>", 80, unit="steps", clock=clock) as advance:
+        for _ in range(16):
+            clock.now += 0.25
+            advance(4)
+    values = [re.search(r' value="([^"]+)">', data["text/html"])[1] for data in page.messages]
+    assert values == ["0.400", "0.500", "0.600", "0.700", "0.800", "0.800"], "one each half a second, one at the end"
+    (last,) = page.outputs.values()
+    assert last["text/plain"] == "Training <1>: 64 of 80 steps, 16 steps/s, 1 s left"
+    assert '<progress aria-label="Training &lt;1&gt;" value="0.800"></progress> Training &lt;1&gt;' in last["text/html"]
+    assert capsys.readouterr().err == ""
+
+
+def test_a_notebook_shows_nothing_for_quick_work(clock, page):
+    with progress("Training", 10, clock=clock) as advance:
+        clock.now = 1.9
+        advance(10)
+    assert page.outputs == {}
+
+
+def test_a_notebook_shows_how_far_work_came_that_failed(clock, page):
+    def work():
+        with progress("Scoring", unit="rows", clock=clock) as advance:
+            clock.now = 3
+            advance(6)
+            advance(3)
+            raise ValueError("bad row")
+
+    with pytest.raises(ValueError, match="bad row"):
+        work()
+    (last,) = page.outputs.values()
+    assert last["text/plain"] == "Scoring: 9 rows, 3 rows/s"
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+def test_fit_in_a_notebook_shows_a_bar_if_it_is_verbose(page, verbose):
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    detector = EGBAD(training=TrainingConfig(steps=6), alpha=0.5, random_state=0, verbose=verbose)
+    detector.fit(X, callback=lambda step: sleep(2.1) if step == 2 and verbose else None, callback_interval=2)
+    texts = [data["text/plain"] for data in page.outputs.values()]
+    assert [text.startswith("Training: 6 of 6 steps") for text in texts] == [True] * verbose

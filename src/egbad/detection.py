@@ -45,7 +45,7 @@ def detect(
     random_state : int, RandomState, Generator or None, default=0
         Seed of the folds and of the copies. A detector that is given keeps its own if it has one.
     verbose : bool, default=False
-        Show progress on stderr.
+        Show a progress bar on a terminal and in a notebook, or lines on stderr.
 
     Returns
     -------

@@ -1,13 +1,18 @@
-"""Progress of long work on stderr: a bar on a terminal, occasional lines elsewhere, nothing for quick work."""
+"""Progress of long work: a bar on a terminal and in a notebook, occasional lines elsewhere, nothing for quick work."""
 
+import builtins
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
+from typing import Any
+from uuid import uuid4
 
 QUIET_SECONDS = 2.0  # nothing is shown before
 LINE_SECONDS = 10.0  # between two lines where stderr is not a terminal
+_NOTEBOOK_SECONDS = 0.5  # between two messages to the page of a notebook
 _WINDOW_SECONDS = 60.0  # that the remaining time is estimated from
 _MIN_STEPS = 3  # calls of `advance` before there is an estimate
 _MIN_FRACTION = 0.02  # share of the work that must be done before there is an estimate
@@ -27,9 +32,9 @@ def progress(
 ) -> Iterator[Advance]:
     """Show the progress of the work inside the block.
 
-    Nothing is shown in the first two seconds. After that a terminal shows a bar with speed and remaining time. Other
-    outputs get a line, and another one about every ten seconds. The remaining time is estimated from the last minute, once
-    some of the work is done.
+    Nothing is shown in the first two seconds. After that a terminal and a Jupyter notebook show a bar with speed and
+    remaining time. Other outputs get a line on stderr, and another one about every ten seconds. The remaining time is
+    estimated from the last minute, once some of the work is done.
 
     Parameters
     ----------
@@ -60,6 +65,8 @@ def progress(
         yield lambda n=1, *, earlier=False: None
     elif sys.stderr.isatty():
         yield from _bar(description, total, unit, clock)
+    elif (publisher := _notebook()) is not None:
+        yield from _notebook_bar(publisher, description, total, unit, clock)
     else:
         yield _lines(description, total, unit, clock)
 
@@ -129,6 +136,14 @@ def _format_speed(per_second: float, unit: str) -> str:
     return f"{per_second:,.0f} {unit}/s" if per_second >= 1 or not per_second else f"{1 / per_second:,.0f} s each"
 
 
+def _format_line(description: str, unit: str, estimate: Estimate, now: float) -> str:
+    """Return the work done, the speed and the remaining time as a line of text."""
+    total, remaining = estimate.total, estimate.remaining(now)
+    done = f"{estimate.done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}"
+    line = f"{description}: {done}, {_format_speed(estimate.speed(now), unit)}"
+    return line if remaining is None else f"{line}, {_format_remaining(remaining)}"
+
+
 def _bar(description: str, total: float | None, unit: str, clock: Clock) -> Iterator[Advance]:
     """Yield the function that advances a progress bar on the terminal."""
     from rich.console import Console  # takes long to import and is needed on a terminal only
@@ -164,6 +179,41 @@ def _bar(description: str, total: float | None, unit: str, clock: Clock) -> Iter
         bar.stop()
 
 
+def _notebook() -> Any | None:
+    """Return the object that shows output below the running cell of a notebook, None elsewhere."""
+    shell = getattr(builtins, "get_ipython", lambda: None)()  # IPython defines it while a cell runs
+    return getattr(shell, "display_pub", None)
+
+
+def _notebook_bar(publisher: Any, description: str, total: float | None, unit: str, clock: Clock) -> Iterator[Advance]:
+    """Yield the function that advances a bar below the running cell, the progress element of HTML.
+
+    rich shows nothing in a notebook without ipywidgets, which neither rich nor Jupyter's kernel requires.
+    """
+    estimate, display_id, next_update = Estimate(total, clock()), uuid4().hex, QUIET_SECONDS
+
+    def show(now: float, *, update: bool) -> None:
+        line = _format_line(description, unit, estimate, now)
+        portion = f' value="{estimate.done / total:.3f}"' if total else ""
+        bar = f'<progress aria-label="{escape(description)}"{portion}></progress> {escape(line)}'
+        data = {"text/plain": line, "text/html": bar}
+        publisher.publish(data, transient={"display_id": display_id}, update=update)
+
+    def advance(n: float = 1, *, earlier: bool = False) -> None:
+        nonlocal next_update
+        now = clock()
+        estimate.advance(n, now, earlier=earlier)
+        if now - estimate.started >= next_update:
+            show(now, update=next_update > QUIET_SECONDS)
+            next_update = now - estimate.started + _NOTEBOOK_SECONDS
+
+    try:
+        yield advance
+    finally:
+        if next_update > QUIET_SECONDS:
+            show(clock(), update=True)
+
+
 def _lines(description: str, total: float | None, unit: str, clock: Clock) -> Advance:
     """Return the function that writes a line every few seconds."""
     estimate, next_line = Estimate(total, clock()), QUIET_SECONDS
@@ -175,8 +225,6 @@ def _lines(description: str, total: float | None, unit: str, clock: Clock) -> Ad
         if now - estimate.started < next_line:
             return
         next_line = now - estimate.started + LINE_SECONDS
-        speed, remaining = _format_speed(estimate.speed(now), unit), estimate.remaining(now)
-        line = f"{description}: {estimate.done:,.0f}{f' of {total:,.0f}' if total else ''} {unit}, {speed}"
-        sys.stderr.write(line + ("\n" if remaining is None else f", {_format_remaining(remaining)}\n"))
+        sys.stderr.write(_format_line(description, unit, estimate, now) + "\n")
 
     return advance

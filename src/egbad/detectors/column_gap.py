@@ -89,7 +89,7 @@ class ColumnGap(SklearnDetector[ColumnGapSettings]):
     random_state : int, RandomState, Generator or None, default=None
         Seed of all random numbers. None draws a seed, which `seed_` holds.
     verbose : bool, default=False
-        Show the progress of training on stderr.
+        Show a progress bar on a terminal and in a notebook, or lines on stderr.
 
     Attributes
     ----------

@@ -134,7 +134,7 @@ class KNN(SklearnDetector[KNNSettings]):
     random_state : int, RandomState, Generator or None, default=None
         Seed of all random numbers. None draws a seed, which `seed_` holds.
     verbose : bool, default=False
-        Show the progress of training on stderr.
+        Show a progress bar on a terminal and in a notebook, or lines on stderr.
 
     Attributes
     ----------

@@ -125,7 +125,7 @@ class EnsembleTrainer(Generic[M]):
     callback_interval : int
         Steps between two calls of `callback`.
     show_progress : bool
-        True to show a progress bar on stderr.
+        True to show a progress bar on a terminal and in a notebook, or lines on stderr.
     compute_context : callable
         Given a model, returns a context manager to train it in, for example one that limits threads.
     max_restarts : int

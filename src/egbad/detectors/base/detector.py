@@ -80,7 +80,7 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
     random_state : int, RandomState, Generator or None
         Seed of all random numbers. None draws a seed, which `seed_` holds.
     verbose : bool
-        Show the progress of training on stderr.
+        Show a progress bar on a terminal and in a notebook, or lines on stderr.
 
     Attributes
     ----------

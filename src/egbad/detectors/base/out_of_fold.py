@@ -88,7 +88,7 @@ def cross_detect(detector: Any, data: Data, contamination: float, n_folds: int, 
     n_folds : int
         Number of folds, at most one for each row.
     verbose : bool
-        Show progress on stderr.
+        Show a progress bar on a terminal and in a notebook, or lines on stderr.
 
     Returns
     -------
