@@ -26,6 +26,7 @@ extensions = [
     "sphinx_gallery.gen_gallery",
     "catalogues",
     "command_pages",
+    "html_repairs",
     "inline_drawings",
     "mathml",
     "own_members",
@@ -35,6 +36,7 @@ extensions = [
 exclude_patterns = ["_build", "_templates", "_extensions", "examples", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]
 highlight_language = "none"
+smartquotes_action = "q"  # no dashes: "--" begins the options of commands
 default_role = "py:obj"
 
 # -- Japanese: `make docs` builds the site twice, `make translations` updates the catalogues -----------------------------

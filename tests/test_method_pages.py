@@ -68,7 +68,9 @@ def test_the_drawings_are_up_to_date():
 @pytest.mark.usefixtures("extensions")
 def test_the_nodes_of_drawings_do_not_overlap_and_hold_their_text():
     drawings = dict(import_module("method_drawings").DRAWINGS)
-    drawings |= {"which_detector": import_module("choice_drawing").CHOICE, "flow": import_module("flow_drawing").FLOW}
+    choice = import_module("choice_drawing")
+    drawings |= {"wide choice": choice.CHOICE, "narrow choice": choice.NARROW_CHOICE}
+    drawings |= {"flow": import_module("flow_drawing").FLOW}
     for name, panels in drawings.items():
         for panel in panels:
             nodes = [*panel.nodes.values()]

@@ -1,6 +1,7 @@
 """The choice of a detector: questions, each with the detector to take if the answer is yes."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from drawing import Arrow, Node, Panel
 
@@ -31,4 +32,25 @@ def _choice() -> Panel:
     return Panel("", nodes, [*arrows, Arrow(f"q{last}", "otherwise", text="no")])
 
 
+def _narrow_choice() -> Panel:
+    """Return the same in the width of a phone: each answer is below its question, beside the way to the next one."""
+    nodes, arrows = dict[str, Node](), list[Arrow]()
+    for i, (question, detector) in enumerate(QUESTIONS):
+        y, answer = 0.55 + 2.4 * i, _wrapped(detector, 24)
+        nodes[f"q{i}"] = Node(3, y, fill(question.replace("\n", " "), 33), "step", w=5.8)
+        nodes[f"a{i}"] = Node(6.4, y + 1.15, answer, "score", w=4.5)
+        arrows.append(Arrow(f"q{i}", f"a{i}", "horizontal", "yes"))
+        if i:
+            arrows.append(Arrow(f"q{i - 1}", f"q{i}", text="no"))
+    last = len(QUESTIONS) - 1
+    nodes["otherwise"] = Node(3, 0.55 + 2.4 * (last + 1), _wrapped(OTHERWISE, 33), "score", w=5.8)
+    return Panel("", nodes, [*arrows, Arrow(f"q{last}", "otherwise", text="no")])
+
+
+def _wrapped(text: str, n_letters: int) -> str:
+    """Return a text with its long lines wrapped."""
+    return "\n".join(fill(line, n_letters) for line in text.split("\n"))
+
+
 CHOICE: Sequence[Panel] = [_choice()]
+NARROW_CHOICE: Sequence[Panel] = [_narrow_choice()]

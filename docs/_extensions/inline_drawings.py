@@ -1,4 +1,7 @@
-"""Drawings of `images/drawings` become part of their page, where their colours follow the theme."""
+"""Drawings of `images/drawings` become part of their page, where their colours follow the theme.
+
+A drawing with a second file, "NAME_narrow.svg", has a layout of its own on phones.
+"""
 
 from html import escape
 from pathlib import Path
@@ -21,11 +24,18 @@ class InlineDrawings(SphinxTransform):
         for image in [*self.document.findall(nodes.image)]:
             if FOLDER in image["uri"]:
                 file = (Path(self.env.doc2path(self.env.docname)).parent / image["uri"]).resolve()
-                self.env.note_dependency(str(file))
-                image.replace_self(nodes.raw("", inline(file.read_text("utf-8"), image.get("alt", "")), format="html"))
+                image.replace_self(nodes.raw("", self._html(file, image.get("alt", "")), format="html"))
+
+    def _html(self, file: Path, alt: str) -> str:
+        """Return a drawing in its layout, or in both, of which the style sheet shows one."""
+        narrow = file.with_stem(f"{file.stem}_narrow")
+        layouts = {"wide": file, "narrow": narrow} if narrow.exists() else {"": file}
+        for path in layouts.values():
+            self.env.note_dependency(str(path))
+        return "".join(inline(path.read_text("utf-8"), alt, layout) for layout, path in layouts.items())
 
 
-def inline(svg: str, alt: str) -> str:
+def inline(svg: str, alt: str, layout: str = "") -> str:
     """Return a drawing for a page. It scrolls by itself where it is wider than the page.
 
     Parameters
@@ -34,13 +44,15 @@ def inline(svg: str, alt: str) -> str:
         Text of the file.
     alt : str
         Description for those who do not see it.
+    layout : {"", "wide", "narrow"}
+        Windows to show it in: all, or those that are wider or narrower than 600 pixels.
 
     Returns
     -------
     str
     """
     described = svg.replace("<svg ", f'<svg role="img" aria-label="{escape(alt, quote=True)}" ', 1)
-    return f'<div class="drawing" tabindex="0">{described}</div>'
+    return f'<div class="{f"drawing {layout}".strip()}" tabindex="0">{described}</div>'
 
 
 def setup(app: Sphinx) -> ExtensionMetadata:

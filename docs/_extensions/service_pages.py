@@ -83,7 +83,7 @@ def _content(kind: str, content: dict[str, Any]) -> str:
 def _object(name: str, definition: dict[str, Any]) -> Iterator[str]:
     """Yield the lines of one object."""
     yield from (f"### {name}", "", _escape(definition.get("description", "")), "")
-    yield from ("| key | type | |", "| --- | --- | --- |")
+    yield from ("| key | type | description |", "| --- | --- | --- |")
     for key, value in definition.get("properties", {}).items():
         optional = "" if key in definition.get("required", ()) else ", optional"
         yield f"| `{key}` | {_type(value)}{optional} | {_escape(value.get('description', ''))} |"

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from choice_drawing import CHOICE
+from choice_drawing import CHOICE, NARROW_CHOICE
 from drawing import draw
 from flow_drawing import FLOW
 from method_drawings import DRAWINGS
@@ -20,7 +20,8 @@ FOLDER = Path(__file__).parents[1] / "images" / "drawings"
 
 def drawings() -> Mapping[str, str]:
     """Return the text of all drawings by name."""
-    drawn = {name: draw(name, panels) for name, panels in {**DRAWINGS, "flow": FLOW, "which_detector": CHOICE}.items()}
+    others = {"flow": FLOW, "which_detector": CHOICE, "which_detector_narrow": NARROW_CHOICE}
+    drawn = {name: draw(name, panels) for name, panels in {**DRAWINGS, **others}.items()}
     return drawn | {"packages": package_drawing()}
 
 
