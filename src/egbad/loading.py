@@ -1,13 +1,63 @@
-"""Loading of fitted detectors."""
+"""Loading of fitted detectors, from files and from the Hugging Face Hub."""
 
 import os
+import re
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from egbad.errors import UnreadableFileError, require_extra, shorten
 from egbad.export.onnx_file import SUFFIX
 from egbad.export.onnx_scorer import OnnxScorer
 
 if TYPE_CHECKING:
     from egbad.detectors.base import Detector
+
+HUB_FILE = "model.egbad"  # name of the model file in a repository of the Hub
+# A path object turns two slashes into one.
+_HUB_ADDRESS = re.compile(r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+
+
+def local_path(path: str | os.PathLike[str]) -> str:
+    """Return the path of a model file on this machine, after a download if it is one of the Hugging Face Hub.
+
+    Parameters
+    ----------
+    path : path-like
+        A path, or ``"hf://owner/name"`` or ``"hf://owner/name@revision"``. A download is kept in the cache of
+        huggingface_hub, and made again only where the file has changed.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    UnreadableFileError
+        If there is no such repository, revision or file, or the Hub cannot be reached and the cache has no copy.
+    MissingExtraError
+        If huggingface_hub is not installed.
+
+    Examples
+    --------
+    >>> local_path("models/tiles.egbad")
+    'models/tiles.egbad'
+    """
+    given = os.fspath(path)
+    address = _HUB_ADDRESS.fullmatch(given)
+    if address is None:
+        return given
+    require_extra("Loading from the Hugging Face Hub", "hub", "huggingface_hub")
+    hub = import_module("huggingface_hub")
+    try:
+        return str(hub.hf_hub_download(address["repository"], HUB_FILE, revision=address["revision"]))
+    except hub_errors() as error:
+        reason = shorten(" ".join(str(error).split()))
+        raise UnreadableFileError(f"'{given}' cannot be downloaded: {reason}") from error
+
+
+def hub_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that huggingface_hub raises for what a user may cause: its own, and those of its HTTP client."""
+    return (import_module("huggingface_hub.errors").HTTPError, OSError, ValueError)
 
 
 def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
@@ -18,8 +68,8 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     Parameters
     ----------
     path : path-like
-        A model file that `detector.save` or ``egbad fit`` wrote, or an ONNX file (``.onnx``) that `egbad.export.export` or
-        ``egbad export`` wrote.
+        A model file that `detector.save` or ``egbad fit`` wrote, an ONNX file (``.onnx``) that `egbad.export.export` or
+        ``egbad export`` wrote, or ``"hf://owner/name@revision"`` for a model on the Hugging Face Hub.
 
     Returns
     -------
@@ -51,7 +101,8 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     >>> bool((loaded.anomaly_score(X) == detector.anomaly_score(X)).all())
     True
     """
-    if str(path).lower().endswith(SUFFIX):
+    path = local_path(path)
+    if path.lower().endswith(SUFFIX):
         return OnnxScorer(path)
     from egbad.detectors import registry  # imports torch, which an ONNX file does not need
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from egbad.data import Data
 from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError, shorten
-from egbad.loading import load
+from egbad.loading import load, local_path
 from egbad.service.batching import Batcher
 from egbad.service.bodies import InputReader
 from egbad.service.models import ServedModel
@@ -111,9 +111,10 @@ class ModelLoader:
                 raise InvalidInputError(
                     f"The {what} of a model must be letters, digits, '.', '_' and '-', got '{shorten(text)}'. Rename the file."
                 )
-        digest = _digest(path)
-        scorer = load(path)
-        if _digest(path) != digest:
+        file = Path(local_path(path))
+        digest = _digest(file)
+        scorer = load(file)
+        if _digest(file) != digest:
             raise UnreadableFileError(f"'{path}' changed while it was loaded. Load it again.")
         settings, threshold = self.settings, float(scorer.threshold_)
         example = np.zeros((1, *scorer.shape_), dtype=np.float64 if scorer.kind_ == "rows" else np.uint8)
