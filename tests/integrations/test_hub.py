@@ -27,7 +27,7 @@ def hub():
 
 
 def rows(n=60, seed=0):
-    frame = pd.DataFrame(np.random.default_rng(seed).normal(size=(n, 2)), columns=["flow", "pres|sure"])
+    frame = pd.DataFrame(np.random.default_rng(seed).normal(size=(n, 2)), columns=["flow", "oil|level"])
     return frame.assign(site=np.random.default_rng(seed).choice(["Oslo", "Rome"], n))
 
 
@@ -113,7 +113,7 @@ def test_a_card_describes_the_model():
     detector = fitted()
     card = model_card(detector, "acme/pumps")
     assert card.startswith("---\nlibrary_name: egbad\n") and 'egbad.load("hf://acme/pumps")' in card
-    assert "| `flow` | `number` |" in card and "| `pres\\|sure` | `number` |" in card and "category" in card
+    assert "| `flow` | `number` |" in card and "| `oil\\|level` | `number` |" in card and "category" in card
     assert f"| threshold | {detector.threshold_:.6g} |" in card and "| alpha | 0.2 |" in card
     images = KNN(alpha=0.2, random_state=0).fit(np.random.default_rng(0).uniform(size=(40, 16, 16)))
     assert "anomalies in images" in model_card(images) and "shape 16 x 16" in model_card(images)
