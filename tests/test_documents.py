@@ -39,7 +39,7 @@ BLOCK = re.compile(r"^```(python|console)\n(.*?)^```(?:\n\n((?:    [^\n]*\n|\n(?
 # Packages and modules whose public names, those of `__all__`, stand in the reference.
 PUBLIC = (
     *("egbad", "egbad.backbones", "egbad.data", "egbad.datasets", "egbad.detectors", "egbad.explain", "egbad.export"),
-    *("egbad.plot", "egbad.preprocessing", "egbad.training"),
+    *("egbad.integrations", "egbad.plot", "egbad.preprocessing", "egbad.training"),
 )
 # Modules without `__all__` whose functions and classes are all public.
 WHOLE = ("egbad.detection", "egbad.loading", "egbad.tuning", "egbad.distributed", "egbad.scoring.drift")

@@ -55,7 +55,8 @@ def test_all_stages_are_trained_in_turn(trainer):
 
 def test_a_callback_counts_the_steps_of_all_stages_on_a_finalized_model(trainer):
     calls, finalized = [], []
-    options = {"callback": lambda model, step: calls.append((step, len(finalized))), "callback_interval": 10}
+    look = lambda model, progress: calls.append((progress.step, len(finalized)))  # noqa: E731
+    options = {"on_look": look, "look_interval": 10}
     trainer(finalize=finalized.append, **options).train([1])
     assert calls == [(10, 1), (20, 2), (30, 3)]
     assert len(finalized) == 4, "once more at the end"

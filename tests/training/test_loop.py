@@ -73,14 +73,18 @@ def test_the_final_weights_are_the_moving_average(two_players, rows):
     assert model.a.item() == pytest.approx(average, rel=1e-5)
 
 
-def test_a_callback_sees_the_weights_as_if_training_had_ended(two_players, fit):
-    whole, short, seen = two_players(), two_players(), []
-    fit(
-        whole, callback=lambda step: seen.append((step, whole.a.item(), whole.training)), callback_interval=20, steps=50
-    )
+def test_averages_can_be_applied_within_training_as_if_it_had_ended(two_players, fit):
+    whole, short, seen = two_players(), two_players(), {}
+
+    def watch(loop):
+        with loop.averages.applied(whole):
+            seen[loop.n_steps] = (whole.a.item(), whole.training)
+        assert whole.training
+
+    fit(whole, after_step=watch, steps=50)
     fit(short, steps=20)
-    assert seen[0] == (20, short.a.item(), False)
-    assert [step for step, *_ in seen] == [20, 40]
+    assert seen[20] == (short.a.item(), False)
+    assert [*seen] == [*range(1, 51)]
 
 
 def test_losses_are_recorded_for_each_player_and_member(two_players, fit):

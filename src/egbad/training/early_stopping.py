@@ -57,6 +57,11 @@ class BestWeights:
     # Lowest loss (K,) after each of the last patience + 1 checks.
     _lowest_losses: list[Tensor] = field(default_factory=list, init=False)
 
+    @property
+    def last_loss(self) -> Tensor | None:
+        """Validation loss (K,) at the last check, None before the first. That of a finished member stays."""
+        return self._last_loss
+
     def is_due(self, step: int, n_steps: int) -> bool:
         """Return True if the validation loss must be checked after a step.
 

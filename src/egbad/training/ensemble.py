@@ -14,12 +14,13 @@ from torch import Tensor
 from egbad.errors import InvalidInputError, TrainingError
 from egbad.nn.generators import MemberGenerators
 from egbad.progress import progress
+from egbad.training.callbacks import TrainingProgress
 from egbad.training.checkpoints import Checkpoints, StageCheckpoints, completed_stages
 from egbad.training.config import EarlyStopping
 from egbad.training.early_stopping import BestWeights
 from egbad.training.health import NON_FINITE, TIED_SCORES
 from egbad.training.history import History, combine_histories, final_symptoms, replace_members
-from egbad.training.loop import train
+from egbad.training.loop import TrainingLoop, train
 from egbad.training.players import Player, Schedule, Trainable
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
@@ -106,7 +107,7 @@ class EnsembleTrainer(Generic[M]):
     schedules : sequence of Schedule
         Schedule of each stage.
     finalize : callable
-        Completes a model after its training, and before each call of `callback`.
+        Completes a model after its training, and before each call of `on_look`.
     find_tied_members : callable
         Returns the members of a trained model that give many different rows the same score.
     validation_loss : callable, optional
@@ -120,10 +121,12 @@ class EnsembleTrainer(Generic[M]):
         Processes that train together.
     checkpoints : Checkpoints, optional
         Checkpoints to resume from and to write. Members that are spread over processes write none.
-    callback : callable, optional
-        Called with the model and the number of steps so far, of all stages, every `callback_interval` steps of a stage.
-    callback_interval : int
-        Steps between two calls of `callback`.
+    on_step : callable, optional
+        Called with the progress after every step.
+    on_look : callable, optional
+        Called with the model, as if training had ended there, and the progress every `look_interval` steps of a stage.
+    look_interval : int
+        Steps between two calls of `on_look`.
     show_progress : bool
         True to show a progress bar on a terminal and in a notebook, or lines on stderr.
     compute_context : callable
@@ -143,8 +146,9 @@ class EnsembleTrainer(Generic[M]):
     seed: int = 0
     process_group: ProcessGroup = SINGLE_PROCESS
     checkpoints: Checkpoints | None = None
-    callback: Callable[[M, int], None] | None = None
-    callback_interval: int = 1000
+    on_step: Callable[[TrainingProgress], None] | None = None
+    on_look: Callable[[M, TrainingProgress], None] | None = None
+    look_interval: int = 1000
     show_progress: bool = False
     compute_context: Callable[[M], AbstractContextManager[Any]] = nullcontext
     max_restarts: int = 2
@@ -216,7 +220,7 @@ class EnsembleTrainer(Generic[M]):
     def _train_with_restarts(self, seeds: Sequence[int], initial_weights: Mapping[str, Tensor] | None) -> Ensemble[M]:
         """Train members, then those that failed again from other seeds."""
         ensemble = self._train_members(seeds, initial_weights)
-        retrainer = replace(self, checkpoints=None, callback=None)
+        retrainer = replace(self, checkpoints=None, on_step=None, on_look=None)
         for restart in range(1, self._n_restarts + 1):
             failed = ensemble.failed_members()
             if not failed:
@@ -262,8 +266,7 @@ class EnsembleTrainer(Generic[M]):
                     generators,
                     process_group=self.process_group,
                     advance=advance,
-                    callback=self._stage_callback(model, n_before),
-                    callback_interval=self.callback_interval,
+                    after_step=self._watcher(model, n_before, n_total, [*completed]),
                     best_weights=self._best_weights(model) if is_last else None,
                     checkpoints=self._stage_checkpoints(n_before, completed),
                 )
@@ -271,17 +274,24 @@ class EnsembleTrainer(Generic[M]):
                 n_before += schedule.steps
         return completed
 
-    def _stage_callback(self, model: M, n_before: int) -> Callable[[int], None] | None:
-        """Return a callback of a stage that begins after `n_before` steps."""
-        callback = self.callback
-        if callback is None:
+    def _watcher(
+        self, model: M, n_before: int, n_total: int, completed: Sequence[History]
+    ) -> Callable[[TrainingLoop], None] | None:
+        """Return the function that watches each step of a stage that begins after `n_before` steps, if there is any."""
+        on_step, on_look = self.on_step, self.on_look
+        if on_step is None and on_look is None:
             return None
 
-        def finalize_and_call(step: int) -> None:
-            self.finalize(model)
-            callback(model, n_before + step)
+        def watch(loop: TrainingLoop) -> None:
+            progress_so_far = TrainingProgress(loop, n_before, n_total, completed)
+            if on_step is not None:
+                on_step(progress_so_far)
+            if on_look is not None and loop.n_steps % self.look_interval == 0:
+                with loop.averages.applied(model):
+                    self.finalize(model)
+                    on_look(model, progress_so_far)
 
-        return finalize_and_call
+        return watch
 
     def _best_weights(self, model: M) -> BestWeights | None:
         """Return the state of early stopping for a model."""

@@ -29,8 +29,7 @@ def train(
     *,
     process_group: ProcessGroup = SINGLE_PROCESS,
     advance: Callable[[int], None] = lambda n_steps: None,
-    callback: Callable[[int], None] | None = None,
-    callback_interval: int = 1000,
+    after_step: "Callable[[TrainingLoop], None] | None" = None,
     best_weights: BestWeights | None = None,
     checkpoints: StageCheckpoints | None = None,
 ) -> History:
@@ -64,11 +63,8 @@ def train(
         Processes that share each batch.
     advance : callable
         Called with the number of new steps, for a progress bar.
-    callback : callable, optional
-        Called with the number of steps so far every `callback_interval` steps, while the model is as if training had
-        ended.
-    callback_interval : int
-        Steps between two calls of `callback`.
+    after_step : callable, optional
+        Called with the loop after every step, to watch training.
     best_weights : BestWeights, optional
         Validation loss for early stopping: the best averaged weights are left in the model instead of the last.
     checkpoints : StageCheckpoints, optional
@@ -88,9 +84,8 @@ def train(
         while not loop.finished:
             loop.step()
             advance(1)
-            if callback is not None and loop.n_steps % callback_interval == 0:
-                with loop.averages.applied(model):
-                    callback(loop.n_steps)
+            if after_step is not None:
+                after_step(loop)
             # Save right after a health check: the present state is the members' last good state, which need not be saved.
             if (
                 checkpoints is not None
@@ -118,6 +113,8 @@ class TrainingLoop:
         Moving averages of the parameters of all players.
     optimizers : list of PlayerOptimizer
         Optimizer of each player.
+    history : History
+        Losses and events so far.
     """
 
     def __init__(
@@ -144,7 +141,7 @@ class TrainingLoop:
             for player in players
         ]
         self.averages = WeightAverages([p for player in players for p in player.params])
-        self._history = History(tuple(player.name for player in players))
+        self.history = History(tuple(player.name for player in players))
         self._n_unrecorded = 0  # steps since the last record of the losses
         steps_per_epoch = max(1, len(x) // self.optimizers[0].batches.batch_size)
         most = max(1, schedule.steps // _MAX_CHECKS)
@@ -153,7 +150,7 @@ class TrainingLoop:
             model,
             self.optimizers,
             self.averages,
-            self._history,
+            self.history,
             generators,
             process_group,
             intervenes=schedule.health_interventions,
@@ -188,8 +185,8 @@ class TrainingLoop:
     def _record_losses(self) -> None:
         """Add the mean losses since the last record to the history."""
         sums = torch.stack([optimizer.loss_sums for optimizer in self.optimizers])
-        self._history.steps.append(self.n_steps)
-        self._history.losses.append(sums / self._n_unrecorded)
+        self.history.steps.append(self.n_steps)
+        self.history.losses.append(sums / self._n_unrecorded)
         for optimizer in self.optimizers:
             optimizer.loss_sums.zero_()
         self._n_unrecorded = 0
@@ -208,12 +205,12 @@ class TrainingLoop:
                 p.grad = None
         if self.best_weights is not None and self.best_weights.weights:
             self.best_weights.restore(self.model)
-            self._history.events += self.best_weights.events()
+            self.history.events += self.best_weights.events()
         if self.schedule.steps:
-            self._history.symptoms = self._monitor.final_symptoms(next(self.optimizers[0].batches))
-        if self._history.losses:  # histories of stages, members and processes are combined on the CPU
-            self._history.losses = [*torch.stack(self._history.losses).cpu()]
-        return self._history
+            self.history.symptoms = self._monitor.final_symptoms(next(self.optimizers[0].batches))
+        if self.history.losses:  # histories of stages, members and processes are combined on the CPU
+            self.history.losses = [*torch.stack(self.history.losses).cpu()]
+        return self.history
 
     def state_dict(self) -> StateDict:
         """Return everything that the rest of the run depends on, as tensors by name, right after a health check."""
@@ -223,7 +220,7 @@ class TrainingLoop:
         state |= {f"generator.{k}": generator.get_state() for k, generator in enumerate(self.generators.in_use())}
         for i, optimizer in enumerate(self.optimizers):
             state |= with_prefix(f"player.{i}.", optimizer.state_dict())
-        state |= with_prefix("history.", self._history.state_dict())
+        state |= with_prefix("history.", self.history.state_dict())
         state |= with_prefix("health.", self._monitor.state_dict())
         if self.best_weights is not None:
             state |= with_prefix("best.", self.best_weights.state_dict())
@@ -247,7 +244,7 @@ class TrainingLoop:
         for i, optimizer in enumerate(self.optimizers):
             optimizer.load_state_dict(without_prefix(f"player.{i}.", state))
         device = self.optimizers[0].loss_sums.device
-        self._history.load_state_dict(without_prefix("history.", state), device)
+        self.history.load_state_dict(without_prefix("history.", state), device)
         self._monitor.load_state_dict(without_prefix("health.", state), self.n_steps)
         if self.best_weights is not None:
             self.best_weights.load_state_dict(without_prefix("best.", state), device)

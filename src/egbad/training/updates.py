@@ -38,6 +38,8 @@ class PlayerOptimizer:
     ----------
     loss_sums : Tensor of shape (K,)
         Sum of the losses over the steps since they were last set to zero.
+    last_losses : Tensor of shape (K,)
+        Losses of the last update.
     member_lr_scale : Tensor of shape (K,)
         Share of each update that the members make, in [0, 1].
     """
@@ -53,6 +55,7 @@ class PlayerOptimizer:
     ) -> None:
         self.player, self.batches = player, batches
         self.loss_sums = torch.zeros(len(generators), device=batches.x.device, dtype=torch.float32)
+        self.last_losses = torch.full_like(self.loss_sums, torch.nan)
         self.member_lr_scale = torch.ones(len(generators), device=batches.x.device, dtype=torch.float32)
         self._model, self._generators, self._process_group = model, generators, process_group
         self._adam = _make_adam(player, schedule)
@@ -89,6 +92,20 @@ class PlayerOptimizer:
         """
         self.member_lr_scale[member] *= factor
         self._update = self._make_update()
+
+    def gradient_norms(self) -> Tensor:
+        """Return the Euclidean norm of the gradient of each member in the last update.
+
+        Returns
+        -------
+        Tensor of shape (K,)
+            NaN before the first update.
+        """
+        gradients = [p.grad for p in self.player.params if p.grad is not None]
+        if not gradients:
+            return torch.full_like(self.loss_sums, torch.nan)
+        squares: list[Tensor] = [gradient.flatten(1).square().sum(1) for gradient in gradients]
+        return torch.stack(squares).sum(0).sqrt()
 
     def member_tensors(self) -> list[Tensor]:
         """Return Adam's moments, each of shape (K, ...); empty before the first update."""
@@ -140,6 +157,7 @@ class PlayerOptimizer:
         for p, gradient in zip(params, gradients, strict=True):
             p.grad = gradient.contiguous()  # the fused Adam on a GPU needs it
         self._adam.step()
+        self.last_losses = losses
         self.loss_sums += losses / self.player.n_updates
         if scale is not None:
             _reduce_update(params, before, scale)

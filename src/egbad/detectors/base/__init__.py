@@ -1,7 +1,7 @@
 """Base classes of detectors: `Detector` on the scikit-learn side, `Model` on the torch side."""
 
 from egbad.arrays import Array, Floats
-from egbad.detectors.base.detector import Callback, Detector, FitContext
+from egbad.detectors.base.detector import Detector, FitContext
 from egbad.detectors.base.inputs import Encoded
 from egbad.detectors.base.model import Model, ModelAttribution, total
 from egbad.detectors.base.out_of_fold import Detection
@@ -12,7 +12,6 @@ from egbad.detectors.base.torch_detector import TorchDetector
 
 __all__ = [
     "Array",
-    "Callback",
     "Detection",
     "Detector",
     "Encoded",

@@ -2,7 +2,7 @@
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar, Generic, Self
@@ -30,10 +30,11 @@ from egbad.preprocessing.row_encoder import Encoder, RowEncoder
 from egbad.preprocessing.trimming import trim
 from egbad.scoring import calibration
 from egbad.scoring.learned_rows import Digests, LearnedRows, row_digests
+from egbad.training.callbacks import Callback, TrainingProgress, as_callback
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.process_group import SINGLE_PROCESS, ProcessGroup
 
-Callback = Callable[[int], None]
+CallbackLike = Callback | Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class FitContext:
 
     callback: Callback | None = None
     callback_interval: int = 1000
+    on_look: Callable[[TrainingProgress], None] | None = None  # calls `callback` once the detector can score
     checkpoints: Checkpoints | None = None
     init_from: "Detector[Any] | None" = None  # the only option that changes the result
     process_group: ProcessGroup = SINGLE_PROCESS
@@ -122,7 +124,7 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
         y: None = None,
         *,
         column_types: ColumnTypes | None = None,
-        callback: Callback | None = None,
+        callback: CallbackLike | Sequence[CallbackLike] | None = None,
         callback_interval: int = 1000,
         checkpoints: Checkpoints | None = None,
         init_from: "Detector[Any] | None" = None,
@@ -141,10 +143,11 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
         column_types : mapping of str to str, optional
             Types of columns by name, "number", "boolean", "category" or "time", where X does not have the right ones.
             Columns of type "ignore", "id" or "label" are not learned, and may be missing from the rows to score.
-        callback : callable, optional
-            Called with the number of steps so far after every `callback_interval` training steps. The detector then scores
-            as if training had ended there.
+        callback : Callback, callable, or list of these, optional
+            Watches training, see `egbad.training.Callback`. A function is called with the number of steps so far after every
+            `callback_interval` training steps. The detector then scores as if training had ended there.
         callback_interval : int, default=1000
+            Steps between two looks at the detector.
         checkpoints : Checkpoints, optional
             Saves the state of training from time to time. A fit that was killed resumes from there and ends with the same
             bits. Clear the checkpoints once the detector is saved.
@@ -177,7 +180,13 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
         started = time.perf_counter()
         self.check_parameters()
         self._check_init_from(init_from)
-        context = FitContext(callback, callback_interval, checkpoints, init_from, process_group)
+        context = FitContext(
+            as_callback(callback, is_first=process_group.is_first),
+            callback_interval,
+            checkpoints=checkpoints,
+            init_from=init_from,
+            process_group=process_group,
+        )
         with context.lock():
             return call_after_fork(
                 lambda: self._fit(self.check_input(X, fitting=True, column_types=column_types), context, started)
@@ -203,6 +212,8 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
         self._calibrate_and_keep(data.x[held_out])
         self._warn_of_calibration(stacklevel=5)
         self._end(started, context.checkpoints)
+        if context.callback is not None:
+            context.callback.on_end(self)
         return self
 
     def _split_calibration(
@@ -274,13 +285,13 @@ class Detector(OutOfFoldMixin, HtmlReprMixin, SaveMixin, Generic[S]):
         encoded, image_of = self._learn_encoder(x, fit=encoder is None)
         self.settings_: S = self.settings_for(self.encoded_shape)
 
-        def guard_and_call(step: int) -> None:
+        def guard_and_look(progress: TrainingProgress) -> None:
             self._learn_range_guard(encoded)
             if context.callback is not None:
-                context.callback(step)
+                context.callback.on_look(progress, self)
 
-        callback = guard_and_call if context.callback else None
-        self._learn(encoded, rng, replace(context, callback=callback, digests=digests, image_of=image_of))
+        on_look = guard_and_look if context.callback else None
+        self._learn(encoded, rng, replace(context, on_look=on_look, digests=digests, image_of=image_of))
         self._learn_range_guard(encoded)
         self.learned_rows_ = LearnedRows.from_digests(digests, earlier)
 

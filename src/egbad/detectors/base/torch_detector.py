@@ -42,6 +42,7 @@ from egbad.nn.generators import MemberGenerators, ZeroGenerators
 from egbad.nn.precision import matmul_precision, resolve_device
 from egbad.nn.threads import call_after_fork, one_thread
 from egbad.scoring.learned_rows import Digests
+from egbad.training.callbacks import TrainingProgress
 from egbad.training.checkpoints import Checkpoints
 from egbad.training.config import EarlyStopping, TrainingConfig
 from egbad.training.ensemble import EnsembleTrainer, split_validation
@@ -226,10 +227,11 @@ class TorchDetector(MemberScoresMixin, FeatureDetector[T]):
         def build(generators: MemberGenerators) -> Model[T]:
             return self._build(x.shape[1:], generators).to(self.device_)
 
-        def call_back(model: Model[T], step: int) -> None:
+        def look(model: Model[T], progress: TrainingProgress) -> None:
             self._set_model(model, model.generators.seeds)
-            if context.callback is not None:
-                context.callback(step)
+            self.history_, self.health_ = progress.history, progress.health
+            if context.on_look is not None:
+                context.on_look(progress)
 
         return EnsembleTrainer(
             build=build,
@@ -243,8 +245,9 @@ class TorchDetector(MemberScoresMixin, FeatureDetector[T]):
             seed=self.seed_,
             process_group=context.process_group,
             checkpoints=context.checkpoints,
-            callback=call_back if context.callback else None,
-            callback_interval=context.callback_interval,
+            on_step=context.callback.on_step if context.callback else None,
+            on_look=look if context.on_look else None,
+            look_interval=context.callback_interval,
             show_progress=self.verbose,
             compute_context=lambda model: _training_threads(model, self.members * self.settings_.training.batch_size),
         )
