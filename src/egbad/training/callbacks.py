@@ -100,7 +100,8 @@ class Callback:
     """Base class of callbacks of `fit`, with methods that do nothing.
 
     Training does not depend on callbacks: with and without them a fit ends with the same bits. Of a process group the first
-    process calls them. Members that training starts again from another seed are not watched a second time.
+    process calls them. Members that training starts again from another seed are not watched a second time. Detectors without
+    training steps of their own, such as `KNN` and `Blend`, call `on_end` alone.
 
     See Also
     --------
