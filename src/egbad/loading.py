@@ -5,12 +5,13 @@ import re
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from egbad.errors import UnreadableFileError, require_extra, shorten
+from egbad.errors import InvalidInputError, UnreadableFileError, require_extra, shorten
 from egbad.export.onnx_file import SUFFIX
 from egbad.export.onnx_scorer import OnnxScorer
 
 if TYPE_CHECKING:
     from egbad.detectors.base import Detector
+    from egbad.nn.network_factory import NetworkFactory
 
 HUB_FILE = "model.egbad"  # name of the model file in a repository of the Hub
 # A path object turns two slashes into one.
@@ -60,7 +61,7 @@ def hub_errors() -> tuple[type[Exception], ...]:
     return (import_module("huggingface_hub.errors").HTTPError, OSError, ValueError)
 
 
-def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
+def load(path: str | os.PathLike[str], *, networks: "NetworkFactory | None" = None) -> "Detector[Any] | OnnxScorer":
     """Load a fitted detector from a file.
 
     Loading never runs code from the file.
@@ -70,6 +71,8 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     path : path-like
         A model file that `detector.save` or ``egbad fit`` wrote, an ONNX file (``.onnx``) that `egbad.export.export` or
         ``egbad export`` wrote, or ``"hf://owner/name@revision"`` for a model on the Hugging Face Hub.
+    networks : callable, optional
+        The function `networks` that the detector in a model file was created with. The file holds the weights only.
 
     Returns
     -------
@@ -83,6 +86,8 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
         If the file is missing, is not a model, is damaged, has a newer format, or contains an unknown detector.
     MissingExtraError
         If the file is an ONNX file and onnxruntime is not installed.
+    InvalidInputError
+        If the detector has networks of your own and `networks` is missing, or the other way round.
 
     See Also
     --------
@@ -103,7 +108,9 @@ def load(path: str | os.PathLike[str]) -> "Detector[Any] | OnnxScorer":
     """
     path = local_path(path)
     if path.lower().endswith(SUFFIX):
+        if networks is not None:
+            raise InvalidInputError(f"{path} is an ONNX file, which contains its networks. Load it without networks.")
         return OnnxScorer(path)
     from egbad.detectors import registry  # imports torch, which an ONNX file does not need
 
-    return registry.load(path)
+    return registry.load(path, networks=networks)

@@ -63,6 +63,10 @@ class BiGAN(LatentDetector[BiGANSettings]):
         Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
         Learning rate of D relative to that of its opponents.
+    networks : callable, optional
+        Networks of your own in place of the built-in ones: a function of the shape of an encoded row (d,) or image (c, h, w)
+        and of `n_latent` that returns three torch modules: E maps x (n, ...) to z (n, n_latent), G maps z to x, and D maps
+        (x, z) to logits (n,) or (n, 1).
     training : TrainingConfig, optional
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional

@@ -48,6 +48,7 @@ from egbad.detectors.gan.models import BiGANModel, BiGANSettings
 from egbad.detectors.gan.recipes import bigan_default, released_recipe
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.memory_bank import MemoryBank, subsample
+from egbad.nn.network_factory import NetworkFactory
 from egbad.nn.ops import pad_rows
 
 _MAX_OCCLUDED = 3  # columns hidden one at a time by an explanation: each costs a score, and more of them add little
@@ -89,8 +90,14 @@ class EGBADModel(BiGANModel["EGBADSettings"]):
     column_weights: Tensor | None
     column_groups: Tensor | None
 
-    def __init__(self, shape: tuple[int, ...], settings: "EGBADSettings", generators: MemberGenerators) -> None:
-        super().__init__(shape, settings, generators)
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        settings: "EGBADSettings",
+        generators: MemberGenerators,
+        networks: NetworkFactory | None = None,
+    ) -> None:
+        super().__init__(shape, settings, generators, networks)
         # Typical distances of x and of its features from those of G(E(x)); `finalize` learns them.
         self.register_buffer("residual_scale", torch.ones(len(generators), 1, *shape, dtype=torch.float32))
         self.register_buffer("feature_scale", torch.ones(len(generators), 1, self.D.n_features, dtype=torch.float32))
@@ -100,6 +107,11 @@ class EGBADModel(BiGANModel["EGBADSettings"]):
         self.attribution_method = f"residual exact, features by {'hiding columns' if len(shape) == 1 else 'gradients'}"
         if settings.discriminator_loss == "memory":
             self.memory = MemoryBank(generators, settings.memory_size, settings.n_latent)
+
+    @classmethod
+    def reads_features(cls, settings: "EGBADSettings") -> bool:
+        """Return True if L_D is the distance of D's features."""
+        return settings.discriminator_loss == "fm"
 
     def finalize(self, chunks: Iterator[Tensor]) -> None:
         """Learn typical distances and the memory from chunks (K, B, ...) of the training rows, with averaged weights."""
@@ -291,6 +303,10 @@ class EGBAD(LatentDetector[EGBADSettings]):
         Standard deviation of the noise that is added to D's input, in encoded units.
     discriminator_lr_scale : float, optional
         Learning rate of D relative to that of its opponents.
+    networks : callable, optional
+        Networks of your own in place of the built-in ones: a function of the shape of an encoded row (d,) or image (c, h, w)
+        and of `n_latent` that returns three torch modules: E maps x (n, ...) to z (n, n_latent), G maps z to x, and D maps
+        (x, z) to logits (n,) or (n, 1), or for "fm" to a pair of logits and features (n, m).
     training : TrainingConfig, optional
         Optimizer, batch size, steps, weight averaging and precision.
     early_stopping : EarlyStopping, optional

@@ -8,7 +8,9 @@ from egbad.detectors.base import Detector
 from egbad.detectors.blend import Blend
 from egbad.detectors.methods import METHODS
 from egbad.detectors.tiled import Tiled
-from egbad.errors import UnreadableFileError, shorten, unknown
+from egbad.errors import InvalidInputError, UnreadableFileError, shorten, unknown
+from egbad.model_file import Manifest
+from egbad.nn.network_factory import NetworkFactory
 
 AUTO = "auto"  # the blend, whose parts depend on the kind of input
 
@@ -69,12 +71,14 @@ def create(name: str, **parameters: Any) -> Detector[Any]:
     return detector.set_params(**parameters)
 
 
-def load(path: str | os.PathLike[str]) -> Detector[Any]:
+def load(path: str | os.PathLike[str], *, networks: NetworkFactory | None = None) -> Detector[Any]:
     """Read a fitted detector from a file that `save` wrote. Code in the file is never run.
 
     Parameters
     ----------
     path : str or path-like
+    networks : callable, optional
+        Function that built the networks of the detector, if they were not the built-in ones.
 
     Returns
     -------
@@ -83,7 +87,10 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
     Raises
     ------
     UnreadableFileError
-        If the file is missing, damaged, no model file, of a newer format, or of an unknown detector.
+        If the file is missing, damaged, no model file, of a newer format, of an unknown detector, or has other weights than
+        `networks`.
+    InvalidInputError
+        If `networks` is missing, or the detector has the built-in ones.
     """
     manifest, arrays = model_file.read(path)
     detector_type = _find(manifest.detector)
@@ -92,7 +99,20 @@ def load(path: str | os.PathLike[str]) -> Detector[Any]:
             f"{path} holds a detector '{shorten(manifest.detector)}', which this release does not have. "
             "Upgrade egbad or fit again."
         )
-    return detector_type.from_file(manifest, arrays, path)
+    _check_networks(manifest, networks, path)
+    return detector_type.from_file(manifest, arrays, path, {} if networks is None else {"networks": networks})
+
+
+def _check_networks(manifest: Manifest, networks: NetworkFactory | None, path: str | os.PathLike[str]) -> None:
+    """Raise unless a function is given if and only if a manifest names one."""
+    name = manifest.parameters.get("networks")
+    if name is None and networks is not None:
+        raise InvalidInputError(f"{path} holds a detector with built-in networks. Load it without networks.")
+    if name is not None and networks is None:
+        raise InvalidInputError(
+            f"{path} holds the weights of your own networks, but no code. Pass the function that built them: "
+            f"load(path, networks={shorten(str(name))})."
+        )
 
 
 def _find(name: str) -> type[Detector[Any]] | None:

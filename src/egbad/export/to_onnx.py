@@ -101,7 +101,7 @@ def export(detector: Detector[Any], path: str | os.PathLike[str], tolerance: flo
     require_extra("Export to ONNX", "onnx", "onnx", "onnxscript", "onnxruntime")
     graph = DetectorGraph(detector).eval()
     x = _synthetic_input(detector)
-    with _quiet_exporter(), _backbone_errors(detector):
+    with _quiet_exporter(), _errors_of_modules(detector):
         program = _to_onnx_program(graph, _traced_input(detector, x), any_size=_takes_any_size(detector))
         _simplify(program.model, with_shared_parts=len(detector.backbones) > 1)
     program.model.metadata_props[METADATA_KEY] = _metadata(detector).to_json()
@@ -119,18 +119,19 @@ def _opened(detector: Detector[Any], file: Path) -> OnnxScorer:
 
 
 @contextmanager
-def _backbone_errors(detector: Detector[Any]) -> Iterator[None]:
-    """Replace errors of the exporter by one sentence, for a detector with a backbone: networks of others may do anything."""
+def _errors_of_modules(detector: Detector[Any]) -> Iterator[None]:
+    """Replace errors of the exporter by one sentence, for a backbone or networks of the user: they may do anything."""
     try:
         yield
     except EgbadError:
         raise
     except (RuntimeError, AssertionError, ValueError, TypeError, LookupError, AttributeError) as error:
-        if not detector.backbones:
-            raise
         names = ", ".join(sorted({backbone.name for backbone in detector.backbones}))
+        if not names and getattr(detector, "networks", None) is None:
+            raise
+        what = f"the backbone {names}" if names else "the networks"
         raise InvalidInputError(
-            f"torch cannot export the backbone {names}: {shorten(' '.join(str(error).split()).rstrip('.'), _MAX_REASON)}."
+            f"torch cannot export {what}: {shorten(' '.join(str(error).split()).rstrip('.'), _MAX_REASON)}."
         ) from error
 
 

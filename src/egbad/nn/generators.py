@@ -149,6 +149,17 @@ class MemberGenerators:
         """
         return self._draw(torch.rand, shape, per_row)
 
+    def draw_seeds(self) -> list[int]:
+        """Draw a seed for each member, for code that draws from torch's global generator.
+
+        Returns
+        -------
+        list of int
+            Seeds of processes that share a batch differ, as their rows do.
+        """
+        offset = 0 if self._part is None else self._part[0].start
+        return [offset + int(torch.randint(2**31, (), generator=generator)) for generator in self._per_member]
+
     def permutations(self, n: int) -> Tensor:
         """Draw one random order of n rows per member.
 
@@ -181,6 +192,10 @@ class ZeroGenerators(MemberGenerators):
 
     Building a network with these costs no random numbers that the loaded weights would overwrite.
     """
+
+    def draw_seeds(self) -> list[int]:
+        """Return a zero for each member."""
+        return [0] * len(self)
 
     def permutations(self, n: int) -> Tensor:
         """Return zeros of shape (K, n)."""

@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.ops import affine, convolution, each_member, merge_members, softplus, unmerge_members
+from egbad.nn.own_networks import MemberModules
 
 Activation = Callable[[], nn.Module]
 
@@ -272,7 +273,7 @@ def without_tracking(*modules: nn.Module) -> Iterator[None]:
     *modules : Module
         Networks that normalise by the moments of the batch in this context.
     """
-    norms = [m for module in modules for m in module.modules() if isinstance(m, BatchNorm)]
+    norms = [m for module in modules for m in module.modules() if isinstance(m, BatchNorm | MemberModules)]
     for norm in norms:
         norm.tracking = False
     try:

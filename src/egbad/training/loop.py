@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from egbad.errors import InvalidInputError
 from egbad.nn.generators import MemberGenerators
 from egbad.training.checkpoints import StageCheckpoints
 from egbad.training.early_stopping import BestWeights
@@ -233,6 +234,12 @@ class TrainingLoop:
         ----------
         state : dict of str to Tensor
         """
+        own = {f"model.{name}": value.shape for name, value in self.model.state_dict().items()}
+        if own != {name: value.shape for name, value in state.items() if name.startswith("model.")}:
+            raise InvalidInputError(
+                "The checkpoint belongs to networks of other shapes. Resume with the same networks, or fit without resuming to "
+                "start over."
+            )
         self.n_steps, self._n_unrecorded = int(state["n_steps"]), int(state["n_unrecorded"])
         with torch.no_grad():
             for name, value in self.model.state_dict().items():

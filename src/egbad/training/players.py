@@ -46,6 +46,8 @@ class Player:
         Multiplies the learning rate of the schedule.
     n_updates : int
         Updates per step, each on a new batch.
+    capturable : bool
+        False if the loss runs code that a CUDA graph cannot capture.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Player:
     loss: Callable[[Tensor], Tensor]
     lr_scale: float = 1.0
     n_updates: int = 1
+    capturable: bool = True
 
 
 @dataclass(frozen=True)

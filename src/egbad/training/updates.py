@@ -147,7 +147,7 @@ class PlayerOptimizer:
         if self._process_group.world_size > 1:
             return lambda batch: self._update_shared(batch, update)
         generator = self._generators.device_generator
-        return update if generator is None else CudaGraphStep(update, generator)
+        return update if generator is None or not self.player.capturable else CudaGraphStep(update, generator)
 
     def _update_params(self, batch: Tensor, scale: Tensor | None) -> None:
         """Update the parameters on a batch; members make the share `scale` (K,) of the update, or all of it."""

@@ -156,7 +156,7 @@ def test_settings_from_the_command_line():
 
 
 def test_egbad_has_few_parameters():
-    assert len(EGBAD().get_params(deep=False)) <= 24
+    assert len(EGBAD().get_params(deep=False)) <= 25
     assert "backbone" not in all_detectors()["blend"]().get_params()
 
 

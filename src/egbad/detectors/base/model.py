@@ -154,7 +154,7 @@ class Model(nn.Module, Generic[T]):
         Model
             A model of one member. Later changes of this model's weights in place change it as well.
         """
-        one = type(self)(self.shape, self.settings, ZeroGenerators(self.generators.seeds[index : index + 1]))
+        one = self._without_weights(ZeroGenerators(self.generators.seeds[index : index + 1]))
         state = self.state_dict()
         one.load_state_dict({name: value[index : index + 1] for name, value in state.items()}, assign=True)
         for name, value in self.named_buffers():
@@ -162,6 +162,10 @@ class Model(nn.Module, Generic[T]):
                 owner, _, attribute = name.rpartition(".")
                 setattr(one.get_submodule(owner), attribute, value)
         return one.train(self.training)
+
+    def _without_weights(self, generators: MemberGenerators) -> Self:
+        """Return a model of the same networks, for other members."""
+        return type(self)(self.shape, self.settings, generators)
 
     def preprocess(self, x: Tensor) -> Tensor:
         """Clip standardised columns of x (K, B, ...) for the networks: a single far value would decide alone otherwise."""

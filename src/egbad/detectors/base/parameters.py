@@ -168,11 +168,19 @@ def to_jsonable(value: Any) -> Any:
         return {name: to_jsonable(v) for name, v in value.get_params(deep=False).items() if v is not None}
     if isinstance(value, nn.Module):
         return load_backbone(value).label
+    if callable(value):
+        return _importable_name(value)
     if isinstance(value, Mapping):
         return {name: to_jsonable(v) for name, v in _with_groups_expanded(value).items()}
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     return [to_jsonable(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _importable_name(function: Any) -> str:
+    """Return module and name of a function, or of the class of an object that can be called."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _with_groups_expanded(parameters: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The part of a model file's JSON that all detectors share, and its checks."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from math import isnan
 from typing import Annotated, Any, Literal, get_type_hints
@@ -11,7 +12,7 @@ from egbad.data.column_roles import ColumnRoles
 from egbad.data.column_types import CATEGORY, CategoryLabels, check_column_types, labels_from_json
 from egbad.data.csv_options import CsvDialect
 from egbad.data.pixel_scale import WHITES, PixelScale
-from egbad.errors import InvalidEntryError
+from egbad.errors import InvalidEntryError, InvalidInputError
 from egbad.model_file import validated_entries
 from egbad.preprocessing.column_encoder import TableEncoder
 from egbad.scoring.recalibration import Recalibration
@@ -119,6 +120,28 @@ def without_backbones(arrays: State) -> State:
     dict of str to ndarray
     """
     return {name: array for name, array in arrays.items() if f".{BACKBONE}" not in f".{name}"}
+
+
+def check_networks_of_parts(state: Mapping[str, Any]) -> None:
+    """Check that no part of a detector needs a function to be loaded.
+
+    Parameters
+    ----------
+    state : mapping of str to JSON value
+        State of the method.
+
+    Raises
+    ------
+    InvalidInputError
+        If the networks of a part are the user's own: `egbad.load` takes those of a whole detector only.
+    """
+    for part in [state["part"]] if "part" in state else [*state.get("parts", {}).values()]:
+        if part["parameters"].get("networks") is not None:
+            raise InvalidInputError(
+                f"A detector with a part '{part['detector']}' with networks of your own cannot be saved, since a model file "
+                "contains no code. Save that part alone, or export the detector to ONNX."
+            )
+        check_networks_of_parts(part["state"]["method"])
 
 
 def check_labels(labels: dict[int, CategoryLabels], table: TableEncoder | None) -> None:

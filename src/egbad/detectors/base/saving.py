@@ -4,9 +4,11 @@ import hashlib
 import json
 import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from math import prod
+from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -28,6 +30,7 @@ from egbad.detectors.base.saved_state import (
     CommonState,
     check_array_names,
     check_labels,
+    check_networks_of_parts,
     check_parameter_types,
     without_backbones,
 )
@@ -86,12 +89,13 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         Raises
         ------
         InvalidInputError
-            If a backbone is a torch module without a name.
+            If a backbone is a torch module without a name, or a part of the detector has networks of the user's own.
         """
         check_is_fitted(self)
         for backbone in self.backbones:
             backbone.check_storable()
         manifest, arrays = self.content()
+        check_networks_of_parts(manifest.state["method"])
         model_file.write(path, manifest, without_backbones(arrays) if reference_backbone else arrays)
 
     def content(self) -> tuple[Manifest, State]:
@@ -141,7 +145,13 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         return manifest, arrays
 
     @classmethod
-    def from_file(cls, manifest: Manifest, arrays: State, source: str | os.PathLike[str] = "The model file") -> Self:
+    def from_file(
+        cls,
+        manifest: Manifest,
+        arrays: State,
+        source: str | os.PathLike[str] = "The model file",
+        code: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Self:
         """Return the detector that a model file holds, after `egbad.model_file.read` has checked the file.
 
         Parameters
@@ -150,6 +160,8 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         arrays : dict of str to ndarray
         source : str or path-like
             Name of the file in errors.
+        code : mapping of str to object
+            Parameters that a file names but does not contain, such as functions.
 
         Returns
         -------
@@ -161,7 +173,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             If the content does not fit this class. The message names the first entry that does not.
         """
         try:
-            return cls.restored(manifest, arrays)
+            return cls.restored(manifest, arrays, code)
         except (
             ValueError,
             TypeError,
@@ -175,13 +187,15 @@ class SaveMixin(ScoreMixin, ParameterMixin):
             raise UnreadableFileError(f"{source} does not fit {cls.__name__}: {reason}. Fit again.") from error
 
     @classmethod
-    def restored(cls, manifest: Manifest, arrays: State) -> Self:
+    def restored(cls, manifest: Manifest, arrays: State, code: Mapping[str, Any] = MappingProxyType({})) -> Self:
         """Return the detector with this content, which may be a part of another's.
 
         Parameters
         ----------
         manifest : Manifest
         arrays : dict of str to ndarray
+        code : mapping of str to object
+            See `from_file`.
 
         Returns
         -------
@@ -194,7 +208,7 @@ class SaveMixin(ScoreMixin, ParameterMixin):
         """
         check_parameter_types(cls, manifest.parameters)
         check_array_names(arrays, COMMON_ARRAYS | cls.array_names)
-        detector = cls.from_json_parameters(manifest.parameters)
+        detector = cls.from_json_parameters({**manifest.parameters, **code})
         detector.check_parameters()
         state = validated_entries(CommonState, manifest.state, "state")
         detector._restore_common(state, arrays)

@@ -1,16 +1,17 @@
 """`GANDetector`: parameters of the methods with a generator; `LatentDetector`: the latent space of those with an encoder."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from egbad.detectors.base import Floats, TorchDetector
+from egbad.detectors.base import Floats, Model, TorchDetector
 from egbad.detectors.base.batching import pad_chunks
 from egbad.detectors.gan.models import B, BiGANModel, P
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidEntryError, InvalidInputError, shorten
 from egbad.nn.generators import MemberGenerators
 from egbad.preprocessing.sklearn_base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 
@@ -42,7 +43,49 @@ class GANDetector(TorchDetector[P]):
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class LatentDetector(ClassNamePrefixFeaturesOutMixin, TransformerMixin, GANDetector[B]):
-    """Detector that is also a scikit-learn transformer x -> E(x) with an inverse z -> G(z)."""
+    """Detector that is also a scikit-learn transformer x -> E(x) with an inverse z -> G(z).
+
+    Parameters
+    ----------
+    networks : callable, optional
+        Networks of the user's own, see `egbad.nn.network_factory.build_own_networks`.
+    """
+
+    networks: Any = None
+
+    def check_parameters(self) -> None:
+        """Check the parameters as far as that is possible without data.
+
+        Raises
+        ------
+        InvalidInputError
+            If a parameter is out of its range.
+        """
+        super().check_parameters()
+        if self.networks is None:
+            return
+        if not callable(self.networks) or isinstance(self.networks, nn.Module):
+            raise InvalidInputError(
+                "networks must be a function networks(shape, n_latent) that returns three torch modules E, G and D, got "
+                f"{shorten(repr(self.networks))}."
+            )
+        given = [name for name in ("width", "dropout") if getattr(self, name) is not None]
+        if given:
+            raise InvalidInputError(
+                f"{' and '.join(given)} must be None with networks of your own, which have their own sizes, got "
+                f"{getattr(self, given[0])!r}."
+            )
+
+    def given_parameters(self, names: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the parameters among `names` that are not None, nested by group; networks of the user's own as "own"."""
+        given = super().given_parameters(names)
+        return given | {"networks": "own"} if "networks" in given else given
+
+    def _build(self, shape: tuple[int, ...], generators: MemberGenerators) -> Model[B]:
+        if (self.networks is None) == (self.settings_.networks == "own"):
+            raise InvalidEntryError("state.settings.networks", "must be 'own' if and only if networks are given")
+        assert issubclass(self.model_type, BiGANModel)
+        return self.model_type(shape, self.settings_, generators, self.networks)
 
     def transform(self, X: Any) -> Floats:
         """Return the representation E(x) of rows or images.

@@ -1,6 +1,6 @@
 """Adversarial models that several methods train: `GANModel` and `BiGANModel`."""
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 import torch
 from pydantic import Field
@@ -10,7 +10,9 @@ from egbad.detectors.base import Model, ModelAttribution, TorchSettings, total
 from egbad.detectors.gan.losses import gan_discriminator_loss, gan_generator_loss, norm_distance
 from egbad.nn.generators import MemberGenerators
 from egbad.nn.layers import without_tracking
-from egbad.nn.networks import discriminator, encoder, generator, pair_discriminator
+from egbad.nn.network_factory import NetworkFactory, build_own_networks
+from egbad.nn.networks import PairDiscriminator, discriminator, encoder, generator, pair_discriminator
+from egbad.nn.own_networks import MemberDiscriminator
 from egbad.nn.released_networks import (
     kdd99_discriminator,
     mnist_discriminator,
@@ -50,7 +52,7 @@ _DEAD_STD = 1e-6  # standard deviation of D's logits
 class GANSettings(TorchSettings):
     """Settings of a method with a generator."""
 
-    networks: Literal["auto", "kdd99", "mnist"] = "auto"
+    networks: Literal["auto", "kdd99", "mnist", "own"] = "auto"  # "own": those of the parameter `networks`
     n_latent: int = Field(ge=1)
     width: int = Field(ge=1)
     dropout: float = Field(default=0.0, ge=0, lt=1)
@@ -182,10 +184,23 @@ class GANModel(AdversarialModel[P]):
 class BiGANModel(AdversarialModel[B]):
     """E: x -> z and G: z -> x against D: (x, z) -> logit (Donahue et al., 2017)."""
 
-    def __init__(self, shape: tuple[int, ...], settings: B, generators: MemberGenerators) -> None:
+    E: nn.Module
+    D: PairDiscriminator | MemberDiscriminator
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        settings: B,
+        generators: MemberGenerators,
+        networks: NetworkFactory | None = None,
+    ) -> None:
         super().__init__(shape, settings, generators)
         s, k = settings, settings.n_latent
-        if s.networks == "mnist":
+        self.networks = networks
+        if networks is not None:
+            reads_features = self.reads_features(settings)
+            self.E, self.G, self.D = build_own_networks(networks, shape, k, generators, reads_features=reads_features)
+        elif s.networks == "mnist":
             self.E, self.G = mnist_encoder(generators, k), mnist_generator(generators, k)
             self.D = mnist_pair_discriminator(generators, k, s.dropout)
         else:
@@ -195,10 +210,20 @@ class BiGANModel(AdversarialModel[B]):
 
     def players(self) -> tuple[Player, ...]:
         """Return D, and E and G as one player; without an adversarial loss E and G alone."""
-        eg = Player("EG", [*self.E.parameters(), *self.G.parameters()], self.loss_eg)
+        d, e, g = ([p for p in network.parameters() if p.requires_grad] for network in (self.D, self.E, self.G))
+        capturable = self.networks is None
+        eg = Player("EG", [*e, *g], self.loss_eg, capturable=capturable)
         if self.settings.adversarial_weight == 0:
             return (eg,)
-        return Player("D", [*self.D.parameters()], self.loss_d, self.settings.discriminator_lr_scale), eg
+        return Player("D", d, self.loss_d, self.settings.discriminator_lr_scale, capturable=capturable), eg
+
+    @classmethod
+    def reads_features(cls, settings: Any) -> bool:
+        """Return True if the score reads the features of D."""
+        return False
+
+    def _without_weights(self, generators: MemberGenerators) -> Self:
+        return type(self)(self.shape, self.settings, generators, self.networks)
 
     def loss_d(self, x: Tensor) -> Tensor:
         """Return D's loss (K,) on pairs (x, E(x)) and (G(z), z), x (K, B, ...)."""
