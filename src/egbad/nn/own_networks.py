@@ -85,17 +85,24 @@ class MemberModules(nn.Module):
             network = self._idle.pop()
         except IndexError:
             network = copy.deepcopy(self._blank[0])
-        network.train(self.training)
+        if network.training != self.training:
+            network.train(self.training)
         outputs = []
         for member, seed in enumerate(seeds):
             with seeded(seed, inputs[0].device):
-                outputs.append(self._call(network, member, [_of_member(value, member) for value in inputs]))
+                # Copies have the strides of a new tensor: those of a channel alone decide how a convolution is computed.
+                own = [value[member].clone(memory_format=torch.contiguous_format) for value in inputs]
+                outputs.append(self._call(network, member, own))
         self._idle.append(network)
         return outputs
 
     def _call(self, network: nn.Module, member: int, inputs: Sequence[Tensor]) -> Any:
         """Call the network with the weights of a member on inputs (B, ...), and keep what it changes in its buffers."""
-        parameters = {name: _of_member(value, member) for name, value in self.weights.named_parameters()}
+        # Among others, weights are copied, so that they begin at the address of a whole vector as they do alone: matrix
+        # libraries may round differently elsewhere.
+        alone = len(self.generators) == 1
+        named = self.weights.named_parameters()
+        parameters = {name: value[0] if alone else value[member].clone() for name, value in named}
         changes = self.training and self.tracking
         kept: list[tuple[nn.Module, str, Tensor]] = []
         for name, value in self.weights.named_buffers():
@@ -202,15 +209,6 @@ def _without_values(module: nn.Module) -> nn.Module:
     for buffer in module.buffers():
         memo[id(buffer)] = torch.empty_like(buffer, device="meta")
     return copy.deepcopy(module, memo)
-
-
-def _of_member(value: Tensor, member: int) -> Tensor:
-    """Return the slice of a member.
-
-    Among others it is copied, so that it begins at the address of a whole vector as it does alone: matrix libraries may
-    round differently elsewhere.
-    """
-    return value[0].contiguous() if len(value) == 1 else value[member].clone(memory_format=torch.contiguous_format)
 
 
 def _stack(outputs: Sequence[Tensor]) -> Tensor:
