@@ -184,7 +184,7 @@ def test_the_same_seed_gives_the_same_bits_and_touches_no_global_state(scene):
     assert not np.array_equal(quick(BiGAN, networks, random_state=1).fit(draw(100, 0)).anomaly_score(draw(9, 1)), first)
 
 
-@pytest.mark.parametrize("loss", ["fm", "sigma", "memory"])
+@pytest.mark.parametrize("loss", ["fm", *(pytest.param(loss, marks=pytest.mark.slow) for loss in ("sigma", "memory"))])
 def test_training_finds_rows_whose_columns_do_not_fit_each_other(loss):
     networks = dense if loss == "fm" else without_features
     new = np.concatenate([rows(200, 1), np.random.default_rng(2).permuted(rows(200, 3), axis=0)])
@@ -318,7 +318,7 @@ def test_a_detector_of_tiles_is_fitted_but_not_saved(tmp_path):
         tiled.save(tmp_path / "m.egbad")
 
 
-@pytest.mark.parametrize("scene", [*SCENES])
+@pytest.mark.parametrize("scene", ["rows", pytest.param("images", marks=pytest.mark.slow)])
 def test_export_to_onnx(scene, tmp_path):
     pytest.importorskip("onnxruntime")
     networks, draw = SCENES[scene]
