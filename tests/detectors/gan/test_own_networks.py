@@ -106,8 +106,18 @@ def fitted(request):
 # -- scikit-learn ------------------------------------------------------------------------------------------------------
 
 
+class DenseNetworks:
+    """The function `dense` with a name that holds no address, since workers compare the names of tests."""
+
+    def __call__(self, shape, n_latent):
+        return dense(shape, n_latent)
+
+    def __repr__(self):
+        return "DenseNetworks()"
+
+
 @parametrize_with_checks(
-    [quick(EGBAD, dense, training=TrainingConfig(steps=1))],
+    [quick(EGBAD, DenseNetworks(), training=TrainingConfig(steps=1))],
     expected_failed_checks=lambda estimator: {
         "check_outliers_fit_predict": "fit_predict scores out of fold, so it differs from fit(X).predict(X)"
     },
