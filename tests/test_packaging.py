@@ -62,6 +62,7 @@ def test_the_metadata_names_python_license_extras_and_lower_bounds():
         "backbones",
         "bench",
         "demo",
+        "hub",
         "onnx",
         "plot",
         "ray",

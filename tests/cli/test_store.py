@@ -8,10 +8,10 @@ from egbad.service.store import ScoredItem, open_store
 
 def test_a_store_is_created_and_upgraded(tmp_path, run):
     store = tmp_path / "reviews.db"
-    assert run("store", "upgrade", store).err == f"The store '{store}' was created, revision 0001.\n"
-    assert run("store", "upgrade", store).err == f"The store '{store}' has the newest revision, 0001.\n"
+    assert run("store", "upgrade", store).err == f"The store '{store}' was created, revision 0002.\n"
+    assert run("store", "upgrade", store).err == f"The store '{store}' has the newest revision, 0002.\n"
     found = json.loads(run("store", "upgrade", f"sqlite:///{store}", "--json").out)
-    assert found == {"store": str(store), "before": "0001", "revision": "0001"}
+    assert found == {"store": str(store), "before": "0002", "revision": "0002"}
 
 
 def test_old_rows_are_removed(tmp_path, run):
