@@ -10,7 +10,9 @@ import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 from importlib.util import find_spec
+from numbers import Integral
 from types import FrameType
+from typing import Any
 
 _MAX_VALUE, _MAX_LINE = 80, 1000  # characters of a value, and of a line of a message
 # Control characters, separators of lines, and marks that reverse the direction of text. They come with data and file
@@ -216,6 +218,36 @@ def warn_user(message: str, category: type[Warning]) -> None:
 def _is_own(frame: FrameType) -> bool:
     """Return True for a frame of this package."""
     return str(frame.f_globals.get("__name__")).partition(".")[0] == "egbad"
+
+
+def check_count(name: str, value: Any, least: int = 1) -> int:
+    """Return a whole number after a check.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    value : object
+    least : int, default=1
+        Smallest valid value.
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    InvalidInputError
+        If it is no whole number, or too small.
+
+    Examples
+    --------
+    >>> check_count("bins", 20)
+    20
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+    return int(value)
 
 
 def require_extra(feature: str, extra: str, *packages: str) -> None:

@@ -53,7 +53,8 @@ def local_path(path: str | os.PathLike[str]) -> str:
         return str(hub.hf_hub_download(address["repository"], HUB_FILE, revision=address["revision"]))
     except hub_errors() as error:
         reason = shorten(" ".join(str(error).split()))
-        raise UnreadableFileError(f"'{given}' cannot be downloaded: {reason}") from error
+        shown = "hf://" + given.removeprefix("hf:").lstrip("/")
+        raise UnreadableFileError(f"'{shown}' cannot be downloaded: {reason}") from error
 
 
 def hub_errors() -> tuple[type[Exception], ...]:

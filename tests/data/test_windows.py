@@ -156,3 +156,7 @@ def test_wrong_values_are_refused():
         Windows(length=2).split(np.zeros((4, 1)), 1.0)
     with pytest.raises(InvalidInputError, match="time in every row, and 1 have none"):
         Windows(length=2, time="t").cut(pa.table({"t": [0, None], "v": [1, 2]}))
+    with pytest.raises(InvalidInputError, match="time in every row, and 1 have none"):
+        Windows(length=2, time="t").cut(pa.table({"t": [0.5, float("nan")], "v": [1, 2]}))
+    with pytest.raises(InvalidInputError, match="2 time steps without a gap"):
+        Windows(length=2, time="t", max_gap=0).cut(pa.table({"t": [0, 1], "v": [1, 2]}))

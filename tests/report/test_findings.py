@@ -8,7 +8,6 @@ import pytest
 from egbad.detectors.registry import create
 from egbad.errors import InvalidInputError
 from egbad.report import RowLocation, findings_report, findings_to_json
-from egbad.report.findings import binomial_interval
 
 
 def test_groups_and_reasons_are_the_injected_faults(rows_report):
@@ -69,10 +68,3 @@ def test_json_has_all_numbers_and_no_images(rows_report, images_report):
     assert parsed["n_flagged"] == rows_report.n_flagged
     assert parsed["findings"][0]["reasons"][0]["column"] == rows_report.findings[0].reasons[0].column
     assert "images" not in json.loads(findings_to_json(images_report))
-
-
-def test_the_interval_covers_the_true_share():
-    rng = np.random.default_rng(0)
-    covered = [low <= 0.1 <= high for low, high in (binomial_interval(int(k), 60) for k in rng.binomial(60, 0.1, 2000))]
-    assert np.mean(covered) >= 0.95
-    assert binomial_interval(5, 5)[1] == 1.0

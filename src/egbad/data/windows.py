@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from egbad.arrays import Floats
 from egbad.data.conversion import collect
-from egbad.errors import InvalidInputError, shorten, unknown
+from egbad.errors import InvalidInputError, check_count, shorten, unknown
 
 Reduction = Literal["last", "mean", "max"]
 _REDUCTIONS = ("last", "mean", "max")
@@ -119,10 +119,8 @@ class Windows:
     max_gap: Any = None
 
     def __post_init__(self) -> None:
-        for name, least in (("length", 2), ("stride", 1)):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or value < least:
-                raise InvalidInputError(f"{name} must be a whole number of at least {least}, got {value!r}.")
+        check_count("length", self.length, 2)
+        check_count("stride", self.stride)
         if self.max_gap is not None and self.time is None:
             raise InvalidInputError("max_gap needs the column of times: name it with time=.")
 
@@ -149,7 +147,7 @@ class Windows:
         if not len(starts):
             raise InvalidInputError(
                 f"There is no window: no series has {self.length} time steps"
-                + (" without a gap." if self.max_gap else ".")
+                + (" without a gap." if self.max_gap is not None else ".")
             )
         positions = order[starts[:, None] + np.arange(self.length)]
         values = table.drop_columns([name for name in (*self._groups, self.time) if name is not None])
@@ -220,9 +218,10 @@ class Windows:
         """Return the times of rows as numbers or dates of NumPy."""
         assert self.time is not None
         column = _column(table, self.time)
-        if column.null_count:
+        missing = column.is_null(nan_is_null=True).to_numpy().sum()
+        if missing:
             raise InvalidInputError(
-                f"The column '{shorten(self.time)}' must have a time in every row, and {column.null_count:,} have none."
+                f"The column '{shorten(self.time)}' must have a time in every row, and {missing:,} have none."
             )
         times = column.to_numpy()
         if times.dtype.kind not in "iufM":

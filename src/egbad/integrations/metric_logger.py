@@ -8,11 +8,8 @@ from typing import Any
 import numpy as np
 
 from egbad.arrays import Floats
-from egbad.data import as_data
-from egbad.data.lazy_images import decode_all
-from egbad.data.ragged import is_ragged
-from egbad.errors import InvalidInputError
-from egbad.plot.pixels import Pixels, to_channels_first, to_pixels
+from egbad.errors import InvalidInputError, check_count
+from egbad.plot.pixels import Pixels, check_images, to_pixels
 from egbad.training import Callback, TrainingProgress
 
 _NAME = re.compile(r"[\w.-][\w. -]*")  # what all trackers accept, without "/", which groups names
@@ -50,15 +47,14 @@ class MetricLogger(Callback):
     """
 
     def __init__(self, *, every: int = 10, scores: Mapping[str, Any] | None = None, images: Any = None) -> None:
-        if isinstance(every, bool) or not isinstance(every, int | np.integer) or every < 1:
-            raise InvalidInputError(f"every must be a whole number of at least 1, got {every!r}.")
+        check_count("every", every)
         for name in scores or ():
             if not isinstance(name, str) or not _NAME.fullmatch(name):
                 raise InvalidInputError(
                     f"Names of scores must have letters, digits, spaces, '_', '-' and '.' only, got {name!r}."
                 )
         self.every, self.scores, self.images = every, dict(scores or {}), images
-        self._pixels = None if images is None else _images(images)
+        self._pixels = None if images is None else check_images("images", images, _MAX_IMAGES)
 
     @abstractmethod
     def log(self, metrics: Mapping[str, float], step: int) -> None:
@@ -115,7 +111,7 @@ class MetricLogger(Callback):
         if metrics:
             self.log(metrics, progress.step)
         if self._pixels is not None and hasattr(detector, "reconstruct"):
-            redrawn = _images(detector.reconstruct(self.images))
+            redrawn = check_images("reconstructions", detector.reconstruct(self.images), _MAX_IMAGES)
             self.log_image("reconstructions", image_rows(self._pixels, redrawn), progress.step)
 
     def on_end(self, detector: Any) -> None:
@@ -165,14 +161,6 @@ def _by_member(name: str, values: Floats) -> dict[str, float]:
     if len(values) > 1:
         metrics |= {f"{name}/member_{member}": float(value) for member, value in enumerate(values)}
     return metrics
-
-
-def _images(X: Any) -> Floats:
-    """Return images as numbers (n, c, h, w)."""
-    x = decode_all(as_data(X).x)
-    if is_ragged(x) or x.ndim not in (3, 4) or not 1 <= len(x) <= _MAX_IMAGES:
-        raise InvalidInputError(f"images must be 1 to {_MAX_IMAGES} images of one size, got shape {x.shape}.")
-    return to_channels_first(x)
 
 
 def _rgb(pixels: Pixels) -> Pixels:

@@ -5,19 +5,19 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from egbad.arrays import Floats
-from egbad.errors import InvalidInputError
+from egbad.errors import InvalidInputError, check_count
 from egbad.plot.axes import add_legend, as_axes, check_fitted, check_numbers, label_once, text_colour
+from egbad.scoring.calibration import false_alarm_rate
 from egbad.scoring.drift import DriftMonitor
+from egbad.scoring.intervals import binomial_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _PARTS = 200  # of the rows, between which the capital is drawn
 _WINDOWS = 40  # in which flagged rows are counted
-_CONFIDENCE = 0.95
 
 
 def drift_over_time(
@@ -85,17 +85,15 @@ def drift_over_time(
     check_fitted("drift_over_time", scorer, ("calibration_scores_", "threshold_"))
     scores = _scores(scorer, X)
     parts = _PARTS if statistic == "capital" else _WINDOWS
-    interval = max(1, len(scores) // parts) if interval is None else interval
-    if isinstance(interval, bool) or not isinstance(interval, int | np.integer) or interval < 1:
-        raise InvalidInputError(f"interval must be a whole number of at least 1, got {interval!r}.")
+    interval = max(1, len(scores) // parts) if interval is None else check_count("interval", interval)
     monitor = DriftMonitor(scorer, level, threshold, random_state)
     ax = as_axes(ax)
     unit = "images" if scorer.kind_ == "images" else "rows"
     if statistic == "capital":
-        _draw_capital(ax, monitor, scores, int(interval), label or "capital")
+        _draw_capital(ax, monitor, scores, interval, label or "capital")
         ax.set(xlabel=f"{unit} so far", ylabel="log10 of the capital of the martingale")
     else:
-        _draw_flagged(ax, monitor, scores, int(interval), label or f"windows of {interval:,} {unit}")
+        _draw_flagged(ax, monitor, scores, interval, label or f"windows of {interval:,} {unit}")
         ax.set(xlabel=f"{unit} so far", ylabel=f"share of the {unit} flagged")
     add_legend(ax)
     return ax
@@ -123,17 +121,13 @@ def _draw_flagged(ax: "Axes", monitor: DriftMonitor, scores: Floats, interval: i
     edges = np.array([0, *(stop for _, stop in _parts(len(scores), interval))])
     sizes = np.diff(edges)
     flagged: NDArray[np.int64] = np.add.reduceat((scores > monitor.threshold).astype(np.int64), edges[:-1])
-    tail = (1 - _CONFIDENCE) / 2
-    with np.errstate(invalid="ignore"):
-        low = np.where(flagged == 0, 0.0, stats.beta.ppf(tail, flagged, sizes - flagged + 1))
-        high = np.where(flagged == sizes, 1.0, stats.beta.ppf(1 - tail, flagged + 1, sizes - flagged))
+    low, high = zip(*(binomial_interval(int(k), int(n)) for k, n in zip(flagged, sizes, strict=True)), strict=True)
     share = flagged / sizes
     (line,) = ax.plot(edges, [*share[:1], *share], drawstyle="steps-pre", label=label)
     ax.fill_between(
         edges, [*low[:1], *low], [*high[:1], *high], step="pre", color=line.get_color(), alpha=0.2, linewidth=0
     )
-    m = len(monitor.calibration)
-    expected = (1 + int((monitor.calibration > monitor.threshold).sum())) / (m + 1)
+    expected = false_alarm_rate(monitor.calibration, monitor.threshold)
     ax.axhline(
         expected, color=text_colour(ax), linestyle="--", label=label_once(ax, f"expected of normal: {expected:.2%}")
     )

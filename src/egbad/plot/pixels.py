@@ -2,12 +2,17 @@
 
 import base64
 from io import BytesIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from egbad.arrays import Array, Floats
+from egbad.data import as_data
+from egbad.data.lazy_images import decode_all
+from egbad.data.ragged import is_ragged
+from egbad.errors import InvalidInputError
 
 Pixels = NDArray[np.uint8]
 
@@ -65,6 +70,35 @@ def to_channels_first(x: Array) -> Floats:
     """
     floats = np.nan_to_num(np.asarray(x, dtype=np.float64), nan=0.0, posinf=0.0, neginf=0.0)
     return floats[:, None] if floats.ndim == 3 else floats
+
+
+def check_images(name: str, X: Any, most: int) -> Floats:
+    """Return a few images of one size, as `to_channels_first` does.
+
+    Parameters
+    ----------
+    name : str
+        Name of the parameter.
+    X : images
+        As detectors take them.
+    most : int
+        Largest number of images.
+
+    Returns
+    -------
+    ndarray of shape (n, c, h, w)
+
+    Raises
+    ------
+    InvalidInputError
+        If they differ in size, or there are none or too many.
+    """
+    x: Array = decode_all(as_data(X).x)
+    if is_ragged(x) or x.ndim not in (3, 4):
+        raise InvalidInputError(f"{name} must be images of one size, of shape (n_samples, [channels,] height, width).")
+    if not 1 <= len(x) <= most:
+        raise InvalidInputError(f"{name} must be 1 to {most} images, got {len(x):,}. Pass a few of them.")
+    return to_channels_first(x)
 
 
 def to_pixels(image: Floats, low: float, high: float) -> Pixels:

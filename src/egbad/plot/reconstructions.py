@@ -5,13 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from egbad.arrays import Array, Floats
-from egbad.data import as_data
-from egbad.data.lazy_images import decode_all
-from egbad.data.ragged import is_ragged
 from egbad.errors import InvalidInputError, require_extra
 from egbad.plot.axes import as_figure, check_fitted, is_axes, is_scorer
-from egbad.plot.pixels import to_channels_first, to_pixels
+from egbad.plot.pixels import check_images, to_pixels
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
@@ -67,12 +63,12 @@ def reconstruction_grid(
     >>> axes.shape, [ax.get_ylabel() for ax in axes[:, 0]]
     ((3, 4), ['image', 'reconstruction', 'difference'])
     """
-    images = _images("X", X)
+    images = check_images("X", X, _MAX_IMAGES)
     if is_scorer(source):
         check_fitted("reconstruction_grid", source, ("calibration_scores_", "reconstruct"))
         titles = [f"{score:.3g}" for score in source.anomaly_score(X)] if titles is None else titles
         source = source.reconstruct(X)
-    redrawn = _images("reconstructions", source)
+    redrawn = check_images("reconstructions", source, _MAX_IMAGES)
     if redrawn.shape != images.shape:
         raise InvalidInputError(f"Reconstructions must have the shape of X, {images.shape}, got {redrawn.shape}.")
     if titles is not None and len(titles) != len(images):
@@ -110,13 +106,3 @@ def _grid(axes: Any, n: int) -> tuple["Figure | SubFigure | None", "np.ndarray[A
     figure = as_figure(axes, 1.2 + 1.15 * n, 3.9)
     grid: np.ndarray[Any, Any] = figure.subplots(len(_ROWS), n, squeeze=False)
     return figure, grid
-
-
-def _images(name: str, X: Any) -> Floats:
-    """Return images as numbers (n, c, h, w)."""
-    x: Array = decode_all(as_data(X).x)
-    if is_ragged(x) or x.ndim not in (3, 4):
-        raise InvalidInputError(f"{name} must be images of one size, of shape (n_samples, [channels,] height, width).")
-    if not 1 <= len(x) <= _MAX_IMAGES:
-        raise InvalidInputError(f"{name} must be 1 to {_MAX_IMAGES} images, got {len(x):,}. Pass a few of them.")
-    return to_channels_first(x)

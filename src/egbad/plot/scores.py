@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from egbad.arrays import Floats
-from egbad.errors import InvalidInputError, shorten
+from egbad.errors import InvalidInputError, check_count, shorten
 from egbad.plot.axes import (
     MAX_POINTS,
     add_legend,
@@ -112,9 +112,7 @@ def score_histogram(
     together = np.concatenate([*groups.values()])
     if log and together.min() <= 0:
         raise InvalidInputError(f"A logarithmic axis needs scores above 0, got {together.min():.4g}. Pass log=False.")
-    if isinstance(bins, bool) or not isinstance(bins, int | np.integer) or bins < 1:
-        raise InvalidInputError(f"bins must be a whole number of at least 1, got {bins!r}.")
-    edges, is_log = score_bins(together, int(bins), log)
+    edges, is_log = score_bins(together, check_count("bins", bins), log)
     ax = as_axes(ax)
     for name, values in groups.items():
         weights = np.full(len(values), 1 / len(values)) if density else None

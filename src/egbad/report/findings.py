@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError
@@ -18,6 +17,7 @@ from egbad.report.curves import Histogram, Losses, loss_curves, score_histogram
 from egbad.report.serialization import dump_json, to_jsonable
 from egbad.scoring.calibration import false_alarm_rate, p_values
 from egbad.scoring.calibration import threshold as threshold_for
+from egbad.scoring.intervals import binomial_interval
 
 FORMAT = 1
 CONFIDENCE = 0.95
@@ -236,7 +236,7 @@ def findings_report(
         n_samples=len(scores),
         n_flagged=int(flagged.sum()),
         **_threshold_facts(detector),
-        interval=binomial_interval(int(flagged.sum()), len(scores)),
+        interval=binomial_interval(int(flagged.sum()), len(scores), CONFIDENCE),
         histogram=score_histogram(scores, flagged),
         findings=tuple(_findings(detector, explanation, locations, listed, n_reasons)),
         groups=tuple(group_explanations(explanation.select(explained))) if len(explained) else (),
@@ -262,33 +262,6 @@ def _threshold_facts(detector: Any) -> dict[str, Any]:
         "calibration_rows": len(scores),
         "has_own_threshold": threshold != threshold_for(scores, detector.alpha),
     }
-
-
-def binomial_interval(count: int, n: int, confidence: float = CONFIDENCE) -> tuple[float, float]:
-    """Compute the exact confidence interval of a share (Clopper and Pearson, 1934).
-
-    Parameters
-    ----------
-    count : int
-        Number of successes.
-    n : int
-        Number of trials, at least 1.
-    confidence : float, default=0.95
-
-    Returns
-    -------
-    low, high : float
-
-    Examples
-    --------
-    >>> low, high = binomial_interval(0, 100)
-    >>> low, round(high, 4)
-    (0.0, 0.0362)
-    """
-    tail = (1 - confidence) / 2
-    low = float(betaincinv(count, n - count + 1, tail)) if count else 0.0
-    high = float(betaincinv(count + 1, n - count, 1 - tail)) if count < n else 1.0
-    return low, high
 
 
 def _findings(

@@ -24,6 +24,7 @@ from egbad.arrays import Array, Floats
 from egbad.errors import InvalidInputError, shorten
 from egbad.scoring.calibration import check_rate, holm
 from egbad.scoring.column_drift import ColumnDrift, ColumnTests, kolmogorov_smirnov
+from egbad.scoring.intervals import binomial_interval
 from egbad.scoring.martingales import ConformalMartingale
 from egbad.scoring.reference_rows import MAX_VALUES, MIN_ROWS
 from egbad.scoring.scorer import Scorer
@@ -269,9 +270,9 @@ class DriftMonitor:
         """Return the share of n rows that were flagged, compared with that of normal rows."""
         k, m = self.n_flagged, len(self.calibration)
         above = 1 + int((self.calibration > self.threshold).sum())
-        interval = stats.binomtest(k, n).proportion_ci(_CONFIDENCE, method="exact")
+        low, high = binomial_interval(k, n, _CONFIDENCE)
         p_value = float(stats.betabinom.sf(k - 1, n, above, m + 1 - above)) if above <= m else 1.0
-        return FlaggedShare(k, k / n, float(interval.low), float(interval.high), above / (m + 1), min(1.0, p_value))
+        return FlaggedShare(k, k / n, low, high, above / (m + 1), min(1.0, p_value))
 
     def _kind(
         self, flagged: FlaggedShare, scores: ScoreDrift, usual_changed: bool, columns: Sequence[ColumnResult]

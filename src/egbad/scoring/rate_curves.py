@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from egbad.arrays import Floats
-from egbad.errors import InvalidInputError
+from egbad.errors import check_count
 from egbad.scoring.calibration import check_rate
 from egbad.scoring.metrics import check_scores
 
@@ -165,8 +165,7 @@ def _with_intervals(
     """Return a curve of scores against labels, with intervals by stratified resampling."""
     s, is_anomaly = check_scores(scores, anomalous)
     check_rate("level", level)
-    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer) or n_resamples < 1:
-        raise InvalidInputError(f"n_resamples must be a whole number of at least 1, got {n_resamples!r}.")
+    check_count("n_resamples", n_resamples)
     distinct, place = np.unique(-s, return_inverse=True)
     classes = [place[~is_anomaly], place[is_anomaly]]
     x, y, area = curve(*(_counts(own, len(distinct)) for own in classes))

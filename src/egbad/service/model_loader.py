@@ -104,14 +104,15 @@ class ModelLoader:
 
     def _load(self, path: Path, name: str | None, version: str | None) -> ServedModel:
         """Load a file and score one row, so that the first request is as fast as the others."""
-        own_name, _, own_version = path.stem.partition("@")
+        file = Path(local_path(path))
+        # An address of the Hub has no suffix, and dots may stand in its name and revision.
+        own_name, _, own_version = (path.stem if file == path else path.name).partition("@")
         name, version = name or own_name, version or own_version or _FIRST_VERSION
         for what, text in (("name", name), ("version", version)):
             if not _NAME.fullmatch(text):
                 raise InvalidInputError(
                     f"The {what} of a model must be letters, digits, '.', '_' and '-', got '{shorten(text)}'. Rename the file."
                 )
-        file = Path(local_path(path))
         digest = _digest(file)
         scorer = load(file)
         if _digest(file) != digest:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from scipy import stats
 
 from egbad.arrays import Floats
 from egbad.errors import InvalidInputError, shorten
 from egbad.scoring.calibration import check_rate
+from egbad.scoring.intervals import binomial_interval
 from egbad.service.store.items import ScoreGroups, StoredItem
 
 ANOMALY, NORMAL = "anomaly", "normal"
@@ -71,8 +71,7 @@ def measured_precision(confirmed: int, dismissed: int, confidence: float = 0.95)
     n = confirmed + dismissed
     if not n:
         return Precision(0, 0, None, 0.0, 1.0)
-    interval = stats.binomtest(confirmed, n).proportion_ci(confidence, method="exact")
-    return Precision(confirmed, dismissed, confirmed / n, float(interval.low), float(interval.high))
+    return Precision(confirmed, dismissed, confirmed / n, *binomial_interval(confirmed, n, confidence))
 
 
 @dataclass(frozen=True)
