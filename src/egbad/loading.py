@@ -2,10 +2,12 @@
 
 import os
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from egbad.errors import InvalidInputError, UnreadableFileError, require_extra, shorten
+from egbad.errors import EgbadError, InvalidInputError, UnreadableFileError, require_extra, shorten
 from egbad.export.onnx_file import SUFFIX
 from egbad.export.onnx_scorer import OnnxScorer
 
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
     from egbad.nn.network_factory import NetworkFactory
 
 HUB_FILE = "model.egbad"  # name of the model file in a repository of the Hub
+_MAX_REASON = 300  # characters of an error of the Hub
 # A path object turns two slashes into one.
 _HUB_ADDRESS = re.compile(r"hf:/{1,2}(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 
@@ -48,18 +51,31 @@ def local_path(path: str | os.PathLike[str]) -> str:
     if address is None:
         return given
     require_extra("Loading from the Hugging Face Hub", "hub", "huggingface_hub")
-    hub = import_module("huggingface_hub")
-    try:
+    shown = "hf://" + given.removeprefix("hf:").lstrip("/")
+    with hub_errors(UnreadableFileError, f"'{shown}' cannot be downloaded"):
+        hub = import_module("huggingface_hub")
         return str(hub.hf_hub_download(address["repository"], HUB_FILE, revision=address["revision"]))
-    except hub_errors() as error:
-        reason = shorten(" ".join(str(error).split()))
-        shown = "hf://" + given.removeprefix("hf:").lstrip("/")
-        raise UnreadableFileError(f"'{shown}' cannot be downloaded: {reason}") from error
 
 
-def hub_errors() -> tuple[type[Exception], ...]:
-    """Return the errors that huggingface_hub raises for what a user may cause: its own, and those of its HTTP client."""
-    return (import_module("huggingface_hub.errors").HTTPError, OSError, ValueError)
+@contextmanager
+def hub_errors(kind: type[EgbadError], failure: str) -> Iterator[None]:
+    """Raise errors of huggingface_hub and of its HTTP client in a `with` block as errors of egbad.
+
+    Parameters
+    ----------
+    kind : type of EgbadError
+    failure : str
+        Beginning of the message, which the reason follows.
+
+    Raises
+    ------
+    EgbadError
+        Of this kind.
+    """
+    try:
+        yield
+    except (import_module("huggingface_hub.errors").HTTPError, OSError, ValueError) as error:
+        raise kind(f"{failure}: {shorten(' '.join(str(error).split()), _MAX_REASON)}") from error
 
 
 def load(path: str | os.PathLike[str], *, networks: "NetworkFactory | None" = None) -> "Detector[Any] | OnnxScorer":

@@ -80,6 +80,8 @@ def test_other_commands_take_files_too(folder, run, refuse, write, tmp_path):
         ('config = "other.toml"', "has 'config', which is no option"),
         ("alpha = [0.1, 0.2]", "'alpha' in .* must be a single value, got a list"),
         ("[alpha]\nx = 1", "must be a single value, got a table"),
+        ("out = true", "'out' in .* must be a value, not true or false, got True"),
+        ("resume = 1", "'resume' in .* must be true or false, got 1"),
         ('alpha = "high"', "Invalid value for '--alpha'"),
         ("alpha 3", "is not a TOML file"),
         ("[set]\nmembrs = 2", "has no parameter 'membrs'. Did you mean 'members'?"),

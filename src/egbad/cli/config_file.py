@@ -81,7 +81,7 @@ def _use(context: typer.Context, path: Path | None) -> Path | None:
             matches = get_close_matches(name, known, n=1)
             hint = f" Did you mean '{matches[0].replace('_', '-')}'?" if matches else ""
             raise InvalidInputError(f"'{path}' has '{name}', which is no option of '{context.command_path}'.{hint}")
-        values[str(known[name].name)] = _checked(path, name, value, is_list=_takes_several(known[name]))
+        values[str(known[name].name)] = _checked(path, name, value, known[name])
     context.default_map = {**(context.default_map or {}), **values}
     return path
 
@@ -91,16 +91,20 @@ def _takes_several(parameter: Any) -> bool:
     return bool(getattr(parameter, "multiple", False)) or parameter.nargs == -1
 
 
-def _checked(path: Path, name: str, value: Any, *, is_list: bool) -> Any:
+def _checked(path: Path, name: str, value: Any, parameter: Any) -> Any:
     """Return a value of the file as the parser of options takes it."""
     if name == _SETTINGS and isinstance(value, Mapping):
         return [*settings_of(value)]
+    is_list, is_flag = _takes_several(parameter), bool(getattr(parameter, "is_flag", False))
+    if is_flag != isinstance(value, bool):
+        expected = "true or false" if is_flag else "a value, not true or false"
+        raise InvalidInputError(f"'{name}' in '{path}' must be {expected}, got {shorten(repr(value))}.")
     if isinstance(value, Mapping) or (isinstance(value, list) and not is_list):
         kind = "a table" if isinstance(value, Mapping) else "a list"
         raise InvalidInputError(f"'{name}' in '{path}' must be a single value, got {kind}.")
     if is_list:
         return [str(item) for item in (value if isinstance(value, list) else [value])]
-    return value if isinstance(value, bool) else str(value)
+    return value if is_flag else str(value)
 
 
 ConfigFile = Annotated[

@@ -81,16 +81,10 @@ def push_to_hub(
         path = Path(folder, HUB_FILE)
         detector.save(path)
         card = model_card(detector, repository, licence=licence).encode()
-        try:
+        with hub_errors(EgbadError, f"The model could not be uploaded to '{repository}'"):
             api.create_repo(repository, private=private, exist_ok=True)
-            operations = [
-                hub.CommitOperationAdd(HUB_FILE, path),
-                hub.CommitOperationAdd("README.md", card),
-            ]
+            operations = [hub.CommitOperationAdd(HUB_FILE, path), hub.CommitOperationAdd("README.md", card)]
             commit = api.create_commit(repository, operations, commit_message=message, revision=revision)
-        except hub_errors() as error:
-            reason = shorten(" ".join(str(error).split()))
-            raise EgbadError(f"The model could not be uploaded to '{repository}': {reason}") from error
     return str(commit.oid)
 
 
